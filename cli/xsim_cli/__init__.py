@@ -1,0 +1,1 @@
+"""The program ``xsim``: thin commands over the libraries, and nothing that computes."""

@@ -1,0 +1,147 @@
+"""The program's entry: a table of lazy commands, and the one place where errors become a line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from xsim.errors import XsimError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["app", "main"]
+
+# name -> (module that holds `app`, one line of help). The module is imported only when its command is called.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "spectrum": ("xsim_cli.spectrum", "X-ray spectra: fluence per keV and uGy, mean energy, HVL."),
+    "detector": ("xsim_cli.detector", "Screens and detectors: absorption, MTF, NNPS, DQE, SRb, SNRn."),
+    "phantom": ("xsim_cli.phantom", "Boards and test targets as material thickness maps."),
+    "simulate": ("xsim_cli.simulate", "One HR/LR pair as 16-bit TIFF, with every setting."),
+    "dataset": ("xsim_cli.dataset", "HR/LR pairs in zarr: make, import, verify, look at, export."),
+    "measure": ("xsim_cli.measure", "MTF, NNPS, CTF of images; PSNR and SSIM of two."),
+    "calibrate": ("xsim_cli.calibrate", "Measure your own two detectors and what lies between them."),
+    "zoo": ("xsim_cli.zoo", "Restorers: list, train, finetune, run, evaluate, export."),
+    "doctor": ("xsim_cli.doctor", "What works here, what is missing, and the command that mends it."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are imported when they are called, so that ``--help`` stays fast."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the names in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002
+        """Return a stub that knows its help line; the real command comes from ``resolve_command``."""
+        if cmd_name not in COMMANDS:
+            return None
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name][1])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Import the module behind the name and return its command."""
+        name = args[0] if args else ""
+        if name not in COMMANDS:
+            if name and not name.startswith("-"):
+                close = nearest(name, COMMANDS)
+                hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(COMMANDS)}"
+                ctx.fail(f"no command '{name}': {hint}")
+            return super().resolve_command(ctx, args)
+        module = importlib.import_module(COMMANDS[name][0])
+        command = typer.main.get_command(module.app)
+        command.name = name
+        return name, command, args[1:]
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: xsim zoo run physics-sde board.tif --pitch-mm 0.048 -o restored.tif",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from xsim._version import __version__
+
+        typer.echo(f"xsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(  # noqa: ARG001
+        False, "--version", help="Print the version and leave.", callback=_version, is_eager=True
+    ),
+) -> None:
+    """Simulate an indirect X-ray imaging system, and restore what its thick screens blur."""
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    line = " ".join(message.split())
+    try:
+        print(f"xsim: {line}", file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        code = code or 1
+    sys.exit(code)
+
+
+def _terminate(signum: int, frame: object) -> NoReturn:  # noqa: ARG001
+    raise SystemExit(128 + signum)
+
+
+def _run(args: Sequence[str] | None) -> None:
+    result = app(args=args, standalone_mode=False)
+    if isinstance(result, int) and result:
+        sys.exit(result)
+    sys.stdout.flush()
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the program; every error ends as one line on stderr and the exit code that the contract names."""
+    words = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in words
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _run(words)
+    except SystemExit:
+        raise
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader went away (`| head`): nothing more to say, and Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(*_explain(error))
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """Return the line and the exit code for an error."""
+    if isinstance(error, XsimError):
+        return str(error), error.exit_code
+    if hasattr(error, "format_message"):  # a usage error of Typer's own click
+        return error.format_message().rstrip(".") + ": see --help", 2
+    if isinstance(error, typer.Abort):
+        return "aborted", 130
+    if isinstance(error, MemoryError):
+        return "out of memory: use smaller images, tiles or batches", 1
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}", 1
+    return f"internal error ({type(error).__name__}: {error}): rerun with --debug and report it", 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""HR/LR pairs in zarr: recipes, writing, reading, manifests, real images."""

@@ -1,0 +1,40 @@
+"""xsim: a digital twin of an indirect X-ray imaging system.
+
+``import xsim`` is light: what a name needs is imported when the name is first used (PEP 562).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from xsim._version import __version__
+
+# public name -> module that holds it; a module's own name stands for itself.
+_LAZY = {
+    "simulate_pair": "xsim.pair",
+    "Pair": "xsim.pair",
+    "Detector": "xsim.detector",
+    "Screen": "xsim.screen",
+    "Spectrum": "xsim.spectrum",
+    "tungsten_spectrum": "xsim.spectrum",
+    "Degradation": "xsim.degradation",
+}
+_MODULES = frozenset({
+    "degradation", "detector", "errors", "grids", "link", "materials", "measure", "pair", "phantoms", "projection",
+    "recipes", "screen", "seeds", "spectrum", "units",
+})
+
+__all__ = ["__version__", *_LAZY, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"xsim.{name}")
+    raise AttributeError(f"module 'xsim' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,123 @@
+"""What can go wrong, as one small tree.
+
+Each class also refines the builtin that Python code would expect to catch, and carries the exit code that the
+program ``xsim`` ends with. Messages say what is wrong, what was given, and what is allowed or to be done.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "DamageError",
+    "EnvironmentFaultError",
+    "ExtraMissingError",
+    "InputError",
+    "MissingFileError",
+    "PhysicsRangeError",
+    "UnknownNameError",
+    "XsimError",
+    "XsimWarning",
+    "check_range",
+    "nearest",
+]
+
+
+class XsimError(Exception):
+    """Base of every error that xsim raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class XsimWarning(UserWarning):
+    """A result stands but carries a caveat that the user should read."""
+
+
+class InputError(XsimError, ValueError):
+    """The input cannot be used: wrong kind, shape, content or option."""
+
+    exit_code = 2
+
+
+class PhysicsRangeError(InputError):
+    """A physical quantity lies outside the range in which the model holds."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A named file or folder does not exist."""
+
+    def __str__(self) -> str:
+        # OSError formats (errno, strerror) pairs; these errors carry one sentence.
+        return str(self.args[0]) if self.args else ""
+
+
+class UnknownNameError(InputError, LookupError):
+    """A name is not in its registry.
+
+    Parameters
+    ----------
+    kind : str
+        What the name should have named, e.g. ``"restorer"``.
+    name : str
+        The name that was given.
+    known : iterable of str
+        The names that exist; the nearest ones are suggested.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        close = nearest(name, known)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+        super().__init__(f"unknown {kind} '{name}': {hint}")
+        self.name = name
+
+
+class ExtraMissingError(InputError, ImportError):
+    """An optional dependency is not installed.
+
+    Parameters
+    ----------
+    package : str
+        The package that is missing.
+    extra : str
+        The extra of xsim that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed: pip install 'xsim[{extra}]'")
+
+
+class DamageError(XsimError):
+    """Stored data are damaged, incomplete or altered."""
+
+
+class EnvironmentFaultError(XsimError, OSError):
+    """The machine failed the work: disk full, no permission, out of memory, device lost."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+def nearest(name: str, known: Iterable[str], count: int = 2) -> list[str]:
+    """Return up to ``count`` of the ``known`` names that look most like ``name``."""
+    by_lower = {item.lower(): item for item in known}
+    return [by_lower[key] for key in get_close_matches(name.lower(), list(by_lower), n=count, cutoff=0.55)]
+
+
+def check_range(what: str, value: float, low: float, high: float, unit: str = "") -> float:
+    """Return ``value`` if ``low <= value <= high``; NaN never passes.
+
+    Raises
+    ------
+    PhysicsRangeError
+        Naming the quantity, the value given and the range allowed.
+    """
+    number = float(value)
+    if not low <= number <= high:
+        space = f" {unit}" if unit else ""
+        raise PhysicsRangeError(f"{what} {number:g}{space} is out of range: give {low:g} to {high:g}{space}")
+    return number

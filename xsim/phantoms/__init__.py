@@ -1,0 +1,1 @@
+"""Phantoms: boards, components, defects and test targets as material thickness maps."""

@@ -1,0 +1,1 @@
+"""A zoo of X-ray image restorers: training, inference, evaluation, weights."""
