@@ -20,12 +20,27 @@ _LAZY = {
     "tungsten_spectrum": "xsim.spectrum",
     "Degradation": "xsim.degradation",
 }
-_MODULES = frozenset({
-    "degradation", "detector", "errors", "grids", "link", "materials", "measure", "pair", "phantoms", "projection",
-    "recipes", "screen", "seeds", "spectrum", "units",
-})
+_MODULES = frozenset(
+    {
+        "degradation",
+        "detector",
+        "errors",
+        "grids",
+        "link",
+        "materials",
+        "measure",
+        "pair",
+        "phantoms",
+        "projection",
+        "recipes",
+        "screen",
+        "seeds",
+        "spectrum",
+        "units",
+    }
+)
 
-__all__ = ["__version__", *_LAZY, *_MODULES]
+__all__ = ["__version__", *_LAZY, *_MODULES]  # noqa: PLE0604  (all of them are strings)
 
 
 def __getattr__(name: str) -> Any:

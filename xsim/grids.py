@@ -24,8 +24,8 @@ def nyquist_lp_mm(pitch_mm: float) -> float:
 def frequency_axes(shape: tuple[int, int], pitch_mm: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return ``(v, u)``, the signed frequencies [lp/mm] along y, shape (H, 1), and x, shape (1, W // 2 + 1)."""
     height, width = shape
-    v = np.fft.fftfreq(height, d=pitch_mm)[:, None]
-    u = np.fft.rfftfreq(width, d=pitch_mm)[None, :]
+    v = np.fft.fftfreq(height, d=pitch_mm).astype(np.float64)[:, None]
+    u = np.fft.rfftfreq(width, d=pitch_mm).astype(np.float64)[None, :]
     return v, u
 
 
@@ -74,8 +74,8 @@ def radial_mean(
     count = len(edges_lp_mm) - 1
     inside = (ring >= 0) & (ring < count)
     weights = np.broadcast_to(half_plane_weights(shape), values.shape)[inside]
-    total = np.bincount(ring[inside], weights=weights, minlength=count)
-    summed = np.bincount(ring[inside], weights=weights * values[inside], minlength=count)
+    total = np.bincount(ring[inside], weights=weights, minlength=count).astype(np.float64)
+    summed = np.bincount(ring[inside], weights=weights * values[inside], minlength=count).astype(np.float64)
     with np.errstate(invalid="ignore"):
         mean = np.where(total > 0, summed / total, np.nan)
     return mean, total

@@ -79,7 +79,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(  # noqa: ARG001
+    version: bool = typer.Option(
         False, "--version", help="Print the version and leave.", callback=_version, is_eager=True
     ),
 ) -> None:
@@ -95,7 +95,7 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _terminate(signum: int, frame: object) -> NoReturn:  # noqa: ARG001
+def _terminate(signum: int, frame: object) -> NoReturn:
     raise SystemExit(128 + signum)
 
 

@@ -1,0 +1,55 @@
+# Each command does its own set-up: a machine with Python >= 3.11, make and nothing else is enough.
+# python3.11 first: the tested set of constraints.txt was tested there.
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Two test processes share the cores: one thread each.
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+
+.PHONY: help setup demo test test-slow lint format types bench clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "xsim needs Python >= 3.11: install one, or say make PYTHON=/path/to/python3"; exit 2; }
+	$(PYTHON) -m venv .venv
+
+# What the program needs.
+.venv/.xsim: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+# What its developers need besides.
+.venv/.xsim-dev: .venv/.xsim
+	$(PIP) --editable ".[dev]"
+	@touch $@
+
+setup: .venv/.xsim-dev  ## Make .venv with everything that developers need
+
+demo: .venv/.xsim  ## Simulate a board, restore its blurred image, show both
+	$(BIN)/python examples/demo.py
+
+lint: .venv/.xsim-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/.xsim-dev  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: .venv/.xsim-dev
+	$(BIN)/mypy
+
+test: lint types  ## Lint, types and the quick tests (under 12 minutes on two cores)
+	$(ONE_THREAD) $(BIN)/pytest -n 2 -m "not slow"
+
+test-slow: .venv/.xsim-dev  ## The checks that take minutes
+	$(ONE_THREAD) $(BIN)/pytest -m slow
+
+bench: .venv/.xsim-dev  ## Every benchmark, each beside its baseline
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:  ## Remove what the build and the tests leave behind
+	rm -rf build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis

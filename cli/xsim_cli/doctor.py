@@ -1,0 +1,144 @@
+"""``xsim doctor``: what works here, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from xsim_cli.common import DebugOption, JsonOption, emit_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+CORE = (
+    "numpy",
+    "scipy",
+    "numba",
+    "spekpy",
+    "xraylib",
+    "torch",
+    "zarr",
+    "tensorstore",
+    "tifffile",
+    "pydicom",
+    "safetensors",
+)
+# package -> the extra of xsim that brings it
+EXTRAS = {"gerbonara": "gerber", "distributed": "cluster", "s3fs": "s3", "onnx": "onnx"}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _packages() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for package in CORE:
+        found = _version(package)
+        mend = None if found else "pip install xsim"
+        rows.append({"check": package, "ok": found is not None, "is": found or "missing", "mend": mend})
+    for package, extra in EXTRAS.items():
+        found = _version(package)
+        mend = None if found else f"pip install 'xsim[{extra}]'"
+        # An absent extra is a choice, not a fault.
+        rows.append({"check": package, "ok": True, "is": found or f"not installed (extra {extra})", "mend": mend})
+    return rows
+
+
+def _compute() -> dict[str, Any]:
+    import os
+
+    import torch
+
+    devices = ["cpu"]
+    if torch.cuda.is_available():
+        devices += [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return {
+        "check": "compute",
+        "ok": True,
+        "is": f"{', '.join(devices)}; {torch.get_num_threads()} threads of {os.cpu_count()} cores",
+        "mend": None,
+    }
+
+
+def _spectrum() -> dict[str, Any]:
+    from xsim.spectrum import tungsten_spectrum
+
+    spectrum = tungsten_spectrum(kvp=70.0, filters=(("Al", 2.5),))
+    return {
+        "check": "spectrum",
+        "ok": True,
+        "is": f"70 kV W + 2.5 mm Al: mean {spectrum.mean_energy_keV:.1f} keV",
+        "mend": None,
+    }
+
+
+def _cache() -> dict[str, Any]:
+    from xsim.cache import cache_folder
+
+    folder = cache_folder()
+    if folder is None:
+        return {
+            "check": "cache",
+            "ok": True,
+            "is": "none writable: spectra are computed anew",
+            "mend": "export XSIM_CACHE=FOLDER",
+        }
+    used = sum(item.stat().st_size for item in folder.rglob("*") if item.is_file())
+    return {"check": "cache", "ok": True, "is": f"{folder} ({used / 1e6:.1f} MB)", "mend": None}
+
+
+def _weights() -> dict[str, Any]:
+    from xsim_zoo.checkpoint import verify_shipped
+
+    problems = verify_shipped()
+    return {
+        "check": "weights",
+        "ok": not problems,
+        "is": "; ".join(problems) if problems else "shipped weights are whole",
+        "mend": "pip install --force-reinstall xsim" if problems else None,
+    }
+
+
+def _guarded(check: Callable[[], dict[str, Any]], name: str) -> dict[str, Any]:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001  the doctor reports whatever fails
+        return {
+            "check": name,
+            "ok": False,
+            "is": f"{type(error).__name__}: {error}",
+            "mend": "pip install --force-reinstall xsim",
+        }
+
+
+@app.command(epilog="Example: xsim doctor --json")
+def doctor(json_: JsonOption = False, debug: DebugOption = False) -> None:
+    """Say what works here, what is missing, and the command that mends it."""
+    rows = _packages()
+    for check, name in (
+        (_compute, "compute"),
+        (_spectrum, "spectrum"),
+        (_cache, "cache"),
+        (_weights, "weights"),
+    ):
+        rows.append(_guarded(check, name))
+    healthy = all(row["ok"] for row in rows)
+    if json_:
+        emit_json("doctor", {"ok": healthy, "xsim": _version("xsim"), "checks": rows})
+    else:
+        for row in rows:
+            mark = "ok" if row["ok"] else "!!"
+            mend = f"   mend: {row['mend']}" if row["mend"] else ""
+            typer.echo(f"{mark}  {row['check']:<12} {row['is']}{mend}")
+    if not healthy:
+        raise typer.Exit(1)
