@@ -1,0 +1,215 @@
+"""Materials and how they attenuate X rays (cross-sections: xraylib, photon energies 1 to 300 keV)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import xraylib
+import xraylib_np
+
+from xsim.board_materials import RECIPES
+from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, check_range, nearest
+from xsim.units import mm2_g_from_cm2_g
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "ENERGY_RANGE_KEV",
+    "Material",
+    "linear_attenuation_per_mm",
+    "mass_coefficient_mm2_g",
+    "material",
+    "material_names",
+]
+
+ENERGY_RANGE_KEV = (1.0, 300.0)
+
+Interaction = Literal["total", "photo", "compton"]
+_TABLES = {
+    "total": xraylib_np.CS_Total,
+    "photo": xraylib_np.CS_Photo,
+    "compton": xraylib_np.CS_Compt,
+}
+_LAST_ELEMENT = 98
+
+
+@dataclass(frozen=True)
+class Material:
+    """A homogeneous material.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    mass_fractions : tuple of (symbol, fraction)
+        Element symbols and their mass fractions; they sum to 1.
+    density_g_cm3 : float
+        Mass density [g/cm3].
+
+    Raises
+    ------
+    PhysicsRangeError
+        If a fraction is negative, the fractions do not sum to 1, or the density is not in (0, 25] g/cm3.
+    """
+
+    name: str
+    mass_fractions: tuple[tuple[str, float], ...]
+    density_g_cm3: float
+
+    def __post_init__(self) -> None:
+        check_range(f"density of {self.name}", self.density_g_cm3, 1e-6, 25.0, "g/cm3")
+        for symbol, fraction in self.mass_fractions:
+            check_range(f"mass fraction of {symbol} in {self.name}", fraction, 0.0, 1.0)
+        total = math.fsum(fraction for _, fraction in self.mass_fractions)
+        if abs(total - 1.0) > 1e-6:
+            raise PhysicsRangeError(f"mass fractions of {self.name} sum to {total:g}: they must sum to 1")
+
+    @classmethod
+    def mixture(cls, name: str, components: Mapping[str, float], density_g_cm3: float) -> Material:
+        """Return the mixture of formulas or known materials, given by mass fraction.
+
+        Raises
+        ------
+        UnknownNameError
+            If a component is neither a chemical formula nor a known material.
+        """
+        total: dict[str, float] = {}
+        for component, share in components.items():
+            for symbol, fraction in _fractions(component):
+                total[symbol] = total.get(symbol, 0.0) + share * fraction
+        return cls(name, tuple(sorted(total.items())), density_g_cm3)
+
+
+def _fractions(component: str) -> tuple[tuple[str, float], ...]:
+    """Return the mass fractions of a known material or a chemical formula."""
+    if component in RECIPES and RECIPES[component][0] != {component: 1.0}:
+        return material(component).mass_fractions
+    try:
+        parsed = xraylib.CompoundParser(component)
+    except ValueError:
+        raise _unknown(component) from None
+    symbols = (xraylib.AtomicNumberToSymbol(number) for number in parsed["Elements"])
+    return tuple(zip(symbols, parsed["massFractions"], strict=True))
+
+
+@lru_cache(maxsize=1)
+def _elements() -> dict[str, int]:
+    return {xraylib.AtomicNumberToSymbol(number): number for number in range(1, _LAST_ELEMENT + 1)}
+
+
+@lru_cache(maxsize=1)
+def _nist_names() -> dict[str, str]:
+    """Return the names of xraylib's NIST compounds by their lower-case form."""
+    return {name.lower(): name for name in xraylib.GetCompoundDataNISTList()}
+
+
+def material_names() -> list[str]:
+    """Return every name that `material` knows."""
+    return sorted({*RECIPES, *_elements(), *_nist_names().values()}, key=str.lower)
+
+
+def _unknown(name: str) -> UnknownNameError:
+    # Without a likeness the board materials are the useful list, not 300 names.
+    likely = nearest(name, material_names())
+    return UnknownNameError("material", name, likely or RECIPES)
+
+
+@lru_cache(maxsize=512)
+def material(name: str) -> Material:
+    """Return the material of this name: a board material, an element, or one of the NIST compounds of xraylib.
+
+    Names are matched as written first, then without regard to case.
+
+    Raises
+    ------
+    UnknownNameError
+        Naming the nearest names.
+    """
+    if name in RECIPES:
+        return Material.mixture(name, *RECIPES[name])
+    if name in _elements():
+        return Material(name, ((name, 1.0),), float(xraylib.ElementDensity(_elements()[name])))
+    for known in (*RECIPES, *_elements()):
+        if known.lower() == name.lower():
+            return material(known)
+    if name.lower() in _nist_names():
+        data = xraylib.GetCompoundDataNISTByName(_nist_names()[name.lower()])
+        symbols = [xraylib.AtomicNumberToSymbol(number) for number in data["Elements"]]
+        # The NIST tables are rounded: their fractions sum to 1 within 1e-4 only.
+        total = math.fsum(data["massFractions"])
+        pairs = zip(symbols, data["massFractions"], strict=True)
+        return Material(data["name"], tuple((symbol, part / total) for symbol, part in pairs), float(data["density"]))
+    raise _unknown(name)
+
+
+def _checked_energies(energy_keV: ArrayLike) -> NDArray[np.float64]:
+    energies = np.atleast_1d(np.asarray(energy_keV, dtype=np.float64))
+    low, high = ENERGY_RANGE_KEV
+    if energies.ndim != 1 or not energies.size:
+        raise InputError(f"energies of shape {energies.shape}: give one axis of at least one energy [keV]")
+    worst = energies[np.argmax(np.abs(energies - (low + high) / 2))] if np.isfinite(energies).all() else np.nan
+    check_range("photon energy", float(worst), low, high, "keV")
+    return energies
+
+
+@lru_cache(maxsize=512)
+def _element_table(number: int, interaction: Interaction, energies: bytes) -> NDArray[np.float64]:
+    """Return mass coefficients [mm2/g] of one element; kept, since every material asks for the same few."""
+    table = _TABLES[interaction](np.array([number]), np.frombuffer(energies))[0]
+    coefficients: NDArray[np.float64] = mm2_g_from_cm2_g(1.0) * np.asarray(table, dtype=np.float64)
+    coefficients.setflags(write=False)
+    return coefficients
+
+
+def mass_coefficient_mm2_g(
+    substance: str | Material, energy_keV: ArrayLike, interaction: Interaction = "total"
+) -> NDArray[np.float64]:
+    """Return mass attenuation coefficients [mm2/g], shape (n,).
+
+    Parameters
+    ----------
+    substance : str or Material
+        The material or its name.
+    energy_keV : (n,) array
+        Photon energies [keV], 1 to 300.
+    interaction : {"total", "photo", "compton"}
+        All interactions, photo-absorption alone, or Compton scattering alone.
+
+    Raises
+    ------
+    PhysicsRangeError
+        If an energy is outside the range.
+    UnknownNameError
+        If the material is unknown.
+    """
+    chosen = material(substance) if isinstance(substance, str) else substance
+    energies = _checked_energies(energy_keV)
+    key = energies.tobytes()
+    parts: Iterable[NDArray[np.float64]] = (
+        fraction * _element_table(_elements()[symbol], interaction, key) for symbol, fraction in chosen.mass_fractions
+    )
+    total: NDArray[np.float64] = np.sum(list(parts), axis=0)
+    return total
+
+
+def linear_attenuation_per_mm(substance: str | Material, energy_keV: ArrayLike) -> NDArray[np.float64]:
+    """Return the linear attenuation coefficient [1/mm] of a material at each energy [keV], shape (n,).
+
+    All interactions count (photo-absorption, coherent and Compton scattering): a scattered photon has left the beam.
+
+    Raises
+    ------
+    PhysicsRangeError
+        If an energy is outside 1 to 300 keV.
+    UnknownNameError
+        If the material is unknown.
+    """
+    chosen = material(substance) if isinstance(substance, str) else substance
+    return mass_coefficient_mm2_g(chosen, energy_keV) * (chosen.density_g_cm3 * 1e-3)
