@@ -1,1 +1,35 @@
-"""A zoo of X-ray image restorers: training, inference, evaluation, weights."""
+"""A zoo of X-ray image restorers: training, inference, evaluation, weights.
+
+``import xsim_zoo`` is light: torch is imported when a name is first used (PEP 562).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# public name -> module that holds it
+_LAZY = {
+    "load": "xsim_zoo.loading",
+    "build": "xsim_zoo.loading",
+    "names": "xsim_zoo.registry",
+    "get": "xsim_zoo.registry",
+    "register": "xsim_zoo.registry",
+    "Restorer": "xsim_zoo.restorer",
+    "LearnedRestorer": "xsim_zoo.restorer",
+    "Physics": "xsim_zoo.physics",
+    "TrainSettings": "xsim_zoo.settings",
+    "train": "xsim_zoo.training",
+}
+
+__all__ = list(_LAZY)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'xsim_zoo' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,94 @@
+"""What lies between the two detectors on one padded grid: the process and the Wiener filter of its every time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from xsim_zoo.process import Process, plane_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+    from xsim.degradation import Degradation
+
+    from xsim_zoo.spectrum import RadialSpectrum
+
+__all__ = ["CONDITIONS", "Operator"]
+
+CONDITIONS = 3
+"""Numbers that condition a network: time, noise level, and uncertainty of the Wiener estimate."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """The process on a grid together with the prior S of its sharp images.
+
+    Parameters
+    ----------
+    process : Process
+        The forward process; batches may hold one for each sample.
+    S : (B or 1, 1, H, W // 2 + 1) tensor
+        Prior power of every bin.
+    """
+
+    process: Process
+    S: Tensor
+
+    @classmethod
+    def between(
+        cls,
+        degradation: Degradation,
+        spectrum: RadialSpectrum,
+        shape: tuple[int, int],
+        *,
+        pitch_mm: float | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Operator:
+        """Evaluate the tables on a grid; ``pitch_mm`` defaults to the degradation's own."""
+        process = Process.between(degradation, shape, pitch_mm=pitch_mm, device=device, dtype=dtype)
+        pitch = degradation.pitch_mm if pitch_mm is None else pitch_mm
+        return cls(process, spectrum.tensor(shape, pitch, like=process.theta))
+
+    @classmethod
+    def stack(cls, operators: Sequence[Operator]) -> Operator:
+        """Join operators of one shape into one with a batch axis."""
+        return cls(Process.stack([o.process for o in operators]), torch.cat([o.S for o in operators]))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the padded image [px]."""
+        return self.process.shape
+
+    def wiener(self, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Return the Wiener gain W_t of every bin and the rms error c(t) that its estimate leaves.
+
+        W_t = S B_t / (S B_t^2 + Sigma_t) is the posterior mean of x_0 given x_t for Gaussian images, and
+        c(t)^2 the plane mean of the posterior variance S Sigma_t / (S B_t^2 + Sigma_t).
+
+        Returns
+        -------
+        W : (B or 1, 1, H, W // 2 + 1) tensor
+        c : (B or 1, 1, 1, 1) tensor
+        """
+        B, Sigma = self.process.B(t), self.process.Sigma(t)
+        total = self.S * B.square() + Sigma
+        # At t = 0 where S = 0 both vanish: nothing is known and nothing is there.
+        share = self.S / total.clamp_min(torch.finfo(total.dtype).tiny)
+        return share * B, plane_mean(share * Sigma, self.shape).sqrt()
+
+    def conditions(self, t: float | Tensor, c: Tensor) -> Tensor:
+        """Return what a network is told about the state, shape (B, 3): t, ln of the noise rms, ln of c(t).
+
+        The noise rms stands for the dose; c(t) sums up blur and noise, so that one network can serve many
+        detectors.
+        """
+        noise = plane_mean(self.process.Sigma_1, self.shape).sqrt()
+        time = torch.as_tensor(t, dtype=c.dtype, device=c.device).reshape(-1)
+        columns = [time, noise.reshape(-1).log(), c.clamp_min(1e-6).reshape(-1).log()]
+        length = max(len(column) for column in columns)
+        return torch.stack([column.expand(length) for column in columns], dim=1)

@@ -1,0 +1,94 @@
+"""The padded grid on which a restorer keeps its state.
+
+The discrete Fourier transform sees a periodic image; a reflected border of at least 32 pixels keeps the wrap-around
+away from the picture. The state stays on the padded grid during all steps and is cropped once, at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from xsim.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["BORDER_PX", "GRID_MULTIPLE_PX", "PaddedGrid", "fast_size"]
+
+BORDER_PX = 32
+"""Smallest reflected border on each side [px]."""
+
+GRID_MULTIPLE_PX = 8
+"""Padded sides are multiples of this, the stride of the U-Net's deepest level [px]."""
+
+
+def fast_size(size: int, multiple: int = GRID_MULTIPLE_PX) -> int:
+    """Return the smallest multiple of ``multiple`` that is >= ``size`` and has no prime factor above 7."""
+    candidate = -(-size // multiple) * multiple
+    while not _is_smooth(candidate):
+        candidate += multiple
+    return candidate
+
+
+def _is_smooth(number: int) -> bool:
+    for prime in (2, 3, 5, 7):
+        while number % prime == 0:
+            number //= prime
+    return number == 1
+
+
+def _reflected(size: int, before: int, padded: int) -> Tensor:
+    """Return for each padded position the pixel that it mirrors; any border length works, also on one pixel."""
+    period = max(2 * (size - 1), 1)
+    index = torch.arange(-before, padded - before) % period
+    return torch.minimum(index, period - index).clamp_(0, size - 1)
+
+
+@dataclass(frozen=True)
+class PaddedGrid:
+    """An image's place on its padded grid.
+
+    Parameters
+    ----------
+    shape : (H, W)
+        Shape of the image [px].
+    padded : (H', W')
+        Shape of the grid [px].
+    """
+
+    shape: tuple[int, int]
+    padded: tuple[int, int]
+
+    @classmethod
+    def around(cls, shape: tuple[int, int], border_px: int = BORDER_PX) -> PaddedGrid:
+        """Return the grid of an image: a border of at least ``border_px`` on each side and fast sides.
+
+        Raises
+        ------
+        InputError
+            If the image has no pixels.
+        """
+        height, width = shape
+        if height < 1 or width < 1:
+            raise InputError(f"an image of {height} x {width} pixels cannot be restored: give one with pixels")
+        return cls((height, width), (fast_size(height + 2 * border_px), fast_size(width + 2 * border_px)))
+
+    @property
+    def offset(self) -> tuple[int, int]:
+        """Row and column of the image's first pixel on the grid."""
+        return (self.padded[0] - self.shape[0]) // 2, (self.padded[1] - self.shape[1]) // 2
+
+    def pad(self, images: Tensor) -> Tensor:
+        """Return ``images`` (..., H, W) on the grid (..., H', W'), reflected about the centres of the edge pixels."""
+        for axis in (0, 1):
+            index = _reflected(self.shape[axis], self.offset[axis], self.padded[axis])
+            images = images.index_select(axis - 2, index.to(images.device))
+        return images
+
+    def crop(self, images: Tensor) -> Tensor:
+        """Return the part (..., H, W) of ``images`` (..., H', W') that holds the picture."""
+        top, left = self.offset
+        return images[..., top : top + self.shape[0], left : left + self.shape[1]]

@@ -1,0 +1,246 @@
+"""The one interface of every restorer, and the base of those that learn."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+
+from xsim.errors import InputError, XsimWarning, check_range
+from xsim_zoo.grey import TorchLink
+from xsim_zoo.padding import PaddedGrid
+from xsim_zoo.sampling import time_grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
+
+    from xsim_zoo.batch import Batch
+    from xsim_zoo.inference import Restored
+    from xsim_zoo.operator import Operator
+    from xsim_zoo.physics import Physics
+    from xsim_zoo.sampling import NoiseSource
+    from xsim_zoo.unet import UNet
+
+__all__ = ["Examples", "How", "LearnedRestorer", "Network", "Restorer"]
+
+
+class Network(Protocol):
+    """A network, or what evaluates one tile by tile on the whole padded image."""
+
+    def __call__(self, features: Tensor, conditions: Tensor, /) -> Tensor:
+        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3)."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How to restore.
+
+    Parameters
+    ----------
+    steps : int
+        Sampling steps; 1 is the answer of highest fidelity.
+    eta : float
+        0 deterministic, 1 a sample of the posterior.
+    sharpness : float
+        From the one-step answer (0) to the sampled one (1).
+    sampler : str
+        "ddim" or "second-order".
+    noise : NoiseSource, optional
+        Where noise comes from, on the padded grid; needed for eta > 0.
+    """
+
+    steps: int
+    eta: float = 0.0
+    sharpness: float = 1.0
+    sampler: str = "ddim"
+    noise: NoiseSource | None = None
+
+    def __post_init__(self) -> None:
+        time_grid(self.steps)
+        check_range("eta", self.eta, 0, 1)
+        check_range("sharpness", self.sharpness, 0, 1)
+
+
+class Restorer(ABC):
+    """Turns an LR image into an HR image, knowing the physics between the two detectors.
+
+    Parameters
+    ----------
+    physics : Physics
+        Degradation and prior spectrum.
+    device : torch device or str
+        Where it computes.
+    """
+
+    name: ClassVar[str]
+    learned: ClassVar[bool] = False
+    default_steps: ClassVar[int] = 1
+    samples: ClassVar[bool] = False
+    """Whether eta > 0 gives posterior samples."""
+    uses_link: ClassVar[bool] = True
+    """Whether it works in LR grey through the grey-level link."""
+
+    def __init__(self, physics: Physics, *, device: torch.device | str = "cpu") -> None:
+        self.physics = physics
+        self.device = torch.device(device)
+        self.link = TorchLink.sampled(physics.degradation.link, device=self.device) if self.uses_link else None
+        self._operators: dict[tuple[int, int], Operator] = {}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What else the constructor was told, for the card."""
+        return {}
+
+    @abstractmethod
+    def solve(self, y: Tensor, operator: Operator, how: How, network: Network | None) -> Tensor:
+        """Return the sharp image in LR grey (B, 1, H, W) from ``y``, both on the padded grid."""
+
+    def operator(self, shape: tuple[int, int]) -> Operator:
+        """Return the operator on a padded grid; the last grid's maps are kept."""
+        if shape not in self._operators:
+            self._operators = {shape: self.physics.operator(shape, device=self.device)}
+        return self._operators[shape]
+
+    @torch.no_grad()
+    def restore_array(
+        self,
+        y: ArrayLike | Tensor,
+        *,
+        pitch_mm: float | None = None,
+        steps: int | None = None,
+        eta: float = 0.0,
+        sharpness: float = 1.0,
+        sampler: str = "ddim",
+        noise: NoiseSource | None = None,
+        network: Network | None = None,
+    ) -> NDArray[np.float32]:
+        """Restore one whole image: a pure function of its arguments.
+
+        Filters and noise act on the whole padded grid; only ``network`` may work in tiles, and as no statistic of
+        the network spans the image, tiles that overlap by `receptive_px` leave no seam.
+
+        Parameters
+        ----------
+        y : (H, W) array
+            LR image in grey, open field 1.0.
+        pitch_mm : float, optional
+            Its pixel pitch [mm]; None takes the weights' own.
+        steps, eta, sharpness, sampler, noise
+            See `How`; ``steps`` defaults to the restorer's own.
+        network : Network, optional
+            Evaluates the network instead of the restorer's own module, e.g. in tiles.
+
+        Returns
+        -------
+        (H, W) float32 array
+            HR image in grey.
+
+        Raises
+        ------
+        InputError
+            If the image is not two-dimensional and finite, its pitch is not the weights', or an option is out of
+            range.
+        """
+        how = How(self.default_steps if steps is None else steps, eta, sharpness, sampler, noise)
+        self.physics.check_pitch(pitch_mm)
+        self._warn_without_link(how)
+        image = torch.as_tensor(np.asarray(y), dtype=torch.float32)
+        if image.ndim != 2:
+            raise InputError(f"an image of shape {tuple(image.shape)} was given: give one of shape (H, W)")
+        if not torch.isfinite(image).all():
+            raise InputError("the image holds NaN or infinite pixels: mask or repair them first")
+        grid = PaddedGrid.around((image.shape[0], image.shape[1]))
+        padded = grid.pad(image.to(self.device)[None, None])
+        x_0 = grid.crop(self.solve(padded, self.operator(grid.padded), how, network))
+        hr = x_0 if self.link is None else self.link.inverse(x_0)
+        return np.ascontiguousarray(hr[0, 0].float().cpu().numpy())
+
+    def _warn_without_link(self, how: How) -> None:
+        several = self.samples and how.steps > 1 and how.eta == 0 and how.sharpness > 0
+        if several and self.uses_link and not self.physics.linked:
+            warnings.warn(
+                "these weights have no grey-level link: with eta 0 each step carries the mismatch of the grey levels "
+                "on as if it were noise; take --steps 1, eta 1, or weights trained with a link",
+                XsimWarning,
+                stacklevel=3,
+            )
+
+    def restore(self, image: ArrayLike | Path | str, **options: Any) -> Restored:
+        """Restore an array or an image file, in tiles where it is large, and check it against its input.
+
+        Parameters
+        ----------
+        image : (H, W) array or path
+            The LR image.
+        **options
+            See `xsim_zoo.inference.restore`.
+        """
+        from xsim_zoo.inference import restore  # noqa: PLC0415  (it builds on this module)
+
+        return restore(self, image, **options)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a network is shown and what it should answer, on the padded grid.
+
+    Parameters
+    ----------
+    features : (B, C, H, W) tensor
+    conditions : (B, 3) tensor
+    target : (B, 1, H, W) tensor
+    """
+
+    features: Tensor
+    conditions: Tensor
+    target: Tensor
+
+
+class LearnedRestorer(Restorer):
+    """A restorer around the one backbone.
+
+    Parameters
+    ----------
+    physics : Physics
+        Degradation and prior spectrum.
+    network : UNet
+        The backbone, with ``inputs`` input channels.
+    device : torch device or str
+        Where it computes.
+    """
+
+    learned: ClassVar[bool] = True
+    inputs: ClassVar[int]
+    """Input channels of the network."""
+
+    def __init__(self, physics: Physics, network: UNet, *, device: torch.device | str = "cpu") -> None:
+        super().__init__(physics, device=device)
+        self.network = network.to(self.device)
+
+    @property
+    def receptive_px(self) -> int:
+        """Overlap [px] at which tiles of the network leave no seam; they start at multiples of 8 px."""
+        return self.network.receptive_px
+
+    @abstractmethod
+    def examples(self, batch: Batch) -> Examples:
+        """Return what the network should learn from a batch of whole images."""
+
+    def loss(self, batch: Batch, network: Network | None = None) -> Tensor:
+        """Return the mean squared error of the network's answers on the batch's crops, a scalar.
+
+        States are made on whole images and cropped afterwards: a blur computed on a crop would wrap around.
+        """
+        with torch.no_grad():
+            examples = self.examples(batch)
+            features, target = batch.cut(examples.features), batch.cut(examples.target)
+            conditions = examples.conditions.repeat_interleave(batch.crops, dim=0)
+        answer = (network or self.network)(features, conditions)
+        return (answer.float() - target).square().mean()

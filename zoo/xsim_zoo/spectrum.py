@@ -1,0 +1,99 @@
+"""The radial power spectrum S(f) of sharp images: the prior that the Wiener filter needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from xsim.errors import InputError
+from xsim.grids import radial_frequency, radial_mean
+from xsim_zoo.padding import PaddedGrid
+from xsim_zoo.process import fft
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+__all__ = ["RadialSpectrum"]
+
+_RINGS = 64
+
+
+@dataclass(frozen=True)
+class RadialSpectrum:
+    """Power spectral density of images against |f|.
+
+    Parameters
+    ----------
+    frequency_lp_mm : (n,) array
+        Rising frequencies above zero [lp/mm].
+    S_mm2 : (n,) array
+        Power spectral density [mm2] of images whose open field is 1.0.
+    """
+
+    frequency_lp_mm: NDArray[np.float64]
+    S_mm2: NDArray[np.float64]
+
+    @classmethod
+    def measure(cls, images: Iterable[Tensor], pitch_mm: float) -> RadialSpectrum:
+        """Measure the mean spectrum of images (H, W) on their reflected grids, where the filter will use it.
+
+        Raises
+        ------
+        InputError
+            If there is no image, or the images hold no structure.
+        """
+        edges = np.geomspace(0.5 / pitch_mm / 200, 0.5 / pitch_mm * np.sqrt(2), _RINGS + 1)
+        total, count = np.zeros(_RINGS), np.zeros(_RINGS)
+        for image in images:
+            grid = PaddedGrid.around((image.shape[-2], image.shape[-1]))
+            power = fft(grid.pad(image.double())).abs().square().numpy() * pitch_mm**2
+            mean, weight = radial_mean(power, grid.padded, pitch_mm, edges)
+            total += np.where(weight > 0, mean, 0) * weight
+            count += weight
+        filled = count > 0
+        if not filled.any() or not (total[filled] > 0).all():
+            raise InputError("the power spectrum of these images is empty: give images with structure")
+        centres = np.sqrt(edges[:-1] * edges[1:])[filled]
+        return cls(centres, total[filled] / count[filled])
+
+    def map(self, shape: tuple[int, int], pitch_mm: float) -> NDArray[np.float64]:
+        """Return S in bin variances (mm2 / pitch^2) on a grid, shape (H, W // 2 + 1).
+
+        Between the rings log S is linear in log f, below the first ring S is held. The mean of an image says
+        nothing about another one: its prior is as good as flat (10^6 times the strongest ring).
+        """
+        frequency = radial_frequency(shape, pitch_mm)
+        log_f = np.log(np.maximum(frequency, self.frequency_lp_mm[0] * 1e-3))
+        S = np.exp(np.interp(log_f, np.log(self.frequency_lp_mm), np.log(self.S_mm2)))
+        S[0, 0] = self.S_mm2.max() * 1e6
+        return np.asarray(S / pitch_mm**2)
+
+    def tensor(self, shape: tuple[int, int], pitch_mm: float, *, like: Tensor) -> Tensor:
+        """Return `map` as a (1, 1, H, W // 2 + 1) tensor of the type and device of ``like``."""
+        return torch.as_tensor(self.map(shape, pitch_mm), dtype=like.dtype, device=like.device)[None, None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return {"frequency_lp_mm": self.frequency_lp_mm.tolist(), "S_mm2": self.S_mm2.tolist()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> RadialSpectrum:
+        """Build from what `to_dict` returned.
+
+        Raises
+        ------
+        InputError
+            If the tables differ in length, do not rise, or are not positive.
+        """
+        frequency = np.asarray(data["frequency_lp_mm"], dtype=float)
+        S = np.asarray(data["S_mm2"], dtype=float)
+        sound = frequency.shape == S.shape and frequency.ndim == 1 and len(frequency) > 1
+        if not (sound and (np.diff(frequency) > 0).all() and frequency[0] > 0 and (S > 0).all()):
+            raise InputError("the table of S(f) is unusable: frequencies must rise from above zero and S be positive")
+        return cls(frequency, S)
