@@ -1,1 +1,9 @@
 """Phantoms: boards, components, defects and test targets as material thickness maps."""
+
+from __future__ import annotations
+
+from xsim.phantoms.board import random_board
+from xsim.phantoms.phantom import Defect, Phantom
+from xsim.phantoms.view import View
+
+__all__ = ["Defect", "Phantom", "View", "random_board"]

@@ -1,0 +1,189 @@
+"""What the imaging chain is shown: material thickness maps, and the labelled defects that hide in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xsim.errors import InputError, MissingFileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Defect", "Phantom"]
+
+FORMAT = "xsim.phantom/1"
+# A damaged or hostile file must not be able to ask for more memory than this.
+MAX_BYTES = 2**32
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One labelled defect in a phantom's image.
+
+    Attributes
+    ----------
+    kind : str
+        Class, e.g. ``"ball-void"``; ``xsim.phantoms.defects.KINDS`` lists them.
+    x_px, y_px : float
+        Centre in the phantom's pixels (centre of the first pixel at 0.5).
+    size_mm : float
+        Largest extent [mm].
+    value : float
+        What a class is graded by: void area [% of the joint], gap [mm], offset [mm]; 0 where size says all.
+    corner_px : (int, int)
+        Row and column of the mask's first pixel in the phantom.
+    mask : (h, w) bool array
+        Pixels that the defect touches, cut to its box.
+    """
+
+    kind: str
+    x_px: float
+    y_px: float
+    size_mm: float
+    value: float
+    corner_px: tuple[int, int]
+    mask: NDArray[np.bool_] = field(repr=False, compare=False)
+
+    def full_mask(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Return the mask on the phantom's whole grid, shape (H, W)."""
+        full = np.zeros(shape, dtype=bool)
+        row, column = self.corner_px
+        height, width = self.mask.shape
+        full[row : row + height, column : column + width] = self.mask
+        return full
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """Thickness of every material along the rays, on a grid finer than the detector's pixels.
+
+    Attributes
+    ----------
+    materials : (M,) tuple of str
+        Names that ``xsim.materials.material`` knows.
+    thickness_mm : (M, H, W) float32 array
+        Path length through each material [mm].
+    pixel_mm : float
+        Pixel of the grid in the plane of the board's lower face [mm].
+    name, family : str
+        What it shows; phantoms of one family share a design and must not be split between training and test.
+    seed : int or None
+        Seed that it was drawn from; None for targets and real boards.
+    defects : tuple of Defect
+        Every defect that was put in on purpose.
+    height_mm : (M,) tuple of float
+        Mean height of each material above the board's lower face [mm]: what focal-spot blur depends on.
+    """
+
+    materials: tuple[str, ...]
+    thickness_mm: NDArray[np.float32] = field(repr=False)
+    pixel_mm: float
+    name: str = "phantom"
+    family: str = "phantom"
+    seed: int | None = None
+    defects: tuple[Defect, ...] = ()
+    height_mm: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        maps = self.thickness_mm
+        if maps.ndim != 3 or maps.dtype != np.float32 or len(self.materials) != len(maps):
+            raise InputError(
+                f"phantom '{self.name}': thickness maps of shape {maps.shape} and type {maps.dtype} for "
+                f"{len(self.materials)} materials: give float32 of shape (materials, H, W)"
+            )
+        if not self.pixel_mm > 0:
+            raise InputError(f"phantom '{self.name}': pixel {self.pixel_mm} mm: give a size above 0")
+        if maps.size and not (np.isfinite(maps).all() and float(maps.min()) >= 0.0):
+            raise InputError(f"phantom '{self.name}': thickness below zero or not finite: give maps in mm, 0 or more")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return (H, W)."""
+        return int(self.thickness_mm.shape[1]), int(self.thickness_mm.shape[2])
+
+    def thickness_of(self, material: str) -> NDArray[np.float32]:
+        """Return the map of one material [mm], shape (H, W); zeros where the phantom holds none."""
+        if material in self.materials:
+            thickness: NDArray[np.float32] = self.thickness_mm[self.materials.index(material)]
+            return thickness
+        return np.zeros(self.shape, np.float32)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a compressed ``.npz`` (no pickle) and return its path; it appears whole or not at all."""
+        path = Path(path)
+        arrays: dict[str, Any] = {f"mask_{i}": defect.mask for i, defect in enumerate(self.defects)}
+        header = {
+            "format": FORMAT,
+            "materials": list(self.materials),
+            "pixel_mm": self.pixel_mm,
+            "name": self.name,
+            "family": self.family,
+            "seed": self.seed,
+            "height_mm": list(self.height_mm),
+            "defects": [{k: v for k, v in asdict(defect).items() if k != "mask"} for defect in self.defects],
+        }
+        partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+        try:
+            with partial.open("wb") as file:
+                np.savez_compressed(file, header=json.dumps(header), thickness_mm=self.thickness_mm, **arrays)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Phantom:
+        """Read what ``save`` wrote.
+
+        Raises
+        ------
+        MissingFileError
+            If there is no such file.
+        InputError
+            If the file is not a phantom, is damaged, or unpacks to more than 4 GiB.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise MissingFileError(f"{path}: no such file: check the path")
+        try:
+            with np.load(path, allow_pickle=False) as store:
+                header = json.loads(str(store["header"]))
+                _check_claims(path, header["format"])
+                defects = tuple(_defect(item, store[f"mask_{i}"]) for i, item in enumerate(header["defects"]))
+                maps = store["thickness_mm"]
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{path}: not a phantom that xsim can read ({error}): make one with xsim phantom"
+            ) from None
+        return cls(
+            materials=tuple(header["materials"]),
+            thickness_mm=maps,
+            pixel_mm=float(header["pixel_mm"]),
+            name=header["name"],
+            family=header["family"],
+            seed=header["seed"],
+            defects=defects,
+            height_mm=tuple(header["height_mm"]),
+        )
+
+
+def _check_claims(path: Path, form: str) -> None:
+    """Refuse a foreign format, and an archive that unpacks to more than the cap, before its maps are unpacked."""
+    if form != FORMAT:
+        raise ValueError(f"format {form!r}")
+    with zipfile.ZipFile(path) as archive:
+        claimed = sum(item.file_size for item in archive.infolist())
+    if claimed > MAX_BYTES:
+        raise ValueError(f"{claimed / 1e9:.1f} GB unpacked, more than {MAX_BYTES / 1e9:.1f} GB")
+
+
+def _defect(item: dict[str, Any], mask: NDArray[np.bool_]) -> Defect:
+    row, column = item.pop("corner_px")
+    return Defect(**item, corner_px=(int(row), int(column)), mask=mask)

@@ -1,0 +1,157 @@
+"""What a board is made of, ready to be drawn: thin layers, bodies, and the holes through them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xsim.phantoms import casting, flat, polygons, solids
+from xsim.phantoms.polygons import Polygon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from xsim.phantoms.solids import Solid
+    from xsim.phantoms.view import View
+
+__all__ = ["Layer", "Scene"]
+
+
+@dataclass
+class Layer:
+    """A thin layer: shapes that join within the layer and have one thickness.
+
+    Attributes
+    ----------
+    material : str
+        Its material.
+    thickness_mm, z_mm : float
+        Thickness and height of its middle [mm].
+    shapes : list
+        Rows of ``flat`` and ``Polygon``, drawn and erased in order.
+    displaces : str or None
+        Material whose path the layer takes away (inner copper displaces laminate).
+    soft_mm : float
+        Width of the sloping side walls that etching leaves [mm].
+    """
+
+    material: str
+    thickness_mm: float
+    z_mm: float
+    shapes: list[flat.Row | Polygon] = field(default_factory=list)
+    displaces: str | None = None
+    soft_mm: float = 0.0
+
+    def coverage(self, view: View) -> NDArray[np.float32]:
+        """Return the share of each pixel that the layer covers, shape (H, W)."""
+        covered = np.zeros(view.shape, np.float32)
+        plane = view.plane(self.z_mm)
+        for is_polygon, run in groupby(self.shapes, key=lambda shape: isinstance(shape, Polygon)):
+            if is_polygon:
+                for item in run:
+                    assert isinstance(item, Polygon)
+                    polygons.fill(covered, item.points_mm, item.loops, plane, item.clear)
+            else:
+                rows = np.array(list(run), dtype=np.float64).reshape(-1, flat.COLUMNS)
+                flat.paint(covered, rows, plane, self.soft_mm)
+        return covered
+
+
+@dataclass(frozen=True)
+class _Body:
+    material: str | None
+    solids: tuple[Solid, ...]
+    voids: tuple[Solid, ...]
+    displaces: str | None
+
+
+@dataclass
+class Scene:
+    """Layers and bodies in the board's frame; ``render`` turns them into thickness maps."""
+
+    layers: list[Layer] = field(default_factory=list)
+    bodies: list[_Body] = field(default_factory=list)
+
+    def layer(self, layer: Layer) -> Layer:
+        """Add a layer and return it."""
+        self.layers.append(layer)
+        return layer
+
+    def body(
+        self,
+        material: str,
+        parts: Iterable[Solid],
+        *,
+        voids: Iterable[Solid] = (),
+        displaces: str | None = None,
+    ) -> None:
+        """Add a body: the union of its parts less its voids.
+
+        ``displaces`` names the material of the body that it lies in (a die in mould compound): the path that is
+        taken up is taken away there.
+        """
+        self.bodies.append(_Body(material, tuple(parts), tuple(voids), displaces))
+
+    def hole(self, part: solids.Solid, material: str) -> None:
+        """Take a solid's path away from a material that fills it."""
+        self.bodies.append(_Body(None, (part,), (), material))
+
+    def materials(self) -> tuple[str, ...]:
+        """Return the names of all materials, in the order of their first use."""
+        names = [layer.material for layer in self.layers] + [b.material for b in self.bodies if b.material]
+        hosts = [layer.displaces for layer in self.layers] + [b.displaces for b in self.bodies]
+        return tuple(dict.fromkeys([*names, *(host for host in hosts if host)]))
+
+    def render(self, view: View) -> tuple[tuple[str, ...], NDArray[np.float32], tuple[float, ...]]:
+        """Draw the scene.
+
+        Returns
+        -------
+        materials : (M,) tuple of str
+            Those that the window shows.
+        thickness_mm : (M, H, W) float32 array
+            Path lengths [mm].
+        height_mm : (M,) tuple of float
+            Mean height of each [mm].
+        """
+        names = self.materials()
+        index = {name: k for k, name in enumerate(names)}
+        maps = np.zeros((len(names), *view.shape), np.float32)
+        heights = np.zeros((len(names), 2))
+        oblique = view.obliquity().astype(np.float32)
+        for layer in self.layers:
+            covered = layer.coverage(view)
+            covered *= oblique * np.float32(layer.thickness_mm)
+            maps[index[layer.material]] += covered
+            if layer.displaces:
+                maps[index[layer.displaces]] -= covered
+            path = float(covered.sum(dtype=np.float64))
+            heights[index[layer.material]] += path, path * layer.z_mm
+        if self.bodies:
+            rows, bodies = _tables(self.bodies, index)
+            casting.cast(maps, heights, rows, bodies, view.rays())
+        # Coverage and casting round a shared edge differently by parts of a pixel: nothing may fall below zero.
+        np.maximum(maps, 0.0, out=maps)
+        kept = [k for k in range(len(names)) if maps[k].any()]
+        mean = [heights[k, 1] / heights[k, 0] if heights[k, 0] > 0.0 else 0.0 for k in kept]
+        if len(kept) < len(names):
+            maps = maps[kept]
+        return tuple(names[k] for k in kept), maps, tuple(float(z) for z in mean)
+
+
+def _tables(bodies: Sequence[_Body], index: dict[str, int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the solids as rows, and per body the five integers that ``casting.cast`` takes."""
+    rows: list[Solid] = []
+    table = []
+    for body in bodies:
+        material = index[body.material] if body.material else -1
+        host = index[body.displaces] if body.displaces else -1
+        table.append((len(rows), len(body.solids), len(body.voids), material, host))
+        rows.extend(body.solids)
+        rows.extend(body.voids)
+    return np.array(rows, dtype=np.float64).reshape(-1, solids.COLUMNS), np.array(table, dtype=np.int64)
