@@ -171,7 +171,8 @@ class ScreenSignal:
 
     def nnps_mm2(self, kerma_uGy: float) -> NDArray[np.float64]:
         """Return the quantum NNPS [mm2] at an air kerma, before any pixel, shape (n,)."""
-        return self.noise_keV2_per_mm2_uGy / (self.signal_keV_per_mm2_uGy**2 * kerma_uGy)
+        power: NDArray[np.float64] = self.noise_keV2_per_mm2_uGy / (self.signal_keV_per_mm2_uGy**2 * kerma_uGy)
+        return power
 
 
 class Deposits:
@@ -207,7 +208,8 @@ class Deposits:
     @property
     def absorbed(self) -> NDArray[np.float64]:
         """Return the probability that a photon is photo-absorbed, shape (n,)."""
-        return self.profile.sum(axis=1)
+        share: NDArray[np.float64] = self.profile.sum(axis=1)
+        return share
 
     @property
     def deposited_keV(self) -> NDArray[np.float64]:
@@ -264,7 +266,7 @@ class Deposits:
     def _light(self, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return G of every layer's centre, shape (nf, nz)."""
         screen = self.screen
-        centres = (np.arange(screen.layers) + 0.5) * (screen.thickness_mm / screen.layers)
+        centres = np.asarray((np.arange(screen.layers) + 0.5) * (screen.thickness_mm / screen.layers), np.float64)
         return light_transfer(screen.optics, screen.thickness_mm, centres, frequency_lp_mm)
 
     def _reabsorption(self, photon_keV: float, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,131 @@
+"""The light sensor behind a screen: pixels, electrons, noise, and what is wrong with individual pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from xsim.errors import PhysicsRangeError, check_range
+from xsim.seeds import generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Sensor"]
+
+_RANGES: Final[dict[str, tuple[float, float, str]]] = {
+    "pitch_mm": (1e-3, 2.0, "mm"),
+    "fill_factor": (0.01, 1.0, ""),
+    "quantum_efficiency": (1e-3, 1.0, ""),
+    "read_noise_e": (0.0, 1e6, "electrons"),
+    "full_well_e": (1e2, 1e12, "electrons"),
+    "adc_bits": (4, 32, "bits"),
+    "lag": (0.0, 0.9, ""),
+    "gain_sd": (0.0, 0.3, ""),
+    "structure_sd": (0.0, 0.3, ""),
+    "flat_frames": (0, 1_000_000, "frames"),
+    "defect_fraction": (0.0, 0.1, ""),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensor:
+    """A CMOS sensor under a screen.
+
+    Parameters
+    ----------
+    pitch_mm : float
+        Pixel pitch [mm].
+    fill_factor : float
+        Share of the pixel that is photodiode, a square in its middle.
+    quantum_efficiency : float
+        Electrons per light photon that reaches the sensor.
+    read_noise_e : float
+        Read noise of a pixel and frame [electrons].
+    full_well_e : float
+        Charge at which a pixel saturates [electrons]; the ADC's range ends there.
+    adc_bits : int
+        Bits of the ADC.
+    lag : float
+        Correlation of the stochastic noise of successive frames; k frames apart it is ``lag**k``.
+    gain_sd : float
+        Relative spread of the pixels' gain, which flat-field correction removes.
+    structure_sd : float
+        Relative fixed pattern that flat-field correction leaves (screen structure), white.
+    flat_frames : int
+        Frames in the mean flat of the gain map, whose noise is printed onto every image; 0 for a perfect map.
+    defect_fraction : float
+        Share of pixels that give no usable signal.
+
+    Raises
+    ------
+    PhysicsRangeError
+        If a parameter is out of range.
+    """
+
+    pitch_mm: float = 0.048
+    fill_factor: float = 0.85
+    quantum_efficiency: float = 0.5
+    read_noise_e: float = 200.0
+    full_well_e: float = 2.2e6
+    adc_bits: int = 14
+    lag: float = 0.0
+    gain_sd: float = 0.01
+    structure_sd: float = 0.0
+    flat_frames: int = 64
+    defect_fraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            low, high, unit = _RANGES[field.name]
+            value = getattr(self, field.name)
+            check_range(f"sensor {field.name}", value, low, high, unit)
+            if field.name in {"adc_bits", "flat_frames"} and value != int(value):
+                raise PhysicsRangeError(f"sensor {field.name} {value:g} is no whole number: give {low:g} to {high:g}")
+
+    @property
+    def aperture_mm(self) -> float:
+        """Return the side of the photodiode [mm]."""
+        return self.pitch_mm * float(np.sqrt(self.fill_factor))
+
+    @property
+    def electrons_per_count(self) -> float:
+        """Return the charge of one ADC count [electrons]."""
+        return self.full_well_e / 2.0**self.adc_bits
+
+    @property
+    def electronic_variance_e2(self) -> float:
+        """Return the variance of reading and digitising one pixel [electrons^2]."""
+        return self.read_noise_e**2 + self.electrons_per_count**2 / 12.0
+
+    def frame_average(self, frames: int) -> float:
+        """Return the factor on the stochastic noise power that averaging frames leaves: 1/n without lag.
+
+        With lag: [1 + 2 sum over k of (1 - k/n) lag^k] / n.
+
+        Raises
+        ------
+        PhysicsRangeError
+            If ``frames`` is not 1 to 1e6.
+        """
+        check_range("number of frames", frames, 1, 1_000_000)
+        apart = np.arange(1, frames)
+        correlated = float(((1.0 - apart / frames) * self.lag**apart).sum())
+        return (1.0 + 2.0 * correlated) / frames
+
+    def gain_map(self, shape: tuple[int, int], seed: int) -> NDArray[np.float32]:
+        """Return the pixels' relative gains, (H, W): log-normal with mean 1, the same for the same seed."""
+        spread = float(np.sqrt(np.log1p(self.gain_sd**2)))
+        normal = generator(seed, stage="sensor-gain").standard_normal(shape)
+        return np.exp(spread * normal - spread**2 / 2.0).astype(np.float32)
+
+    def structure_map(self, shape: tuple[int, int], seed: int) -> NDArray[np.float32]:
+        """Return the factor of the fixed pattern that no flat corrects, (H, W): mean 1, the same for the same seed."""
+        normal = generator(seed, stage="sensor-structure").standard_normal(shape)
+        return (1.0 + self.structure_sd * normal).astype(np.float32)
+
+    def defect_map(self, shape: tuple[int, int], seed: int) -> NDArray[np.bool_]:
+        """Return which pixels are defective, (H, W) bool, the same for the same seed."""
+        return generator(seed, stage="sensor-defects").random(shape) < self.defect_fraction
