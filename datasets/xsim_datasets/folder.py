@@ -36,8 +36,11 @@ class Folder(Protocol):
     def delete(self, key: str) -> None:
         """Remove a file; nothing happens if there is none."""
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of all files, sorted."""
+
+    def strange(self) -> dict[str, str]:
+        """Return what is no plain file, and what it is: links, pipes, empty folders."""
 
 
 class LocalFolder:
@@ -57,7 +60,10 @@ class LocalFolder:
 
     def read(self, key: str) -> bytes:
         """Return a file's bytes."""
-        return (self.path / key).read_bytes()
+        path = self.path / key
+        if not path.is_file():  # a pipe would wait for ever, a folder is no file
+            raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+        return path.read_bytes()
 
     def write(self, key: str, data: bytes) -> None:
         """Write a file durably.
@@ -86,7 +92,7 @@ class LocalFolder:
         """Remove a file."""
         (self.path / key).unlink(missing_ok=True)
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of all files, links and other things that are not folders, sorted."""
         found: list[str] = []
         for parent, folders, files in os.walk(self.path):
@@ -95,9 +101,23 @@ class LocalFolder:
             found += [(root / name).relative_to(self.path).as_posix() for name in [*files, *linked]]
         return sorted(found)
 
+    def strange(self) -> dict[str, str]:
+        """Return links, pipes, devices and empty folders, by name, and what they are."""
+        found: dict[str, str] = {}
+        for path in sorted(self.path.rglob("*")):
+            key = path.relative_to(self.path).as_posix()
+            if path.is_symlink():
+                found[key] = "is a link"
+            elif path.is_dir():
+                if not any(path.iterdir()):
+                    found[key] = "is an empty folder"
+            elif not path.is_file():
+                found[key] = "is no plain file"
+        return found
+
     def sweep(self) -> None:
         """Remove what killed writers left behind."""
-        for key in self.keys():
+        for key in self.names():
             if _PARTIAL in key.rpartition("/")[2]:
                 self.delete(key)
 
@@ -175,11 +195,15 @@ class ObjectFolder:
         with suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._root}/{key}")
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of all objects, sorted."""
         self._fs.invalidate_cache()
         found = self._fs.find(self._root)
         return sorted(str(item)[len(self._root) + 1 :] for item in found)
+
+    def strange(self) -> dict[str, str]:
+        """Return nothing: a bucket holds objects only."""
+        return {}
 
 
 def is_url(target: str) -> bool:

@@ -1,0 +1,123 @@
+"""``xsim dataset``: HR/LR pairs in zarr: make, import, verify, look at, export."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from xsim_cli.common import DebugOption, ForceOption, JsonOption, emit_json, say
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="HR/LR pairs in zarr: make, import, verify, look at, export.",
+)
+
+StoreArgument = Annotated[str, typer.Argument(help="The store: a folder, or a URL such as s3://bucket/pairs.zarr.")]
+
+
+class _Progress:
+    """Says how far the work is: one line that is rewritten on a terminal, a line every ten seconds elsewhere."""
+
+    def __init__(self) -> None:
+        self._started = self._spoken = time.monotonic()
+
+    def __call__(self, made: int, done: int, total: int) -> None:
+        now = time.monotonic()
+        terminal = sys.stderr.isatty()
+        if not terminal and now - self._spoken < 10.0:
+            return
+        self._spoken = now
+        rate = made / max(now - self._started, 1e-9)
+        line = f"{done} of {total} pairs, {rate:.1f} pairs/s, {(total - done) / rate:.0f} s left"
+        sys.stderr.write(f"\r{line}\x1b[K" + "\n" * (done == total) if terminal else f"{line}\n")
+        sys.stderr.flush()
+
+
+@app.command(epilog="Example: xsim dataset make tiny -o tiny.zarr -n 64 --seed 1 --workers 2")
+def make(
+    recipe: Annotated[str, typer.Argument(help="A shipped name (paper, tiny, universal) or a TOML file.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="The store to make: a folder, or a URL (s3://...).")],
+    n: Annotated[int | None, typer.Option("-n", help="How many pairs; the recipe's number by default.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random, 0 to 2**64 - 1.")] = 0,
+    size: Annotated[int | None, typer.Option(help="Side of the images [pixels]; the recipe's by default.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what an interrupted run left.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, say the size, make nothing.")] = False,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make a store of simulated HR/LR pairs; the same seed makes the same bytes, whatever the number of workers."""
+    from xsim_datasets.executors import ProcessPool
+    from xsim_datasets.recipe import load_recipe
+    from xsim_datasets.simulated import SimulatedMaker, plan_of
+    from xsim_datasets.writer import estimate_bytes, make_store
+
+    settings = load_recipe(recipe, n=n, size_px=size)
+    plan = plan_of(settings, seed)
+    size_GB = estimate_bytes(plan) / 1e9
+    if dry_run:
+        payload: dict[str, Any] = {"path": out, "n": plan.n, "size": plan.width, "estimated_bytes": int(size_GB * 1e9)}
+        emit_json("dataset.make", payload) if json_ else say(f"{out}: would hold {plan.n} pairs, {size_GB:.2f} GB")
+        return
+    summary = make_store(
+        SimulatedMaker(settings, plan.seed),
+        plan,
+        out,
+        executor=ProcessPool(workers),
+        resume=resume,
+        force=force,
+        progress=None if json_ else _Progress(),
+    )
+    facts = _facts(out)
+    if json_:
+        emit_json("dataset.make", {**facts, "seconds": summary.seconds, "pairs_per_s": summary.pairs_per_s})
+    else:
+        say(f"{out}: {plan.n} pairs in {summary.seconds:.1f} s, {summary.pairs_per_s:.1f} pairs/s, {_splits(facts)}")
+
+
+@app.command(epilog="Example: xsim dataset info tiny.zarr --json")
+def info(store: StoreArgument, json_: JsonOption = False, debug: DebugOption = False) -> None:
+    """Say what is in a store: pairs, physics, splits, provenance."""
+    facts = _facts(store)
+    if json_:
+        emit_json("dataset.info", facts)
+        return
+    for name in ("path", "origin", "recipe", "n", "size", "pitch_mm", "families", "splits", "seed", "bytes", "digest"):
+        typer.echo(f"{name:10} {_splits(facts) if name == 'splits' else facts[name]}")
+
+
+@app.command(epilog="Example: xsim dataset verify tiny.zarr")
+def verify(
+    store: StoreArgument,
+    full: Annotated[bool, typer.Option("--full", help="Decode every pair as well.")] = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Check that a store is whole and unaltered; name everything that is not, and end with 1."""
+    from xsim_datasets.verify import verify_store
+
+    report = verify_store(store, full=full)
+    if json_:
+        problems = [{"item": problem.item, "what": problem.what} for problem in report.problems]
+        emit_json("dataset.verify", {"ok": report.ok, "checked": report.checked, "problems": problems})
+    else:
+        for problem in report.problems:
+            typer.echo(f"{problem.item}: {problem.what}")
+        say(f"{store}: {report.checked} files checked, {len(report.problems) or 'no'} problems")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _facts(path: str) -> dict[str, Any]:
+    from xsim_datasets.reader import PairStore
+
+    return PairStore.open(path).summary()
+
+
+def _splits(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in facts["splits"].items())

@@ -1,0 +1,136 @@
+"""Who runs the tasks: this process, or a pool of processes with one thread each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import wait as wait_for_sentinel
+from typing import TYPE_CHECKING, Any, Protocol
+
+from xsim.errors import EnvironmentFaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from multiprocessing.process import BaseProcess
+
+__all__ = ["Executor", "ProcessPool", "Serial"]
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "BLOSC_NTHREADS")
+
+
+class Executor(Protocol):
+    """Runs a function on tasks, in any order."""
+
+    def run(self, function: Callable[[Any], int], tasks: Iterable[Any]) -> Iterator[int]:
+        """Yield the results as they come."""
+
+
+class Serial:
+    """Runs the tasks in this process, one after another: for tests, and for debugging a maker."""
+
+    def run(self, function: Callable[[Any], int], tasks: Iterable[Any]) -> Iterator[int]:
+        """Yield the results in order."""
+        for task in tasks:
+            yield function(task)
+
+
+class ProcessPool:
+    """Runs the tasks in fresh processes, one thread each, so that the answer does not depend on the core count.
+
+    Parameters
+    ----------
+    workers : int
+        How many processes.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(self, function: Callable[[Any], int], tasks: Iterable[Any]) -> Iterator[int]:
+        """Yield the results as they come; a worker that dies ends the run.
+
+        Raises
+        ------
+        EnvironmentFaultError
+            If a worker was killed, naming it and its signal.
+        """
+        children: set[BaseProcess] = set()
+        pool = ProcessPoolExecutor(
+            self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+        )
+        finished = False
+        with _single_threaded_children():
+            try:
+                yield from self._results(pool, function, tasks, children)
+                finished = True
+            except BrokenProcessPool as error:
+                raise EnvironmentFaultError(_obituary(children)) from error
+            finally:
+                if not finished:
+                    # Ctrl-C, an error, or a caller who stops asking: nobody waits for the rest.
+                    for child in children:
+                        child.kill()
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _results(
+        self,
+        pool: ProcessPoolExecutor,
+        function: Callable[[Any], int],
+        tasks: Iterable[Any],
+        children: set[BaseProcess],
+    ) -> Iterator[int]:
+        """Yield results and note the pool's processes in ``children``: a dead one can still be named then."""
+        others = set(multiprocessing.active_children())
+        waiting: set[Future[int]] = set()
+        for task in tasks:
+            waiting.add(pool.submit(function, task))
+            children |= set(multiprocessing.active_children()) - others
+            # Two tasks a worker keep it busy; a million futures would only fill the memory.
+            while len(waiting) >= 2 * self.workers:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+
+
+def _obituary(children: Iterable[BaseProcess]) -> str:
+    # The pool ends the survivors with SIGTERM itself; the one that died otherwise is the culprit.
+    for child in children:
+        if child.exitcode is not None and child.exitcode not in (0, -signal.SIGTERM):
+            cause = signal.Signals(-child.exitcode).name if child.exitcode < 0 else f"exit code {child.exitcode}"
+            return f"worker process {child.pid} died ({cause}): check memory, then run again with --resume"
+    return "a worker process died: check memory, then run again with --resume"
+
+
+@contextmanager
+def _single_threaded_children() -> Iterator[None]:
+    """Let processes that start meanwhile use one thread in every library."""
+    saved = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and die with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _die_with(sentinel: int) -> None:
+    wait_for_sentinel([sentinel])
+    os._exit(1)

@@ -1,0 +1,281 @@
+"""Read a store: its physics, its table and its pairs, by tensorstore, which decodes several pairs at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import numpy as np
+import tensorstore
+import zarr
+
+import xsim
+from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError
+from xsim_datasets.folder import Folder, LocalFolder, is_url, open_folder
+from xsim_datasets.manifest import Manifest, entry_of
+from xsim_datasets.schema import FILL_VALUE, FORMAT, SPLITS, Encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from xsim import Degradation
+
+__all__ = ["PairStore"]
+
+
+class PairStore:
+    """A finished store of HR/LR pairs; make one with `PairStore.open`.
+
+    It may be pickled: a copy opens the files again where it arrives, e.g. in a worker of a data loader.
+
+    Attributes
+    ----------
+    path : str
+        Path or URL.
+    attributes : dict
+        What the store says about itself: format, plan with the recipe, versions, set-ups, splits.
+    manifest : Manifest
+        Digest and length of every file.
+    """
+
+    def __init__(self, path: str, attributes: dict[str, Any], manifest: Manifest) -> None:
+        self.path = path
+        self.attributes = attributes
+        self.manifest = manifest
+        self._array: Any = None
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open a store.
+
+        Raises
+        ------
+        MissingFileError
+            If there is nothing at ``path``.
+        DamageError
+            If the store is not finished, or one of its documents was altered.
+        InputError
+            If it is no store of xsim, or of a newer format.
+        """
+        name = str(path)
+        folder = open_folder(name)
+        cls.check_exists(folder)
+        manifest = Manifest.read(folder)
+        document = _sound_document(folder, manifest, "zarr.json")
+        _sound_document(folder, manifest, "pairs/zarr.json")
+        own = document.get("attributes", {}).get("xsim", {})
+        if own.get("format") != FORMAT:
+            raise InputError(f"{name}: its format is {own.get('format')!r}: this xsim reads {FORMAT!r}")
+        return cls(name, own, manifest)
+
+    @staticmethod
+    def check_exists(folder: Folder) -> None:
+        """Raise where a path holds no store at all.
+
+        Raises
+        ------
+        MissingFileError
+            If there is nothing.
+        DamageError
+            If only the work of an interrupted run is there.
+        """
+        if not isinstance(folder, LocalFolder) or folder.path.is_dir():
+            return
+        partial = Path(f"{folder.name.rstrip('/')}.partial")
+        if partial.is_dir():
+            raise DamageError(f"{folder.name}: is not finished, {partial} holds a part: make it with --resume")
+        raise MissingFileError(f"{folder.name}: no such store: check the path")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "attributes": self.attributes, "manifest": self.manifest, "_array": None}
+
+    def __len__(self) -> int:
+        return self.n
+
+    @property
+    def n(self) -> int:
+        """How many pairs there are."""
+        return int(self.attributes["plan"]["n"])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (H, W) of every image."""
+        return int(self.attributes["plan"]["height"]), int(self.attributes["plan"]["width"])
+
+    @property
+    def pairs_per_shard(self) -> int:
+        """How many pairs one file holds."""
+        return int(self.attributes["plan"]["pairs_per_shard"])
+
+    @property
+    def pitch_mm(self) -> float:
+        """Pixel pitch [mm]."""
+        return float(self.attributes["pitch_mm"])
+
+    @property
+    def origin(self) -> str:
+        """``"simulated"`` or ``"real"``."""
+        return str(self.attributes["plan"]["origin"])
+
+    @property
+    def encoding(self) -> Encoding:
+        """The line between codes and grey levels."""
+        plan = self.attributes["plan"]
+        return Encoding(float(plan["scale"]), float(plan["offset"]))
+
+    @property
+    def degradation(self) -> Degradation:
+        """What lies between the HR and the LR detector.
+
+        Raises
+        ------
+        InputError
+            If the store has several set-ups (ask `degradation_of` a sample) or none (real pairs without one).
+        """
+        count = len(self.attributes["setups"])
+        if count != 1:
+            raise InputError(f"{self.path}: has {count} set-ups: ask for the degradation of a sample")
+        return self._degradations[0]
+
+    def degradation_of(self, index: int) -> Degradation:
+        """Return what lies between the HR and the LR detector of one sample."""
+        return self._degradations[int(self.table["setup"][self._checked(index)])]
+
+    @cached_property
+    def _degradations(self) -> list[Degradation]:
+        return [xsim.Degradation.from_dict(setup["degradation"]) for setup in self.attributes["setups"]]
+
+    @cached_property
+    def table(self) -> dict[str, NDArray[Any]]:
+        """The columns of the table, (n,) each: seed, family, split (names), setup, source, clipped pixels, numbers."""
+        columns = self._columns("table")
+        columns["split"] = np.array(SPLITS)[columns["split"]]
+        return columns
+
+    @cached_property
+    def defects(self) -> dict[str, NDArray[Any]]:
+        """The labelled defects of all samples, a row each: sample, kind (names), y_px, x_px, size_mm, value."""
+        columns = self._columns("defects")
+        columns["kind"] = np.array([*self.attributes["defect_kinds"], ""])[columns["kind"]]
+        return columns
+
+    @cached_property
+    def physics(self) -> dict[str, NDArray[Any]]:
+        """The tables of MTF and NNPS: ``frequency_lp_mm`` (F,), and a row of each curve per set-up, (setups, F)."""
+        return self._columns("physics")
+
+    def summary(self) -> dict[str, Any]:
+        """Return what is in the store, for people and programs; JSON types."""
+        plan = self.attributes["plan"]
+        return {
+            "path": self.path,
+            "origin": self.origin,
+            "recipe": plan["recipe"].get("name", ""),
+            "recipe_hash": plan["recipe_hash"],
+            "n": self.n,
+            "size": self.shape[1],
+            "shape": list(self.shape),
+            "pitch_mm": self.pitch_mm,
+            "families": self.attributes["families"],
+            "splits": self.attributes["splits"],
+            "setups": len(self.attributes["setups"]),
+            "defects": len(self.defects["sample"]),
+            "clipped_pixels": int(self.table["hr_clipped"].sum() + self.table["lr_clipped"].sum()),
+            "seed": plan["seed"],
+            "bytes": sum(entry.length for entry in self.manifest.files.values()),
+            "digest": self.manifest.digest,
+            "versions": self.attributes["versions"],
+        }
+
+    def indices(self, split: str) -> NDArray[np.int64]:
+        """Return the samples of a split, in order.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such split.
+        """
+        if split not in SPLITS:
+            raise UnknownNameError("split", split, SPLITS)
+        return np.flatnonzero(self.table["split"] == split)
+
+    def read(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return one pair (hr, lr), float32 (H, W) each, open field = 1.
+
+        Raises
+        ------
+        DamageError
+            If the pair is missing or its checksum fails.
+        """
+        codes = self._codes(self._checked(index))
+        return self.encoding.decode(codes[0]), self.encoding.decode(codes[1])
+
+    def read_batch(self, indices: Sequence[int] | NDArray[np.integer]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return pairs (hr, lr), float32 (B, H, W) each; one call is faster than a loop over `read`."""
+        codes = self.read_codes(indices)
+        return self.encoding.decode(codes[:, 0]), self.encoding.decode(codes[:, 1])
+
+    def read_codes(self, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.uint16]:
+        """Return pairs as they are stored, uint16 (B, 2, H, W)."""
+        return self._codes([self._checked(index) for index in indices])
+
+    def _checked(self, index: int | np.integer) -> int:
+        if not 0 <= index < self.n:
+            raise InputError(f"{self.path}: has no sample {index}: give 0 to {self.n - 1}")
+        return int(index)
+
+    def _codes(self, index: int | list[int]) -> NDArray[np.uint16]:
+        if self._array is None:
+            self._array = tensorstore.open(_spec(self.path), open=True, read=True).result()
+        try:
+            codes: NDArray[np.uint16] = self._array[index].read().result()
+        except ValueError as error:
+            raise DamageError(f"{self.path}: sample {index} is damaged: run xsim dataset verify") from error
+        if codes.size and codes.max() == FILL_VALUE:
+            raise DamageError(f"{self.path}: sample {index} is missing: run xsim dataset verify")
+        return codes
+
+    def _columns(self, name: str) -> dict[str, NDArray[Any]]:
+        folder = open_folder(self.path)
+        keys = [key for key in self.manifest.files if key.startswith(f"{name}/")]
+        files = {key: _sound_bytes(folder, self.manifest, key) for key in keys}
+        buffer = zarr.core.buffer.default_buffer_prototype().buffer
+        store = zarr.storage.MemoryStore({key: buffer.from_bytes(data) for key, data in files.items()})
+        group = zarr.open_group(store, path=name, mode="r")
+        return {key: np.asarray(array[...]) for key, array in group.arrays()}
+
+
+def _sound_bytes(folder: Folder, manifest: Manifest, key: str) -> bytes:
+    """Return a file's bytes if they are those of the manifest."""
+    try:
+        data = folder.read(key)
+    except OSError as error:
+        raise DamageError(f"{folder.name}/{key}: cannot be read: run xsim dataset verify") from error
+    if manifest.files.get(key) != entry_of(data):
+        raise DamageError(f"{folder.name}/{key}: was altered: run xsim dataset verify")
+    return data
+
+
+def _sound_document(folder: Folder, manifest: Manifest, key: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(_sound_bytes(folder, manifest, key))
+    return document
+
+
+def _spec(path: str) -> dict[str, Any]:
+    """Return tensorstore's description of the array of pairs."""
+    if not is_url(path):
+        kvstore: dict[str, Any] = {"driver": "file", "path": f"{Path(path).absolute()}/pairs/"}
+    else:
+        url = urlsplit(path)
+        if url.scheme != "s3":
+            raise InputError(f"{path}: pairs are read from folders and s3:// only: copy the store to one of them")
+        kvstore = {"driver": "s3", "bucket": url.netloc, "path": f"{url.path.strip('/')}/pairs/"}
+        if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+            kvstore |= {"endpoint": endpoint, "aws_region": os.environ.get("AWS_DEFAULT_REGION", "us-east-1")}
+    return {"driver": "zarr3", "kvstore": kvstore}

@@ -1,0 +1,72 @@
+"""From a recipe's numbers to the physics of a pair of detectors, and to what a store says about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from xsim.recipes import PairSetup
+
+from xsim.detector import Detector, Sensor
+from xsim.screen import Screen
+from xsim.spectrum import tungsten_spectrum
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from xsim_datasets.recipe import Imaging
+
+__all__ = ["setup_of", "setup_record", "setup_tables"]
+
+_TABLE_FREQUENCIES = 201
+
+
+def setup_of(imaging: Imaging) -> PairSetup:
+    """Return the set-up of a recipe whose ranges have been drawn.
+
+    Raises
+    ------
+    PhysicsRangeError, UnknownNameError
+        If a number lies outside the physics' range, or a filter's material is not known.
+    """
+    spectrum = tungsten_spectrum(
+        kvp=_number(imaging.kvp),
+        filters=tuple((item.material, _number(item.thickness_mm)) for item in imaging.filters),
+        anode_angle_deg=_number(imaging.anode_angle_deg),
+    )
+    sensor = Sensor(pitch_mm=imaging.pitch_mm)
+    return PairSetup(
+        spectrum=spectrum,
+        hr=Detector(Screen(_number(imaging.hr_mass_thickness_mg_cm2)), sensor),
+        lr=Detector(Screen(_number(imaging.lr_mass_thickness_mg_cm2)), sensor),
+        kerma_uGy=_number(imaging.kerma_uGy),
+        hr_frames=imaging.hr_frames,
+        lr_frames=imaging.lr_frames,
+    )
+
+
+def setup_record(setup: PairSetup) -> dict[str, Any]:
+    """Return what a store says about a set-up: its settings, and what lies between its detectors; JSON types."""
+    return {"settings": setup.to_dict(), "degradation": setup.degradation().to_dict()}
+
+
+def setup_tables(setups: Sequence[PairSetup]) -> dict[str, NDArray[np.float64]]:
+    """Return MTF and NNPS [mm2] of the detectors, (setups, F) each, on one axis up to twice the Nyquist frequency.
+
+    ``nnps_*_mm2`` is the quantum noise of one frame as the pixels see it, before sampling folds it back.
+    """
+    pitch_mm = setups[0].hr.sensor.pitch_mm
+    frequency = np.linspace(0.0, 1.0 / pitch_mm, _TABLE_FREQUENCIES)
+    tables: dict[str, list[NDArray[np.float64]]] = {}
+    for setup in setups:
+        for name, response in (("hr", setup.hr_response), ("lr", setup.lr_response)):
+            tables.setdefault(f"mtf_{name}", []).append(response.mtf(frequency))
+            tables.setdefault(f"nnps_{name}_mm2", []).append(response.quantum_nnps(frequency))
+    return {"frequency_lp_mm": frequency, **{name: np.stack(rows) for name, rows in tables.items()}}
+
+
+def _number(value: object) -> float:
+    assert isinstance(value, float), "ranges are drawn before a set-up is built"
+    return value
