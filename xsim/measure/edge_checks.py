@@ -1,0 +1,175 @@
+"""Is it one straight edge between two plateaus? Every other picture is refused by name, never measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from xsim.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["check_bad_pixels", "check_edge"]
+
+# A second edge: a change over _SPAN pixels that exceeds what lies nearer to the first edge by this share of it.
+_SECOND_STEP = 0.04
+_SPAN_PX = 6.0
+# Structure left over after the edge is taken away, as a share of the step, in means over _BLOCK x _BLOCK pixels.
+_LEFT_OVER = 0.04
+_BLOCK = 8
+# A bad pixel differs from the median along its row and its column by this share of the image's range, and this noise.
+_BAD_SHARE = 0.3
+_BAD_SIGMAS = 8.0
+# Share of the step that a uniform slope across the whole profile would make: doubtful, and no plateaus at all.
+_SLOPE_WARNED = 0.02
+_SLOPE_REFUSED = 0.5
+
+
+def check_bad_pixels(pixels: NDArray[np.float64]) -> None:
+    """Refuse dead and hot pixels, rows and columns: they would count as structure of the edge.
+
+    A monotone profile equals its running median, however sharp, so an edge is never taken for a bad pixel.
+
+    Raises
+    ------
+    InputError
+        Naming how many and where the first is.
+    """
+    off = np.zeros(pixels.shape, dtype=bool)
+    span = float(np.subtract(*np.quantile(pixels, (0.99, 0.01))))
+    for size in ((1, 5), (5, 1)):
+        difference = np.abs(pixels - ndimage.median_filter(pixels, size=size, mode="nearest"))
+        noise = 1.4826 * float(np.median(difference))
+        off |= difference > max(_BAD_SHARE * span, _BAD_SIGMAS * noise)
+    if off.any():
+        y, x = np.argwhere(off)[0]
+        raise InputError(f"{int(off.sum())} bad pixels, the first at x={x} y={y}: correct them first")
+
+
+def check_edge(
+    esf: NDArray[np.float64],
+    distance_px: NDArray[np.float64],
+    residual: NDArray[np.float64],
+    inside: NDArray[np.bool_],
+    *,
+    step: float,
+    noise: float,
+) -> tuple[str, ...]:
+    """Refuse what is not one straight edge between two plateaus; return caveats.
+
+    Parameters
+    ----------
+    esf, distance_px : (n,) arrays
+        The edge profile and the distances [px] of its bins.
+    residual, inside : (H, W) arrays
+        The image less its edge, and which of its pixels the profile covers.
+    step, noise : float
+        Height of the edge and standard deviation of the pixels on the plateaus [grey levels].
+
+    Raises
+    ------
+    InputError
+        Naming what is there instead.
+    """
+    bin_noise = noise / np.sqrt(max(1.0, inside.sum() / esf.size))
+    _check_single(esf, distance_px, float(bin_noise))
+    bad = _bad_lines(residual, inside, step)
+    _check_straight(residual, inside & ~bad, step)
+    if bad.any():
+        raise InputError("dead pixel rows or columns across the edge: correct bad pixels first")
+    if step <= 2.0 * noise:
+        raise InputError(
+            f"no edge: a step of {step:.3g} in noise of {noise:.3g} grey levels: average more frames or give the "
+            "--roi of an edge with contrast"
+        )
+    return _check_plateaus(esf, step, float(bin_noise))
+
+
+def _check_single(esf: NDArray[np.float64], distance_px: NDArray[np.float64], bin_noise: float) -> None:
+    """Refuse a profile that steps again away from its edge.
+
+    The changes of a blurred edge only fall with the distance, however long its tails; a second step rises again.
+    """
+    per_px = 1.0 / float(distance_px[1] - distance_px[0])
+    span, width = int(_SPAN_PX * per_px), int(2 * per_px)
+    smooth = ndimage.uniform_filter1d(esf, width, mode="nearest")
+    change = np.abs(smooth[span:] - smooth[:-span])
+    centre = (distance_px[span:] + distance_px[:-span]) / 2
+    largest = float(change.max())
+    noise = 6.0 * bin_noise * np.sqrt(2.0 / width)
+    if largest <= noise:
+        return
+    outer = max(2, esf.size // 10)
+    if float(np.ptp(smooth)) > 2.0 * abs(float(esf[:outer].mean() - esf[-outer:].mean())) + noise:
+        raise InputError("two edges: the profile rises and falls again: give the --roi of one edge")
+    around = (np.abs(centre) < 2 * _SPAN_PX) & (change > 0.5 * change[np.argmin(np.abs(centre))])
+    reach = 2.0 * _SPAN_PX + 2.0 * float(np.ptp(centre[around])) if around.any() else 2.0 * _SPAN_PX
+    for side in (1.0, -1.0):
+        beyond = side * centre > 0
+        order = np.argsort(np.abs(centre[beyond]))
+        far, changes = np.abs(centre[beyond][order]), change[beyond][order]
+        rise = np.where(far > reach, changes - np.minimum.accumulate(changes), 0.0)
+        if rise.size and float(rise.max()) > max(_SECOND_STEP * largest, noise):
+            where = float(far[np.argmax(rise)])
+            raise InputError(
+                f"two edges: the profile steps again {where:.0f} pixels from the first: give the --roi of one edge"
+            )
+
+
+def _bad_lines(residual: NDArray[np.float64], inside: NDArray[np.bool_], step: float) -> NDArray[np.bool_]:
+    """Return which pixels lie in dead rows and columns, which single pixels of little contrast do not betray.
+
+    The median along a line sees what most of its pixels share, and so not what crosses it.
+    """
+    bad = np.zeros(residual.shape, dtype=bool)
+    seen = np.where(inside, residual, np.nan)
+    for axis in (0, 1):
+        whole = np.flatnonzero(inside.sum(axis=axis) > 0.5 * inside.shape[axis])
+        if whole.size < 16:
+            continue
+        lines = np.nanmedian(np.take(seen, whole, axis=1 - axis), axis=axis)
+        off = np.abs(lines - ndimage.median_filter(lines, size=5, mode="nearest"))
+        limit = max(0.01 * step, _BAD_SIGMAS * 1.4826 * float(np.median(off)))
+        lost = whole[off > limit]
+        bad[:, lost] |= axis == 0
+        bad[lost, :] |= axis == 1
+    return bad
+
+
+def _check_straight(residual: NDArray[np.float64], inside: NDArray[np.bool_], step: float) -> None:
+    """Refuse an image in which more than one straight edge remains."""
+    rows, columns = (side // _BLOCK for side in residual.shape)
+    cut = (slice(0, rows * _BLOCK), slice(0, columns * _BLOCK))
+    blocks = residual[cut].reshape(rows, _BLOCK, columns, _BLOCK).mean(axis=(1, 3))
+    whole = inside[cut].reshape(rows, _BLOCK, columns, _BLOCK).all(axis=(1, 3))
+    if not whole.any():
+        return
+    noise = 1.4826 * float(np.median(np.abs(blocks[whole])))
+    largest = float(np.abs(blocks[whole]).max())
+    if largest > max(_LEFT_OVER * step, 6.0 * noise):
+        share = f"{100 * largest / step:.0f} % of the step" if step > largest else "more than the step"
+        raise InputError(
+            f"not one straight edge: {share} is left over after the line is fitted: give the --roi of one straight edge"
+        )
+
+
+def _check_plateaus(esf: NDArray[np.float64], step: float, bin_noise: float) -> tuple[str, ...]:
+    """Refuse a profile that still changes at its ends, where the MTF's zero would be anybody's guess."""
+    outer = max(4, esf.size // 10)
+    half = outer // 2
+    # Between the means of a plateau's two halves lies half a plateau; a shading spans all of the profile.
+    scale = esf.size / (outer - half)
+    noise = 4.0 * bin_noise * np.sqrt(2.0 / half) * scale
+    shading = scale * max(abs(float(end[:half].mean() - end[-half:].mean())) for end in (esf[:outer], esf[-outer:]))
+    if shading > max(_SLOPE_REFUSED * step, noise):
+        raise InputError(
+            "no plateaus: the grey values still change at the ends of the profile: take a wider region or correct the "
+            "flat field"
+        )
+    if shading > max(_SLOPE_WARNED * step, noise):
+        text = f"plateaus slope: shading of {100 * shading / step:.0f} % of the step across the profile, by which the "
+        return (text + "MTF may read low: correct the flat field or take a wider region",)
+    return ()
