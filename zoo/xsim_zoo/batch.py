@@ -110,7 +110,7 @@ def make_batch(
     seed: int,
     crops: int,
     patch: int,
-    link: TorchLink | None,
+    links: Sequence[TorchLink] | None,
     operator: Operator,
     device: torch.device | str = "cpu",
 ) -> Batch:
@@ -126,8 +126,8 @@ def make_batch(
         Seed of the run.
     crops, patch : int
         Crops of each image and their side [px].
-    link : TorchLink, optional
-        Takes HR to LR grey.
+    links : sequence of TorchLink, optional
+        For each sample, takes HR to LR grey; None leaves HR as it is.
     operator : Operator
         The physics on the images' padded grid.
 
@@ -145,8 +145,10 @@ def make_batch(
     pair = torch.stack([_turned(torch.stack([h, y]), d.symmetry) for h, y, d in zip(hr, lr, draws, strict=True)])
     pair = grid.pad(pair.to(device))
     x_0, y = pair[:, :1], pair[:, 1:]
+    if links is not None:
+        x_0 = torch.stack([link.forward(image) for link, image in zip(links, x_0, strict=True)])
     return Batch(
-        x_0=x_0 if link is None else link.forward(x_0),
+        x_0=x_0,
         y=y,
         operator=operator,
         u=torch.stack([d.u for d in draws]).to(device),

@@ -36,7 +36,7 @@ class Physics:
     @property
     def pitch_mm(self) -> float:
         """Pixel pitch for which the tables hold [mm]."""
-        return self.degradation.pitch_mm
+        return float(self.degradation.pitch_mm)
 
     @property
     def linked(self) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
@@ -92,6 +93,12 @@ class Restorer(ABC):
         self.device = torch.device(device)
         self.link = TorchLink.sampled(physics.degradation.link, device=self.device) if self.uses_link else None
         self._operators: dict[tuple[int, int], Operator] = {}
+
+    def with_physics(self, physics: Physics) -> Self:
+        """Return this restorer between two other detectors, with the same network."""
+        other = copy(self)
+        Restorer.__init__(other, physics, device=self.device)
+        return other
 
     @property
     def options(self) -> dict[str, Any]:
@@ -223,6 +230,11 @@ class LearnedRestorer(Restorer):
     def __init__(self, physics: Physics, network: UNet, *, device: torch.device | str = "cpu") -> None:
         super().__init__(physics, device=device)
         self.network = network.to(self.device)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What else the constructor was told, for the card: the size of the network."""
+        return {"size": self.network.size_name}
 
     @property
     def receptive_px(self) -> int:

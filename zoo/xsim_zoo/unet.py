@@ -94,14 +94,22 @@ class UNet(nn.Module):
     ----------
     inputs : int
         Input channels.
-    size : UNetSize
-        Width and depth.
+    size_name : str
+        "tiny", "small", "base" or "large".
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such size.
     """
 
-    def __init__(self, inputs: int, size: UNetSize) -> None:
+    def __init__(self, inputs: int, size_name: str) -> None:
         super().__init__()
+        if size_name not in SIZES:
+            raise UnknownNameError("network size", size_name, SIZES)
         self.inputs = inputs
-        self.size = size
+        self.size_name = size_name
+        self.size = size = SIZES[size_name]
         widths = [size.channels * 2**level for level in range(3)]
         self.embedding = Embedding()
         self.stem = _conv(4 * inputs, widths[0])
@@ -169,6 +177,4 @@ def build_unet(inputs: int, size: str = "small") -> UNet:
     UnknownNameError
         For any other size.
     """
-    if size not in SIZES:
-        raise UnknownNameError("network size", size, SIZES)
-    return UNet(inputs, SIZES[size]).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return UNet(inputs, size).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

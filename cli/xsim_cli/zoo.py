@@ -1,0 +1,105 @@
+"""`xsim zoo`: list, describe and train restorers; running, judging and exporting them live in files of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xsim_cli.common import DebugOption, JsonOption, emit_json, say
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Restorers: list, train, finetune, run, evaluate, export.",
+    epilog="Example: xsim zoo run physics-sde board.tif --pitch-mm 0.048 -o restored.tif",
+)
+
+
+@app.command("list", epilog="Example: xsim zoo list --json")
+def list_(json_: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the restorers and the weights that are shipped for them."""
+    from xsim_zoo.catalogue import list_restorers
+
+    restorers = list_restorers()
+    if json_:
+        emit_json("zoo.list", {"restorers": restorers})
+        return
+    for restorer in restorers:
+        kind = "learned" if restorer["learned"] else "classical"
+        weights = [f"{item['name']} ({item['parameters'] / 1e6:.2f} M)" for item in restorer["weights"]]
+        missing = "no shipped weights" if restorer["learned"] else "needs none"
+        typer.echo(f"{restorer['name']:22s} {kind:10s} {', '.join(weights) or missing}")
+
+
+@app.command(epilog="Example: xsim zoo info physics-sde")
+def info(
+    name: Annotated[str, typer.Argument(help="Name of a restorer.")],
+    weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what a restorer is, and the card of its weights."""
+    from xsim_zoo.catalogue import describe
+
+    description = describe(name, weights)
+    if json_:
+        emit_json("zoo.info", description)
+        return
+    typer.echo(f"{description['name']}: {description['about']}")
+    typer.echo(f"learned: {description['learned']}, steps: {description['default_steps']}")
+    _show_card(description["card"])
+
+
+def _show_card(card: dict[str, Any] | None) -> None:
+    if card is None:
+        typer.echo("no weights of its own are shipped")
+        return
+    scores = card["scores"]
+    lines = {
+        "network": f"{card['options'].get('size', 'none')}, {card['parameters'] / 1e6:.2f} M parameters",
+        "pitch": f"{card['physics']['degradation']['pitch_mm']:g} mm",
+        "trained": f"{card['training'].get('steps', 0)} steps on {card['data'].get('pairs', '?')} pairs",
+        "digest": card["digest"] or "none",
+    }
+    for split in ("validation", "lr"):
+        if split in scores:
+            lines[split] = f"{scores[split]['psnr_dB']:.2f} dB, SSIM {scores[split]['ssim']:.4f}"
+    for key, value in lines.items():
+        typer.echo(f"{key + ':':12s} {value}")
+
+
+@app.command(epilog="Example: xsim zoo train physics-sde --data pairs.zarr -o runs/first --set steps=2000")
+def train(
+    name: Annotated[str, typer.Argument(help="Name of a restorer.")],
+    data: Annotated[str, typer.Option(help="Store of pairs, of `xsim dataset make`.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
+    recipe: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Train a restorer; put `accelerate launch` in front for many devices."""
+    from dataclasses import asdict
+
+    from xsim_datasets.reader import PairStore
+    from xsim_zoo.pairs import StorePairs
+    from xsim_zoo.settings import settings_from
+    from xsim_zoo.training import train as train_restorer
+
+    settings = settings_from(recipe, set_ or ())
+    pairs = StorePairs(PairStore.open(data))
+    result = asdict(
+        train_restorer(
+            name, pairs, output, settings, resume=resume, device=device, quiet=json_, data_name=Path(data).name
+        )
+    )
+    if json_:
+        emit_json("zoo.train", result)
+        return
+    best, lr = result["best"], result["lr"]
+    say(f"LR as it is: PSNR {lr['psnr_dB']:.2f} dB, SSIM {lr['ssim']:.4f}")
+    say(f"{output}: {result['steps']} steps, PSNR {best['psnr_dB']:.2f} dB, SSIM {best['ssim']:.4f}")

@@ -1,0 +1,51 @@
+"""What the zoo holds, for people and programs: names, shipped weights, cards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xsim_zoo.checkpoint import Card, load_checkpoint, shipped
+from xsim_zoo.registry import get, names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["describe", "list_restorers"]
+
+
+def list_restorers() -> list[dict[str, Any]]:
+    """Return every restorer with the weights that are shipped for it, checked as they are read."""
+    of_restorer: dict[str, list[dict[str, Any]]] = {name: [] for name in names()}
+    for weights, path in shipped().items():
+        card = load_checkpoint(path).card
+        of_restorer.setdefault(card.restorer, []).append(
+            {
+                "name": weights,
+                "parameters": card.parameters,
+                "bytes": path.stat().st_size if card.digest else 0,
+                "digest": card.digest,
+                "pitch_mm": card.physics["degradation"]["pitch_mm"],
+            }
+        )
+    return [{"name": name, "learned": get(name).learned, "weights": of_restorer[name]} for name in names()]
+
+
+def describe(name: str, weights: str | Path | None = None) -> dict[str, Any]:
+    """Return what a restorer is, and the card of its weights (None where none are shipped).
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such restorer.
+    """
+    cls = get(name)
+    source = shipped().get(name) if weights is None else weights
+    card: Card | None = None if source is None else load_checkpoint(source).card
+    return {
+        "name": name,
+        "learned": cls.learned,
+        "samples_posterior": cls.samples,
+        "default_steps": cls.default_steps,
+        "about": (cls.__doc__ or "").strip().splitlines()[0],
+        "card": None if card is None else card.to_dict(),
+    }

@@ -1,0 +1,249 @@
+"""Where pairs come from: a zarr store, or arrays in memory; and the order in which a run sees them."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from xsim.errors import DamageError, InputError
+from xsim.seeds import generator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+    from xsim.degradation import Degradation
+
+    from xsim_datasets.reader import PairStore
+
+__all__ = ["MemoryPairs", "Order", "PairSource", "Prefetch", "StorePairs", "check_split", "read_pairs"]
+
+
+class PairSource(Protocol):
+    """What training needs of a data set."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (H, W) of every image [px]."""
+
+    @property
+    def pitch_mm(self) -> float:
+        """Pixel pitch [mm]."""
+
+    @property
+    def setups(self) -> Sequence[Degradation]:
+        """What lies between the two detectors, for each pair of detectors that the data hold."""
+
+    def setup_of(self, index: int, /) -> int:
+        """Return which of the set-ups took a sample."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of the whole content."""
+
+    def indices(self, split: str, /) -> NDArray[np.integer]:
+        """Return the samples of "train", "validation" or "test"."""
+
+    def read_batch(self, indices: Sequence[int], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return HR and LR images, each (B, H, W)."""
+
+
+@dataclass(frozen=True)
+class MemoryPairs:
+    """Pairs held in memory; the last ``held_out`` of them are the validation split, the rest is for training.
+
+    Parameters
+    ----------
+    hr, lr : (N, H, W) float32 arrays
+        Images in grey, open field 1.0.
+    degradation : Degradation
+        What lies between the two detectors; also says the pitch.
+    held_out : int
+        Size of the validation split.
+    """
+
+    hr: NDArray[np.float32]
+    lr: NDArray[np.float32]
+    degradation: Degradation
+    held_out: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (H, W) of every image [px]."""
+        return int(self.hr.shape[1]), int(self.hr.shape[2])
+
+    @property
+    def pitch_mm(self) -> float:
+        """Pixel pitch [mm]."""
+        return float(self.degradation.pitch_mm)
+
+    @property
+    def setups(self) -> Sequence[Degradation]:
+        """The one set-up."""
+        return [self.degradation]
+
+    def setup_of(self, index: int, /) -> int:  # noqa: ARG002
+        """Return 0: there is one set-up."""
+        return 0
+
+    @property
+    def digest(self) -> str:
+        """Digest of the whole content."""
+        return hashlib.sha256(self.hr.tobytes() + self.lr.tobytes()).hexdigest()
+
+    def indices(self, split: str, /) -> NDArray[np.integer]:
+        """Return the samples of "train" or "validation"; every other split is empty."""
+        cut = len(self.hr) - self.held_out
+        return {"train": np.arange(cut), "validation": np.arange(cut, len(self.hr))}.get(split, np.arange(0))
+
+    def read_batch(self, indices: Sequence[int], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return HR and LR images, each (B, H, W)."""
+        return self.hr[list(indices)], self.lr[list(indices)]
+
+
+class StorePairs:
+    """Pairs of a zarr store.
+
+    Parameters
+    ----------
+    store : PairStore
+        The open store.
+    """
+
+    def __init__(self, store: PairStore) -> None:
+        self._store = store
+        self._setup = store.table["setup"]
+        of_setup = {int(setup): index for index, setup in reversed(list(enumerate(self._setup)))}
+        self._setups = [store.degradation_of(of_setup[setup]) for setup in sorted(of_setup)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (H, W) of every image [px]."""
+        return self._store.shape
+
+    @property
+    def pitch_mm(self) -> float:
+        """Pixel pitch [mm]."""
+        return self._store.pitch_mm
+
+    @property
+    def setups(self) -> Sequence[Degradation]:
+        """The degradations of the store's pairs of detectors."""
+        return self._setups
+
+    def setup_of(self, index: int, /) -> int:
+        """Return which of the set-ups took a sample."""
+        return int(self._setup[index])
+
+    @property
+    def digest(self) -> str:
+        """Digest of the store's manifest, which names every file's own."""
+        return self._store.manifest.digest
+
+    def indices(self, split: str, /) -> NDArray[np.integer]:
+        """Return the samples of "train", "validation" or "test"."""
+        return self._store.indices(split)
+
+    def read_batch(self, indices: Sequence[int], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return HR and LR images, each (B, H, W)."""
+        return self._store.read_batch(indices)
+
+
+def check_split(pairs: PairSource, split: str, at_least: int = 1) -> list[int]:
+    """Return the samples of a split.
+
+    Raises
+    ------
+    InputError
+        If it holds fewer than ``at_least``.
+    """
+    indices = [int(index) for index in pairs.indices(split)]
+    if len(indices) < at_least:
+        raise InputError(
+            f"the split '{split}' holds {len(indices)} pairs, {at_least} are needed: make a larger data set or a "
+            "smaller batch"
+        )
+    return indices
+
+
+def read_pairs(pairs: PairSource, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return HR and LR (B, H, W) as tensors.
+
+    Raises
+    ------
+    DamageError
+        If a pixel is not finite, naming the sample.
+    """
+    hr, lr = (torch.from_numpy(np.ascontiguousarray(images)) for images in pairs.read_batch(indices))
+    for index, pair in zip(indices, zip(hr, lr, strict=True), strict=True):
+        if not all(bool(torch.isfinite(image).all()) for image in pair):
+            raise DamageError(f"sample {index} holds NaN or infinite pixels: verify the data set and make it again")
+    return hr, lr
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order in which a run sees its samples: a new permutation each epoch, from the seed alone."""
+
+    indices: tuple[int, ...]
+    seed: int
+
+    def __getitem__(self, sample: int) -> int:
+        """Return the index in the data set of the run's sample number ``sample``."""
+        epoch, place = divmod(sample, len(self.indices))
+        return self.indices[_permutation(len(self.indices), self.seed, epoch)[place]]
+
+
+@lru_cache(maxsize=4)
+def _permutation(count: int, seed: int, epoch: int) -> list[int]:
+    return [int(place) for place in generator(seed, sample=epoch, stage="order").permutation(count)]
+
+
+class Prefetch:
+    """Read ahead on a thread while the network works; what it hands out is in order.
+
+    Parameters
+    ----------
+    read : callable
+        Takes a step, returns its data.
+    steps : iterator of int
+        The steps in order.
+    ahead : int
+        How many steps are under way.
+    """
+
+    def __init__(self, read: Callable[[int], tuple[Tensor, Tensor]], steps: Iterator[int], *, ahead: int = 3) -> None:
+        self._read = read
+        self._steps = steps
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="xsim-read")
+        self._under_way: list[Future[tuple[Tensor, Tensor]]] = []
+        for _ in range(ahead):
+            self._submit()
+
+    def _submit(self) -> None:
+        step = next(self._steps, None)
+        if step is not None:
+            self._under_way.append(self._pool.submit(self._read, step))
+
+    def __call__(self) -> tuple[Tensor, Tensor]:
+        """Return the next step's data."""
+        data = self._under_way.pop(0).result()
+        self._submit()
+        return data
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
