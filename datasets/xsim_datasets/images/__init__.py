@@ -1,0 +1,19 @@
+"""Image files: TIFF, DICOM, PNG, NPY, RAW in and out at their own depth, with their tags."""
+
+from xsim_datasets.images.files import SUFFIXES, kind_of_name, publish, read_image, write_image
+from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph
+from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, scale_of
+
+__all__ = [
+    "MAX_PIXELS",
+    "POLARITIES",
+    "SUFFIXES",
+    "Polarity",
+    "Radiograph",
+    "Scale",
+    "kind_of_name",
+    "publish",
+    "read_image",
+    "scale_of",
+    "write_image",
+]

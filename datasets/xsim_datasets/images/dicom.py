@@ -1,0 +1,203 @@
+"""DICOM and DICONDE: DX, CR, RT images; every element is kept, what was derived says so."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+from xsim.errors import InputError
+from xsim_datasets.images.radiograph import Radiograph, check_claim, pitch_from_spacing
+from xsim_datasets.images.tiff import invert
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["read_dicom", "write_dicom"]
+
+# At the detector first; PixelSpacing may already be scaled to the object.
+_SPACINGS = ("ImagerPixelSpacing", "ImagePlanePixelSpacing", "NominalScannedPixelSpacing", "PixelSpacing")
+_PRIVATE_GROUP, _PRIVATE_CREATOR = 0x0099, "XSIM"
+_MAX_TEXT = 1024
+
+
+def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
+    """Read the stored values of a DICOM image; those of MONOCHROME1 are turned so that black is low.
+
+    Raises
+    ------
+    InputError
+        If it is not one grey channel on a linear scale, or its size is wrong or beyond belief.
+    """
+    with warnings.catch_warnings():
+        # Odd identifiers and missing preambles are common; what matters is checked below.
+        warnings.simplefilter("ignore")
+        dataset = pydicom.dcmread(path, force=True)
+        _check_elements(dataset)
+        _complete_meta(dataset)
+        dtype, white = _stored_type(dataset)
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        shape: tuple[int, ...] = (int(dataset.Rows), int(dataset.Columns))
+        check_claim((frames, *shape), dtype, path.stat().st_size, max_pixels)
+        _check_length(dataset, frames, dtype)
+        pitch_mm, notes = _pitch(dataset)
+        pixels = np.asarray(dataset.pixel_array).astype(dtype, copy=False).reshape((frames, *shape))
+    pixels = _masked(pixels[0] if frames == 1 else pixels, white)
+    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+    if inverted:
+        pixels = invert(pixels, white)
+    del dataset.PixelData
+    return Radiograph(pixels, "dicom", pitch_mm, white, inverted, notes, {"dataset": dataset})
+
+
+def _check_elements(dataset: Dataset) -> None:
+    missing = [name for name in ("Rows", "Columns", "BitsAllocated", "PixelData") if name not in dataset]
+    if missing:
+        raise InputError(f"is not a DICOM image, it has no {', '.join(missing)}: check the file")
+    photometric = dataset.get("PhotometricInterpretation", "MONOCHROME2")
+    if int(dataset.get("SamplesPerPixel", 1)) != 1 or photometric not in {"MONOCHROME1", "MONOCHROME2"}:
+        raise InputError(f"holds {photometric} pixels: give one grey channel")
+    if dataset.get("PixelIntensityRelationship") == "LOG":
+        raise InputError("holds the logarithm of the exposure: export it with a linear scale")
+    if "ModalityLUTSequence" in dataset:
+        raise InputError("maps its pixels through a table (Modality LUT): export it with a linear scale")
+    dataset.PhotometricInterpretation = photometric
+    dataset.SamplesPerPixel = 1
+
+
+def _complete_meta(dataset: Dataset) -> None:
+    """Name the encoding that pydicom found where the file does not name its own."""
+    meta = getattr(dataset, "file_meta", None) or FileMetaDataset()
+    if "TransferSyntaxUID" not in meta:
+        implicit, _ = dataset.original_encoding
+        meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    dataset.file_meta = meta
+
+
+def _stored_type(dataset: Dataset) -> tuple[np.dtype[Any], float]:
+    allocated = int(dataset.BitsAllocated)
+    stored = int(dataset.get("BitsStored") or allocated)
+    signed = int(dataset.get("PixelRepresentation") or 0) == 1
+    if allocated not in {8, 16, 32} or not 1 < stored <= allocated:
+        raise InputError(f"stores {stored} of {allocated} bits: give 8, 16 or 32 allocated bits")
+    kind = "i" if signed else "u"
+    return np.dtype(f"{kind}{allocated // 8}"), float(2 ** (stored - signed) - 1)
+
+
+def _check_length(dataset: Dataset, frames: int, dtype: np.dtype[Any]) -> None:
+    wanted = frames * int(dataset.Rows) * int(dataset.Columns) * dtype.itemsize
+    if not dataset.file_meta.TransferSyntaxUID.is_compressed and len(dataset.PixelData) < wanted:
+        raise InputError(f"is truncated: {len(dataset.PixelData)} of {wanted} bytes of pixels: copy it again")
+
+
+def _masked(pixels: NDArray[Any], white: float) -> NDArray[Any]:
+    """Clear the bits above those stored, where old files keep overlays."""
+    if pixels.dtype.kind == "u" and pixels.size and pixels.max() > white:
+        return np.asarray(pixels & pixels.dtype.type(white))
+    return pixels
+
+
+def _pitch(dataset: Dataset) -> tuple[float | None, tuple[str, ...]]:
+    for name in _SPACINGS:
+        try:
+            spacing = dataset.get(name)
+            if spacing:
+                y_mm, x_mm = (float(value) for value in spacing)
+                return pitch_from_spacing(x_mm, y_mm), (f"pixel pitch from {name}",)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"its {name} is not a pair of lengths: mend the file") from error
+    return None, ()
+
+
+def write_dicom(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> None:
+    """Write a derived image: a new instance, uncompressed, every other element as it was read.
+
+    Raises
+    ------
+    InputError
+        If the pixels are not 8, 16 or 32 bit integers.
+    """
+    if radiograph.dtype.kind not in "ui" or radiograph.dtype.itemsize > 4:
+        raise InputError(f"DICOM cannot hold {radiograph.dtype} pixels: write TIFF")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source = radiograph.header.get("dataset") if radiograph.kind == "dicom" else None
+        dataset = deepcopy(source) if source is not None else _blank(radiograph)
+        _derive(dataset, stamp)
+        pixels = radiograph.pixels
+        if dataset.PhotometricInterpretation == "MONOCHROME1":
+            pixels = invert(pixels, radiograph.white)
+        _put_pixels(dataset, pixels)
+        dataset.save_as(path, enforce_file_format=True)
+
+
+def _blank(radiograph: Radiograph) -> Dataset:
+    """Return the least that an image needs, for pixels of another kind of file."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = SecondaryCaptureImageStorage
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
+    dataset.Modality, dataset.ConversionType = "OT", "WSD"
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.Rows, dataset.Columns = radiograph.shape
+    bits = radiograph.dtype.itemsize * 8
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
+    dataset.PixelRepresentation = int(radiograph.dtype.kind == "i")
+    if radiograph.pages > 1:
+        dataset.NumberOfFrames = radiograph.pages
+    if radiograph.pitch_mm is not None:
+        dataset.ImagerPixelSpacing = [f"{radiograph.pitch_mm:.9g}"] * 2
+    return dataset
+
+
+def _derive(dataset: Dataset, stamp: Mapping[str, Any]) -> None:
+    """Make the data set a new instance that names its source (DICOM PS3.3 C.7.6.1)."""
+    meta = dataset.file_meta
+    if "SOPInstanceUID" in dataset:
+        item = Dataset()
+        item.ReferencedSOPClassUID = dataset.get("SOPClassUID", SecondaryCaptureImageStorage)
+        item.ReferencedSOPInstanceUID = dataset.SOPInstanceUID
+        dataset.SourceImageSequence = Sequence([*dataset.get("SourceImageSequence", []), item])
+    dataset.SOPInstanceUID = generate_uid()
+    if "SOPClassUID" not in dataset:
+        dataset.SOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    kinds = dataset.get("ImageType") or ["ORIGINAL", "PRIMARY"]
+    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    dataset.ImageType = ["DERIVED", *kinds[1:]] if len(kinds) > 1 else ["DERIVED", "PRIMARY"]
+    if stamp:
+        said = str(dataset.get("DerivationDescription") or "")
+        line = f"restored by xsim: {stamp.get('restorer', '')}".strip()
+        dataset.DerivationDescription = "; ".join(filter(None, (said, line)))[-_MAX_TEXT:]
+        block = dataset.private_block(_PRIVATE_GROUP, _PRIVATE_CREATOR, create=True)
+        block.add_new(0x01, "UT", json.dumps(stamp, sort_keys=True))
+    if meta.TransferSyntaxUID != ImplicitVRLittleEndian:
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+
+
+def _put_pixels(dataset: Dataset, pixels: NDArray[Any]) -> None:
+    for name in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if name in dataset:
+            delattr(dataset, name)
+    data = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<")).tobytes()
+    dataset.PixelData = data + b"\0" * (len(data) % 2)
+    dataset["PixelData"].VR = "OW" if pixels.dtype.itemsize > 1 else "OB"
+    vr = "SS" if pixels.dtype.kind == "i" else "US"
+    for name, value in (("SmallestImagePixelValue", pixels.min()), ("LargestImagePixelValue", pixels.max())):
+        if name in dataset and pixels.dtype.itemsize <= 2:
+            dataset[name].VR = vr
+            dataset[name].value = int(value)

@@ -1,0 +1,230 @@
+"""The one door for image files: which kind they are, reading them safely, writing them whole."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from xsim.errors import EnvironmentFaultError, InputError, MissingFileError, XsimError
+from xsim_datasets.images.dicom import read_dicom, write_dicom
+from xsim_datasets.images.npy import read_npy, write_npy
+from xsim_datasets.images.png import read_jpeg, read_png, write_png
+from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph, check_pixels
+from xsim_datasets.images.raw import describe_raw, read_raw, sidecar_path, write_raw
+from xsim_datasets.images.tiff import read_tiff, write_tiff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["SUFFIXES", "kind_of_name", "publish", "read_image", "write_image"]
+
+SUFFIXES: dict[str, str] = {
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".btf": "tiff",
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".npy": "npy",
+    ".dcm": "dicom",
+    ".dic": "dicom",
+    ".dicom": "dicom",
+    ".raw": "raw",
+}
+"""Suffix of a file name, in lower case -> kind of image."""
+
+
+class _Reader(Protocol):
+    def __call__(self, path: Path, /, *, max_pixels: int) -> Radiograph: ...
+
+
+_READERS: dict[str, _Reader] = {
+    "tiff": read_tiff,
+    "png": read_png,
+    "jpeg": read_jpeg,
+    "npy": read_npy,
+    "dicom": read_dicom,
+    "raw": read_raw,
+}
+_WRITERS: dict[str, Callable[[Path, Radiograph, Mapping[str, Any]], None]] = {
+    "tiff": write_tiff,
+    "png": write_png,
+    "npy": write_npy,
+    "dicom": write_dicom,
+    "raw": write_raw,
+}
+_MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"II*\0", "tiff"),
+    (0, b"MM\0*", "tiff"),
+    (0, b"II+\0", "tiff"),
+    (0, b"MM\0+", "tiff"),
+    (0, b"\x89PNG\r\n\x1a\n", "png"),
+    (0, b"\xff\xd8\xff", "jpeg"),
+    (0, b"\x93NUMPY", "npy"),
+    (128, b"DICM", "dicom"),
+)
+# DICOM may lack its preamble, and RAW is anything: for these the name decides.
+_NAME_DECIDES = frozenset({"dicom", "raw"})
+
+
+def kind_of_name(path: Path) -> str:
+    """Return the kind of image that a file name stands for.
+
+    Raises
+    ------
+    InputError
+        If the suffix is unknown.
+    """
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"{path}: '{path.suffix}' is no kind of image known here: known are {', '.join(SUFFIXES)}")
+    return kind
+
+
+def read_image(path: Path | str, *, pages: bool = False, max_pixels: int = MAX_PIXELS) -> Radiograph:
+    """Read a radiograph at its own depth.
+
+    Parameters
+    ----------
+    path : path
+        A TIFF, PNG, JPEG, NPY, DICOM or RAW file (with its sidecar).
+    pages : bool
+        Whether several pages are welcome; one of many is never taken in silence.
+    max_pixels : int
+        Most pixels that the file may claim.
+
+    Returns
+    -------
+    Radiograph
+        With ``pixels`` (H, W), or (pages, H, W) where there are several.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    InputError
+        If it cannot be used; the message names the file, the cause and the remedy.
+    """
+    path = Path(path)
+    try:
+        _check_plain(path)
+        radiograph = _READERS[_kind_of_content(path)](path, max_pixels=max_pixels)
+        pixels = check_pixels(radiograph.pixels)
+    except MissingFileError as error:
+        raise MissingFileError(_named(path, error)) from error
+    except XsimError as error:
+        raise InputError(_named(path, error)) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise almost anything on damaged files
+        raise InputError(_named(path, f"cannot be decoded ({_short(error)}): copy or write it anew")) from error
+    if radiograph.pages > 1 and not pages:
+        raise InputError(_named(path, f"holds {radiograph.pages} pages: give files of one image"))
+    return Radiograph(**{**vars(radiograph), "pixels": pixels})
+
+
+def _named(path: Path, what: object) -> str:
+    return f"{path}: {str(what).removeprefix(f'{path}: ')}"
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())[:120]
+    return text or type(error).__name__
+
+
+def _check_plain(path: Path) -> None:
+    """Refuse what is not a plain, readable file with something in it."""
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        what = "is a link to nothing" if path.is_symlink() else "no such file"
+        raise MissingFileError(f"{what}: check the path") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot be reached ({reason.lower()}): check the path") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError("is not a plain file: give an image file")
+    if status.st_size == 0:
+        raise InputError("is empty: copy it again")
+    if not os.access(path, os.R_OK):
+        raise InputError("may not be read: change its permissions")
+
+
+def _kind_of_content(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(132)
+    named = kind_of_name(path)
+    found = next((kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic), None)
+    if named in {found, "raw"} or (found is None and named in _NAME_DECIDES):
+        return named
+    if found is None:
+        raise InputError(f"is named {path.suffix} but does not begin like one: check what wrote it")
+    raise InputError(f"is named {path.suffix} but holds {found.upper()}: rename it")
+
+
+def write_image(
+    path: Path | str, radiograph: Radiograph, *, force: bool = False, stamp: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a radiograph, whole or not at all, as the kind that the name stands for.
+
+    Parameters
+    ----------
+    path : path
+        Where to; its suffix decides the kind. Tags come back where it is the kind that was read.
+    radiograph : Radiograph
+        What to write.
+    force : bool
+        Replace a file that exists.
+    stamp : mapping, optional
+        How the image was made, stored in the file where its kind takes it (TIFF, PNG, DICOM).
+
+    Raises
+    ------
+    InputError
+        If the file exists, or its kind cannot hold the pixels.
+    EnvironmentFaultError
+        If the disk is full or fails.
+    """
+    path = Path(path)
+    kind = kind_of_name(path)
+    if kind not in _WRITERS:
+        raise InputError(f"{path}: JPEG would lose what was restored: write PNG or TIFF")
+    if kind == "raw":
+        publish(sidecar_path(path), lambda part: _write_text(part, describe_raw(radiograph)), force=force)
+    publish(path, lambda part: _WRITERS[kind](part, radiograph, stamp or {}), force=force)
+    return path
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def publish(path: Path, write: Callable[[Path], None], *, force: bool = False) -> None:
+    """Let ``write`` make a file beside ``path``, flush it to the disk, and only then give it its name.
+
+    Raises
+    ------
+    InputError
+        If ``path`` exists and ``force`` is off, or cannot hold what is written.
+    EnvironmentFaultError
+        If the disk is full or fails; nothing is left behind.
+    """
+    if path.exists() and not force:
+        raise InputError(f"{path}: exists already: give another output or --force")
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        write(partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except XsimError as error:
+        raise type(error)(_named(path, error)) from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise EnvironmentFaultError(f"{path}: {reason}: make room or see to the disk") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

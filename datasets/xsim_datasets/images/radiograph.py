@@ -1,0 +1,164 @@
+"""A radiograph as its file holds it: grey levels in their own type, and what the file says about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["MAX_PIXELS", "PRINT_DPI", "Radiograph", "check_claim", "check_pixels", "pitch_from_spacing"]
+
+MAX_PIXELS = 2**29
+"""Most pixels that a file may claim before anything is decoded (23,000 x 23,000)."""
+
+PRINT_DPI = (72.0, 96.0, 100.0, 120.0, 150.0, 200.0, 300.0, 600.0, 1200.0)
+"""Resolutions that programs write by default; none of them says anything about a detector."""
+
+_BOMB_BYTES = 2**28
+_BOMB_RATIO = 200
+_MIN_SIDE_PX = 2
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """Grey levels and what their file says about them.
+
+    Parameters
+    ----------
+    pixels : (H, W) or (pages, H, W) array
+        Grey levels in the file's own type, black at the low end: files that hold white at zero are inverted when
+        they are read, and inverted back when they are written.
+    kind : str
+        "tiff", "png", "jpeg", "npy", "dicom" or "raw".
+    pitch_mm : float, optional
+        Pixel pitch [mm], where the file says it.
+    white : float, optional
+        Highest grey level that the file can hold; None for floating point.
+    white_is_zero : bool
+        Whether the file holds white at zero.
+    notes : tuple of str
+        What the reader assumed or could not take over, for people.
+    header : mapping
+        What only the writer of this kind understands: tags, private elements, layout.
+    """
+
+    pixels: NDArray[Any]
+    kind: str
+    pitch_mm: float | None = None
+    white: float | None = None
+    white_is_zero: bool = False
+    notes: tuple[str, ...] = ()
+    header: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the grey levels."""
+        return self.pixels.dtype
+
+    @property
+    def pages(self) -> int:
+        """Number of images in the file."""
+        return 1 if self.pixels.ndim == 2 else len(self.pixels)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width [px]."""
+        return int(self.pixels.shape[-2]), int(self.pixels.shape[-1])
+
+    def images(self) -> Iterator[NDArray[Any]]:
+        """Yield the image (H, W) of each page."""
+        yield from self.pixels.reshape(-1, *self.shape)
+
+    def with_pixels(self, pixels: NDArray[Any]) -> Radiograph:
+        """Return a radiograph of the same file with other grey levels.
+
+        Raises
+        ------
+        InputError
+            If their shape or type differs.
+        """
+        if pixels.shape != self.pixels.shape or pixels.dtype != self.dtype:
+            raise InputError(
+                f"{pixels.dtype} pixels of shape {pixels.shape} were given: "
+                f"the file holds {self.dtype} of shape {self.pixels.shape}"
+            )
+        return replace(self, pixels=pixels)
+
+
+def check_claim(shape: tuple[int, ...], dtype: np.dtype[Any], file_bytes: int, max_pixels: int) -> None:
+    """Refuse sizes that a file claims but cannot or should not hold, before anything is decoded.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape claimed, pages first.
+    dtype : dtype
+        Type claimed.
+    file_bytes : int
+        Size of the file [bytes].
+    max_pixels : int
+        Most pixels allowed.
+
+    Raises
+    ------
+    InputError
+        If it is empty, larger than allowed, or inflates beyond belief.
+    """
+    pixels = 1
+    for side in shape:
+        pixels *= int(side)
+    size = " x ".join(str(side) for side in shape)
+    if min(shape) < 1 or min(shape[-2:]) < _MIN_SIDE_PX:
+        raise InputError(f"holds an image of {size} pixels: give one of at least {_MIN_SIDE_PX} x {_MIN_SIDE_PX}")
+    if pixels > max_pixels:
+        raise InputError(f"claims {size} pixels: at most {max_pixels} are read: cut it into parts")
+    claimed = pixels * dtype.itemsize
+    if claimed > _BOMB_BYTES and claimed > _BOMB_RATIO * file_bytes:
+        raise InputError(f"claims {claimed} bytes of pixels in a file of {file_bytes}: no radiograph packs so well")
+
+
+def check_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return decoded pixels in native byte order if they can be a radiograph.
+
+    Raises
+    ------
+    InputError
+        If they are not real numbers, hold NaN or infinity, or one grey level only.
+    """
+    kind = pixels.dtype.kind
+    if kind not in "uif" or pixels.dtype.itemsize > 8:
+        raise InputError(f"holds {pixels.dtype} pixels: give integers or floating point of up to 64 bits")
+    native = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
+    # The sum of finite numbers can overflow, so minimum and maximum decide: either is NaN where any pixel is.
+    low, high = native.min(), native.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        bad = int(np.count_nonzero(~np.isfinite(native)))
+        raise InputError(f"holds {bad} pixels that are NaN or infinite: mask or repair them first")
+    if low == high:
+        raise InputError(f"holds one grey level only ({low:g}): there is nothing to restore")
+    return native
+
+
+def pitch_from_spacing(x_mm: float, y_mm: float) -> float | None:
+    """Return the pixel pitch [mm] of a spacing along x and y [mm]; None where the file leaves it open (zero).
+
+    Raises
+    ------
+    InputError
+        If the pixels are not square or the spacing is no length.
+    """
+    if x_mm == 0 and y_mm == 0:
+        return None
+    if not (np.isfinite(x_mm) and np.isfinite(y_mm) and x_mm > 0 and y_mm > 0):
+        raise InputError(f"says a pixel spacing of {x_mm:g} x {y_mm:g} mm: mend the file, or give --pitch-mm")
+    if abs(x_mm / y_mm - 1) > 1e-3:
+        raise InputError(f"has pixels of {x_mm:g} x {y_mm:g} mm: resample it to square pixels")
+    return float(np.sqrt(x_mm * y_mm))

@@ -1,0 +1,108 @@
+"""Headerless pixels beside a TOML file that says what they are."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xsim.errors import InputError, MissingFileError
+from xsim_datasets.images.npy import white_of
+from xsim_datasets.images.radiograph import Radiograph, check_claim
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["read_raw", "sidecar_path", "write_raw"]
+
+_TYPES = ("uint8", "uint16", "uint32", "int16", "int32", "float32", "float64")
+_ORDERS = {"little": "<", "big": ">"}
+_KEYS = frozenset({"shape", "dtype", "byteorder", "offset", "pitch_mm"})
+
+
+def sidecar_path(path: Path) -> Path:
+    """Return the TOML file that describes a RAW file: ``board.raw`` -> ``board.raw.toml``."""
+    return path.with_name(f"{path.name}.toml")
+
+
+def read_raw(path: Path, *, max_pixels: int) -> Radiograph:
+    """Read headerless pixels as their sidecar says.
+
+    The sidecar holds ``shape = [H, W]`` (or [pages, H, W]) and ``dtype``, and may hold ``byteorder`` ("little" or
+    "big"), ``offset`` [bytes] and ``pitch_mm``.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no sidecar; the message guesses one.
+    InputError
+        If the sidecar or the size of the file is wrong.
+    """
+    size = path.stat().st_size
+    sidecar = sidecar_path(path)
+    if not sidecar.is_file():
+        raise MissingFileError(f"is RAW without {sidecar.name}: write one, e.g. {_guess(size)}")
+    shape, dtype, offset, pitch_mm = _parse(sidecar)
+    check_claim(shape, dtype, size, max_pixels)
+    wanted = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if size != offset + wanted:
+        raise InputError(f"holds {size} bytes, {sidecar.name} says {offset} + {wanted}: correct shape, dtype or offset")
+    with path.open("rb") as file:
+        head = file.read(offset)
+        pixels = np.fromfile(file, dtype=dtype).reshape(shape)
+    header = {"dtype": dtype.str, "head": head}
+    return Radiograph(pixels, "raw", pitch_mm, white_of(dtype), header=header)
+
+
+def _parse(sidecar: Path) -> tuple[tuple[int, ...], np.dtype[Any], int, float | None]:
+    try:
+        data = tomllib.loads(sidecar.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"its {sidecar.name} is not TOML ({error}): correct it") from error
+    unknown = sorted(set(data) - _KEYS)
+    if unknown:
+        raise InputError(f"its {sidecar.name} has unknown keys {', '.join(unknown)}: allowed are {', '.join(_KEYS)}")
+    shape, offset, pitch = data.get("shape"), data.get("offset", 0), data.get("pitch_mm")
+    if not isinstance(shape, list) or len(shape) not in {2, 3} or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise InputError(f"its {sidecar.name} says shape {shape}: give [H, W] or [pages, H, W]")
+    if data.get("dtype") not in _TYPES:
+        raise InputError(f"its {sidecar.name} says dtype {data.get('dtype')}: give one of {', '.join(_TYPES)}")
+    order = data.get("byteorder", "little")
+    if order not in _ORDERS or not isinstance(offset, int) or offset < 0:
+        raise InputError(f"its {sidecar.name} says byteorder {order}, offset {offset}: give little or big, and bytes")
+    if pitch is not None and not (isinstance(pitch, (int, float)) and 0 < pitch < 100):
+        raise InputError(f"its {sidecar.name} says pitch_mm {pitch}: give a length in mm")
+    dtype = np.dtype(data["dtype"]).newbyteorder(_ORDERS[order])
+    return tuple(shape), dtype, offset, None if pitch is None else float(pitch)
+
+
+def _guess(size: int) -> str:
+    """Return a sidecar that would fit a file of this size."""
+    side = int(np.sqrt(size / 2))
+    width = next((w for w in range(side, max(side // 2, 1), -1) if size % (2 * w) == 0), side)
+    return f'shape = [{size // max(2 * width, 1)}, {width}] and dtype = "uint16"'
+
+
+def write_raw(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> None:  # noqa: ARG001
+    """Write the pixels behind the leading bytes of the file that was read; RAW takes no stamp."""
+    header = radiograph.header if radiograph.kind == "raw" else {}
+    with path.open("wb") as file:
+        file.write(header.get("head", b""))
+        radiograph.pixels.astype(header.get("dtype", radiograph.dtype), copy=False).tofile(file)
+
+
+def describe_raw(radiograph: Radiograph) -> str:
+    """Return the sidecar of a RAW file that `write_raw` writes."""
+    header = radiograph.header if radiograph.kind == "raw" else {}
+    dtype = np.dtype(header.get("dtype", radiograph.dtype))
+    lines = [
+        f"shape = {list(radiograph.pixels.shape)}",
+        f'dtype = "{dtype.newbyteorder("=").name}"',
+        f'byteorder = "{"big" if dtype.str[0] == ">" else "little"}"',
+        f"offset = {len(header.get('head', b''))}",
+    ]
+    if radiograph.pitch_mm is not None:
+        lines.append(f"pitch_mm = {radiograph.pitch_mm:.9g}")
+    return "\n".join(lines) + "\n"

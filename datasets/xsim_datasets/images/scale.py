@@ -1,0 +1,156 @@
+"""From grey levels to linear images whose open field is 1.0, and back onto the file's own scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from xsim.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["POLARITIES", "Polarity", "Scale", "open_field_signal", "scale_of", "white_level"]
+
+Polarity = Literal["metal-dark", "metal-bright"]
+POLARITIES: tuple[Polarity, ...] = ("metal-dark", "metal-bright")
+
+_BLOCK_PX = 8
+_USUAL_BITS = (8, 10, 12, 14, 16)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What grey levels mean.
+
+    Where metal is dark the signal *is* the grey level. Where metal is bright a program has subtracted it from the
+    white level, as flat panels of linear accelerators do: signal = white - grey. Either way the linear image is
+    signal / open-field signal, and the way back is the same steps in reverse.
+
+    Parameters
+    ----------
+    open_field : float
+        Grey level, as in the file, of what the beam reached through air.
+    polarity : str
+        "metal-dark" or "metal-bright".
+    white : float
+        Grey level of no signal at all where metal is bright; without meaning where it is dark.
+    """
+
+    open_field: float
+    polarity: Polarity = "metal-dark"
+    white: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.polarity not in POLARITIES:
+            raise InputError(f"polarity '{self.polarity}' is unknown: give {' or '.join(POLARITIES)}")
+        signal = self.open_signal
+        if not (np.isfinite(signal) and signal > 0):
+            below = f" below white ({self.white:g})" if self.polarity == "metal-bright" else " above 0"
+            raise InputError(f"an open-field level of {self.open_field:g} leaves no signal: give one{below}")
+
+    @property
+    def open_signal(self) -> float:
+        """Signal of the open field, in grey levels."""
+        return self.white - self.open_field if self.polarity == "metal-bright" else self.open_field
+
+    def linear(self, grey: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the linear image, open field 1.0, of grey levels."""
+        if self.polarity == "metal-bright":
+            return ((self.white - grey.astype(np.float64)) / self.open_signal).astype(np.float32)
+        return (grey * np.float64(1 / self.open_signal)).astype(np.float32)
+
+    def grey(self, linear: NDArray[np.floating], dtype: np.dtype[Any], white: float | None) -> tuple[NDArray[Any], int]:
+        """Return linear values as grey levels of a file, and how many had to be clipped.
+
+        Parameters
+        ----------
+        linear : array
+            Linear image, open field 1.0.
+        dtype : dtype
+            Type of the file's grey levels.
+        white : float, optional
+            Highest grey level of the file; None for floating point, which is never clipped.
+        """
+        grey = linear.astype(np.float64) * self.open_signal
+        if self.polarity == "metal-bright":
+            grey = self.white - grey
+        if dtype.kind == "f":
+            return grey.astype(dtype), 0
+        limits = np.iinfo(dtype)
+        low = limits.min
+        high = float(limits.max) if white is None else min(white, float(limits.max))
+        rounded = np.rint(grey)
+        clipped = int(np.count_nonzero((rounded < low) | (rounded > high)))
+        return np.clip(rounded, low, high).astype(dtype), clipped
+
+
+def white_level(pixels: NDArray[Any], white: float | None) -> float:
+    """Return the grey level of no signal for images whose metal is bright.
+
+    A file of 16 bits may hold 12: then the white level is that of the fewest usual bits that hold every pixel.
+    Floating point has none; its brightest pixel stands for it.
+    """
+    top = float(pixels.max())
+    if white is None:
+        return top
+    fitting = [float(2**bits - 1) for bits in _USUAL_BITS if top <= 2**bits - 1 <= white]
+    return min(fitting, default=white)
+
+
+def open_field_signal(signal: NDArray[np.floating]) -> float:
+    """Estimate the open-field signal of an image.
+
+    Means of 8 x 8 pixels put hot pixels and noise aside; of those within 5 % of the brightest (their 99.5th
+    percentile) the median is the answer. That is the mean of the open field where the image shows one, and its
+    brightest part where it shows none.
+
+    Raises
+    ------
+    InputError
+        If there is no signal.
+    """
+    height, width = signal.shape
+    rows, columns = max(height // _BLOCK_PX, 1), max(width // _BLOCK_PX, 1)
+    high, wide = min(height, _BLOCK_PX), min(width, _BLOCK_PX)
+    blocks = signal[: rows * high, : columns * wide].reshape(rows, high, columns, wide)
+    means = blocks.mean(axis=(1, 3), dtype=np.float64)
+    brightest = float(np.quantile(means, 0.995))
+    if not brightest > 0:
+        raise InputError("no part of the image is brighter than zero: check --polarity, or give --open-field")
+    return float(np.median(means[means >= 0.95 * brightest]))
+
+
+def scale_of(
+    pixels: NDArray[Any],
+    white: float | None,
+    *,
+    polarity: Polarity = "metal-dark",
+    open_field: float | None = None,
+    white_grey: float | None = None,
+) -> Scale:
+    """Return the scale of an image: what is given, and estimates of the rest.
+
+    Parameters
+    ----------
+    pixels : (H, W) or (pages, H, W) array
+        Grey levels, black low; several pages share one scale.
+    white : float, optional
+        Highest grey level that the file can hold.
+    polarity : str
+        "metal-dark" or "metal-bright".
+    open_field : float, optional
+        Grey level of the open field, as in the file.
+    white_grey : float, optional
+        Grey level of no signal, for metal-bright.
+    """
+    bright = polarity == "metal-bright"
+    zero = (white_level(pixels, white) if white_grey is None else white_grey) if bright else 0.0
+    if open_field is None:
+        image = pixels if pixels.ndim == 2 else pixels.reshape(-1, pixels.shape[-1])
+        grey = image.astype(np.float32)
+        signal = open_field_signal(zero - grey if bright else grey)
+        open_field = zero - signal if bright else signal
+    return Scale(float(open_field), polarity, float(zero))
