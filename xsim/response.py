@@ -199,12 +199,12 @@ class DetectorResponse:
             level is ``sum(phi * T * signal_weight)`` and the quantum NNPS ``quantum_nnps * sum(phi * T *
             variance_weight)``; both sums are 1 in the open field.
         """
-        signal, noise = self.screen.deposits(np.atleast_1d(energy_keV)).zero_frequency()
+        signal, noise = self.screen.deposits(np.atleast_1d(energy_keV)).per_photon()
         open_signal, open_noise = self._open_field
         return signal / open_signal, noise / open_noise
 
     @cached_property
     def _open_field(self) -> tuple[float, float]:
-        signal, noise = self.screen.deposits(self.spectrum.energy_keV).zero_frequency()
+        signal, noise = self.screen.deposits(self.spectrum.energy_keV).per_photon()
         fluence = self.spectrum.fluence_per_mm2_uGy
         return float(fluence @ signal), float(fluence @ noise)
