@@ -16,7 +16,6 @@ from scipy.special import j1
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, check_range
 from xsim.grids import frequency_axes
 from xsim.materials import linear_attenuation_per_mm
-from xsim.phantoms.view import View
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +70,7 @@ class Geometry:
         Its emission profile.
     tilt_deg : float
         Angle between the central ray and the detector's normal [degree], 0 to 45, along the rows of the image.
-        Paths and parallax inside the object belong to the phantom: draw it with ``view``.
+        Paths and parallax inside the object belong to the phantom: draw it with ``view_settings``.
     falloff : bool
         Let kerma fall across the field by the inverse square law and the cosine of incidence.
     heel_depth_mm : float
@@ -114,18 +113,12 @@ class Geometry:
         """Size of the object's image over the object's size."""
         return self.source_detector_mm / (self.source_object_mm or self.source_detector_mm)
 
-    def view(self, shape: tuple[int, int], pixel_mm: float) -> View:
-        """Return the view that a board has to be drawn with, so that its layers magnify and shift as they must.
+    def view_settings(self) -> dict[str, float]:
+        """Return what an ``xsim.phantoms.View`` of the object needs, so that its layers magnify and shift as they must.
 
-        Parameters
-        ----------
-        shape : (H, W)
-            Pixels of the phantom.
-        pixel_mm : float
-            Pixel in the plane of the board's lower face [mm].
+        Use as ``View(shape, pixel_mm, **geometry.view_settings())``; the pixel is the one at the board's lower face.
         """
-        source_mm = self.source_object_mm or self.source_detector_mm
-        return View(shape, pixel_mm, tilt_deg=self.tilt_deg, source_mm=source_mm)
+        return {"tilt_deg": self.tilt_deg, "source_mm": self.source_object_mm or self.source_detector_mm}
 
     def plane(self, shape: tuple[int, int], object_pixel_mm: float, pitch_mm: float) -> Plane:
         """Return the grid on the detector that a phantom of this shape and pixel size fills.

@@ -13,6 +13,7 @@ from xsim.errors import InputError, PhysicsRangeError, UnknownNameError
 from xsim.geometry import Geometry, Plane, resample
 from xsim.grids import frequency_axes
 from xsim.materials import linear_attenuation_per_mm
+from xsim.phantoms.view import View
 from xsim.spectrum import Spectrum
 
 
@@ -58,8 +59,9 @@ def test_phantom_coarser_than_the_pixel_says_what_would_do() -> None:
 
 
 def test_boards_are_drawn_with_the_same_distances() -> None:
-    view = Geometry(600.0, 300.0, tilt_deg=30.0).view((64, 96), 0.02)
-    assert (view.source_mm, view.tilt_deg, view.shape) == (300.0, 30.0, (64, 96))
+    view = View((64, 96), 0.02, **Geometry(600.0, 300.0, tilt_deg=30.0).view_settings())
+    assert (view.source_mm, view.tilt_deg) == (300.0, 30.0)
+    assert View((8, 8), 0.02, **Geometry().view_settings()).source_mm == 600.0
 
 
 @pytest.mark.parametrize("shape", ["gaussian", "square", "disc"])

@@ -1,0 +1,96 @@
+"""``xsim simulate``: one HR/LR pair as 16-bit TIFF, a picture, and every setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xsim.errors import InputError
+from xsim_cli.common import DebugOption, ForceOption, JsonOption, emit_json, existing, say
+
+if TYPE_CHECKING:
+    from xsim.recipes import PairSetup
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command(epilog="Example: xsim simulate --seed 7 --size 512 -o pair")
+def simulate(
+    phantom: Annotated[
+        Path | None, typer.Argument(help="A phantom, .npz; a random board of --seed if not given.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make.")] = Path("pair"),
+    seed: Annotated[int, typer.Option(help="Seed of board and noise, 0 to 2**64 - 1.")] = 0,
+    recipe: Annotated[str, typer.Option(help="Set-up: a shipped recipe (paper, ...) or a TOML file.")] = "paper",
+    size: Annotated[int, typer.Option(help="Side of a random board's images [pixels].")] = 512,
+    clean: Annotated[bool, typer.Option("--clean", help="Write the images without noise as well.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="16 energies instead of the whole spectrum.")] = False,
+    noise: Annotated[
+        str, typer.Option(help="filtered, or white-then-blurred to see what is wrong with it.")
+    ] = "filtered",
+    kerma_uGy: Annotated[float | None, typer.Option("--kerma-uGy", help="Air kerma of a frame [uGy].")] = None,
+    hr_frames: Annotated[int | None, typer.Option(help="Frames averaged into the HR image.")] = None,
+    lr_frames: Annotated[int | None, typer.Option(help="Frames averaged into the LR image.")] = None,
+    source_detector_mm: Annotated[float, typer.Option(help="Distance from the focal spot to the screen [mm].")] = 600.0,
+    source_object_mm: Annotated[
+        float | None, typer.Option(help="... to the object [mm]; contact if not given.")
+    ] = None,
+    focal_spot_mm: Annotated[float, typer.Option(help="Focal spot [mm].")] = 0.0,
+    scatter: Annotated[float, typer.Option(help="Scatter-to-primary ratio per mean free path.")] = 0.0,
+    glare: Annotated[float, typer.Option(help="Share of the light that the detector spreads widely.")] = 0.0,
+    shift_px: Annotated[tuple[float, float], typer.Option(help="Shift of LR against HR, dy dx [pixels].")] = (0.0, 0.0),
+    open_field: Annotated[int, typer.Option(help="Grey level of the open field in the TIFFs.")] = 50_000,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Image a board with both screens and write the pair as a folder."""
+    from xsim.geometry import Geometry
+    from xsim.pair import simulate_pair
+    from xsim.scatter import Scatter
+    from xsim_datasets.pair_folder import check_pair_folder, write_pair
+
+    check_pair_folder(out, force=force)
+    changes: dict[str, Any] = {
+        "geometry": Geometry(source_detector_mm, source_object_mm, focal_spot_mm),
+        "scatter": Scatter(scatter, glare=glare),
+        "registration_px": shift_px,
+        "method": "fast" if fast else "exact",
+        "noise": noise,
+        "kerma_uGy": kerma_uGy,
+        "hr_frames": hr_frames,
+        "lr_frames": lr_frames,
+    }
+    setup = _setup(recipe, seed, changes)
+    pair = simulate_pair(_phantom(phantom, seed, size, setup), setup, seed, clean=clean)
+    index = write_pair(pair, out, recipe=recipe, open_field=open_field, force=force)
+    unsound = ", ".join(f"{count} pixels {name.replace('_', ' ')}" for name, count in index["counts"].items() if count)
+    if json_:
+        emit_json("simulate", {"path": out, **{key: value for key, value in index.items() if key != "schema"}})
+    else:
+        say(f"{out}: {index['hr']}, {index['lr']}, {index['picture']}, pair.json{': ' + unsound if unsound else ''}")
+
+
+def _setup(recipe: str, seed: int, changes: dict[str, Any]) -> PairSetup:
+    """Return a recipe's set-up with what the command line changes."""
+    from dataclasses import replace
+
+    from xsim_datasets.recipe import load_recipe
+    from xsim_datasets.setups import setup_of
+
+    setup = setup_of(load_recipe(recipe).imaging.drawn(seed, 0))
+    return replace(setup, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _phantom(path: Path | None, seed: int, size: int, setup: PairSetup) -> Any:
+    """Return the phantom of a file, or a random board drawn twice as fine as the detector's pixels."""
+    from xsim.phantoms import Phantom, random_board
+
+    if path is not None:
+        return Phantom.load(existing(path))
+    if not 16 <= size <= 8192:
+        raise InputError(f"size {size} pixels is not usable: give 16 to 8192")
+    pixel_mm = setup.pitch_mm / setup.geometry.magnification / 2
+    return random_board(seed, (2 * size, 2 * size), pixel_mm)

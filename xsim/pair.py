@@ -1,0 +1,196 @@
+"""One phantom, two screens: the co-registered pair of radiographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from xsim.acquisition import Shot, acquire, fixed_pattern
+from xsim.exposure import imager
+from xsim.geometry import resample
+from xsim.projection import Beam, project
+from xsim.scatter import add_glare, add_scatter
+from xsim.seeds import check_seed, generator, torch_seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xsim.detector import DetectorResponse
+    from xsim.geometry import Plane
+    from xsim.phantoms import Phantom
+    from xsim.recipes import PairSetup
+
+__all__ = ["Pair", "simulate_pair"]
+
+Side = Literal["hr", "lr"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """What the two cameras write of one object.
+
+    Parameters
+    ----------
+    hr, lr : (H, W) float32 arrays
+        Corrected images, open field 1.
+    hr_clean, lr_clean : (H, W) float32 arrays or None
+        The same without any noise or fixed pattern.
+    pitch_mm : float
+        Pixel pitch [mm].
+    settings : dict
+        Everything that the pair depends on, as JSON types.
+    counts : dict
+        Pixels of each image that were saturated or defective.
+    labels : list of dict
+        The phantom's defects where they appear: class, centre in the images' pixels (centre of the first at 0.5),
+        size [mm] and value.
+    """
+
+    hr: NDArray[np.float32]
+    lr: NDArray[np.float32]
+    hr_clean: NDArray[np.float32] | None
+    lr_clean: NDArray[np.float32] | None
+    pitch_mm: float
+    settings: dict[str, Any]
+    counts: dict[str, int] = field(default_factory=dict)
+    labels: list[dict[str, Any]] = field(default_factory=list)
+
+
+def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int = 0, clean: bool = False) -> Pair:
+    """Image a phantom with both detectors of a set-up.
+
+    Every stage of every image draws from a generator of its own: the same pair comes out whatever the worker or the
+    order, and a stage that draws more numbers does not shift those of another.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        The object, drawn at the detector's pixel or finer.
+    setup : PairSetup
+        Beam, detectors, dose, geometry.
+    seed : int
+        Seed of the run, 0 to 2**64 - 1.
+    sample : int
+        Index of the pair in the run.
+    clean : bool
+        Whether the images without noise are returned too.
+
+    Returns
+    -------
+    Pair
+
+    Raises
+    ------
+    InputError
+        If the phantom is coarser than the detector's pixel, or smaller than one.
+    UnknownNameError
+        If a material is not known.
+    """
+    check_seed(seed)
+    plane = setup.geometry.plane(phantom.shape, phantom.pixel_mm, setup.pitch_mm)
+    responses = (setup.hr_response, setup.lr_response)
+    beams = project(phantom, responses, method=setup.method)
+    shots: dict[str, Shot] = {}
+    cleans: dict[str, NDArray[np.float32] | None] = {}
+    sides: tuple[Side, Side] = ("hr", "lr")
+    for side, response, beam in zip(sides, responses, beams, strict=True):
+        at_screen = _on_plane(beam, plane, phantom.pixel_mm, setup)
+        shots[side], cleans[side] = _shoot(at_screen, plane, response, setup, side, (seed, sample), clean=clean)
+    return Pair(
+        hr=shots["hr"].image,
+        lr=shots["lr"].image,
+        hr_clean=cleans["hr"],
+        lr_clean=cleans["lr"],
+        pitch_mm=setup.pitch_mm,
+        settings=_settings(phantom, setup, seed, sample),
+        counts={f"{side}_{what}": getattr(shots[side], what) for side in sides for what in ("saturated", "defective")},
+        labels=_labels(phantom, plane, phantom.pixel_mm * setup.geometry.magnification),
+    )
+
+
+def _on_plane(beam: Beam, plane: Plane, pixel_mm: float, setup: PairSetup) -> Beam:
+    """Return the beam on the cells of the detector plane, with scatter and glare."""
+    side_mm = pixel_mm * setup.geometry.magnification
+    beam = Beam(*(resample(part, plane, side_mm) for part in beam))
+    return add_glare(add_scatter(beam, setup.scatter, plane.cell_mm), setup.scatter, plane.cell_mm)
+
+
+def _shoot(
+    beam: Beam,
+    plane: Plane,
+    response: DetectorResponse,
+    setup: PairSetup,
+    side: Side,
+    origin: tuple[int, int],
+    *,
+    clean: bool,
+) -> tuple[Shot, NDArray[np.float32] | None]:
+    """Return one image of the beam, and the same without noise if it is wanted."""
+    seed, sample = origin
+
+    def stage(name: str) -> np.random.Generator:
+        return generator(seed, sample=sample, stage=f"{side}-{name}")
+
+    frames = setup.hr_frames if side == "hr" else setup.lr_frames
+    shift = (0.0, 0.0) if side == "hr" else setup.registration_px
+    camera = imager(response, plane, setup.geometry, noise=setup.noise, shift_px=shift)
+    kerma = _kerma(plane, response, setup)
+    exposure = setup.acquisition.exposure(stage("exposure"), frames)
+    spectrum = camera.light_spectrum(beam.grey)
+    without = camera.image(spectrum.copy()) if clean else None
+    # Averaging lagging frames leaves the noise of fewer independent ones.
+    independent = 1.0 / response.sensor.frame_average(frames)
+    spectrum += camera.noise_spectrum(beam, stage("quantum"), frames=independent, kerma=kerma * max(exposure, 1e-9))
+    detector_seed = torch_seed(setup.detector_seed, stage=side)  # two sensors, each with its own fixed pattern
+    pattern = fixed_pattern(response, setup.acquisition, plane.shape, detector_seed)
+    shot = acquire(
+        camera.image(spectrum),
+        response,
+        pattern.window(plane.shape, stage("window")),
+        stage("pixel"),
+        frames=frames,
+        acquisition=setup.acquisition,
+        exposure=exposure,
+        kerma=kerma,
+    )
+    return shot, without
+
+
+def _kerma(plane: Plane, response: DetectorResponse, setup: PairSetup) -> NDArray[np.float32] | float:
+    """Return the kerma across the field relative to the central ray."""
+    if not (setup.geometry.falloff or setup.geometry.heel_depth_mm):
+        return 1.0
+    return setup.geometry.kerma_map(plane.shape, plane.pixel_mm, response.spectrum).astype(np.float32)
+
+
+def _labels(phantom: Phantom, plane: Plane, side_mm: float) -> list[dict[str, Any]]:
+    """Return the defects in the images' pixels; the centres of phantom and image coincide."""
+    scale = side_mm / plane.pixel_mm
+    return [
+        {
+            "kind": defect.kind,
+            "y_px": (defect.y_px - phantom.shape[0] / 2) * scale + plane.shape[0] / 2,
+            "x_px": (defect.x_px - phantom.shape[1] / 2) * scale + plane.shape[1] / 2,
+            "size_mm": float(defect.size_mm),
+            "value": float(defect.value),
+        }
+        for defect in phantom.defects
+    ]
+
+
+def _settings(phantom: Phantom, setup: PairSetup, seed: int, sample: int) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "sample": sample,
+        "phantom": {
+            "name": phantom.name,
+            "family": phantom.family,
+            "seed": phantom.seed,
+            "materials": list(phantom.materials),
+            "shape": list(phantom.shape),
+            "pixel_mm": phantom.pixel_mm,
+        },
+        "setup": setup.to_dict(),
+    }
