@@ -64,8 +64,9 @@ def _check_structure(flat: NDArray[np.float64], name: str) -> list[str]:
     blocks = noise[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK)
     # Medians, so that dead pixels and lines are not taken for structure.
     levels = np.median(blocks, axis=(1, 3))
-    # Neighbouring blocks share the structure and not the noise.
-    scatter = 1.4826 * float(np.median(np.abs(np.diff(levels, axis=1)))) / np.sqrt(2.0)
+    # Neighbouring blocks share the structure and not the noise, at least along one of the axes.
+    steps = min(float(np.median(np.abs(np.diff(levels, axis=axis)))) for axis in (0, 1))
+    scatter = 1.4826 * steps / np.sqrt(2.0)
     largest = float(np.abs(levels - np.median(levels)).max())
     if largest > max(_STRUCTURE_REFUSED, 8 * scatter):
         raise InputError(
