@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from xsim_datasets.images import Radiograph, Scale, read_image, scale_of, write_image
-from xsim_datasets.images.tiff import STAMP_TAG
 
 from xsim.errors import InputError
+from xsim_datasets.images import Radiograph, Scale, read_image, scale_of, write_image
+from xsim_datasets.images.tiff import STAMP_TAG
 
 RADIOGRAPHS = Path(__file__).parents[2].parent / "shared" / "data" / "radiographs"
 needs_radiographs = pytest.mark.skipif(not RADIOGRAPHS.is_dir(), reason="../shared/data/radiographs is not here")
@@ -127,6 +127,10 @@ def test_printing_defaults_are_no_pitch(tmp_path):
     read = read_image(tmp_path / "a.tif")
     assert read.pitch_mm is None
     assert "300 dpi" in read.notes[0]
+    write_image(tmp_path / "b.tif", read)
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.pages[0].tags[282].value == (300, 1)
+        assert file.pages[0].resolutionunit == 2
 
 
 def test_nothing_is_overwritten_and_no_part_is_left(tmp_path):

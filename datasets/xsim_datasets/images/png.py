@@ -95,7 +95,9 @@ def write_png(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> N
     if stamp:
         text.add_text(_STAMP_KEY, json.dumps(stamp, sort_keys=True))
     options: dict[str, Any] = {"icc_profile": info["icc_profile"]} if info.get("icc_profile") else {}
-    if radiograph.pitch_mm is not None:
+    if "dpi" in info:
+        options["dpi"] = info["dpi"]
+    elif radiograph.pitch_mm is not None:
         options["dpi"] = (25.4 / radiograph.pitch_mm,) * 2
     image = next(radiograph.images())
     Image.fromarray(image).save(path, format="PNG", pnginfo=text, **options)

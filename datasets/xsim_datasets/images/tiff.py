@@ -74,6 +74,7 @@ def read_tiff(path: Path, *, max_pixels: int) -> Radiograph:
         "compressed": first.compression != 1,
         "byteorder": file.byteorder,
         "bigtiff": file.is_bigtiff,
+        "resolution": _resolution(first),
     }
     inverted = first.photometric == 0
     if inverted:
@@ -148,17 +149,23 @@ def _tags(page: tifffile.TiffPage) -> tuple[list[tuple[int, int, int, Any]], lis
 
 
 def _pitch(page: tifffile.TiffPage) -> tuple[float | None, tuple[str, ...]]:
-    unit = _MM_PER_UNIT.get(int(page.resolutionunit or 1))
-    x, y = page.tags.get(282), page.tags.get(283)
-    if unit is None or x is None or y is None:
+    resolution = _resolution(page)
+    if resolution is None or resolution[2] not in _MM_PER_UNIT:
         return None, ()
-    per_unit = [_ratio(tag.value) for tag in (x, y)]
+    unit = _MM_PER_UNIT[resolution[2]]
+    per_unit = [_ratio(value) for value in resolution[:2]]
     if min(per_unit) <= 0:
         return None, ()
     dpi = 25.4 / unit * per_unit[0]
     if any(abs(dpi - common) < 1e-3 for common in PRINT_DPI):
         return None, (f"{dpi:g} dpi is a printing default, not a pixel pitch",)
     return pitch_from_spacing(unit / per_unit[0], unit / per_unit[1]), ()
+
+
+def _resolution(page: tifffile.TiffPage) -> tuple[Any, Any, int] | None:
+    """Return what the file says along x and y, and the unit: 1 none, 2 inch, 3 cm."""
+    x, y = page.tags.get(282), page.tags.get(283)
+    return None if x is None or y is None else (x.value, y.value, int(page.resolutionunit or 1))
 
 
 def _ratio(value: Any) -> float:
@@ -185,7 +192,7 @@ def write_tiff(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> 
     if stamp:
         extra.append((STAMP_TAG, 2, 0, json.dumps(stamp, sort_keys=True), True))
     inverted = radiograph.white_is_zero and radiograph.kind == "tiff"
-    resolution = None if radiograph.pitch_mm is None else (10.0 / radiograph.pitch_mm,) * 2
+    *resolution, unit = header.get("resolution") or _new_resolution(radiograph.pitch_mm)
     with tifffile.TiffWriter(path, byteorder=header.get("byteorder"), bigtiff=_big(radiograph, header)) as file:
         for number, image in enumerate(radiograph.images()):
             file.write(
@@ -196,11 +203,15 @@ def write_tiff(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> 
                 description=named.get(270),
                 software=named.get(305, False),
                 datetime=named.get(306),
-                resolution=resolution,
-                resolutionunit=3 if resolution else None,
+                resolution=tuple(resolution),
+                resolutionunit=unit,
                 metadata=None,
                 extratags=extra if number == 0 else None,
             )
+
+
+def _new_resolution(pitch_mm: float | None) -> tuple[float, float, int]:
+    return (1.0, 1.0, 1) if pitch_mm is None else (10.0 / pitch_mm, 10.0 / pitch_mm, 3)
 
 
 def _big(radiograph: Radiograph, header: Mapping[str, Any]) -> bool:
