@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TorchLink"]
 
-_KNOTS = 1025
+_POINTS = 2049
+_NEAREST = 1e-5
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,11 @@ class TorchLink:
             If the link does not rise.
         """
         knots = np.asarray(link.hr_grey, dtype=float)
-        grid = np.linspace(min(0.0, knots.min()), max(1.25, knots.max()), _KNOTS)
-        # A kink of the link must be a knot here, but no two knots so close that float32 cannot tell them apart.
-        apart = np.abs(grid[:, None] - knots).min(axis=1) > 1e-4
-        hr = np.union1d(grid[apart], knots)
+        # The curve bends most in the dark, so points crowd there; no two so close that float32 cannot part them.
+        grid = knots[0] + (knots[-1] - knots[0]) * np.square(np.linspace(0.0, 1.0, _POINTS))
+        apart = np.abs(grid[:, None] - knots).min(axis=1) > _NEAREST
+        # A far point on each side carries the straight ends.
+        hr = np.unique([knots[0] - 1.0, *grid[apart & (grid > _NEAREST)], *knots, knots[-1] + 1.0])
         lr = np.asarray(link.forward(hr), dtype=float)
         if not (np.diff(lr) > 0).all():
             raise InputError("the grey-level link does not rise everywhere: give one with increasing knots")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from xsim.degradation import Degradation
 
@@ -41,8 +40,7 @@ class Physics:
     @property
     def linked(self) -> bool:
         """Whether the two grey levels differ, so that the link does something."""
-        hr = np.linspace(0.0, 1.0, 33)
-        return bool(np.abs(np.asarray(self.degradation.link.forward(hr)) - hr).max() > 1e-6)
+        return not self.degradation.link.is_identity
 
     def check_pitch(self, pitch_mm: float | None) -> None:
         """Accept images of this pixel pitch [mm], or of an unknown one (None).

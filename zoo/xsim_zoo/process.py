@@ -126,7 +126,7 @@ class Process:
         -----
         mean = B_s X_0 + B_{t-s} (r_s / r_t) (X_t - B_t X_0), variance = Sigma_1 r_s r_{t-s} / r_t.
         """
-        step = torch.as_tensor(t) - torch.as_tensor(s)
+        step = t - s
         ratio = self.r(s) / self.r(t)
         mean = self.B(s) * X_0 + self.B(step) * ratio * (X_t - self.B(t) * X_0)
         return mean, self.Sigma_1 * ratio * self.r(step)
