@@ -71,10 +71,14 @@ class DetectorResponse:
         """Return the photons of one frame in the open field [1/mm2]."""
         return self.spectrum.total_fluence_per_mm2_uGy * self.kerma_uGy
 
+    def otf(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
+        """Return the presampled transfer function along a pixel axis: negative where the aperture inverts contrast."""
+        frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
+        return self.screen_mtf(frequency) * np.sinc(self.sensor.aperture_mm * frequency)
+
     def mtf(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
         """Return the presampled MTF along a pixel axis, aperture included."""
-        frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
-        return self.screen_mtf(frequency) * np.abs(np.sinc(self.sensor.aperture_mm * frequency))
+        return np.abs(self.otf(frequency_lp_mm))
 
     def mtf_map(self, shape: tuple[int, int], pixel_mm: float, *, aperture: bool = True) -> NDArray[np.float64]:
         """Return the presampled transfer function on the ``rfft2`` grid of an image.
