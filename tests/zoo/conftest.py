@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,6 +63,12 @@ def degrade(hr: NDArray[np.float32], physics: Physics, seed: int) -> NDArray[np.
     process = physics.operator(grid.padded, dtype=torch.float64).process
     y = grid.crop(ifft(process.marginal(fft(grid.pad(x_0)), 1.0, Z), grid.padded))
     return y[0, 0].numpy().astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def toys() -> SimpleNamespace:
+    """Hand the functions of this file to tests, which cannot import it."""
+    return SimpleNamespace(board=board, closed_form=closed_form, degrade=degrade, power_law=power_law)
 
 
 @pytest.fixture(scope="session")

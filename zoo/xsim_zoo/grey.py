@@ -16,6 +16,7 @@ from xsim.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
     from xsim.link import GreyLink
 
 __all__ = ["TorchLink"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from xsim.degradation import Degradation
 
+from xsim.degradation import Degradation
 from xsim.errors import InputError
 from xsim_zoo.operator import Operator
 from xsim_zoo.spectrum import RadialSpectrum

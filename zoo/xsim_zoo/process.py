@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
     from xsim.degradation import Degradation
 
 __all__ = ["MIN_B_1", "Process", "fft", "ifft", "plane_mean"]
