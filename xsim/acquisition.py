@@ -12,7 +12,7 @@ from scipy.ndimage import uniform_filter
 
 from xsim.errors import check_range
 from xsim.exposure import padded_shape
-from xsim.noise import coloured_spectrum, standard_normal
+from xsim.noise import coloured_spectrum, row_blocks, standard_normal
 from xsim.seeds import generator
 
 if TYPE_CHECKING:
@@ -67,29 +67,40 @@ class Acquisition:
         return max(0.0, 1.0 + self.exposure_drift + float(spread * rng.standard_normal()))
 
 
-class FixedPattern(NamedTuple):
-    """What never changes between the images of a detector; (H, W) each.
+@dataclass(frozen=True, eq=False)
+class FixedPattern:
+    """What never changes between the images of a detector, on (H, W) pixels.
 
-    ``gain`` is relative, ``residual`` is the factor that flat-field correction leaves on the image, ``dead`` and
-    ``hot`` say which pixels are stuck at nothing and at full range, ``offset_e`` and ``offset_error_e`` are the dark
-    signal and the error of its map [electrons]; zeros stand for maps that are not needed.
+    Parameters
+    ----------
+    gain : (H, W) float32 array
+        Relative gain.
+    residual : (H, W) float32 array
+        Factor that flat-field correction leaves on the image.
+    offset_e, offset_error_e : (H, W) float32 arrays or None
+        Dark signal and the error of its map [electrons]; None where there is neither.
+    dead, hot : (H, W) bool arrays or None
+        Pixels stuck at nothing and at full range; None where there are none.
     """
 
     gain: NDArray[np.float32]
     residual: NDArray[np.float32]
-    dead: NDArray[np.bool_]
-    hot: NDArray[np.bool_]
-    offset_e: NDArray[np.float32] | float
-    offset_error_e: NDArray[np.float32] | float
+    offset_e: NDArray[np.float32] | None = None
+    offset_error_e: NDArray[np.float32] | None = None
+    dead: NDArray[np.bool_] | None = None
+    hot: NDArray[np.bool_] | None = None
 
     def window(self, shape: tuple[int, int], rng: np.random.Generator) -> FixedPattern:
-        """Return the part of the detector that a shot falls on, a random one; the maps repeat beyond their ends."""
-        start = [int(rng.integers(size)) for size in self.gain.shape]
-        rows, columns = (
-            (first + np.arange(size)) % full for first, size, full in zip(start, shape, self.gain.shape, strict=True)
-        )
-        return FixedPattern._make(
-            part if isinstance(part, float) else part.take(rows, 0).take(columns, 1) for part in self
+        """Return the part that a shot of this shape falls on, anywhere on the detector."""
+        top, left = (int(rng.integers(full - size + 1)) for full, size in zip(self.gain.shape, shape, strict=True))
+        seen = slice(top, top + shape[0]), slice(left, left + shape[1])
+        return FixedPattern(
+            gain=self.gain[seen],
+            residual=self.residual[seen],
+            offset_e=None if self.offset_e is None else self.offset_e[seen],
+            offset_error_e=None if self.offset_error_e is None else self.offset_error_e[seen],
+            dead=None if self.dead is None else self.dead[seen],
+            hot=None if self.hot is None else self.hot[seen],
         )
 
 
@@ -127,19 +138,17 @@ def fixed_pattern(
         amplitude = np.sqrt(response.nnps_map(size) * sensor.frame_average(sensor.flat_frames)) / response.pitch_mm
         white = standard_normal(generator(detector_seed, stage="flat-noise"), size)
         residual /= 1.0 + scipy.fft.irfft2(coloured_spectrum(white, amplitude.astype(np.float32)), s=size)
-    defects = sensor.defect_map(size, detector_seed)
-    dead = defects & (generator(detector_seed, stage="dead-or-hot").random(size) < 0.5)
-    rng = generator(detector_seed, stage="offsets")
-    offset, error = standard_normal(rng, size), standard_normal(rng, size)
-    error_sd = sensor.read_noise_e / acquisition.dark_frames**0.5 if acquisition.dark_frames else 0.0
-    return FixedPattern(
-        gain=sensor.gain_map(size, detector_seed),
-        residual=residual,
-        dead=dead,
-        hot=defects & ~dead,
-        offset_e=offset * np.float32(acquisition.offset_sd_e) if acquisition.offset_sd_e else 0.0,
-        offset_error_e=error * np.float32(error_sd) if error_sd else 0.0,
-    )
+    offset_e = offset_error_e = dead = hot = None
+    if acquisition.offset_sd_e or acquisition.dark_frames:
+        rng = generator(detector_seed, stage="offsets")
+        offset_e = standard_normal(rng, size) * np.float32(acquisition.offset_sd_e)
+        error_sd = sensor.read_noise_e / acquisition.dark_frames**0.5 if acquisition.dark_frames else 0.0
+        offset_error_e = standard_normal(rng, size) * np.float32(error_sd)
+    if sensor.defect_fraction:
+        defects = sensor.defect_map(size, detector_seed)
+        dead = defects & (generator(detector_seed, stage="dead-or-hot").random(size) < 0.5)
+        hot = defects & ~dead
+    return FixedPattern(sensor.gain_map(size, detector_seed), residual, offset_e, offset_error_e, dead, hot)
 
 
 def acquire(
@@ -178,41 +187,72 @@ def acquire(
     kerma : (H, W) array or float
         Kerma across the field relative to its nominal value, in flats and shot alike.
     """
+    image = standard_normal(rng, light.shape)
+    kerma = np.broadcast_to(np.asarray(kerma, dtype=np.float32), light.shape)
+    saturated = sum(
+        _read_rows(
+            image, light, kerma, pattern, rows, response, frames=frames, exposure=exposure, acquisition=acquisition
+        )
+        for rows in row_blocks(light.shape)
+    )
+    if pattern.dead is None or pattern.hot is None:
+        return Shot(image, saturated, 0)
+    defective = pattern.dead | pattern.hot
+    if acquisition.correct:
+        image = correct_defects(image, defective)
+    return Shot(image, saturated, int(defective.sum()))
+
+
+def _read_rows(
+    image: NDArray[np.float32],
+    light: NDArray[np.float32],
+    kerma: NDArray[np.float32],
+    pattern: FixedPattern,
+    rows: slice,
+    response: DetectorResponse,
+    *,
+    frames: int,
+    exposure: float,
+    acquisition: Acquisition,
+) -> int:
+    """Turn the white noise in some rows of ``image`` into their read-out; return how many pixels were saturated."""
     sensor = response.sensor
-    open_e = np.float32(response.signal_electrons) * kerma
-    electrons = light * (open_e * np.float32(exposure))
-    electrons *= pattern.gain
-    average = sensor.frame_average(frames)
-    count_e = sensor.electrons_per_count
+    open_e = np.float32(response.signal_electrons)
+    part, gain = image[rows], pattern.gain[rows] * (kerma[rows] * open_e)
+    electrons = light[rows] * gain
+    electrons *= np.float32(exposure)
+    average, count_e = sensor.frame_average(frames), sensor.electrons_per_count
     # Rounding the mean brings 1 / (12 frames**2) of a count**2 by itself.
     read_e2 = sensor.electronic_variance_e2 * average - count_e**2 / (12.0 * frames**2)
     sigma = np.maximum(electrons, np.float32(0.0))
     sigma *= np.float32(average)
     sigma += np.float32(max(read_e2, 0.0))
-    np.sqrt(sigma, out=sigma)
-    sigma *= standard_normal(rng, light.shape)
-    electrons += sigma
-    electrons += pattern.offset_e
-    saturated = _digitise(electrons, count_e / frames, sensor.full_well_e - count_e)
-    electrons[pattern.dead] = 0.0
-    electrons[pattern.hot] = sensor.full_well_e
-    defective = int(pattern.dead.sum() + pattern.hot.sum())
+    part *= np.sqrt(sigma, out=sigma)
+    part += electrons
+    if pattern.offset_e is not None:
+        part += pattern.offset_e[rows]
+    if pattern.dead is not None and pattern.hot is not None:
+        part[pattern.dead[rows]] = 0.0
+        part[pattern.hot[rows]] = sensor.full_well_e
+    saturated = _digitise(part, count_e / frames, sensor.full_well_e - count_e)
     if not acquisition.correct:
-        electrons /= np.float32(response.signal_electrons)
-        return Shot(electrons, saturated, defective)
-    if acquisition.offset_sd_e or acquisition.dark_frames:
-        electrons -= pattern.offset_e + pattern.offset_error_e
-    electrons /= pattern.gain * open_e
-    electrons *= pattern.residual
-    return Shot(correct_defects(electrons, pattern.dead | pattern.hot), saturated, defective)
+        part /= open_e
+        return saturated
+    if pattern.offset_e is not None and pattern.offset_error_e is not None:
+        part -= pattern.offset_e[rows] + pattern.offset_error_e[rows]
+    part /= gain
+    part *= pattern.residual[rows]
+    return saturated
 
 
 def _digitise(electrons: NDArray[np.float32], step_e: float, highest_e: float) -> int:
-    """Clip to the ADC's range and round to its steps, in place; return how many pixels were at its upper end."""
-    # Below zero the offset of a real ADC keeps the noise symmetric: it is digitised, not clipped.
-    saturated = int((electrons >= highest_e).sum())
+    """Clip to the ADC's upper end and round to its steps, in place; return how many pixels reached that end.
+
+    Below zero a real ADC has an offset that keeps the noise symmetric: such values are rounded, not clipped.
+    """
+    saturated = int(np.count_nonzero(electrons >= np.float32(highest_e)))
     np.minimum(electrons, np.float32(highest_e), out=electrons)
-    electrons /= np.float32(step_e)
+    electrons *= np.float32(1.0 / step_e)
     np.rint(electrons, out=electrons)
     electrons *= np.float32(step_e)
     return saturated

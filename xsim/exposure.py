@@ -21,7 +21,7 @@ import scipy.fft
 from xsim.curves import RadialCurve
 from xsim.errors import UnknownNameError
 from xsim.grids import frequency_axes
-from xsim.noise import coloured_spectrum, standard_quanta
+from xsim.noise import coloured_spectrum, quantum_noise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,8 +34,9 @@ __all__ = ["Imager", "NoiseModel", "fold", "imager", "padded_shape"]
 
 NoiseModel = Literal["filtered", "white-then-blurred"]
 
-# Border [pixels] that is mirrored and cropped: wider than what a thick screen spreads visibly.
-MARGIN_PX = 32
+# Border [pixels] that is mirrored and cropped: wider than what a thick screen spreads visibly, and kind to the FFT of
+# images of 1024 pixels.
+MARGIN_PX = 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +68,9 @@ class Imager:
 
     def light_spectrum(self, grey: NDArray[np.float32]) -> NDArray[np.complex64]:
         """Return the ``rfft2`` of the noise-free light on the padded pixels, from grey (s H, s W) on cells."""
-        spectrum = scipy.fft.rfft2(self._mirrored(grey, self.plane.oversampling))
-        return fold(spectrum * self.transfer, self.padded, self.plane.oversampling)
+        spectrum: NDArray[np.complex64] = scipy.fft.rfft2(self._mirrored(grey, self.plane.oversampling))
+        spectrum *= self.transfer
+        return fold(spectrum, self.padded, self.plane.oversampling)
 
     def noise_spectrum(
         self, beam: Beam, rng: np.random.Generator, *, frames: float = 1.0, kerma: NDArray[np.float32] | float = 1.0
@@ -86,16 +88,11 @@ class Imager:
         kerma : (H, W) array or float
             Kerma of a frame relative to the open field that the images are divided by.
         """
-        quiet = np.asarray(kerma * frames, dtype=np.float32)
-        variance: NDArray[np.float32] = self._pixel_means(self._blurred(beam.variance)) / quiet
-        np.maximum(variance, np.float32(0.0), out=variance)
-        # n equal quanta make a grey g with variance g**2 / n, here g**2 / (quanta_per_pixel * variance).
-        grey = self._pixel_means(beam.grey)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            quanta: NDArray[np.float32] = np.nan_to_num(grey**2 / variance * np.float32(self.quanta_per_pixel))
-        white = standard_quanta(rng, self._mirrored(quanta, 1))
-        white *= np.sqrt(self._mirrored(variance, 1))
-        return coloured_spectrum(white, self.noise_amplitude)
+        quiet = np.asarray(1.0 / (kerma * frames), dtype=np.float32)
+        variance = self._mirrored(self._pixel_means(self._blurred(beam.variance)) * quiet, 1)
+        np.maximum(variance, np.float32(0.0), out=variance)  # a blurred variance may undershoot
+        grey = self._mirrored(self._pixel_means(beam.grey), 1)
+        return coloured_spectrum(quantum_noise(rng, grey, variance, self.quanta_per_pixel), self.noise_amplitude)
 
     def image(self, spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
         """Return the (H, W) float32 image of a spectrum on the padded pixels; the spectrum is used up."""
@@ -209,7 +206,7 @@ def imager(
 
 def padded_shape(shape: tuple[int, int]) -> tuple[int, int]:
     """Return the even shape with room for the margins on which images of this shape are filtered fast."""
-    height, width = (2 * int(scipy.fft.next_fast_len((size + 2 * MARGIN_PX + 1) // 2)) for size in shape)
+    height, width = (2 * int(scipy.fft.next_fast_len((size + 2 * MARGIN_PX + 1) // 2, real=True)) for size in shape)
     return height, width
 
 

@@ -12,9 +12,11 @@ import numpy as np
 import scipy.fft
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-__all__ = ["coloured_spectrum", "standard_normal", "standard_quanta"]
+__all__ = ["coloured_spectrum", "quantum_noise", "row_blocks", "standard_normal"]
 
 # Pairs of normals drawn at once: the three buffers stay in the L1 and L2 caches.
 _PAIRS = 8192
@@ -57,22 +59,39 @@ def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray
     return values[:count].reshape(shape)
 
 
-def standard_quanta(rng: np.random.Generator, quanta: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Draw the fluctuation of independent numbers of quanta, scaled to mean 0 and variance 1.
+def quantum_noise(
+    rng: np.random.Generator, grey: NDArray[np.float32], variance: NDArray[np.float32], quanta: float
+) -> NDArray[np.float32]:
+    """Draw the fluctuation of independent quanta of equal weight, uncorrelated between pixels.
+
+    A pixel of grey g and variance v behaves like ``quanta * g**2 / v`` of them. Where they are few their number is
+    Poissonian, so that the fluctuation has the right skewness too.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of the numbers.
-    quanta : (H, W) array
-        Expected number in each pixel, 0 or more. Where it is small the numbers are Poissonian.
+    grey, variance : (H, W) float32 arrays
+        Mean and variance, both 0 or more.
+    quanta : float
+        Number that makes the variance 1 at grey 1.
     """
-    white = standard_normal(rng, quanta.shape)
-    few = quanta < _FEW_QUANTA
-    if few.any():
-        expected = np.maximum(quanta[few].astype(float), 1e-12)
-        white[few] = (rng.poisson(expected) - expected) / np.sqrt(expected)
-    return white
+    noise = standard_normal(rng, grey.shape)
+    for rows in row_blocks(grey.shape):
+        part, g, v = noise[rows], grey[rows], variance[rows]
+        part *= np.sqrt(v)
+        few = g * g * np.float32(quanta / _FEW_QUANTA) < v
+        if few.any():
+            expected = np.maximum(g[few].astype(float) ** 2 / v[few] * quanta, 1e-12)
+            part[few] = (rng.poisson(expected) - expected) * np.sqrt(v[few] / expected)
+    return noise
+
+
+def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield blocks of rows that a chain of element-wise steps can go through without leaving the cache."""
+    step = max(1, 2**15 // max(1, shape[1]))
+    for start in range(0, shape[0], step):
+        yield slice(start, start + step)
 
 
 def coloured_spectrum(white: NDArray[np.float32], amplitude: NDArray[np.float32]) -> NDArray[np.complex64]:

@@ -26,8 +26,8 @@ __all__ = ["Beam", "Method", "integrate", "project", "rule_for"]
 
 Method = Literal["exact", "fast"]
 
-# Pixels whose transmissions at all energies are held at once: 60 bins x 2048 x 4 bytes stay in the L2 cache.
-_CHUNK = 2048
+# Transmissions, of some pixels at all energies, that are held at once: half a megabyte stays in the L2 cache.
+_HELD = 2**17
 
 
 class Beam(NamedTuple):
@@ -120,13 +120,14 @@ def integrate(thickness_mm: NDArray[np.float32], rule: Rule) -> NDArray[np.float
     _check_thickness(thickness)
     outputs = np.empty((len(rule.weights), pixels), dtype=np.float32)
     exponent = -rule.attenuation_per_mm
-    buffer = np.empty((len(exponent), min(_CHUNK, pixels)), dtype=np.float32)
-    for start in range(0, pixels, _CHUNK):
-        part = thickness[:, start : start + _CHUNK]
+    chunk = min(pixels, max(256, _HELD // len(exponent)))
+    buffer = np.empty((len(exponent), chunk), dtype=np.float32)
+    for start in range(0, pixels, chunk):
+        part = thickness[:, start : start + chunk]
         transmission = buffer[:, : part.shape[1]]
         np.matmul(exponent, part, out=transmission)
         np.exp(transmission, out=transmission)
-        np.matmul(rule.weights, transmission, out=outputs[:, start : start + _CHUNK])
+        np.matmul(rule.weights, transmission, out=outputs[:, start : start + chunk])
     return outputs.reshape(-1, height, width)
 
 

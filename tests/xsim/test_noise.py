@@ -8,7 +8,7 @@ import scipy.fft
 from scipy import stats
 
 from xsim.grids import half_plane_weights, radial_frequency
-from xsim.noise import coloured_spectrum, standard_normal, standard_quanta
+from xsim.noise import coloured_spectrum, quantum_noise, standard_normal
 from xsim.seeds import generator
 
 
@@ -41,17 +41,22 @@ def test_any_shape_and_always_the_same(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("expected", [0.02, 1.0, 20.0, 49.9, 51.0, 1e6])
-def test_quanta_have_mean_zero_and_variance_one(expected: float) -> None:
-    values = standard_quanta(generator(4), np.full((400, 500), expected, np.float32)).astype(float)
-    n = values.size
-    assert abs(values.mean()) < 4 / np.sqrt(n)
-    assert abs(values.var() - 1) < 4 * np.sqrt((2 + 1 / expected) / n)
+def test_quanta_have_the_variance_and_the_skewness_of_their_number(expected: float) -> None:
+    # 100 quanta at grey 1: n = 100 g**2 / v of equal weight.
+    grey, variance = 0.3, 100 * 0.3**2 / expected
+    flat = np.ones((400, 500), np.float32)
+    values = quantum_noise(generator(4), flat * np.float32(grey), flat * np.float32(variance), 100.0)
+    relative = values.astype(float).ravel() / variance**0.5
+    n = relative.size
+    assert abs(relative.mean()) < 4 / np.sqrt(n)
+    assert abs(relative.var() - 1) < 4 * np.sqrt((2 + 1 / expected) / n)
     if expected < 50:
-        assert stats.skew(values.ravel()) == pytest.approx(expected**-0.5, rel=0.15, abs=0.03)
+        assert stats.skew(relative) == pytest.approx(expected**-0.5, rel=0.15, abs=0.03)
 
 
-def test_no_quanta_no_nan() -> None:
-    assert np.isfinite(standard_quanta(generator(5), np.zeros((9, 9), np.float32))).all()
+def test_no_quanta_no_noise_and_no_nan() -> None:
+    nothing = np.zeros((9, 9), np.float32)
+    np.testing.assert_array_equal(quantum_noise(generator(5), nothing, nothing, 300.0), 0.0)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (63, 50), (48, 97)])
