@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["RECIPES"]
+__all__ = ["ALIASES", "RECIPES"]
 
 # Diglycidyl ether of bisphenol A, the usual epoxy.
 _EPOXY: Final = "C21H24O4"
@@ -55,4 +55,51 @@ RECIPES: Final[dict[str, tuple[dict[str, float], float]]] = {
     "air": ({"N": 0.755268, "O": 0.231781, "Ar": 0.012827, "C": 0.000124}, 1.20479e-3),
     "water": ({"H2O": 1.0}, 1.0),
     "PMMA": ({"C5H8O2": 1.0}, 1.19),
+}
+
+# Plain English for the elements that filters and boards are made of.
+ALIASES: Final[dict[str, str]] = {
+    "aluminium": "Al",
+    "aluminum": "Al",
+    "antimony": "Sb",
+    "barium": "Ba",
+    "beryllium": "Be",
+    "bismuth": "Bi",
+    "cadmium": "Cd",
+    "carbon": "C",
+    "chromium": "Cr",
+    "cobalt": "Co",
+    "copper": "Cu",
+    "gadolinium": "Gd",
+    "gallium": "Ga",
+    "germanium": "Ge",
+    "gold": "Au",
+    "graphite": "C",
+    "hafnium": "Hf",
+    "indium": "In",
+    "iron": "Fe",
+    "lanthanum": "La",
+    "lead": "Pb",
+    "magnesium": "Mg",
+    "manganese": "Mn",
+    "molybdenum": "Mo",
+    "neodymium": "Nd",
+    "nickel": "Ni",
+    "niobium": "Nb",
+    "palladium": "Pd",
+    "platinum": "Pt",
+    "rhodium": "Rh",
+    "ruthenium": "Ru",
+    "silicon": "Si",
+    "silver": "Ag",
+    "tantalum": "Ta",
+    "tin": "Sn",
+    "titanium": "Ti",
+    "tungsten": "W",
+    "uranium": "U",
+    "vanadium": "V",
+    "yttrium": "Y",
+    "zinc": "Zn",
+    "zirconium": "Zr",
+    "FR4": "FR-4",
 }

@@ -11,7 +11,7 @@ import numpy as np
 import xraylib
 import xraylib_np
 
-from xsim.board_materials import RECIPES
+from xsim.board_materials import ALIASES, RECIPES
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, check_range, nearest
 from xsim.units import mm2_g_from_cm2_g
 
@@ -112,7 +112,7 @@ def _nist_names() -> dict[str, str]:
 
 def material_names() -> list[str]:
     """Return every name that `material` knows."""
-    return sorted({*RECIPES, *_elements(), *_nist_names().values()}, key=str.lower)
+    return sorted({*RECIPES, *ALIASES, *_elements(), *_nist_names().values()}, key=str.lower)
 
 
 def _unknown(name: str) -> UnknownNameError:
@@ -123,7 +123,7 @@ def _unknown(name: str) -> UnknownNameError:
 
 @lru_cache(maxsize=512)
 def material(name: str) -> Material:
-    """Return the material of this name: a board material, an element, or one of the NIST compounds of xraylib.
+    """Return the material of this name: a board material, an element (symbol or English), or a NIST compound of xraylib.
 
     Names are matched as written first, then without regard to case.
 
@@ -136,9 +136,9 @@ def material(name: str) -> Material:
         return Material.mixture(name, *RECIPES[name])
     if name in _elements():
         return Material(name, ((name, 1.0),), float(xraylib.ElementDensity(_elements()[name])))
-    for known in (*RECIPES, *_elements()):
+    for known in (*RECIPES, *ALIASES, *_elements()):
         if known.lower() == name.lower():
-            return material(known)
+            return material(ALIASES.get(known, known))
     if name.lower() in _nist_names():
         data = xraylib.GetCompoundDataNISTByName(_nist_names()[name.lower()])
         symbols = [xraylib.AtomicNumberToSymbol(number) for number in data["Elements"]]

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MODELS", "PRESETS", "Spectrum", "half_value_layer_mm", "preset_spectrum", "tungsten_spectrum"]
+__all__ = [
+    "MODELS",
+    "PRESETS",
+    "Spectrum",
+    "half_value_layer_mm",
+    "parse_filter",
+    "preset_spectrum",
+    "tungsten_spectrum",
+]
 
 # SpekPy's physics models for a reflection target, by its own names.
 MODELS: Final = ("kqp", "casim", "spekpy-v1", "spekcalc", "sim", "diff", "classical")
@@ -157,7 +165,28 @@ def tungsten_spectrum(
     return spectrum
 
 
-def preset_spectrum(name: str, model: str = "kqp") -> Spectrum:
+def parse_filter(text: str) -> tuple[str, float]:
+    """Return (material, thickness_mm) of a filter written as ``MATERIAL:MM``, e.g. ``Al:2.5``.
+
+    Raises
+    ------
+    InputError
+        If the text is not of that form.
+    UnknownNameError
+        If the material is unknown.
+    """
+    name, _, thickness = text.rpartition(":")
+    try:
+        pair = name, float(thickness)
+    except ValueError:
+        pair = "", 0.0
+    if not pair[0]:
+        raise InputError(f"filter '{text}' is not MATERIAL:MM: give e.g. Al:2.5")
+    material(pair[0])
+    return pair
+
+
+def preset_spectrum(name: str, anode_angle_deg: float = 12.0, model: str = "kqp") -> Spectrum:
     """Return a beam by name: ``RQA3``, ``RQA5``, ``RQA7``, ``RQA9`` (IEC 61267) or ``paper``.
 
     Raises
@@ -168,7 +197,7 @@ def preset_spectrum(name: str, model: str = "kqp") -> Spectrum:
     if name not in PRESETS:
         raise UnknownNameError("beam", name, PRESETS)
     kvp, filters = PRESETS[name]
-    return tungsten_spectrum(kvp, filters, model=model)
+    return tungsten_spectrum(kvp, filters, anode_angle_deg, model)
 
 
 def half_value_layer_mm(spectrum: Spectrum, name: str = "Al", layers: int = 1) -> tuple[float, ...]:
