@@ -123,7 +123,7 @@ def _unknown(name: str) -> UnknownNameError:
 
 @lru_cache(maxsize=512)
 def material(name: str) -> Material:
-    """Return the material of this name: a board material, an element (symbol or English), or a NIST compound of xraylib.
+    """Return the material of this name: of a board, an element (symbol or English name), or a NIST compound.
 
     Names are matched as written first, then without regard to case.
 
