@@ -14,7 +14,7 @@ import tifffile
 
 from xsim.errors import EnvironmentFaultError, InputError, check_range
 from xsim_datasets.folder import sync_folder
-from xsim_datasets.pair_picture import draw_pair
+from xsim_datasets.pictures import draw_comparison
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,7 +135,7 @@ def _write_files(pair: Pair, partial: Path, recipe: str, open_field: int) -> dic
             resolutionunit="CENTIMETER",
             description=f"xsim {name}, open field {open_field}, pitch {pair.pitch_mm:g} mm",
         )
-    draw_pair(pair, partial / "pair.png")
+    draw_comparison({"LR": pair.lr, "HR": pair.hr}, pair.pitch_mm, partial / "pair.png")
     index = {
         "schema": _FORMAT,
         **files,

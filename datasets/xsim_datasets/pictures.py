@@ -1,0 +1,88 @@
+"""Pictures for people: images side by side at one grey scale, the liveliest spot enlarged, and a profile through it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from scipy.ndimage import uniform_filter
+
+from xsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+__all__ = ["draw_comparison"]
+
+_ZOOM_PX = 96
+_COLORS = ("tab:red", "tab:blue", "tab:green", "tab:purple")
+
+
+def draw_comparison(images: Mapping[str, NDArray[np.float32]], pitch_mm: float, path: Path) -> None:
+    """Draw images of one scene as PNG: whole above, one window of each enlarged below, and a line through it.
+
+    Parameters
+    ----------
+    images : mapping of title to (H, W) array
+        Images in units of the open field, one to four; the window is where the *last* one is liveliest.
+    pitch_mm : float
+        Their pixel pitch [mm].
+    path : Path
+        File to write; its ending names the format.
+
+    Raises
+    ------
+    InputError
+        If the images differ in shape.
+    """
+    shapes = {image.shape for image in images.values()}
+    if len(shapes) != 1:
+        raise InputError(f"images of shapes {sorted(shapes)} cannot be compared: give images of one shape")
+    rows, columns = _liveliest(list(images.values())[-1])
+    low, high = np.percentile(np.stack(list(images.values())), [0.1, 99.9])
+    figure = Figure(figsize=(6.4 * len(images), 10.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    keys = [f"{kind}{index}" for kind in ("whole", "zoom") for index in range(len(images))]
+    grid = [keys[: len(images)], keys[len(images) :], ["line"] * len(images)]
+    panels = figure.subplot_mosaic(grid, height_ratios=[5, 4, 2])
+    line = (rows.start + rows.stop) // 2
+    at_mm = np.arange(columns.stop - columns.start) * pitch_mm
+    for index, (title, image) in enumerate(images.items()):
+        whole, zoom, color = panels[f"whole{index}"], panels[f"zoom{index}"], _COLORS[index % len(_COLORS)]
+        _show(whole, image, low, high)
+        whole.set_title(title, size=13)
+        corner = (columns.start - 0.5, rows.start - 0.5)
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        whole.add_patch(Rectangle(corner, *size, fill=False, edgecolor="tab:orange", linewidth=1.2))
+        _show(zoom, image[rows, columns], low, high)
+        zoom.axhline(line - rows.start, color=color, linewidth=0.8)
+        panels["line"].plot(at_mm, image[line, columns], color=color, linewidth=1.3, label=title.splitlines()[0])
+    panels["line"].set(xlabel="position on the line [mm]", ylabel="grey, open field = 1", xlim=(at_mm[0], at_mm[-1]))
+    panels["line"].legend(frameon=False, ncols=len(images))
+    panels["line"].grid(alpha=0.3)
+    figure.savefig(path, dpi=80)
+
+
+def _show(axes: Axes, image: NDArray[np.float32], low: float, high: float) -> None:
+    axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
+    axes.set_axis_off()
+
+
+def _liveliest(image: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Return the window with the most contrast between neighbours, on a logarithmic grey scale."""
+    grey = np.log(np.maximum(image.astype(float), 0.02))
+    edges = np.hypot(*np.gradient(grey)) if min(image.shape) > 1 else np.zeros(image.shape)
+    size = [min(_ZOOM_PX, side) for side in image.shape]
+    activity = uniform_filter(edges, size, mode="constant")
+    reach = [half // 2 for half in size]
+    inner = activity[reach[0] : image.shape[0] - reach[0] or None, reach[1] : image.shape[1] - reach[1] or None]
+    top, left = np.unravel_index(int(np.argmax(inner)), inner.shape) if inner.size else (0, 0)
+    start = [min(int(first), side - length) for first, side, length in zip((top, left), image.shape, size, strict=True)]
+    return slice(start[0], start[0] + size[0]), slice(start[1], start[1] + size[1])
