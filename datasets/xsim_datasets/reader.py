@@ -72,6 +72,8 @@ class PairStore:
         own = document.get("attributes", {}).get("xsim", {})
         if own.get("format") != FORMAT:
             raise InputError(f"{name}: its format is {own.get('format')!r}: this xsim reads {FORMAT!r}")
+        if missing := {"plan", "pitch_mm", "setups", "splits", "families", "defect_kinds", "versions"} - set(own):
+            raise DamageError(f"{name}: its attributes lack {', '.join(sorted(missing))}: run xsim dataset verify")
         return cls(name, own, manifest)
 
     @staticmethod

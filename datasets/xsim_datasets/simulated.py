@@ -15,9 +15,8 @@ from xsim_datasets.split import split_of_sample
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from xsim.recipes import PairSetup
 
-    from xsim.phantoms import Phantom
+    from xsim.recipes import PairSetup
     from xsim_datasets.recipe import Recipe
 
 __all__ = ["SimulatedMaker", "plan_of"]
@@ -48,7 +47,7 @@ class SimulatedMaker:
             split=split_of_sample(self.recipe.split, self.seed, index),
             setup=number,
             numbers={"kerma_uGy": setup.kerma_uGy},
-            labels=_labels(phantom),
+            labels=tuple(Label(**label) for label in pair.labels),
         )
 
     def attributes(self) -> dict[str, Any]:
@@ -99,17 +98,4 @@ def plan_of(recipe: Recipe, seed: int) -> Plan:
         recipe=recipe.model_dump(mode="json"),
         recipe_hash=recipe.hash(),
         **recipe.storage.model_dump(),
-    )
-
-
-def _labels(phantom: Phantom) -> tuple[Label, ...]:
-    return tuple(
-        Label(
-            defect.kind,
-            defect.y_px / _OVERSAMPLING,
-            defect.x_px / _OVERSAMPLING,
-            float(defect.size_mm),
-            float(defect.value),
-        )
-        for defect in phantom.defects
     )
