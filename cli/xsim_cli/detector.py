@@ -1,0 +1,195 @@
+"""``xsim detector``: what screens and detectors do, from their thickness or from their measured curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xsim.errors import InputError
+from xsim_cli.beam import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
+from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, existing
+from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, write_figure
+
+if TYPE_CHECKING:
+    from xsim.detector import Detector
+    from xsim.optics_fit import FittedOptics
+    from xsim.performance import Performance
+    from xsim.spectrum import Spectrum
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+PAPER_SCREENS = [33.91, 134.55]
+CURVES = ("mtf_screen", "mtf", "nnps_mm2", "dqe", "lubberts")
+
+
+@app.command(
+    epilog="Example: xsim detector --mass-thickness-mg-cm2 33.91 --mass-thickness-mg-cm2 134.55 --plot detectors.png"
+)
+def detector(
+    mass_thickness_mg_cm2: Annotated[
+        list[float] | None,
+        typer.Option(help="Mass thickness of a screen [mg/cm2]; repeat for more.  [default: 33.91 and 134.55]"),
+    ] = None,
+    files: Annotated[
+        list[Path] | None, typer.Option("--detector", help="TOML file of detectors instead; repeat for more.")
+    ] = None,
+    pitch_mm: Annotated[float, typer.Option(help="Pixel pitch [mm].")] = 0.048,
+    fill_factor: Annotated[float, typer.Option(help="Share of the pixel that is photodiode.")] = 0.85,
+    phosphor: Annotated[str, typer.Option(help="Gd2O2S, CaWO4 or CsI.")] = "Gd2O2S",
+    packing: Annotated[float | None, typer.Option(help="Volume share of phosphor; the usual if not given.")] = None,
+    irradiation: Annotated[
+        str, typer.Option(help="front (through the backing) or back (through the sensor).")
+    ] = "front",
+    optics: Annotated[str, typer.Option(help="Optical constants: generic, dyed or fine-grain.")] = "generic",
+    fit_mtf: Annotated[
+        Path | None,
+        typer.Option(
+            help="Fit the optical constants to measured MTFs first: a CSV file with the columns "
+            "mass_thickness_mg_cm2, frequency_lp_mm, mtf (presampled, with the pixel of --pitch-mm)."
+        ),
+    ] = None,
+    kvp: KvpOption = None,
+    filters: FilterOption = None,
+    anode_angle_deg: AngleOption = 12.0,
+    model: ModelOption = "kqp",
+    preset: PresetOption = None,
+    kerma_uGy: Annotated[float, typer.Option("--kerma-uGy", help="Air kerma of a frame [uGy].")] = 42.56,
+    frequencies: Annotated[
+        str | None, typer.Option(metavar="F,F,...", help="Frequencies of the tables [lp/mm].  [default: 0 to Nyquist]")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the detectors to this TOML file, for --detector.")] = None,
+    csv: CsvOption = None,
+    plot: PlotOption = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Compute absorption, Swank factor, light, MTF, NNPS, DQE, SRb and SNRn of detectors in a beam."""
+    from xsim.performance import performance
+
+    inputs = tuple(existing(path) for path in (*(files or ()), *([fit_mtf] if fit_mtf else ())))
+    check_outputs(csv, plot, force=force, inputs=inputs)
+    if save is not None:
+        check_output(save, force=force, inputs=inputs)
+    spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
+    fit = None
+    if files:
+        if mass_thickness_mg_cm2 or fit_mtf:
+            raise InputError("--detector names whole detectors: leave out --mass-thickness-mg-cm2 and --fit-mtf")
+        chosen = _stored(files)
+    else:
+        sensor = {"pitch_mm": pitch_mm, "fill_factor": fill_factor}
+        screen = {"phosphor": phosphor, "packing": packing, "irradiation": irradiation}
+        fit = _fitted(fit_mtf, optics, sensor, screen, spectrum) if fit_mtf else None
+        thicknesses = mass_thickness_mg_cm2 or PAPER_SCREENS
+        chosen = _modelled(thicknesses, fit.optics if fit else _optics(optics), sensor, screen)
+    table = {
+        name: performance(item.response(spectrum, kerma_uGy), _grid(frequencies, item.sensor.pitch_mm))
+        for name, item in chosen.items()
+    }
+    if save is not None:
+        from xsim.detector_files import write_detectors
+
+        write_detectors(save, chosen)
+    if csv is not None:
+        write_csv(csv, ("detector", "frequency_lp_mm", *CURVES), _rows(table))
+    if plot is not None:
+        from xsim_cli.detector_figure import detector_figure
+
+        write_figure(plot, detector_figure(table))
+    if json_:
+        emit_json("detector", {**_fit_report(fit), "beam": spectrum.settings(), "detectors": _documents(table)})
+    else:
+        _print(table, fit)
+
+
+def _optics(name: str) -> Any:
+    from xsim.errors import UnknownNameError
+    from xsim.light_transport import OPTICS
+
+    if name not in OPTICS:
+        raise UnknownNameError("optics", name, OPTICS)
+    return OPTICS[name]
+
+
+def _stored(files: list[Path]) -> dict[str, Detector]:
+    from xsim.detector_files import read_detectors
+
+    found: dict[str, Detector] = {}
+    for path in files:
+        for name, item in read_detectors(path).items():
+            found[name if name not in found else f"{path.stem}-{name}"] = item
+    return found
+
+
+def _modelled(
+    thicknesses: list[float], optics: Any, sensor: dict[str, Any], screen: dict[str, Any]
+) -> dict[str, Detector]:
+    from xsim.detector import Detector, Screen, Sensor
+
+    return {
+        f"{value:g} mg/cm2": Detector(Screen(value, optics=optics, **screen), Sensor(**sensor)) for value in thicknesses
+    }
+
+
+def _fitted(path: Path, start: str, sensor: dict[str, Any], screen: dict[str, Any], spectrum: Spectrum) -> FittedOptics:
+    from xsim.detector import Screen, Sensor
+    from xsim.detector_files import read_mtf_curves
+    from xsim.optics_fit import fit_optics
+
+    curves = read_mtf_curves(path, aperture_mm=Sensor(**sensor).aperture_mm)
+    return fit_optics(curves, spectrum, screen=Screen(100.0, optics=_optics(start), **screen))
+
+
+def _grid(text: str | None, pitch_mm: float) -> list[float]:
+    if text is None:
+        nyquist = 0.5 / pitch_mm
+        return [nyquist * step / 20 for step in range(21)]
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise InputError(f"frequencies '{text}' are no list of numbers: give e.g. 1,2,3,5,10") from None
+
+
+def _rows(table: dict[str, Performance]) -> Any:
+    for name, item in table.items():
+        columns = (item.frequency_lp_mm.tolist(), *(getattr(item, curve).tolist() for curve in CURVES))
+        for row in zip(*columns, strict=True):
+            yield (name, *row)
+
+
+def _documents(table: dict[str, Performance]) -> list[dict[str, Any]]:
+    from dataclasses import asdict
+
+    return [{"name": name, **asdict(item)} for name, item in table.items()]
+
+
+def _fit_report(fit: FittedOptics | None) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {"fit": {"optics": asdict(fit.optics), "relative_sd": fit.relative_sd, "rms": fit.rms}} if fit else {}
+
+
+def _print(table: dict[str, Performance], fit: FittedOptics | None) -> None:
+    if fit is not None:
+        for name, deviation in fit.relative_sd.items():
+            typer.echo(f"fitted {name:<26} {getattr(fit.optics, name):.4g} +- {100 * deviation:.0f} %")
+        typer.echo(f"fitted to RMS {fit.rms:.4f} in MTF\n")
+    for name, item in table.items():
+        caveat = f"; {item.caveat}" if item.caveat else ""
+        typer.echo(f"{name}, {item.phosphor}, {item.pitch_mm:g} mm pixels, {item.kerma_uGy:g} uGy{caveat}")
+        typer.echo(
+            f"  absorbs {item.absorption_quantum:.3f} of the photons, {item.absorption_energy:.3f} of the energy; "
+            f"Swank {item.swank:.3f}; DQE(0) {item.dqe0:.3f}; light out {item.light_escape:.3f}"
+        )
+        typer.echo(
+            f"  screen MTF 50 % at {item.f50_lp_mm:.2f}, 10 % at {item.f10_lp_mm:.2f} lp/mm; SRb {item.srb_mm:.3f} mm; "
+            f"SNRn {item.snrn:.0f}"
+        )
+        typer.echo(f"  signal {item.signal_electrons:.3g} e-; pixel noise {100 * item.pixel_sigma:.2f} %")
+        typer.echo("  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE")
+        rows = (item.frequency_lp_mm, item.mtf_screen, item.mtf, item.nnps_mm2, item.dqe)
+        for f, screen, mtf, nnps, dqe in zip(*(row.tolist() for row in rows), strict=True):
+            typer.echo(f"  {f:5.2f}       {screen:6.4f}  {mtf:6.4f}    {nnps:9.3e}  {dqe:6.4f}")
