@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from xsim.errors import InputError
+from xsim.monotone import monotone_cubic
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -72,7 +72,7 @@ class RadialCurve:
         # Resampled once on a uniform grid: maps then cost an index and a linear step per bin.
         self._last = float(self.frequency_lp_mm[-1])
         grid = np.linspace(0.0, self._last, _CELLS + 1)
-        inside = PchipInterpolator(self.frequency_lp_mm, log_values)(np.maximum(grid, self.frequency_lp_mm[0]))
+        inside = monotone_cubic(self.frequency_lp_mm, log_values, np.maximum(grid, self.frequency_lp_mm[0]))
         self._dense = np.where(inside > np.log(_SMALLEST) / 2, np.exp(inside), 0.0)
         self._dense[-1] = self.values[-1]
         self._slope = self._tail_slope(log_values)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import j1
 
 if TYPE_CHECKING:
@@ -56,11 +55,14 @@ def basic_spatial_resolution_mm(otf: Callable[[NDArray[np.float64]], NDArray[np.
     float
         SRb, or NaN if it is outside 0.001 to 5 mm.
     """
-
-    def excess(log_diameter: float) -> float:
-        return duplex_wire_dip(otf, float(np.exp(log_diameter))) - _DIP
-
-    low, high = np.log(_DIAMETERS_MM)
-    if excess(low) > 0 or excess(high) < 0:
+    low, high = _DIAMETERS_MM
+    if duplex_wire_dip(otf, low) > _DIP or duplex_wire_dip(otf, high) < _DIP:
         return float("nan")
-    return float(np.exp(brentq(excess, low, high, xtol=1e-4)))
+    # The dip rises with the diameter: halve the interval, on a logarithmic scale, down to 1e-4 of the diameter.
+    while high > low * (1.0 + 1e-4):
+        middle = float(np.sqrt(low * high))
+        if duplex_wire_dip(otf, middle) < _DIP:
+            low = middle
+        else:
+            high = middle
+    return float(np.sqrt(low * high))

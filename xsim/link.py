@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from xsim.errors import InputError
 from xsim.link_fitting import fit_pairs, random_stacks, rising_knots
+from xsim.monotone import monotone_cubic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -84,12 +84,11 @@ class GreyLink:
     @cached_property
     def _table(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the curve on a fine grid; straight between its points, so that the inverse is exact."""
-        curve = PchipInterpolator(self.hr_grey, self.lr_grey)
         # Points crowd towards dark greys, where the curve is steepest and its inverse must be good as well.
         share = np.square(np.linspace(0.0, 1.0, _CELLS + 1))
         x = self.hr_grey[0] + (self.hr_grey[-1] - self.hr_grey[0]) * share
         x = np.union1d(x, self.hr_grey)
-        return x, curve(x)
+        return x, monotone_cubic(np.asarray(self.hr_grey), np.asarray(self.lr_grey), x)
 
     @cached_property
     def _end_slopes(self) -> tuple[float, float]:

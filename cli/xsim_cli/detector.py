@@ -40,7 +40,7 @@ def detector(
     phosphor: Annotated[str, typer.Option(help="Gd2O2S, CaWO4 or CsI.")] = "Gd2O2S",
     packing: Annotated[float | None, typer.Option(help="Volume share of phosphor; the usual if not given.")] = None,
     irradiation: Annotated[
-        str, typer.Option(help="front (through the backing) or back (through the sensor).")
+        str, typer.Option(help="X rays enter by the backing (front) or the sensor (back).")
     ] = "front",
     optics: Annotated[str, typer.Option(help="Optical constants: generic, dyed or fine-grain.")] = "generic",
     fit_mtf: Annotated[

@@ -35,6 +35,7 @@ def detector_figure(table: Mapping[str, Performance]) -> Figure:
     for nyquist in {0.5 / item.pitch_mm for item in table.values()}:
         for axes in (mtf, nnps, dqe):
             axes.axvline(nyquist, color="grey", linestyle=":", linewidth=1)
+        mtf.text(nyquist, 0.98, "Nyquist ", ha="right", va="top", rotation=90, color="grey")
     mtf.set(ylabel="presampled MTF (dashed: screen alone)", ylim=(0, 1.02))
     nnps.set(ylabel="digital NNPS [mm²]")
     highest = max(float(np.max(item.dqe)) for item in table.values())
