@@ -142,14 +142,14 @@ def make_batch(
             f"patch {patch} does not fit images of {grid.shape[0]} x {grid.shape[1]} px: give a smaller one"
         )
     draws = [_draw(seed, sample, grid, crops, patch) for sample in samples]
-    pair = torch.stack([_turned(torch.stack([h, y]), d.symmetry) for h, y, d in zip(hr, lr, draws, strict=True)])
-    pair = grid.pad(pair.to(device))
-    x_0, y = pair[:, :1], pair[:, 1:]
+    hr, lr = hr.to(device), lr.to(device)
     if links is not None:
-        x_0 = torch.stack([link.forward(image) for link, image in zip(links, x_0, strict=True)])
+        hr = torch.stack([link.forward(image) for link, image in zip(links, hr, strict=True)])
+    pair = torch.stack([_turned(torch.stack([h, y]), d.symmetry) for h, y, d in zip(hr, lr, draws, strict=True)])
+    pair = grid.pad(pair)
     return Batch(
-        x_0=x_0,
-        y=y,
+        x_0=pair[:, :1],
+        y=pair[:, 1:],
         operator=operator,
         u=torch.stack([d.u for d in draws]).to(device),
         noise=torch.stack([d.noise for d in draws]).to(device),

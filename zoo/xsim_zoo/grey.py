@@ -21,56 +21,57 @@ if TYPE_CHECKING:
 
 __all__ = ["TorchLink"]
 
-_POINTS = 2049
-_NEAREST = 1e-5
+_CELLS = 4096
 
 
 @dataclass(frozen=True)
 class TorchLink:
-    """A rising piecewise-linear curve with its exact inverse; beyond the last knots it goes on straight.
+    """A rising curve of straight pieces with its exact inverse; beyond its ends it goes on straight.
+
+    The knots are equally spaced in the square root of HR grey, as links bend most in the dark; so the cell of an HR
+    grey is computed, not searched.
 
     Parameters
     ----------
-    hr_grey, lr_grey : (n,) tensors
+    hr_grey, lr_grey : (n + 1,) tensors
         Rising knots.
+    slope : (n + 2,) tensor
+        dLR / dHR below the first knot, in each cell, and beyond the last knot.
     """
 
     hr_grey: Tensor
     lr_grey: Tensor
+    slope: Tensor
 
     @classmethod
     def sampled(cls, link: GreyLink, *, device: torch.device | str = "cpu") -> TorchLink:
-        """Sample a link so densely that straight lines between the knots are as good as its own curve.
+        """Sample a link so densely that straight pieces are as good as its own curve.
 
         Raises
         ------
         InputError
             If the link does not rise.
         """
-        knots = np.asarray(link.hr_grey, dtype=float)
-        # The curve bends most in the dark, so points crowd there; no two so close that float32 cannot part them.
-        grid = knots[0] + (knots[-1] - knots[0]) * np.square(np.linspace(0.0, 1.0, _POINTS))
-        apart = np.abs(grid[:, None] - knots).min(axis=1) > _NEAREST
-        # A far point on each side carries the straight ends.
-        hr = np.unique([knots[0] - 1.0, *grid[apart & (grid > _NEAREST)], *knots, knots[-1] + 1.0])
-        lr = np.asarray(link.forward(hr), dtype=float)
-        if not (np.diff(lr) > 0).all():
+        first, last = link.hr_grey[0], link.hr_grey[-1]
+        hr = first + (last - first) * np.square(np.linspace(0.0, 1.0, _CELLS + 1))
+        # Differences are taken in float64: float32 knots of a flat cell may be equal.
+        wide = np.concatenate([[first - 1.0], hr, [last + 1.0]])
+        slope = np.diff(np.asarray(link.forward(wide), dtype=np.float64)) / np.diff(wide)
+        if not (slope > 0).all():
             raise InputError("the grey-level link does not rise everywhere: give one with increasing knots")
-        return cls(
-            torch.as_tensor(hr, dtype=torch.float32, device=device),
-            torch.as_tensor(lr, dtype=torch.float32, device=device),
-        )
+        tables = (hr, np.asarray(link.forward(hr)), slope)
+        return cls(*(torch.as_tensor(table, dtype=torch.float32, device=device) for table in tables))
 
     def forward(self, hr: Tensor) -> Tensor:
         """Return the LR grey of HR grey levels."""
-        return _interpolate(hr, self.hr_grey, self.lr_grey)
+        share = (hr - self.hr_grey[0]) / (self.hr_grey[-1] - self.hr_grey[0])
+        # Cell -1 lies below the first knot and cell n beyond the last.
+        cell = torch.where(share < 0, -1.0, share.clamp_min(0).sqrt() * _CELLS).clamp_max(_CELLS).floor().long()
+        knot = cell.clamp_min(0)
+        return torch.addcmul(self.lr_grey[knot], self.slope[cell + 1], hr - self.hr_grey[knot])
 
     def inverse(self, lr: Tensor) -> Tensor:
         """Return the HR grey of LR grey levels."""
-        return _interpolate(lr, self.lr_grey, self.hr_grey)
-
-
-def _interpolate(values: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    cell = torch.searchsorted(x, values.contiguous()).clamp_(1, len(x) - 1)
-    slope = (y[1:] - y[:-1]) / (x[1:] - x[:-1])
-    return torch.addcmul(y[cell], slope[cell - 1], values - x[cell])
+        cell = torch.searchsorted(self.lr_grey, lr.contiguous(), right=True) - 1
+        knot = cell.clamp_min(0)
+        return self.hr_grey[knot] + (lr - self.lr_grey[knot]) / self.slope[cell + 1]

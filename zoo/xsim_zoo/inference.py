@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from xsim.errors import InputError, check_range
-from xsim.seeds import check_seed, torch_seed
+from xsim.errors import InputError
+from xsim.seeds import torch_seed
 from xsim_datasets.images import Radiograph, Scale, read_image, scale_of, write_image
 from xsim_zoo.consistency import Consistency, check
 from xsim_zoo.restorer import LearnedRestorer
+from xsim_zoo.run_settings import RunSettings
 from xsim_zoo.sampling import white_noise
 from xsim_zoo.tiling import tiled_network
 
@@ -22,67 +23,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from xsim_datasets.images import Polarity
     from xsim_zoo.restorer import Network, Restorer
 
-__all__ = ["PRECISIONS", "Restored", "RunSettings", "restore"]
+__all__ = ["Restored", "restore"]
 
-PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _SAMPLE_STEPS = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunSettings:
-    """How to restore radiographs; what is None follows from the image, its file or the weights.
-
-    Parameters
-    ----------
-    steps : int, optional
-        Sampling steps; the restorer's own, or 20 where samples are drawn.
-    sharpness : float
-        From the one-step answer of highest fidelity (0) to the sampled one (1).
-    samples : int
-        Posterior samples; their mean is the answer, their spread the uncertainty. 0 draws none.
-    seed : int
-        Seed of the samples' noise.
-    pitch_mm : float, optional
-        Pixel pitch [mm], in place of what the file says.
-    open_field : float, optional
-        Grey level of the open field, as in the file.
-    polarity : str
-        "metal-dark" or "metal-bright".
-    white : float, optional
-        Grey level of no signal where metal is bright.
-    tile_px : int, optional
-        Side of the tiles [px].
-    precision : str
-        "float32" or "bfloat16", of the network only.
-    """
-
-    steps: int | None = None
-    sharpness: float = 1.0
-    samples: int = 0
-    seed: int = 0
-    pitch_mm: float | None = None
-    open_field: float | None = None
-    polarity: Polarity = "metal-dark"
-    white: float | None = None
-    tile_px: int | None = None
-    precision: str = "float32"
-
-    def __post_init__(self) -> None:
-        check_range("sharpness", self.sharpness, 0, 1)
-        check_seed(self.seed)
-        for what, value in (("steps", self.steps), ("tile", self.tile_px)):
-            if value is not None:
-                check_range(what, value, 1, 100_000)
-        check_range("samples", self.samples, 0, 10_000)
-        if self.samples == 1:
-            raise InputError("one sample has no spread: give --samples 2 or more, or none")
-        if self.pitch_mm is not None:
-            check_range("pixel pitch", self.pitch_mm, 1e-4, 10, "mm")
-        if self.precision not in PRECISIONS:
-            raise InputError(f"precision '{self.precision}' is unknown: give {' or '.join(PRECISIONS)}")
 
 
 @dataclass(frozen=True)
@@ -95,8 +40,8 @@ class Restored:
         Linear HR image, open field 1.0.
     std : array of the same shape, optional
         Standard deviation of the posterior samples.
-    consistency : tuple of Consistency
-        The check of each page.
+    consistency : Consistency
+        The check; that of the worst page where there are several.
     scale : Scale
         What the grey levels of the input mean.
     pitch_mm : float
@@ -109,12 +54,11 @@ class Restored:
 
     image: NDArray[np.float32]
     std: NDArray[np.float32] | None
-    consistency: tuple[Consistency, ...]
+    consistency: Consistency
     scale: Scale
     pitch_mm: float
     source: Radiograph
-    notes: tuple[str, ...] = ()
-    clipped_pixels: int = field(init=False, default=0)
+    notes: tuple[str, ...]
 
     def radiograph(self) -> tuple[Radiograph, int]:
         """Return the image on the input's own grey scale and in its type, and how many pixels were clipped."""
@@ -124,3 +68,161 @@ class Restored:
     def save(self, path: Path | str, *, force: bool = False, stamp: dict[str, Any] | None = None) -> Path:
         """Write the image as the kind of file that ``path`` names, in the input's type and with its tags."""
         return write_image(path, self.radiograph()[0], force=force, stamp=stamp)
+
+    def std_radiograph(self) -> Radiograph:
+        """Return the standard deviation in the input's grey levels, as floating point.
+
+        Raises
+        ------
+        InputError
+            If no samples were drawn.
+        """
+        if self.std is None:
+            raise InputError("no samples were drawn, so nothing is known about their spread: give samples")
+        return Radiograph(self.std * np.float32(self.scale.open_signal), "array", self.source.pitch_mm)
+
+
+def restore(
+    restorer: Restorer,
+    image: ArrayLike | Path | str | Radiograph,
+    settings: RunSettings | None = None,
+    *,
+    on_tile: Callable[[], None] | None = None,
+    **options: Any,
+) -> Restored:
+    """Restore a radiograph: an array, a file, or one that was read already.
+
+    Parameters
+    ----------
+    restorer : Restorer
+        What `xsim_zoo.load` returns.
+    image : (H, W) or (pages, H, W) array, path or Radiograph
+        An array of floating point is linear with its open field at 1.0 unless ``open_field`` says otherwise.
+    settings : RunSettings, optional
+        How to restore.
+    on_tile : callable, optional
+        Called after every tile of the network.
+    **options
+        Fields of `RunSettings`, in place of ``settings``.
+
+    Raises
+    ------
+    InputError
+        If the image, its pitch or an option cannot be used.
+    """
+    if settings is None:
+        settings = RunSettings(**options)
+    elif options:
+        raise InputError(f"settings and options ({', '.join(options)}) were both given: give one of them")
+    source = _source(image)
+    pitch_mm, notes = _pitch(source, settings, restorer)
+    scale, scale_notes = _scale(source, settings)
+    _check_samples(restorer, settings)
+    network = _network(restorer, settings, on_tile)
+    pages = [_page(scale.linear(page), restorer, network, settings, pitch_mm) for page in source.images()]
+    shape = source.pixels.shape
+    return Restored(
+        image=np.stack([page.image for page in pages]).reshape(shape),
+        std=_stacked([page.std for page in pages if page.std is not None], shape),
+        consistency=max((page.consistency for page in pages), key=lambda found: found.severity),
+        scale=scale,
+        pitch_mm=pitch_mm,
+        source=source,
+        notes=(*source.notes, *notes, *scale_notes),
+    )
+
+
+def _stacked(pages: list[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+    return np.stack(pages).reshape(shape) if pages else None
+
+
+def _source(image: ArrayLike | Path | str | Radiograph) -> Radiograph:
+    if isinstance(image, Radiograph):
+        return image
+    if isinstance(image, (str, Path)):
+        return read_image(image, pages=True)
+    pixels = np.asarray(image)
+    if pixels.ndim not in {2, 3}:
+        raise InputError(f"an image of shape {pixels.shape} was given: give (H, W) or (pages, H, W)")
+    return Radiograph(pixels, "array", white=float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind in "ui" else None)
+
+
+def _pitch(source: Radiograph, settings: RunSettings, restorer: Restorer) -> tuple[float, tuple[str, ...]]:
+    """Return the pitch to use: the option's, the file's, or the weights'; and what to say about it."""
+    own = restorer.physics.pitch_mm
+    pitch_mm = source.pitch_mm if settings.pitch_mm is None else settings.pitch_mm
+    restorer.physics.check_pitch(pitch_mm)
+    if pitch_mm is None:
+        return own, (f"the file says no pixel pitch: {own:g} mm of the weights assumed",)
+    if settings.pitch_mm is not None and source.pitch_mm is not None and source.pitch_mm != settings.pitch_mm:
+        return pitch_mm, (f"pixel pitch {settings.pitch_mm:g} mm forced, the file says {source.pitch_mm:g} mm",)
+    return pitch_mm, ()
+
+
+def _scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[str, ...]]:
+    open_field = settings.open_field
+    if open_field is None and source.kind == "array" and source.dtype.kind == "f":
+        open_field = 1.0
+    scale = scale_of(
+        source.pixels, source.white, polarity=settings.polarity, open_field=open_field, white_grey=settings.white
+    )
+    notes: tuple[str, ...] = ()
+    if open_field is None:
+        notes += (f"open field estimated at grey level {scale.open_field:.6g}",)
+    if settings.polarity == "metal-bright" and settings.white is None:
+        notes += (f"metal bright: grey level {scale.white:g} taken as no signal",)
+    return scale, notes
+
+
+def _check_samples(restorer: Restorer, settings: RunSettings) -> None:
+    if settings.samples and not restorer.samples:
+        raise InputError(f"'{restorer.name}' gives one answer and draws no samples: take physics-sde, or no --samples")
+
+
+def _network(restorer: Restorer, settings: RunSettings, on_tile: Callable[[], None] | None) -> Network | None:
+    if not isinstance(restorer, LearnedRestorer):
+        return None
+    precision = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
+    return tiled_network(restorer, tile_px=settings.tile_px, precision=precision, on_tile=on_tile)
+
+
+@dataclass(frozen=True)
+class _Page:
+    image: NDArray[np.float32]
+    std: NDArray[np.float32] | None
+    consistency: Consistency
+
+
+def _page(
+    y: NDArray[np.float32], restorer: Restorer, network: Network | None, settings: RunSettings, pitch_mm: float
+) -> _Page:
+    if settings.samples:
+        image, std = _sampled(y, restorer, network, settings, pitch_mm)
+        return _Page(image, std, check(y, image, restorer))
+    image = restorer.restore_array(
+        y, pitch_mm=pitch_mm, steps=settings.steps, sharpness=settings.sharpness, network=network
+    )
+    return _Page(image, None, check(y, image, restorer))
+
+
+def _sampled(
+    y: NDArray[np.float32], restorer: Restorer, network: Network | None, settings: RunSettings, pitch_mm: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and standard deviation of posterior samples, gathered one by one (Welford)."""
+    mean = np.zeros(y.shape, np.float64)
+    squares = np.zeros(y.shape, np.float64)
+    for number in range(settings.samples):
+        generator = torch.Generator().manual_seed(torch_seed(settings.seed, sample=number, stage="restore"))
+        sample = restorer.restore_array(
+            y,
+            pitch_mm=pitch_mm,
+            steps=settings.steps or _SAMPLE_STEPS,
+            eta=1.0,
+            sharpness=settings.sharpness,
+            noise=white_noise(generator, restorer.device),
+            network=network,
+        )
+        step = sample - mean
+        mean += step / (number + 1)
+        squares += step * (sample - mean)
+    return mean.astype(np.float32), np.sqrt(squares / (settings.samples - 1)).astype(np.float32)

@@ -1,0 +1,140 @@
+"""Which files to restore, and where each result goes; decided before anything is computed."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xsim.errors import InputError, MissingFileError
+from xsim_datasets.images import SUFFIXES, kind_of_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["RECORD_SCHEMA", "Job", "plan", "read_record"]
+
+RECORD_SCHEMA = "xsim.zoo.run.file/1"
+"""Schema of the JSON twin that lies beside each result."""
+
+_ADDED = "_restored"
+_GLOB = frozenset("*?[")
+# JPEG would lose what was restored; its results are PNG of the same 8 bits.
+_OTHER_SUFFIX = {"jpeg": ".png"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to restore.
+
+    Parameters
+    ----------
+    input, output : Path
+        Where the image is, and where its result goes.
+    """
+
+    input: Path
+    output: Path
+
+    @property
+    def record(self) -> Path:
+        """The JSON twin: every number of the run, beside the result."""
+        return self.output.with_name(f"{self.output.name}.json")
+
+    def beside(self, what: str, suffix: str) -> Path:
+        """Return the path of a companion of the result, e.g. ``board_restored_std.tif``."""
+        return self.output.with_name(f"{self.output.stem}_{what}{suffix}")
+
+
+def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:
+    """Decide what is restored to where.
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+        Files, folders (with all that lies below them) and patterns.
+    output : Path, optional
+        A file for one input, else a folder, which is made; None puts each result beside its input, with
+        ``_restored`` in its name.
+
+    Raises
+    ------
+    MissingFileError
+        If a folder or pattern holds no image.
+    InputError
+        If two results would have one name, a result would be an input, or the folder cannot be written to.
+    """
+    found = [pair for given in inputs for pair in _images(given)]
+    single = len(found) == 1 and len(inputs) == 1 and not inputs[0].is_dir()
+    jobs = [Job(path, _target(path, inside, output, single=single)) for path, inside in found]
+    _check_targets(jobs)
+    return jobs
+
+
+def _images(given: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield each image and its path below the folder or pattern that was given."""
+    if given.is_dir():
+        paths = sorted(path for path in given.rglob("*") if path.suffix.lower() in SUFFIXES and _is_input(path))
+        if not paths:
+            raise MissingFileError(f"{given}: holds no image: known are {', '.join(SUFFIXES)}")
+        yield from ((path, path.relative_to(given)) for path in paths)
+    elif _GLOB & set(given.name) and not given.exists():
+        paths = sorted(path for path in given.parent.glob(given.name) if _is_input(path))
+        if not paths:
+            raise MissingFileError(f"{given}: no file fits this pattern: check it")
+        yield from ((path, Path(path.name)) for path in paths)
+    else:
+        yield given, Path(given.name)
+
+
+def _is_input(path: Path) -> bool:
+    """Whether a file of a folder is an image rather than a result, its companion, or a part of either."""
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    stem = path.stem
+    owners = [path, *(path.with_name(f"{stem.removesuffix(end)}{path.suffix}") for end in ("_std", "_picture"))]
+    return all(read_record(owner.with_name(f"{owner.name}.json")) is None for owner in owners)
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Return a JSON twin, or None where there is none that this program wrote."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) and record.get("schema") == RECORD_SCHEMA else None
+
+
+def _target(path: Path, inside: Path, output: Path | None, *, single: bool) -> Path:
+    suffix = _OTHER_SUFFIX.get(SUFFIXES.get(path.suffix.lower(), ""), path.suffix)
+    if output is None:
+        return path.with_name(f"{path.stem}{_ADDED}{suffix}")
+    if single and output.suffix and not output.is_dir():
+        kind_of_name(output)
+        return output
+    return output / inside.with_suffix(suffix)
+
+
+def _check_targets(jobs: Sequence[Job]) -> None:
+    targets: dict[Path, Path] = {}
+    sources = {job.input.absolute() for job in jobs}
+    for job in jobs:
+        target = job.output.absolute()
+        if target in targets:
+            raise InputError(f"{job.input}: would be written to {job.output}, like {targets[target]}: rename one")
+        if target in sources or (target.exists() and job.input.exists() and target.samefile(job.input)):
+            raise InputError(f"{job.output}: is also an input: give another output")
+        targets[target] = job.input
+    for folder in {target.parent for target in targets}:
+        _check_folder(folder)
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to, before anything is computed."""
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{nearest}: is not a folder: give another output")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"{nearest}: may not be written to: give another output with -o")

@@ -1,0 +1,129 @@
+"""The picture of one restoration: before, after, what changed, how sure it is, and a profile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from scipy.ndimage import uniform_filter
+
+from xsim_datasets.images import publish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from xsim_zoo.inference import Restored
+
+__all__ = ["draw"]
+
+_WINDOW_PX = 128
+_SHOWN_PX = 1600
+
+
+def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> Path:
+    """Draw a restoration as PNG: both images whole, the window that changed most enlarged, and a line through it.
+
+    Parameters
+    ----------
+    path : Path
+        File to make.
+    restored : Restored
+        The restoration; of several pages the first is drawn.
+    title : str
+        What to write above, e.g. the name of the input.
+    force : bool
+        Replace a file that exists.
+
+    Raises
+    ------
+    InputError
+        If the file exists.
+    """
+    before = restored.scale.linear(next(restored.source.images()))
+    after = restored.image.reshape(-1, *before.shape)[0]
+    figure = Figure(figsize=(14.0, 12.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    rows: list[Any] = [["before", "before", "after", "after"], ["before_zoom", "after_zoom", "change", "trust"], ["line"] * 4]
+    axes = figure.subplot_mosaic(rows, height_ratios=[6, 4, 2.5])
+    figure.suptitle(f"{title}: {restored.consistency.verdict}", size=11)
+    window = _window(after - before)
+    low, high = np.percentile(before[_thinned(before)], [0.1, 99.9])
+    for name, image in (("before", before), ("after", after)):
+        _show(axes[name], image[_thinned(image)], name, cmap="gray", vmin=low, vmax=high)
+        _frame(axes[name], window, max(_stride(image), 1))
+        _show(axes[f"{name}_zoom"], image[window], f"{name}, enlarged", cmap="gray", vmin=low, vmax=high)
+    change = (after - before)[window]
+    reach = float(np.abs(change).max()) or 1.0
+    _show(axes["change"], change, f"change, +-{reach:.3f}", cmap="RdBu_r", vmin=-reach, vmax=reach)
+    _show_trust(axes["trust"], restored, window)
+    _plot_line(axes["line"], before, after, restored, window)
+    publish(path, lambda part: figure.savefig(part, dpi=100, format="png"), force=force)
+    return path
+
+
+def _stride(image: NDArray[np.float32]) -> int:
+    return -(-int(max(image.shape)) // _SHOWN_PX)
+
+
+def _thinned(image: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Return the pixels that fit a screen."""
+    return slice(None, None, _stride(image)), slice(None, None, _stride(image))
+
+
+def _window(change: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Return the window in which most has changed, away from the edges where there is room."""
+    size = [min(_WINDOW_PX, side) for side in change.shape]
+    activity = uniform_filter(np.abs(change), size, mode="constant")
+    centre = np.unravel_index(int(np.argmax(activity)), change.shape)
+    starts = [
+        int(np.clip(at - length // 2, 0, side - length))
+        for at, length, side in zip(centre, size, change.shape, strict=True)
+    ]
+    return slice(starts[0], starts[0] + size[0]), slice(starts[1], starts[1] + size[1])
+
+
+def _show(axes: Axes, image: NDArray[Any], title: str, **options: Any) -> None:
+    axes.imshow(image, interpolation="nearest", **options)
+    axes.set_title(title, size=10)
+    axes.set_axis_off()
+
+
+def _frame(axes: Axes, window: tuple[slice, slice], stride: int) -> None:
+    corner = (window[1].start / stride - 0.5, window[0].start / stride - 0.5)
+    width, height = ((part.stop - part.start) / stride for part in reversed(window))
+    axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor="tab:orange", linewidth=1.2))
+
+
+def _show_trust(axes: Axes, restored: Restored, window: tuple[slice, slice]) -> None:
+    """Show the spread of the samples where there are any, else the map of local chi2."""
+    if restored.std is not None:
+        std = restored.std.reshape(-1, *restored.source.shape)[0][window]
+        _show(axes, std, f"standard deviation, 0 to {std.max():.3f}", cmap="magma", vmin=0)
+    else:
+        _show(axes, restored.consistency.map, "local chi2 of the whole image, 0 to 4", cmap="magma", vmin=0, vmax=4)
+
+
+def _plot_line(
+    axes: Axes,
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    restored: Restored,
+    window: tuple[slice, slice],
+) -> None:
+    row, columns = (window[0].start + window[0].stop) // 2, window[1]
+    at = np.arange(columns.start, columns.stop) * restored.pitch_mm
+    axes.plot(at, before[row, columns], color="tab:red", linewidth=1.2, label="before")
+    axes.plot(at, after[row, columns], color="tab:blue", linewidth=1.2, label="after")
+    if restored.std is not None:
+        std = restored.std.reshape(-1, *before.shape)[0][row, columns]
+        line = after[row, columns]
+        axes.fill_between(at, line - std, line + std, color="tab:blue", alpha=0.25, label="+- standard deviation")
+    axes.set(xlabel=f"position on row {row} [mm]", ylabel="grey, open field = 1", xlim=(at[0], at[-1]))
+    axes.legend(frameon=False, ncols=3)
+    axes.grid(alpha=0.3)

@@ -1,0 +1,85 @@
+"""How to restore radiographs: what `xsim zoo run` can be told."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from xsim.errors import InputError, UnknownNameError, check_range
+from xsim.seeds import check_seed
+from xsim_datasets.images import POLARITIES
+
+if TYPE_CHECKING:
+    from xsim_datasets.images import Polarity
+
+__all__ = ["PRECISIONS", "RunSettings"]
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """How to restore radiographs; what is None follows from the image, its file or the weights.
+
+    Parameters
+    ----------
+    steps : int, optional
+        Sampling steps; the restorer's own, or 20 where samples are drawn.
+    sharpness : float
+        From the one-step answer of highest fidelity (0) to the sampled one (1).
+    samples : int
+        Posterior samples; their mean is the answer, their spread the uncertainty. 0 draws none.
+    seed : int
+        Seed of the samples' noise.
+    pitch_mm : float, optional
+        Pixel pitch [mm], in place of what the file says.
+    open_field : float, optional
+        Grey level of the open field, as in the file.
+    polarity : str
+        "metal-dark" or "metal-bright".
+    white : float, optional
+        Grey level of no signal where metal is bright.
+    tile_px : int, optional
+        Side of the network's tiles [px].
+    precision : str
+        "float32" or "bfloat16", of the network only; "auto" takes what is faster without hurting.
+
+    Raises
+    ------
+    InputError
+        If a value is out of range.
+    """
+
+    steps: int | None = None
+    sharpness: float = 1.0
+    samples: int = 0
+    seed: int = 0
+    pitch_mm: float | None = None
+    open_field: float | None = None
+    polarity: Polarity = "metal-dark"
+    white: float | None = None
+    tile_px: int | None = None
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_range("sharpness", self.sharpness, 0, 1)
+        check_range("number of samples", self.samples, 0, 10_000)
+        check_seed(self.seed)
+        if self.steps is not None:
+            check_range("number of steps", self.steps, 1, 10_000)
+        if self.tile_px is not None:
+            check_range("tile", self.tile_px, 64, 1_000_000, "px")
+        if self.pitch_mm is not None:
+            check_range("pixel pitch", self.pitch_mm, 1e-4, 10, "mm")
+        if self.samples == 1:
+            raise InputError("one sample has no spread: give --samples 2 or more, or leave it out")
+        for what, value, known in (
+            ("precision", self.precision, PRECISIONS),
+            ("polarity", self.polarity, POLARITIES),
+        ):
+            if value not in known:
+                raise UnknownNameError(what, value, known)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return asdict(self)
