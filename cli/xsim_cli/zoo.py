@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from xsim_cli.common import DebugOption, JsonOption, emit_json, say
+from xsim_cli.zoo_run import register as register_run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -103,3 +104,6 @@ def train(
     best, lr = result["best"], result["lr"]
     say(f"LR as it is: PSNR {lr['psnr_dB']:.2f} dB, SSIM {lr['ssim']:.4f}")
     say(f"{output}: {result['steps']} steps, PSNR {best['psnr_dB']:.2f} dB, SSIM {best['ssim']:.4f}")
+
+
+register_run(app)

@@ -1,0 +1,156 @@
+"""`xsim zoo run`: restore files and folders of radiographs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xsim_cli.common import DebugOption, ForceOption, JsonOption, emit_json, say
+
+if TYPE_CHECKING:
+    from xsim.errors import XsimError
+    from xsim_zoo.jobs import Job
+
+__all__ = ["register"]
+
+_EPILOG = (
+    "Example: xsim zoo run physics-sde board.tif --pitch-mm 0.048 -o restored.tif  ||  "
+    "a folder: xsim zoo run physics-sde radiographs/ -o restored/ --samples 8"
+)
+
+
+class Polarity(StrEnum):
+    """How metal looks in the image."""
+
+    METAL_DARK = "metal-dark"
+    METAL_BRIGHT = "metal-bright"
+
+
+class Precision(StrEnum):
+    """Number type of the network."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command ``run`` to the group ``zoo``."""
+    app.command("run", epilog=_EPILOG)(run)
+
+
+def run(
+    name: Annotated[str, typer.Argument(help="Name of a restorer, see `xsim zoo list`.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="TIFF, PNG, NPY, DICOM, RAW; folders.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="A file for one image, else a folder.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Sampling steps; 1 is the answer of highest fidelity.")] = None,
+    samples: Annotated[int, typer.Option(help="Posterior samples: their mean, and a map of their spread.")] = 0,
+    sharpness: Annotated[float, typer.Option(help="0 highest fidelity, 1 full sharpness.")] = 1.0,
+    weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
+    pitch_mm: Annotated[float | None, typer.Option(help="Pixel pitch [mm], in place of the file's.")] = None,
+    open_field: Annotated[float | None, typer.Option(help="Grey level of the open field, as in the file.")] = None,
+    polarity: Annotated[Polarity, typer.Option(help="How metal looks.")] = Polarity.METAL_DARK,
+    white: Annotated[float | None, typer.Option(help="Grey level of no signal, for metal-bright.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    precision: Annotated[Precision, typer.Option(help="Of the network only.")] = Precision.AUTO,
+    tile: Annotated[int | None, typer.Option(help="Side of the tiles [px]; follows from free memory.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+    picture: Annotated[bool, typer.Option("--picture", help="Draw before, after, difference, profile.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and leave.")] = False,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Restore radiographs: same size, kind and grey scale as they came, with a check against the measurement."""
+    from xsim_zoo.jobs import plan
+    from xsim_zoo.registry import get
+    from xsim_zoo.run_settings import RunSettings
+
+    get(name)
+    settings = RunSettings(
+        steps=steps,
+        sharpness=sharpness,
+        samples=samples,
+        seed=seed,
+        pitch_mm=pitch_mm,
+        open_field=open_field,
+        polarity=polarity.value,
+        white=white,
+        tile_px=tile,
+        precision=precision.value,
+    )
+    jobs = plan(images, output)
+
+    from xsim_zoo.loading import load
+    from xsim_zoo.running import run as run_jobs
+
+    restorer = load(name, weights, device=device)
+    speaker = _Speaker(quiet=json_, single=len(jobs) == 1)
+    try:
+        report = run_jobs(restorer, jobs, settings, speaker, force=force, picture=picture)
+    except KeyboardInterrupt:
+        say(f"{speaker.done} of {len(jobs)} files are finished and stay; run the same command again to go on")
+        raise
+    if len(jobs) == 1 and report.error is not None:
+        raise report.error
+    if json_:
+        emit_json("zoo.run", {"files": report.files, "failed": report.failed})
+    elif len(jobs) > 1:
+        say(f"{len(report.files)} restored, {len(report.failed)} failed")
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
+
+
+class _Speaker:
+    """Says how the run goes on: a line for each file, and on a terminal the tiles with the time left."""
+
+    def __init__(self, *, quiet: bool, single: bool) -> None:
+        self._quiet = quiet
+        self._single = single
+        self._live = sys.stderr.isatty() and not quiet
+        self._began = time.monotonic()
+        self._where = ""
+        self.done = 0
+
+    def begin(self, job: Job, number: int, count: int) -> None:
+        """Note which file is being restored."""
+        left = (
+            "" if self.done == 0 else f", {(time.monotonic() - self._began) / self.done * (count - number):.0f} s left"
+        )
+        self._where = f"{number + 1}/{count} {job.input.name}{left}"
+        self._tiles = 0
+
+    def tile(self) -> None:
+        """Show on a terminal that work goes on."""
+        self._tiles += 1
+        if self._live:
+            sys.stderr.write(f"\r{self._where}: tile {self._tiles}\x1b[K")
+            sys.stderr.flush()
+
+    def end(self, job: Job, entry: dict[str, Any]) -> None:
+        """Say what came out."""
+        self.done += 1
+        self._clear()
+        if self._quiet:
+            return
+        for note in entry["notes"]:
+            say(f"{job.input}: {note}")
+        clipped = f", {entry['clipped_pixels']} pixels clipped" if entry["clipped_pixels"] else ""
+        how = "finished already" if entry["skipped"] else f"{entry['seconds']:.1f} s"
+        say(f"{job.output}: {how}, open field {entry['open_field']:.6g}, pitch {entry['pitch_mm']:g} mm{clipped}")
+        say(f"{job.output}: {entry['consistency']['verdict']}")
+
+    def fail(self, job: Job, error: XsimError) -> None:  # noqa: ARG002  (the error names the file)
+        """Say what failed; one file alone is the program's own error."""
+        self._clear()
+        if not self._single:
+            say(f"xsim: {' '.join(str(error).split())}")
+
+    def _clear(self) -> None:
+        if self._live:
+            sys.stderr.write("\r\x1b[K")
