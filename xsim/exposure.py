@@ -11,15 +11,13 @@ noise is made on the larger grid, so that it is the same at the border as in the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
 
-from xsim.curves import RadialCurve
-from xsim.errors import UnknownNameError
 from xsim.grids import frequency_axes
 from xsim.noise import coloured_spectrum, quantum_noise
 
@@ -30,9 +28,7 @@ if TYPE_CHECKING:
     from xsim.geometry import Geometry, Plane
     from xsim.projection import Beam
 
-__all__ = ["Imager", "NoiseModel", "fold", "imager", "padded_shape"]
-
-NoiseModel = Literal["filtered", "white-then-blurred"]
+__all__ = ["Imager", "fold", "imager", "padded_shape"]
 
 # Border [pixels] that is mirrored and cropped: wider than what a thick screen spreads visibly, and kind to the FFT of
 # images of 1024 pixels.
@@ -156,13 +152,11 @@ def fold(spectrum: NDArray[np.complex64], shape: tuple[int, int], oversampling: 
     return folded
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def imager(
     response: DetectorResponse,
     plane: Plane,
     geometry: Geometry,
-    *,
-    noise: NoiseModel = "filtered",
     shift_px: tuple[float, float] = (0.0, 0.0),
 ) -> Imager:
     """Return the filters of a detector for images of one size.
@@ -170,36 +164,28 @@ def imager(
     Parameters
     ----------
     response : DetectorResponse
-        The detector at its kerma.
+        The detector at its kerma, or one of the sources of its noise.
     plane : Plane
         Detector grid and its oversampling.
     geometry : Geometry
         Source of the penumbra.
-    noise : {"filtered", "white-then-blurred"}
-        Noise by its own spectrum, or, for comparison only, white noise blurred like the signal.
     shift_px : (dy, dx)
         Displacement of the image on the detector [pixels], any fraction of one.
-
-    Raises
-    ------
-    UnknownNameError
-        If the noise model is not known.
     """
-    if noise not in get_args(NoiseModel):
-        raise UnknownNameError("noise model", noise, get_args(NoiseModel))
     padded = padded_shape(plane.shape)
     cells = plane.oversampling * padded[0], plane.oversampling * padded[1]
     penumbra = None
     if geometry.focal_spot_mm * (geometry.magnification - 1.0) > 0:
         penumbra = geometry.focal_spot_mtf(cells, plane.cell_mm).astype(np.float32)
     transfer = _transfer(response, plane, cells, shift_px)
-    nnps = _quantum_nnps_map(response if noise == "filtered" else _blurred_like_signal(response), padded)
+    white = response.shot_nnps_mm2 + response.read_nnps_mm2
+    quantum = np.maximum(response.nnps_map(padded) - white, 0.0)
     return Imager(
         plane=plane,
         padded=padded,
         transfer=transfer if penumbra is None else transfer * penumbra,
         penumbra=penumbra,
-        noise_amplitude=(np.sqrt(nnps) / plane.pixel_mm).astype(np.float32),
+        noise_amplitude=(np.sqrt(quantum) / plane.pixel_mm).astype(np.float32),
         quanta_per_pixel=plane.pixel_mm**2 / float(response.quantum_nnps(np.zeros(1))[0]),
     )
 
@@ -208,19 +194,6 @@ def padded_shape(shape: tuple[int, int]) -> tuple[int, int]:
     """Return the even shape with room for the margins on which images of this shape are filtered fast."""
     height, width = (2 * int(scipy.fft.next_fast_len((size + 2 * MARGIN_PX + 1) // 2, real=True)) for size in shape)
     return height, width
-
-
-def _quantum_nnps_map(response: DetectorResponse, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the sampled quantum NNPS [mm2] of one frame in the open field, aperture and aliasing included."""
-    white = response.shot_nnps_mm2 + response.read_nnps_mm2
-    return np.asarray(np.maximum(response.nnps_map(shape) - white, 0.0))
-
-
-def _blurred_like_signal(response: DetectorResponse) -> DetectorResponse:
-    """Return the same detector with the quantum noise that blurring white noise by the MTF would give."""
-    f = response.quantum_nnps.frequency_lp_mm
-    level = response.quantum_nnps(np.zeros(1))
-    return replace(response, quantum_nnps=RadialCurve(f, level * np.square(response.screen_mtf(f))))
 
 
 def _transfer(

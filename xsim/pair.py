@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xsim.acquisition import Shot, acquire, fixed_pattern
 from xsim.exposure import imager
 from xsim.geometry import resample
+from xsim.noise_models import noise_sources
 from xsim.projection import Beam, project
 from xsim.scatter import add_glare, add_scatter
 from xsim.seeds import check_seed, generator, torch_seed
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from xsim.recipes import PairSetup
 
 __all__ = ["Pair", "simulate_pair"]
-
-Side = Literal["hr", "lr"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +89,19 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
     """
     check_seed(seed)
     plane = setup.geometry.plane(phantom.shape, phantom.pixel_mm, setup.pitch_mm)
-    responses = (setup.hr_response, setup.lr_response)
-    beams = project(phantom, responses, method=setup.method)
+    responses = {"hr": setup.hr_response, "lr": setup.lr_response}
+    sources = {side: noise_sources(response, setup.noise) for side, response in responses.items()}
+    wanted = list(dict.fromkeys([*responses.values(), *sources["hr"], *sources["lr"]]))
+    beams = {
+        response: _on_plane(beam, plane, phantom.pixel_mm, setup)
+        for response, beam in zip(wanted, project(phantom, wanted, method=setup.method), strict=True)
+    }
     shots: dict[str, Shot] = {}
     cleans: dict[str, NDArray[np.float32] | None] = {}
-    sides: tuple[Side, Side] = ("hr", "lr")
-    for side, response, beam in zip(sides, responses, beams, strict=True):
-        at_screen = _on_plane(beam, plane, phantom.pixel_mm, setup)
-        shots[side], cleans[side] = _shoot(at_screen, plane, response, setup, side, (seed, sample), clean=clean)
+    for side, response in responses.items():
+        noisy = [(source, beams[source]) for source in sources[side]]
+        lit = response, beams[response].grey
+        shots[side], cleans[side] = _shoot(lit, noisy, plane, setup, side, (seed, sample), clean=clean)
     return Pair(
         hr=shots["hr"].image,
         lr=shots["lr"].image,
@@ -105,7 +109,7 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
         lr_clean=cleans["lr"],
         pitch_mm=setup.pitch_mm,
         settings=_settings(phantom, setup, seed, sample),
-        counts={f"{side}_{what}": getattr(shots[side], what) for side in sides for what in ("saturated", "defective")},
+        counts={f"{side}_{what}": getattr(shots[side], what) for side in shots for what in ("saturated", "defective")},
         labels=_labels(phantom, plane, phantom.pixel_mm * setup.geometry.magnification),
     )
 
@@ -118,16 +122,17 @@ def _on_plane(beam: Beam, plane: Plane, pixel_mm: float, setup: PairSetup) -> Be
 
 
 def _shoot(
-    beam: Beam,
+    lit: tuple[DetectorResponse, NDArray[np.float32]],
+    noisy: list[tuple[DetectorResponse, Beam]],
     plane: Plane,
-    response: DetectorResponse,
     setup: PairSetup,
-    side: Side,
+    side: str,
     origin: tuple[int, int],
     *,
     clean: bool,
 ) -> tuple[Shot, NDArray[np.float32] | None]:
-    """Return one image of the beam, and the same without noise if it is wanted."""
+    """Return one image of the grey that a detector is lit with, and the same without noise if it is wanted."""
+    response, grey = lit
     seed, sample = origin
 
     def stage(name: str) -> np.random.Generator:
@@ -135,14 +140,18 @@ def _shoot(
 
     frames = setup.hr_frames if side == "hr" else setup.lr_frames
     shift = (0.0, 0.0) if side == "hr" else setup.registration_px
-    camera = imager(response, plane, setup.geometry, noise=setup.noise, shift_px=shift)
+    camera = imager(response, plane, setup.geometry, shift)
     kerma = _kerma(plane, response, setup)
     exposure = setup.acquisition.exposure(stage("exposure"), frames)
-    spectrum = camera.light_spectrum(beam.grey)
+    spectrum = camera.light_spectrum(grey)
     without = camera.image(spectrum.copy()) if clean else None
     # Averaging lagging frames leaves the noise of fewer independent ones.
     independent = 1.0 / response.sensor.frame_average(frames)
-    spectrum += camera.noise_spectrum(beam, stage("quantum"), frames=independent, kerma=kerma * max(exposure, 1e-9))
+    quanta = stage("quantum")
+    for source, beam in noisy:
+        spectrum += imager(source, plane, setup.geometry, shift).noise_spectrum(
+            beam, quanta, frames=independent, kerma=kerma * max(exposure, 1e-9)
+        )
     detector_seed = torch_seed(setup.detector_seed, stage=side)  # two sensors, each with its own fixed pattern
     pattern = fixed_pattern(response, setup.acquisition, plane.shape, detector_seed)
     shot = acquire(

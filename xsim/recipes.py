@@ -10,8 +10,8 @@ from xsim.acquisition import Acquisition
 from xsim.degradation import Degradation
 from xsim.detector import Detector, DetectorResponse, Screen, Sensor
 from xsim.errors import InputError, UnknownNameError, check_range
-from xsim.exposure import NoiseModel
 from xsim.geometry import Geometry
+from xsim.noise_models import NoiseModel
 from xsim.projection import Method
 from xsim.scatter import Scatter
 from xsim.seeds import check_seed
@@ -47,8 +47,8 @@ class PairSetup:
         Displacement of the LR image against the HR image [pixels].
     method : {"exact", "fast"}
         Energy quadrature of the projection.
-    noise : {"filtered", "white-then-blurred"}
-        Quantum noise by its own spectrum, or the usual shortcut for comparison.
+    noise : {"filtered", "layered", "white-then-blurred"}
+        Quantum noise by the screen's spectrum, layer by layer, or by the usual shortcut (see ``xsim.noise_models``).
     detector_seed : int
         Which individual detectors: their gain, structure, flats and defects. A shot falls on a random window of them.
 

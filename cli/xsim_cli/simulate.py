@@ -18,18 +18,16 @@ app = typer.Typer(pretty_exceptions_enable=False)
 
 @app.command(epilog="Example: xsim simulate --seed 7 --size 512 -o pair")
 def simulate(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make.")],
     phantom: Annotated[
         Path | None, typer.Argument(help="A phantom, .npz; a random board of --seed if not given.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make.")] = Path("pair"),
     seed: Annotated[int, typer.Option(help="Seed of board and noise, 0 to 2**64 - 1.")] = 0,
     recipe: Annotated[str, typer.Option(help="Set-up: a shipped recipe (paper, ...) or a TOML file.")] = "paper",
     size: Annotated[int, typer.Option(help="Side of a random board's images [pixels].")] = 512,
     clean: Annotated[bool, typer.Option("--clean", help="Write the images without noise as well.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="16 energies instead of the whole spectrum.")] = False,
-    noise: Annotated[
-        str, typer.Option(help="filtered, or white-then-blurred to see what is wrong with it.")
-    ] = "filtered",
+    noise: Annotated[str, typer.Option(help="filtered, layered, or white-then-blurred (for comparison).")] = "filtered",
     kerma_uGy: Annotated[float | None, typer.Option("--kerma-uGy", help="Air kerma of a frame [uGy].")] = None,
     hr_frames: Annotated[int | None, typer.Option(help="Frames averaged into the HR image.")] = None,
     lr_frames: Annotated[int | None, typer.Option(help="Frames averaged into the LR image.")] = None,
