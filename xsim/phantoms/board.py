@@ -1,22 +1,34 @@
-"""Random boards: a piece of a printed circuit board, drawn from a seed."""
+"""Random boards: a piece of a printed circuit board with its parts and defects, drawn from a seed."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from xsim.phantoms import flat, rules, solids
+from xsim.errors import InputError
+from xsim.phantoms.assembly import assemble
+from xsim.phantoms.defects import DefectLog, check_rates
+from xsim.phantoms.design.bundles import lay_bundles
+from xsim.phantoms.design.layout import Layout
+from xsim.phantoms.design.placement import place_parts
+from xsim.phantoms.design.routing import Router, fan_out, join_nets, widen_tracks
+from xsim.phantoms.design.rules import CLASSES, draw_stackup
 from xsim.phantoms.phantom import Phantom
-from xsim.phantoms.scene import Layer, Scene
+from xsim.phantoms.recipe import BoardRecipe
 from xsim.phantoms.view import View
 from xsim.seeds import check_seed, generator
 
 if TYPE_CHECKING:
-    from xsim.phantoms.rules import RuleClass, Stackup
+    from collections.abc import Mapping
 
-__all__ = ["random_board"]
+    import numpy as np
+
+__all__ = ["draw_layout", "draw_view", "random_board"]
+
+# Copper that a view does not show need not be routed: the board goes on this far beyond the window [mm].
+MARGIN_MM = 1.0
+# Beyond this a window is a panel, and routing it takes minutes.
+MOST_MM = 120.0
 
 
 def random_board(
@@ -24,6 +36,7 @@ def random_board(
     shape: tuple[int, int] = (1024, 1024),
     pixel_mm: float = 0.024,
     *,
+    recipe: BoardRecipe | None = None,
     tilt_deg: float | None = None,
     rotation_deg: float | None = None,
 ) -> Phantom:
@@ -32,116 +45,146 @@ def random_board(
     Parameters
     ----------
     seed : int
-        0 to 2**64 - 1. Same seed and parameters, same phantom.
+        0 to 2**64 - 1. Same seed and parameters, same phantom, whatever was drawn before.
     shape : (H, W)
         Pixels of the view.
     pixel_mm : float
         Pixel of the phantom's grid [mm], finer than the detector's.
+    recipe : BoardRecipe, optional
+        The population; the usual one if not given.
     tilt_deg, rotation_deg : float, optional
         Oblique angle and turn of the view [deg]; drawn from the seed if not given.
 
     Returns
     -------
     Phantom
-        With its defects labelled.
+        With its defects labelled; ``family`` names its rule class, layers and anchor part.
+
+    Raises
+    ------
+    InputError
+        For a seed, window or angle out of range.
     """
+    recipe = recipe or BoardRecipe()
     check_seed(seed)
-    rng = generator(seed, stage="board")
-    layers = int(rng.choice([2, 4, 6, 8, 12], p=[0.3, 0.3, 0.2, 0.15, 0.05]))
-    stackup = rules.draw_stackup(rng, layers=layers, bromine=rng.random() < 0.7, lead=rng.random() < 0.1)
-    rule = rules.CLASSES[str(rng.choice(list(rules.CLASSES)))]
-    turn = float(rng.choice([0.0, 90.0])) + float(rng.normal(0.0, 3.0))
-    tilt = float(rng.uniform(5.0, 45.0)) if rng.random() < 0.2 else 0.0
+    view = draw_view(seed, shape, pixel_mm, recipe, tilt_deg=tilt_deg, rotation_deg=rotation_deg)
+    layout = draw_layout(seed, view, recipe)
+    log = DefectLog(check_rates(recipe.defect_rates), generator(seed, stage="defects"))
+    scene = assemble(layout, generator(seed, stage="assembly"), log, weave_share=recipe.weave_share)
+    materials, maps, heights = scene.render(view)
+    return Phantom(
+        materials=materials,
+        thickness_mm=maps,
+        pixel_mm=pixel_mm,
+        name=f"board-{seed}",
+        family=_family(layout),
+        seed=seed,
+        defects=log.defects(view),
+        height_mm=heights,
+    )
+
+
+def draw_view(
+    seed: int,
+    shape: tuple[int, int],
+    pixel_mm: float,
+    recipe: BoardRecipe,
+    *,
+    tilt_deg: float | None = None,
+    rotation_deg: float | None = None,
+) -> View:
+    """Draw how a board is looked at: mostly straight, nearly aligned, sometimes oblique.
+
+    Raises
+    ------
+    InputError
+        For a window that is empty, huge or wider than 120 mm.
+    """
+    rng = generator(seed, stage="view")
+    turn = 90.0 * int(rng.integers(4)) + float(rng.normal(0.0, 2.0))
+    tilt = float(rng.uniform(5.0, recipe.most_tilt_deg)) if rng.random() < recipe.tilt_share else 0.0
+    azimuth = float(rng.uniform(0.0, 360.0))
     view = View(
-        shape,
+        (int(shape[0]), int(shape[1])),
         pixel_mm,
         rotation_deg=turn if rotation_deg is None else rotation_deg,
         tilt_deg=tilt if tilt_deg is None else tilt_deg,
-        azimuth_deg=float(rng.uniform(0.0, 360.0)),
+        azimuth_deg=azimuth,
+        source_mm=recipe.source_mm,
     )
-    half = 0.5 * math.hypot(*view.size_mm) + stackup.height_mm
-    scene = Scene()
-    _draw_board(scene, rng, stackup, rule, half)
-    materials, maps, heights = scene.render(view)
-    return Phantom(materials, maps, pixel_mm, f"board-{seed}", "random-board", seed, (), heights)
+    check_window(view)
+    return view
 
 
-def _draw_board(scene: Scene, rng: np.random.Generator, stackup: Stackup, rule: RuleClass, half: float) -> None:
-    """Fill a scene with laminate, copper, vias, balls and chips over a square of half side ``half`` [mm]."""
-    side = 2.0 * half + 2.0
-    scene.body(stackup.laminate, [solids.prism(0.0, 0.0, 0.0, stackup.height_mm, side, side)])
-    vias = rng.uniform(-half, half, (int(0.25 * half * half), 2))
-    for k in range(stackup.layers):
-        inner = 0 < k < stackup.layers - 1
-        layer = Layer("Cu", stackup.copper_mm[k], stackup.z_mm[k], displaces=stackup.laminate if inner else None)
-        if stackup.plane[k]:
-            layer.shapes.append(flat.box(0.0, 0.0, side, side))
-            antipads = [flat.disc(x, y, rule.pad_mm + 2 * rule.space_mm) for x, y in vias]
-            layer.shapes.extend(flat.cleared(a) for a in antipads)
-        else:
-            layer.shapes.extend(_walks(rng, rule, half))
-        layer.shapes.extend(flat.disc(x, y, rule.pad_mm) for x, y in vias)
-        layer.shapes.extend(flat.cleared(flat.disc(x, y, rule.drill_mm + 0.05)) for x, y in vias)
-        scene.layer(layer)
-    low, high = stackup.z_mm[0], stackup.z_mm[-1]
-    for x, y in vias:
-        outer = solids.cone(x, y, low, high, rule.drill_mm + 0.05, rule.drill_mm + 0.05)
-        bore = solids.cone(x, y, low, high, rule.drill_mm, rule.drill_mm)
-        scene.body("Cu", [outer], voids=[bore])
-        scene.hole(
-            solids.cone(x, y, 0.0, stackup.height_mm, rule.drill_mm + 0.05, rule.drill_mm + 0.05), stackup.laminate
+def check_window(view: View) -> None:
+    """Refuse a window that is wider than a random board may be.
+
+    Raises
+    ------
+    InputError
+        Naming the size.
+    """
+    width, height = view.size_mm
+    if max(width, height) > MOST_MM:
+        raise InputError(
+            f"window of {width:g} x {height:g} mm: random boards go up to {MOST_MM:g} mm: give fewer or smaller pixels"
         )
-    _draw_bga(scene, rng, stackup, half)
-    _draw_chips(scene, rng, stackup, half)
 
 
-def _walks(rng: np.random.Generator, rule: RuleClass, half: float) -> list[flat.Row]:
-    """Return octilinear tracks."""
-    shapes = []
-    for _ in range(int(3.0 * half)):
-        x, y = rng.uniform(-half, half, 2)
-        heading = int(rng.integers(8))
-        width = rule.width_mm * float(rng.choice([1.0, 1.0, 2.0, 3.0]))
-        for _ in range(int(rng.integers(2, 7))):
-            length = float(rng.exponential(3.0)) + 0.3
-            angle = 0.25 * math.pi * heading
-            nx, ny = x + length * math.cos(angle), y + length * math.sin(angle)
-            shapes.append(flat.capsule(x, y, nx, ny, width))
-            x, y, heading = nx, ny, heading + int(rng.choice([-1, 1]))
-    return shapes
+def _outline(rng: np.random.Generator, view: View, height_mm: float, edge_share: float) -> tuple[float, ...]:
+    """Return the board's edges around the window's footprint; sometimes one or two of them inside it."""
+    angle = math.radians(view.rotation_deg)
+    cosine, sine = abs(math.cos(angle)), abs(math.sin(angle))
+    width, height = view.size_mm
+    reach = (0.5 * (cosine * width + sine * height), 0.5 * (sine * width + cosine * height))
+    slopes = view.slope()
+    edges = [0.0] * 4
+    for axis in range(2):
+        shift = sorted((0.0, slopes[axis] * height_mm))
+        edges[axis] = shift[0] - reach[axis] - MARGIN_MM
+        edges[axis + 2] = shift[1] + reach[axis] + MARGIN_MM
+    if rng.random() < edge_share:
+        for _ in range(int(rng.integers(1, 3))):
+            side = int(rng.integers(4))
+            edges[side] *= float(rng.uniform(0.5, 0.95))
+    return tuple(edges)
 
 
-def _draw_bga(scene: Scene, rng: np.random.Generator, stackup: Stackup, half: float) -> None:
-    """Add one ball grid with voids in some of its balls."""
-    pitch, diameter = ((1.27, 0.76), (1.0, 0.6), (0.8, 0.45), (0.65, 0.4), (0.5, 0.3))[int(rng.integers(5))]
-    count = int(rng.integers(6, 20))
-    x0, y0 = rng.uniform(-0.6 * half, 0.3 * half, 2)
-    base, standoff = stackup.z_mm[-1], 0.8 * diameter
-    for i in range(count):
-        for j in range(count):
-            x, y = x0 + pitch * i, y0 + pitch * j
-            ball = solids.sphere(x, y, base + 0.5 * standoff, diameter, low=base, high=base + standoff)
-            voids = []
-            for _ in range(int(rng.poisson(0.5))):
-                d = diameter * float(np.clip(rng.lognormal(-2.0, 0.5), 0.03, 0.4))
-                rho, angle = 0.5 * (diameter - d) * math.sqrt(rng.random()) * 0.8, rng.uniform(0, 2 * math.pi)
-                voids.append(
-                    solids.sphere(x + rho * math.cos(angle), y + rho * math.sin(angle), base + 0.5 * standoff, d)
-                )
-            scene.body(stackup.solder, [ball], voids=voids)
+def draw_layout(seed: int, view: View, recipe: BoardRecipe) -> Layout:
+    """Design the piece of board that a view shows: stack-up, parts, nets, tracks; valid by its rule class."""
+    rng = generator(seed, stage="design")
+    layers = int(rng.choice(list(recipe.layers), p=_shares(recipe.layers)))
+    rule = CLASSES[str(rng.choice(list(recipe.rules), p=_shares(recipe.rules)))]
+    bromine, lead = rng.random() < recipe.bromine_share, rng.random() < recipe.lead_share
+    stackup = draw_stackup(rng, layers=layers, bromine=bool(bromine), lead=bool(lead))
+    x0, y0, x1, y1 = _outline(rng, view, stackup.height_mm, recipe.edge_share)
+    layout = Layout(stackup, rule, (x0, y0, x1, y1))
+    # Numbers of parts are meant for a window of 25 mm.
+    area = (x1 - x0) * (y1 - y0) / 700.0
+    anchors = _scaled(rng, recipe.anchors, area)
+    place_parts(layout, rng, anchors=anchors, small=_scaled(rng, recipe.small, area))
+    links = join_nets(layout, rng, power_share=0.08)
+    fan_out(layout, rng)
+    buses = _scaled(rng, (0, 4), area)
+    lay_bundles(layout, rng, buses=buses, pairs=_scaled(rng, (0, 4), area), serpentines=_scaled(rng, (0, 3), area))
+    router = Router(layout)
+    links.sort(key=lambda link: math.dist((link[0].x, link[0].y), (link[1].x, link[1].y)) if link[1] else 15.0)
+    for one, two in links:
+        router.route(one, two, rng)
+    widen_tracks(layout, rng, share=float(rng.uniform(0.05, 0.4)))
+    return layout
 
 
-def _draw_chips(scene: Scene, rng: np.random.Generator, stackup: Stackup, half: float) -> None:
-    """Add chip resistors and capacitors with their joints."""
-    for _ in range(int(rng.integers(5, 30))):
-        x, y = rng.uniform(-half, half, 2)
-        length, width, height = ((1.0, 0.5, 0.4), (1.6, 0.8, 0.5), (2.0, 1.25, 0.6))[int(rng.integers(3))]
-        angle, base = 0.5 * math.pi * int(rng.integers(4)), stackup.z_mm[-1]
-        body = "Al2O3" if rng.random() < 0.5 else "BaTiO3"
-        scene.body(body, [solids.prism(x, y, base, base + height, length, width, angle=angle)])
-        for side in (-1.0, 1.0):
-            dx, dy = 0.5 * side * length * math.cos(angle), 0.5 * side * length * math.sin(angle)
-            scene.body(
-                stackup.solder,
-                [solids.wedge(x + 1.2 * dx, y + 1.2 * dy, base, 0.3, width, 0.3, angle=angle + (side < 0) * math.pi)],
-            )
+def _shares(weights: Mapping[int, float] | Mapping[str, float]) -> list[float]:
+    total = sum(weights.values())
+    return [weight / total for weight in weights.values()]
+
+
+def _scaled(rng: np.random.Generator, span: tuple[int, int], area: float) -> int:
+    count = int(rng.integers(span[0], span[1] + 1))
+    return max(min(count, 1), round(count * min(area, 20.0)))
+
+
+def _family(layout: Layout) -> str:
+    anchor = type(layout.placed[0].part).__name__.lower() if layout.placed else "bare"
+    return f"{layout.rule.name}-{layout.stackup.layers}-{anchor}"

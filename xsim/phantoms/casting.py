@@ -13,22 +13,25 @@ import numba
 import numpy as np
 
 from xsim.phantoms.chords import chord
+from xsim.phantoms.solids import ROD
 
-__all__ = ["cast", "silhouette"]
+__all__ = ["cast", "deposit", "outline", "silhouette"]
 
 # Intervals a body may have along one ray, solids and voids each.
 MOST = 96
 SAMPLES = 4
+# Pixels of a tile's side: solids are sorted out, and plateaus found, tile by tile.
+TILE = 8
+REACH = 9
 
 
 @numba.njit(cache=True)
-def _gather(rows, reach, first, count, u, v, ray, intervals):  # type: ignore[no-untyped-def]
-    """Write the merged intervals of ``count`` solids along a ray, sorted, and return how many are left."""
+def _gather(rows, chosen, count, ray, intervals):  # type: ignore[no-untyped-def]
+    """Write the merged intervals of the chosen solids along a ray, sorted, and return how many are left."""
     x, y, tx, ty = ray
     n = 0
-    for k in range(first, first + count):
-        if u < reach[k, 0] or u > reach[k, 1] or v < reach[k, 2] or v > reach[k, 3]:
-            continue
+    for c in range(count):
+        k = chosen[c]
         z0, z1 = chord(int(rows[k, 0]), rows[k, 8:], x, y, tx, ty)
         if z0 >= z1 or n >= MOST:
             continue
@@ -51,20 +54,19 @@ def _gather(rows, reach, first, count, u, v, ray, intervals):  # type: ignore[no
 
 
 @numba.njit(cache=True)
-def _length(rows, reach, body, u, v, rays, solid, void):  # type: ignore[no-untyped-def]
-    """Return the path [mm] of the ray through pixel position (u, v) inside a body."""
+def _length(rows, near, u, v, rays, intervals):  # type: ignore[no-untyped-def]
+    """Return the path [mm] of the ray through pixel position (u, v); ``near`` holds the solids and voids to look at."""
     du, dv = u - rays[4], v - rays[5]
     dx, dy = rays[2] * du - rays[3] * dv, rays[3] * du + rays[2] * dv
     tx, ty = rays[6] - dx * rays[8], rays[7] - dy * rays[8]
     ray = (rays[0] + dx, rays[1] + dy, tx, ty)
-    n = _gather(rows, reach, body[0], body[1], u, v, ray, solid)
-    if n == 0:
-        return 0.0
+    solid, void = intervals[0], intervals[1]
+    n = _gather(rows, near[0, 1:], near[0, 0], ray, solid)
     total = 0.0
     for k in range(n):
         total += solid[k, 1] - solid[k, 0]
-    if body[2] > 0:
-        m = _gather(rows, reach, body[0] + body[1], body[2], u, v, ray, void)
+    if n > 0 and near[1, 0] > 0:
+        m = _gather(rows, near[1, 1:], near[1, 0], ray, void)
         for i in range(m):
             for k in range(n):
                 total -= max(0.0, min(solid[k, 1], void[i, 1]) - max(solid[k, 0], void[i, 0]))
@@ -72,32 +74,48 @@ def _length(rows, reach, body, u, v, rays, solid, void):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True)
-def _mean(rows, reach, body, i, j, rays, solid, void):  # type: ignore[no-untyped-def]
+def _mean(rows, near, i, j, rays, intervals):  # type: ignore[no-untyped-def]
     """Return the mean path over pixel (i, j) from SAMPLES x SAMPLES rays."""
     total = 0.0
     for a in range(SAMPLES):
         for b in range(SAMPLES):
-            u, v = j + (b + 0.5) / SAMPLES, i + (a + 0.5) / SAMPLES
-            total += _length(rows, reach, body, u, v, rays, solid, void)
+            total += _length(rows, near, j + (b + 0.5) / SAMPLES, i + (a + 0.5) / SAMPLES, rays, intervals)
     return total / (SAMPLES * SAMPLES)
 
 
 @numba.njit(cache=True)
-def _reach(rows, rays, reach):  # type: ignore[no-untyped-def]
-    """Write the range of pixels (u0, u1, v0, v1) in which each solid can be seen."""
+def _project(x, y, z, rays):  # type: ignore[no-untyped-def]
+    """Return the pixel (u, v) at which a point is seen."""
     square = rays[2] * rays[2] + rays[3] * rays[3]
+    # The ray through (x, y, z) meets z = 0 where the layer's similarity sends it.
+    scale = 1.0 / (1.0 - z * rays[8])
+    dx, dy = (x - rays[0] - z * rays[6]) * scale, (y - rays[1] - z * rays[7]) * scale
+    return (rays[2] * dx + rays[3] * dy) / square + rays[4], (rays[2] * dy - rays[3] * dx) / square + rays[5]
+
+
+@numba.njit(cache=True)
+def _reach(rows, rays):  # type: ignore[no-untyped-def]
+    """Return what of the image each solid can touch, shape (n, REACH).
+
+    First the range of pixels (u0, u1, v0, v1), then, for thin rods, the axis from (u, v) to (u, v) and the radius.
+    """
+    reach = np.empty((rows.shape[0], REACH))
+    pixel = math.hypot(rays[2], rays[3])
     for k in range(rows.shape[0]):
         reach[k, 0], reach[k, 1], reach[k, 2], reach[k, 3] = 1e18, -1e18, 1e18, -1e18
         for corner in range(8):
-            z = rows[k, 6 if corner & 4 else 5]
-            # The ray through (x, y, z) meets z = 0 where the layer's similarity sends it.
-            scale = 1.0 / (1.0 - z * rays[8])
-            dx = (rows[k, 2 if corner & 1 else 1] - rays[0] - z * rays[6]) * scale
-            dy = (rows[k, 4 if corner & 2 else 3] - rays[1] - z * rays[7]) * scale
-            u = (rays[2] * dx + rays[3] * dy) / square + rays[4]
-            v = (rays[2] * dy - rays[3] * dx) / square + rays[5]
+            x, y = rows[k, 2 if corner & 1 else 1], rows[k, 4 if corner & 2 else 3]
+            u, v = _project(x, y, rows[k, 6 if corner & 4 else 5], rays)
             reach[k, 0], reach[k, 1] = min(reach[k, 0], u), max(reach[k, 1], u)
             reach[k, 2], reach[k, 3] = min(reach[k, 2], v), max(reach[k, 3], v)
+        reach[k, 8] = -1.0
+        if int(rows[k, 0]) == ROD and rows[k, 7] < 2.0 * pixel:
+            reach[k, 4], reach[k, 5] = _project(rows[k, 8], rows[k, 9], rows[k, 10], rays)
+            reach[k, 6], reach[k, 7] = _project(rows[k, 11], rows[k, 12], rows[k, 13], rays)
+            # A tilted sphere's shadow is an ellipse: longer by the ray's slope.
+            steep = math.hypot(rays[6], rays[7]) + 0.2
+            reach[k, 8] = 0.5 * rows[k, 7] / pixel * math.sqrt(1.0 + steep * steep)
+    return reach
 
 
 @numba.njit(cache=True)
@@ -114,26 +132,113 @@ def _window(reach, body, shape):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _is_thin(rows, body, pixel):  # type: ignore[no-untyped-def]
-    """Say whether corners and centre of a pixel could miss a part of the body."""
-    return rows[body[0] : body[0] + body[1] + body[2], 7].min() < 2.0 * pixel
+def _select(reach, start, count, window, near):  # type: ignore[no-untyped-def]
+    """Write those of ``count`` solids that reach into a window (i0, i1, j0, j1): their number, then their rows."""
+    n = 0
+    for k in range(start, start + count):
+        if reach[k, 0] > window[3] or reach[k, 1] < window[2] or reach[k, 2] > window[1] or reach[k, 3] < window[0]:
+            continue
+        n += 1
+        near[n] = k
+    near[0] = n
 
 
 @numba.njit(cache=True)
-def _pixel(rows, reach, body, i, j, rays, above, below, thin, solid, void):  # type: ignore[no-untyped-def]
-    """Return the mean path over a pixel, from its corners and centre where the body is smooth in it."""
-    c0, c1, c2, c3 = above[j], above[j + 1], below[j], below[j + 1]
-    if thin:
-        return _mean(rows, reach, body, i, j, rays, solid, void)
+def _thin(rows, reach, near, i, j, pixel):  # type: ignore[no-untyped-def]
+    """Say whether corners and centre of pixel (i, j) could miss a part of the body."""
+    for kind in range(2):
+        for c in range(near[kind, 0]):
+            k = near[kind, 1 + c]
+            if rows[k, 7] >= 2.0 * pixel or reach[k, 0] >= j + 1.0 or reach[k, 1] <= j:
+                continue
+            if reach[k, 2] >= i + 1.0 or reach[k, 3] <= i:
+                continue
+            if reach[k, 8] < 0.0:
+                return True
+            du, dv = reach[k, 6] - reach[k, 4], reach[k, 7] - reach[k, 5]
+            square = du * du + dv * dv
+            u, v = j + 0.5 - reach[k, 4], i + 0.5 - reach[k, 5]
+            along = min(1.0, max(0.0, (u * du + v * dv) / square)) if square > 0.0 else 0.0
+            if math.hypot(u - along * du, v - along * dv) < reach[k, 8] + 0.75:
+                return True
+    return False
+
+
+@numba.njit(cache=True)
+def _pixel(rows, near, i, j, rays, corners, intervals):  # type: ignore[no-untyped-def]
+    """Return the mean path over a pixel by Simpson's rule where the body is smooth in it, else from many rays."""
+    c0, c1, c2, c3 = corners
     low, high = min(c0, c1, c2, c3), max(c0, c1, c2, c3)
-    centre = _length(rows, reach, body, j + 0.5, i + 0.5, rays, solid, void)
-    corners = 0.25 * (c0 + c1 + c2 + c3)
+    centre = _length(rows, near, j + 0.5, i + 0.5, rays, intervals)
+    mean = 0.25 * (c0 + c1 + c2 + c3)
     if high == 0.0 and centre == 0.0:
         return 0.0
-    edge = low == 0.0 or high - low > 0.25 * high
-    if edge or abs(centre - corners) > 2e-3 * high:
-        return _mean(rows, reach, body, i, j, rays, solid, void)
-    return (2.0 * centre + corners) / 3.0
+    if low == 0.0 or high - low > 0.25 * high or abs(centre - mean) > 1e-2 * high:
+        return _mean(rows, near, i, j, rays, intervals)
+    return (2.0 * centre + mean) / 3.0
+
+
+@numba.njit(cache=True)
+def _plateau(rows, near, window, rays, intervals, values):  # type: ignore[no-untyped-def]
+    """Fill a tile by interpolation if one convex solid is smooth all over it, and say whether it was.
+
+    The chord of a convex solid is a concave function of the ray's foot: where its value at the middle is the mean of
+    the corners, it is linear in between.
+    """
+    i0, i1, j0, j1 = window
+    c0 = _length(rows, near, j0, i0, rays, intervals)
+    if c0 == 0.0:
+        return False
+    c1, c2 = _length(rows, near, j1, i0, rays, intervals), _length(rows, near, j0, i1, rays, intervals)
+    c3 = _length(rows, near, j1, i1, rays, intervals)
+    if min(c1, c2, c3) == 0.0:
+        return False
+    centre = _length(rows, near, 0.5 * (j0 + j1), 0.5 * (i0 + i1), rays, intervals)
+    flat = 1e-4 * centre
+    if abs(0.5 * (c0 + c3) - centre) > flat or abs(0.5 * (c1 + c2) - centre) > flat:
+        return False
+    for i in range(i0, i1):
+        s = (i + 0.5 - i0) / (i1 - i0)
+        left, right = c0 + s * (c2 - c0), c1 + s * (c3 - c1)
+        for j in range(j0, j1):
+            values[i - i0, j - j0] = left + (right - left) * (j + 0.5 - j0) / (j1 - j0)
+    return True
+
+
+@numba.njit(cache=True)
+def _tile(rows, reach, near, window, rays, intervals, lattice, values):  # type: ignore[no-untyped-def]
+    """Write the mean path of every pixel of a tile."""
+    if near[0, 0] == 1 and near[1, 0] == 0 and _plateau(rows, near, window, rays, intervals, values):
+        return
+    i0, i1, j0, j1 = window
+    pixel = math.hypot(rays[2], rays[3])
+    for i in range(i0, i1 + 1):
+        for j in range(j0, j1 + 1):
+            lattice[i - i0, j - j0] = _length(rows, near, j, i, rays, intervals)
+    for i in range(i0, i1):
+        for j in range(j0, j1):
+            if _thin(rows, reach, near, i, j, pixel):
+                values[i - i0, j - j0] = _mean(rows, near, i, j, rays, intervals)
+                continue
+            a, b = i - i0, j - j0
+            corners = (lattice[a, b], lattice[a, b + 1], lattice[a + 1, b], lattice[a + 1, b + 1])
+            values[a, b] = _pixel(rows, near, i, j, rays, corners, intervals)
+
+
+@numba.njit(cache=True)
+def _add(maps, material, host, window, values):  # type: ignore[no-untyped-def]
+    """Add a tile to its material, take it from its host, and return the sum of its paths."""
+    i0, i1, j0, j1 = window
+    total = 0.0
+    for i in range(i0, i1):
+        for j in range(j0, j1):
+            path = values[i - i0, j - j0]
+            total += path
+            if material >= 0:
+                maps[material, i, j] += np.float32(path)
+            if host >= 0:
+                maps[host, i, j] -= np.float32(path)
+    return total
 
 
 @numba.njit(cache=True)
@@ -154,51 +259,69 @@ def cast(maps, heights, rows, bodies, rays):  # type: ignore[no-untyped-def]
     rays : (9,) float64 array
         ``View.rays``.
     """
-    solid, void = np.empty((MOST, 2)), np.empty((MOST, 2))
-    reach = np.empty((rows.shape[0], 4))
-    _reach(rows, rays, reach)
-    width = maps.shape[2]
-    pixel = math.hypot(rays[2], rays[3])
-    above, below = np.zeros(width + 1), np.zeros(width + 1)
+    intervals = np.empty((2, MOST, 2))
+    lattice, values = np.empty((TILE + 1, TILE + 1)), np.empty((TILE, TILE))
+    reach = _reach(rows, rays)
     for n in range(bodies.shape[0]):
-        body = bodies[n]
-        i0, i1, j0, j1 = _window(reach, body, maps.shape[1:])
-        if i0 >= i1 or j0 >= j1:
-            continue
-        thin = _is_thin(rows, body, pixel)
-        middle, summed = 0.5 * (rows[body[0], 5] + rows[body[0], 6]), 0.0
-        if not thin:
-            for j in range(j0, j1 + 1):
-                below[j] = _length(rows, reach, body, j, i0, rays, solid, void)
-        for i in range(i0, i1):
-            above, below = below, above
-            if not thin:
-                for j in range(j0, j1 + 1):
-                    below[j] = _length(rows, reach, body, j, i + 1, rays, solid, void)
-            for j in range(j0, j1):
-                path = _pixel(rows, reach, body, i, j, rays, above, below, thin, solid, void)
-                if path > 0.0:
-                    summed += path
-                    if body[3] >= 0:
-                        maps[body[3], i, j] += np.float32(path)
-                    if body[4] >= 0:
-                        maps[body[4], i, j] -= np.float32(path)
-        if body[3] >= 0:
-            heights[body[3], 0] += summed
-            heights[body[3], 1] += summed * middle
+        first, solids, voids, material, host = bodies[n]
+        top, bottom, left, right = _window(reach, bodies[n], maps.shape[1:])
+        near = np.empty((2, 1 + max(solids, voids)), dtype=np.int64)
+        middle, total = 0.5 * (rows[first, 5] + rows[first, 6]), 0.0
+        for i in range(top, bottom, TILE):
+            for j in range(left, right, TILE):
+                window = (i, min(i + TILE, bottom), j, min(j + TILE, right))
+                _select(reach, first, solids, window, near[0])
+                if near[0, 0] == 0:
+                    continue
+                _select(reach, first + solids, voids, window, near[1])
+                _tile(rows, reach, near, window, rays, intervals, lattice, values)
+                total += _add(maps, material, host, window, values)
+        if material >= 0:
+            heights[material, 0] += total
+            heights[material, 1] += total * middle
+
+
+@numba.njit(cache=True)
+def deposit(maps, material, host, coverage, thickness, rays):  # type: ignore[no-untyped-def]
+    """Add a thin layer's path to its material in place, take it from its host (-1: none), return the sum of paths.
+
+    The path is coverage times thickness times the ray's obliquity, sec(theta).
+    """
+    total = 0.0
+    for i in range(coverage.shape[0]):
+        dv = i + 0.5 - rays[5]
+        for j in range(coverage.shape[1]):
+            if coverage[i, j] == 0.0:
+                continue
+            du = j + 0.5 - rays[4]
+            tx = rays[6] - (rays[2] * du - rays[3] * dv) * rays[8]
+            ty = rays[7] - (rays[3] * du + rays[2] * dv) * rays[8]
+            path = float(coverage[i, j]) * thickness * math.sqrt(1.0 + tx * tx + ty * ty)
+            maps[material, i, j] += np.float32(path)
+            if host >= 0:
+                maps[host, i, j] -= np.float32(path)
+            total += path
+    return total
 
 
 @numba.njit(cache=True)
 def silhouette(mask, rows, rays):  # type: ignore[no-untyped-def]
     """Mark the pixels whose centre any of the solids covers, in place; ``mask`` (H, W) bool."""
-    reach = np.empty((rows.shape[0], 4))
-    _reach(rows, rays, reach)
-    solid, void = np.empty((MOST, 2)), np.empty((MOST, 2))
-    body = np.array([0, 1, 0, 0, -1])
+    reach = _reach(rows, rays)
+    intervals = np.empty((2, MOST, 2))
+    near = np.zeros((2, 2), dtype=np.int64)
+    near[0, 0] = 1
     for k in range(rows.shape[0]):
-        body[0] = k
-        i0, i1, j0, j1 = _window(reach, body, mask.shape)
+        near[0, 1] = k
+        i0, i1, j0, j1 = _window(reach, np.array([k, 1, 0, 0, -1]), mask.shape)
         for i in range(i0, i1):
             for j in range(j0, j1):
-                if _length(rows, reach, body, j + 0.5, i + 0.5, rays, solid, void) > 0.0:
+                if _length(rows, near, j + 0.5, i + 0.5, rays, intervals) > 0.0:
                     mask[i, j] = True
+
+
+@numba.njit(cache=True)
+def outline(rows, rays, shape):  # type: ignore[no-untyped-def]
+    """Return the rows and columns (i0, i1, j0, j1) of a window in which solids can be seen."""
+    reach = _reach(rows, rays)
+    return _window(reach, np.array([0, rows.shape[0], 0, 0, -1]), shape)

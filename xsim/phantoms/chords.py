@@ -82,6 +82,11 @@ def _prism(p, x, y, tx, ty):  # type: ignore[no-untyped-def]
             return p[7], p[8]
         return NONE
     gx, gy = cosine * tx + sine * ty, cosine * ty - sine * tx
+    ax, ay, bx, by = ox + p[7] * gx, oy + p[7] * gy, ox + p[8] * gx, oy + p[8] * gy
+    if max(abs(ax), abs(bx)) <= hx - r and max(abs(ay), abs(by)) <= hy - r:
+        return p[7], p[8]
+    if min(ax, bx) > hx or max(ax, bx) < -hx or min(ay, by) > hy or max(ay, by) < -hy:
+        return NONE
     # A rounded rectangle is the hull of two crossed rectangles and four discs: its interval is the hull of theirs.
     z0, z1 = FAR, -FAR
     for k in range(2):

@@ -8,19 +8,17 @@ from the edge, and a 4 x 4 mean of box-filtered samples in the edge band.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["COLUMNS", "box", "capsule", "cleared", "disc", "grown", "paint", "ring"]
+__all__ = ["COLUMNS", "box", "capsule", "cleared", "disc", "grown", "moved", "paint", "ring"]
 
 CAPSULE, BOX, RING = 0, 1, 2
 # kind, clear, then: capsule x0 y0 x1 y1 r | box cx cy hx hy angle corner | ring cx cy r_out r_in
 COLUMNS = 8
+# Side of the tiles in which large shapes are filled or skipped whole [px].
+TILE = 16
 Row = tuple[float, ...]
 
 
@@ -58,6 +56,13 @@ def grown(row: Row, by: float) -> Row:
         return (*row[:4], max(row[4] + by, 0.0), max(row[5] - by, 0.0), 0.0, 0.0)
     half_x, half_y = max(row[4] + by, 0.0), max(row[5] + by, 0.0)
     return (*row[:4], half_x, half_y, row[6], min(max(row[7] + by, 0.0), half_x, half_y))
+
+
+def moved(row: Row, dx: float, dy: float) -> Row:
+    """Return the shape shifted [mm]."""
+    if int(row[0]) == CAPSULE:
+        return (*row[:2], row[2] + dx, row[3] + dy, row[4] + dx, row[5] + dy, *row[6:])
+    return (*row[:2], row[2] + dx, row[3] + dy, *row[4:])
 
 
 @numba.njit(cache=True, inline="always")
@@ -115,10 +120,8 @@ def _edge(kind, p, u, v, sharpness):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _row_span(kind, p, reach_x, v):  # type: ignore[no-untyped-def]
-    """Return a range of u that holds every pixel of row v which the shape can touch."""
-    if kind != CAPSULE:
-        return p[0] - reach_x - 1.5, p[0] + reach_x + 1.5
+def _row_span(p, v):  # type: ignore[no-untyped-def]
+    """Return a range of u that holds every pixel of row v which a capsule can touch."""
     margin = p[4] + 1.5
     u0, v0, u1, v1 = p[0], p[1], p[2], p[3]
     if abs(v1 - v0) < 1e-9:
@@ -128,6 +131,20 @@ def _row_span(kind, p, reach_x, v):  # type: ignore[no-untyped-def]
     t1 = min(1.0, max(0.0, (v + margin - v0) / (v1 - v0)))
     low, high = u0 + t0 * (u1 - u0), u0 + t1 * (u1 - u0)
     return min(low, high) - margin, max(low, high) + margin
+
+
+@numba.njit(cache=True)
+def _run(coverage, kind, p, i, left, right, band, sharpness, clear):  # type: ignore[no-untyped-def]
+    """Draw a shape's pixels ``left`` to ``right`` of row i."""
+    for j in range(left, right):
+        d = _distance(kind, p, j + 0.5, i + 0.5)
+        if d > band:
+            continue
+        c = 1.0 if d < -band else _edge(kind, p, j + 0.5, i + 0.5, sharpness)
+        if clear:
+            coverage[i, j] = min(coverage[i, j], np.float32(1.0 - c))
+        else:
+            coverage[i, j] = max(coverage[i, j], np.float32(c))
 
 
 @numba.njit(cache=True)
@@ -153,22 +170,23 @@ def paint(coverage, rows, plane, soft_mm):  # type: ignore[no-untyped-def]
     for n in range(rows.shape[0]):
         kind, reach_x, reach_y = _to_pixels(rows[n], plane, p)
         clear = rows[n, 1] > 0.0
-        top, bottom = p[1] - reach_y, p[1] + reach_y
         if kind == CAPSULE:
-            top, bottom = min(top, p[3] - reach_y), max(bottom, p[3] + reach_y)
-        for i in range(max(0, int(top - 1.5)), min(height, int(bottom + 2.5))):
-            low, high = _row_span(kind, p, reach_x, i + 0.5)
-            for j in range(max(0, int(low)), min(width, int(high + 1.0))):
-                d = _distance(kind, p, j + 0.5, i + 0.5)
-                if d > band:
+            top, bottom = min(p[1], p[3]) - reach_y, max(p[1], p[3]) + reach_y
+            for i in range(max(0, int(top - 1.5)), min(height, int(bottom + 2.5))):
+                low, high = _row_span(p, i + 0.5)
+                _run(coverage, kind, p, i, max(0, int(low)), min(width, int(high + 1.0)), band, sharpness, clear)
+            continue
+        left, right = max(0, int(p[0] - reach_x - 1.5)), min(width, int(p[0] + reach_x + 2.5))
+        top, bottom = max(0, int(p[1] - reach_y - 1.5)), min(height, int(p[1] + reach_y + 2.5))
+        for i in range(top, bottom, TILE):
+            for j in range(left, right, TILE):
+                # A distance changes by no more than the way gone: the middle can speak for the tile.
+                d = _distance(kind, p, j + 0.5 * TILE, i + 0.5 * TILE)
+                if d > TILE + band:
                     continue
-                c = 1.0 if d < -band else _edge(kind, p, j + 0.5, i + 0.5, sharpness)
-                if clear:
-                    coverage[i, j] = min(coverage[i, j], np.float32(1.0 - c))
-                else:
-                    coverage[i, j] = max(coverage[i, j], np.float32(c))
-
-
-def as_rows(shapes: list[Row]) -> NDArray[np.float64]:
-    """Return shapes as the array that ``paint`` takes, shape (n, COLUMNS)."""
-    return np.array(shapes, dtype=np.float64).reshape(-1, COLUMNS)
+                i1, j1 = min(i + TILE, bottom), min(j + TILE, right)
+                if d < -TILE - band:
+                    coverage[i:i1, j:j1] = np.float32(0.0 if clear else 1.0)
+                    continue
+                for row in range(i, i1):
+                    _run(coverage, kind, p, row, j, j1, band, sharpness, clear)

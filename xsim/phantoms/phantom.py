@@ -100,7 +100,8 @@ class Phantom:
             )
         if not self.pixel_mm > 0:
             raise InputError(f"phantom '{self.name}': pixel {self.pixel_mm} mm: give a size above 0")
-        if maps.size and not (np.isfinite(maps).all() and float(maps.min()) >= 0.0):
+        # NaN fails both comparisons.
+        if maps.size and not (float(maps.min()) >= 0.0 and float(maps.max()) < np.inf):
             raise InputError(f"phantom '{self.name}': thickness below zero or not finite: give maps in mm, 0 or more")
 
     @property

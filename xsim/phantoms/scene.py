@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from xsim.phantoms.solids import Solid
     from xsim.phantoms.view import View
+    from xsim.phantoms.weave import Weave
 
 __all__ = ["Layer", "Scene"]
 
@@ -72,8 +73,18 @@ class _Body:
 
 @dataclass
 class Scene:
-    """Layers and bodies in the board's frame; ``render`` turns them into thickness maps."""
+    """Layers and bodies in the board's frame; ``render`` turns them into thickness maps.
 
+    Attributes
+    ----------
+    board_mm : float
+        Distance between the outer surfaces of the board [mm]: how far a pin must reach.
+    weave : Weave or None
+        Cloth of the laminate.
+    """
+
+    board_mm: float = 1.6
+    weave: Weave | None = None
     layers: list[Layer] = field(default_factory=list)
     bodies: list[_Body] = field(default_factory=list)
 
@@ -81,6 +92,13 @@ class Scene:
         """Add a layer and return it."""
         self.layers.append(layer)
         return layer
+
+    def sheet(self, material: str, thickness_mm: float, z_mm: float) -> Layer:
+        """Return the layer of this material, thickness and height, added now if it is the first of its kind."""
+        for layer in self.layers:
+            if (layer.material, layer.thickness_mm) == (material, thickness_mm) and abs(layer.z_mm - z_mm) < 1e-3:
+                return layer
+        return self.layer(Layer(material, thickness_mm, z_mm))
 
     def body(
         self,
@@ -105,7 +123,8 @@ class Scene:
         """Return the names of all materials, in the order of their first use."""
         names = [layer.material for layer in self.layers] + [b.material for b in self.bodies if b.material]
         hosts = [layer.displaces for layer in self.layers] + [b.displaces for b in self.bodies]
-        return tuple(dict.fromkeys([*names, *(host for host in hosts if host)]))
+        cloth = [self.weave.laminate, "E-glass", self.weave.resin] if self.weave else []
+        return tuple(dict.fromkeys([*names, *(host for host in hosts if host), *cloth]))
 
     def render(self, view: View) -> tuple[tuple[str, ...], NDArray[np.float32], tuple[float, ...]]:
         """Draw the scene.
@@ -123,20 +142,20 @@ class Scene:
         index = {name: k for k, name in enumerate(names)}
         maps = np.zeros((len(names), *view.shape), np.float32)
         heights = np.zeros((len(names), 2))
-        oblique = view.obliquity().astype(np.float32)
+        rays = view.rays()
         for layer in self.layers:
-            covered = layer.coverage(view)
-            covered *= oblique * np.float32(layer.thickness_mm)
-            maps[index[layer.material]] += covered
-            if layer.displaces:
-                maps[index[layer.displaces]] -= covered
-            path = float(covered.sum(dtype=np.float64))
+            host = index[layer.displaces] if layer.displaces else -1
+            path = casting.deposit(maps, index[layer.material], host, layer.coverage(view), layer.thickness_mm, rays)
             heights[index[layer.material]] += path, path * layer.z_mm
         if self.bodies:
             rows, bodies = _tables(self.bodies, index)
-            casting.cast(maps, heights, rows, bodies, view.rays())
+            casting.cast(maps, heights, rows, bodies, rays)
         # Coverage and casting round a shared edge differently by parts of a pixel: nothing may fall below zero.
         np.maximum(maps, 0.0, out=maps)
+        if self.weave:
+            self.weave.apply({name: maps[k] for name, k in index.items()}, view)
+            for name in ("E-glass", self.weave.resin):
+                heights[index[name]] = heights[index[self.weave.laminate]]
         kept = [k for k in range(len(names)) if maps[k].any()]
         mean = [heights[k, 1] / heights[k, 0] if heights[k, 0] > 0.0 else 0.0 for k in kept]
         if len(kept) < len(names):

@@ -15,6 +15,8 @@ __all__ = [
     "PRISM",
     "ROD",
     "SLAB",
+    "UPRIGHT",
+    "attitude",
     "block",
     "capped_rod",
     "cone",
@@ -105,37 +107,46 @@ def capped_rod(start: tuple[float, float, float], end: tuple[float, float, float
     return _rod(start, end, diameter, 1.0)
 
 
-def block(
-    centre: tuple[float, float, float],
-    size: tuple[float, float, float],
-    *,
-    angle: float = 0.0,
-    pitch: float = 0.0,
-    roll: float = 0.0,
-    diagonal: bool = False,
-) -> Solid:
-    """Return a box of any attitude [mm, rad]: roll about x, then pitch about y, then ``angle`` about z.
+Axes = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+UPRIGHT: Axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
-    ``diagonal`` keeps only the half below the plane through two opposite edges along y (a wedge, high at -x).
-    """
+
+def attitude(*, angle: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Axes:
+    """Return the three axes of a box that is rolled about x, then pitched about y, then turned about z [rad]."""
     ca, sa, cp, sp, cr, sr = (f(t) for t in (angle, pitch, roll) for f in (math.cos, math.sin))
-    axes = (
+    return (
         (ca * cp, sa * cp, -sp),
         (ca * sp * sr - sa * cr, sa * sp * sr + ca * cr, cp * sr),
         (ca * sp * cr + sa * sr, sa * sp * cr - ca * sr, cp * cr),
     )
+
+
+def block(
+    centre: tuple[float, float, float],
+    size: tuple[float, float, float],
+    axes: Axes = UPRIGHT,
+    *,
+    diagonal: bool = False,
+) -> Solid:
+    """Return a box of any attitude [mm].
+
+    ``diagonal`` keeps only the half below the plane through two opposite edges along its y axis: a wedge that is high
+    at its -x end.
+    """
     half = tuple(0.5 * s for s in size)
     box: tuple[float, ...] = ()
     for k in range(3):
         reach = sum(abs(axes[n][k]) * half[n] for n in range(3))
         box += (centre[k] - reach, centre[k] + reach)
     flat = tuple(component for axis in axes for component in axis)
-    return _row(SLAB, box, min(size), (*centre, *half, *flat, float(diagonal)))
+    # What lies flat is as thin as it looks from above: an axis counts by its part across the rays.
+    thin = min(s / max(math.hypot(axis[0], axis[1]), 0.05) for s, axis in zip(size, axes, strict=True))
+    return _row(SLAB, box, thin, (*centre, *half, *flat, float(diagonal)))
 
 
 def wedge(x: float, y: float, z: float, length: float, width: float, height: float, *, angle: float = 0.0) -> Solid:
     """Return a ramp standing on height z: ``height`` at its -x end, falling to 0 at +x [mm, rad]."""
-    return block((x, y, z + 0.5 * height), (length, width, height), angle=angle, diagonal=True)
+    return block((x, y, z + 0.5 * height), (length, width, height), attitude(angle=angle), diagonal=True)
 
 
 def _ellipsoid_volume(p: Solid) -> float:

@@ -1,0 +1,1 @@
+"""Board design: rules, placement, routing and pours, valid by construction."""

@@ -1,0 +1,123 @@
+"""Placement: anchors first, small parts around them, courtyards never overlapping."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from xsim.phantoms.parts.catalogue import FAMILIES
+from xsim.phantoms.parts.part import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from xsim.phantoms.design.layout import Layout
+    from xsim.phantoms.parts.part import Part
+
+__all__ = ["ANCHORS", "SMALL", "place_parts"]
+
+# family -> weight among the large and among the small parts
+ANCHORS: dict[str, float] = {
+    "bga": 0.30,
+    "leadless": 0.15,
+    "gull-wing": 0.20,
+    "chip-on-board": 0.07,
+    "header": 0.07,
+    "socket": 0.05,
+    "shield": 0.03,
+    "electrolytic": 0.04,
+    "power-inductor": 0.05,
+    "screw": 0.04,
+}
+SMALL: dict[str, float] = {
+    "resistor": 0.38,
+    "mlcc": 0.38,
+    "chip-inductor": 0.06,
+    "tantalum": 0.05,
+    "crystal": 0.04,
+    "gull-wing": 0.05,
+    "leadless": 0.04,
+}
+GRID_MM = 0.1
+TRIES = 40
+
+
+def _choose(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
+    total = sum(weights.values())
+    return str(rng.choice(list(weights), p=[w / total for w in weights.values()]))
+
+
+class _Floor:
+    """What is taken on both sides of the board, as boxes."""
+
+    def __init__(self) -> None:
+        self._boxes: tuple[list[tuple[float, float, float, float]], ...] = ([], [])
+
+    def take(self, sides: tuple[int, ...], box: tuple[float, float, float, float]) -> bool:
+        """Take a box (x0, y0, x1, y1) on the given sides if it is free there."""
+        for side in sides:
+            for other in self._boxes[side]:
+                if box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]:
+                    return False
+        for side in sides:
+            self._boxes[side].append(box)
+        return True
+
+
+def _is_through(part: Part) -> bool:
+    return any(pad.drill_mm > 0.0 for pad in part.pads)
+
+
+def _try_place(
+    layout: Layout, floor: _Floor, rng: np.random.Generator, part: Part, near: tuple[float, float, float] | None
+) -> bool:
+    """Put a part on a free spot, around a point (x, y, sigma) if one is given."""
+    width, height = part.courtyard_mm
+    x0, y0, x1, y1 = layout.outline
+    through = _is_through(part)
+    below = bool(rng.random() < (0.3 if near else 0.12)) and not through
+    for _ in range(TRIES):
+        eighths = 2 * int(rng.integers(4)) if rng.random() < 0.96 else int(rng.integers(8))
+        angle = 0.25 * math.pi * eighths
+        reach_x = 0.5 * (abs(math.cos(angle)) * width + abs(math.sin(angle)) * height)
+        reach_y = 0.5 * (abs(math.sin(angle)) * width + abs(math.cos(angle)) * height)
+        margin_x, margin_y = reach_x + layout.rule.edge_mm, reach_y + layout.rule.edge_mm
+        if x1 - x0 <= 2.0 * margin_x or y1 - y0 <= 2.0 * margin_y:
+            return False
+        if near is None:
+            x, y = rng.uniform(x0 + margin_x, x1 - margin_x), rng.uniform(y0 + margin_y, y1 - margin_y)
+        else:
+            x, y = near[0] + near[2] * rng.normal(), near[1] + near[2] * rng.normal()
+            if not (x0 + margin_x < x < x1 - margin_x and y0 + margin_y < y < y1 - margin_y):
+                continue
+        x, y = round(x / GRID_MM) * GRID_MM, round(y / GRID_MM) * GRID_MM
+        box = (x - reach_x, y - reach_y, x + reach_x, y + reach_y)
+        if floor.take((0, 1) if through else (0 if below else 1,), box):
+            layer = 0 if below else layout.stackup.layers - 1
+            half = 0.5 * layout.stackup.copper_mm[layer]
+            surface = layout.stackup.z_mm[layer] + (-half if below else half)
+            layout.add_part(part, Frame(x, y, angle, surface, below), layer)
+            return True
+    return False
+
+
+def place_parts(layout: Layout, rng: np.random.Generator, *, anchors: int, small: int) -> None:
+    """Place up to ``anchors`` large and ``small`` small parts on a layout.
+
+    Most small parts gather around the anchors, some of them on the far side, as decoupling capacitors do.
+    """
+    floor = _Floor()
+    for k in range(anchors):
+        family = "bga" if k == 0 and rng.random() < 0.45 else _choose(rng, ANCHORS)
+        _try_place(layout, floor, rng, FAMILIES[family](rng), None)
+    centres = [(item.frame.x, item.frame.y, 0.45 * max(item.part.courtyard_mm) + 2.0) for item in layout.placed]
+    while small > 0:
+        part = FAMILIES[_choose(rng, SMALL)](rng)
+        # Rows of the same part are what boards are full of.
+        batch = min(small, 1 + int(rng.geometric(0.45)))
+        near = centres[int(rng.integers(len(centres)))] if centres and rng.random() < 0.75 else None
+        for _ in range(batch):
+            _try_place(layout, floor, rng, part, near)
+        small -= batch

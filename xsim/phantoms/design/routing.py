@@ -1,0 +1,241 @@
+"""Nets and their tracks: who is joined with whom, fan-out to the planes, routing, and widening where there is room."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xsim.phantoms import flat
+from xsim.phantoms.design import maze
+from xsim.phantoms.design.layout import GROUND, POWER, Layout, Terminal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Router", "fan_out", "join_nets", "widen_tracks"]
+
+# A path between cell centres may pass an obstacle closer than its cells do: this much of a cell.
+SCALLOP = 0.16
+VIA_PRICE, LEAN = 9.0, 0.35
+LIMIT = 14000
+
+
+def join_nets(layout: Layout, rng: np.random.Generator, power_share: float) -> list[tuple[Terminal, Terminal | None]]:
+    """Decide which terminals are joined, and give joined ones one net.
+
+    Returns
+    -------
+    list of (terminal, terminal or None)
+        Connections to route; None stands for a track that leaves the view.
+    """
+    signals = [t for t in layout.terminals if t.role == "signal"]
+    rename: dict[int, int] = {}
+    links: list[tuple[Terminal, Terminal | None]] = []
+    place = np.array([(t.x, t.y) for t in signals]).reshape(-1, 2)
+    free = np.ones(len(signals), dtype=bool)
+    for k in rng.permutation(len(signals)):
+        if not free[k]:
+            continue
+        free[k] = False
+        one = signals[k]
+        chance = rng.random()
+        if chance < power_share:
+            rename[one.net] = POWER
+            continue
+        if chance < power_share + 0.06:
+            continue
+        if chance > 0.65:
+            links.append((one, None))
+            continue
+        distance = np.hypot(*(place - place[k]).T) + 1e3 * ~free
+        for other in np.argsort(distance)[: 2 + int(rng.integers(6))]:
+            two = signals[other]
+            if free[other] and two.part != one.part and distance[other] < 12.0:
+                free[other] = False
+                rename[two.net] = one.net
+                links.append((one, two))
+                break
+        else:
+            links.append((one, None))
+    _rename(layout, rename)
+    return links
+
+
+def _rename(layout: Layout, rename: dict[int, int]) -> None:
+    """Give copper, holes and terminals their final nets."""
+    table = np.arange(layout.next_net)
+    table[list(rename)] = list(rename.values())
+    for copper in layout.copper:
+        copper.nets[:] = table[copper.nets]
+    layout.holes = [type(h)(h.x, h.y, h.drill, h.land, int(table[h.net]), h.pin) for h in layout.holes]
+    layout.terminals = [
+        Terminal(t.x, t.y, t.across, int(table[t.net]), t.layer, t.role, t.part) for t in layout.terminals
+    ]
+
+
+def fan_out(layout: Layout, rng: np.random.Generator) -> None:
+    """Drill a via beside every surface land of a plane's net, and join them by a short track (a dog-bone)."""
+    rule = layout.rule
+    for terminal in layout.terminals:
+        if terminal.net not in (GROUND, POWER) or terminal.layer < 0:
+            continue
+        if terminal.across > 1.2:
+            _stitch(layout, terminal)
+            continue
+        start = int(rng.integers(4))
+        reach = 0.5 * terminal.across + 0.5 * rule.pad_mm
+        for distance in (reach + 0.02, 1.25 * reach, 1.6 * reach, reach + 0.8):
+            if any(_dog_bone(layout, terminal, distance, (2 * start + k) % 8) for k in (1, 3, 5, 7, 0, 2, 4, 6)):
+                break
+
+
+def _stitch(layout: Layout, terminal: Terminal) -> None:
+    """Drill a field of vias into a large land."""
+    pitch = max(1.0, 2.2 * layout.rule.pad_mm)
+    count = int((terminal.across - layout.rule.pad_mm) / pitch) + 1
+    for i in range(count):
+        for j in range(count):
+            x = terminal.x + (i - 0.5 * (count - 1)) * pitch
+            y = terminal.y + (j - 0.5 * (count - 1)) * pitch
+            if layout.admits_via(x, y, terminal.net):
+                layout.add_via(x, y, terminal.net)
+
+
+def _dog_bone(layout: Layout, terminal: Terminal, distance: float, eighth: int) -> bool:
+    angle = 0.25 * math.pi * eighth
+    x, y = terminal.x + distance * math.cos(angle), terminal.y + distance * math.sin(angle)
+    width = min(max(layout.rule.width_mm, 0.6 * terminal.across), 0.3)
+    track = [flat.capsule(terminal.x, terminal.y, x, y, max(width, layout.rule.width_mm))]
+    if not layout.admits_via(x, y, terminal.net) or not layout.admits_tracks(terminal.layer, track, terminal.net):
+        return False
+    layout.add_via(x, y, terminal.net)
+    layout.add_tracks(terminal.layer, track, terminal.net)
+    return True
+
+
+class Router:
+    """Routes connections on a grid, and accepts a path only if the exact check does."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.cell = layout.rule.grid_mm
+        x0, y0, x1, y1 = layout.outline
+        margin = layout.rule.edge_mm + 0.5 * layout.rule.pad_mm
+        self.x0, self.y0 = x0 + margin, y0 + margin
+        nx, ny = int((x1 - x0 - 2.0 * margin) / self.cell), int((y1 - y0 - 2.0 * margin) / self.cell)
+        self.shape = (max(ny, 1), max(nx, 1))
+        self.layers = layout.signal_layers
+        self.owner = np.full((len(self.layers), *self.shape), maze.FREE, dtype=np.int64)
+        self.drillable = np.full(self.shape, maze.FREE, dtype=np.int64)
+        self._claimed = [0] * len(self.layers)
+        cells = len(self.layers) * self.shape[0] * self.shape[1]
+        self._work = np.full(cells, np.inf), np.zeros(cells, np.int64), np.zeros(cells, np.int64)
+        self._plane = np.array([self.cell, 0.0, self.x0, self.y0])
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Claim the cells around copper that was added since the last call."""
+        rule = self.layout.rule
+        track = (0.5 * rule.width_mm + rule.space_mm) / self.cell + SCALLOP
+        via = (0.5 * rule.pad_mm + rule.space_mm) / self.cell
+        for k, layer in enumerate(self.layers):
+            copper = self.layout.copper[layer]
+            start, self._claimed[k] = self._claimed[k], copper.count
+            rows, nets = copper.rows[start:], copper.nets[start:]
+            maze.claim(self.owner[k], rows, nets, track, self._plane)
+            maze.claim(self.drillable, rows, nets, via, self._plane)
+
+    def _cell_of(self, x: float, y: float) -> tuple[int, int]:
+        ny, nx = self.shape
+        column = min(nx - 1, max(0, int((x - self.x0) / self.cell)))
+        return min(ny - 1, max(0, int((y - self.y0) / self.cell))), column
+
+    def _point_of(self, row: int, column: int) -> tuple[float, float]:
+        return self.x0 + (column + 0.5) * self.cell, self.y0 + (row + 0.5) * self.cell
+
+    def _cell_at(self, terminal: Terminal) -> tuple[int, int, int]:
+        level = self.layers.index(terminal.layer) if terminal.layer >= 0 else -1
+        return level, *self._cell_of(terminal.x, terminal.y)
+
+    def route(self, one: Terminal, two: Terminal | None, rng: np.random.Generator) -> bool:
+        """Route from a terminal to another, or out of the view; say whether it succeeded."""
+        level, *cell = self._cell_at(one)
+        start = (max(level, 0), *cell)
+        goal = (-1, *self._way_out(one, rng)) if two is None else self._cell_at(two)
+        path = maze.search(self.owner, self.drillable, one.net, start, goal, VIA_PRICE, LEAN, LIMIT, *self._work)
+        if len(path) < 2:
+            return False
+        return self._lay(path, one, two)
+
+    def _way_out(self, one: Terminal, rng: np.random.Generator) -> tuple[int, int]:
+        """Return a cell on the side of the grid that is nearest, with a chance for the others."""
+        ny, nx = self.shape
+        row, column = self._cell_of(one.x, one.y)
+        away = np.array([column, nx - 1 - column, row, ny - 1 - row]) * rng.uniform(0.6, 1.6, 4)
+        slip = int(rng.normal(0.0, 4.0 / self.cell))
+        side = int(np.argmin(away))
+        if side < 2:
+            return min(ny - 1, max(0, row + slip)), (0, nx - 1)[side]
+        return (0, ny - 1)[side - 2], min(nx - 1, max(0, column + slip))
+
+    def _lay(self, path: NDArray[np.int64], one: Terminal, two: Terminal | None) -> bool:
+        """Turn a path into tracks and vias if the exact check admits all of them."""
+        width, net = self.layout.rule.width_mm, one.net
+        points = [(int(level), *self._point_of(int(row), int(column))) for level, row, column in path]
+        tracks: dict[int, list[flat.Row]] = {}
+        vias = []
+        corners = _corners(points)
+        for (level, x, y), (next_level, nx, ny) in pairwise(corners):
+            if level != next_level:
+                vias.append((x, y))
+            else:
+                tracks.setdefault(level, []).append(flat.capsule(x, y, nx, ny, width))
+        for terminal, (level, x, y) in ((one, points[0]), (two, points[-1])):
+            if terminal is not None:
+                tracks.setdefault(level, []).append(flat.capsule(terminal.x, terminal.y, x, y, width))
+        layout = self.layout
+        if not all(layout.admits_tracks(self.layers[level], rows, net) for level, rows in tracks.items()):
+            return False
+        for k, (x, y) in enumerate(vias):
+            # Vias of one path, too, must not come too close to one another.
+            close = any(math.hypot(x - u, y - v) < layout.rule.pad_mm + layout.rule.hole_mm for u, v in vias[:k])
+            if close or not layout.admits_via(x, y, net):
+                return False
+        for level, rows in tracks.items():
+            layout.add_tracks(self.layers[level], rows, net)
+        for x, y in vias:
+            layout.add_via(x, y, net)
+        self.refresh()
+        return True
+
+
+def _corners(points: list[tuple[int, float, float]]) -> list[tuple[int, float, float]]:
+    """Drop the points at which a path runs straight on."""
+    kept = [points[0]]
+    for before, at, after in zip(points, points[1:], points[2:], strict=False):
+        flat_run = before[0] == at[0] == after[0]
+        straight = abs((at[1] - before[1]) * (after[2] - at[2]) - (at[2] - before[2]) * (after[1] - at[1])) < 1e-9
+        if not (flat_run and straight):
+            kept.append(at)
+    kept.append(points[-1])
+    return kept
+
+
+def widen_tracks(layout: Layout, rng: np.random.Generator, share: float) -> None:
+    """Widen the tracks of a share of the nets to 0.2-1.2 mm where the clearance allows it."""
+    chosen = set(np.flatnonzero(rng.random(layout.next_net) < share).tolist())
+    wish = rng.lognormal(-1.0, 0.45, layout.next_net)
+    for k in layout.signal_layers:
+        copper = layout.copper[k]
+        for index in range(copper.count):
+            net, row = int(copper.nets[index]), tuple(copper.rows[index].tolist())
+            if net not in chosen or int(row[0]) != flat.CAPSULE:
+                continue
+            room = copper.clearance(row, net, layout.rule.space_mm + 1.5) - layout.rule.space_mm - 1e-6
+            # The outline's rule needs no check of its own: the grid keeps tracks half a via inside it.
+            by = min(room, 0.5 * float(np.clip(wish[net], 0.15, 1.2)) - row[6], 0.5 * layout.rule.pad_mm)
+            if by > 0.0:
+                copper.widen(index, flat.grown(row, by))

@@ -1,0 +1,232 @@
+"""Ball grid arrays: balls, lands on both sides, substrate, die, wires, and what goes wrong in their joints."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from xsim.phantoms import flat
+from xsim.phantoms.parts.dies import draw_die
+from xsim.phantoms.parts.part import Frame, Job, Pad, Part
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from xsim.phantoms.solids import Solid
+
+__all__ = ["BALLS", "Bga", "bga"]
+
+# pitch -> ball diameter [mm]
+BALLS = {1.27: 0.76, 1.0: 0.60, 0.8: 0.46, 0.65: 0.40, 0.5: 0.30, 0.4: 0.25}
+# Share of the joint's area that all voids of a ball together may take, and the champagne voids' size [mm].
+MOST_VOIDS, CHAMPAGNE_MM = 0.45, (0.02, 0.05)
+
+
+@dataclass(frozen=True)
+class Bga(Part):
+    """A ball grid array of ``columns`` x ``rows`` sites, without the ``missing`` ones [mm]."""
+
+    pitch: float
+    ball: float
+    columns: int
+    rows: int
+    missing: frozenset[tuple[int, int]] = frozenset()
+    mould: float = 0.8
+    die: float = 0.4
+    sites: tuple[tuple[int, int], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        sites = [(i, j) for j in range(self.rows) for i in range(self.columns) if (i, j) not in self.missing]
+        object.__setattr__(self, "sites", tuple(sites))
+
+    def place(self, i: int, j: int) -> tuple[float, float]:
+        """Return a site's centre [mm]."""
+        return (i - 0.5 * (self.columns - 1)) * self.pitch, (j - 0.5 * (self.rows - 1)) * self.pitch
+
+    @property
+    def land(self) -> float:
+        """Return the diameter of the lands on board and package [mm]."""
+        return 0.78 * self.ball
+
+    @property
+    def standoff(self) -> float:
+        """Return the height of the collapsed ball [mm]."""
+        return 0.78 * self.ball
+
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """Return the package's width and height [mm]."""
+        return (self.columns + 0.4) * self.pitch, (self.rows + 0.4) * self.pitch
+
+    @property
+    def pads(self) -> tuple[Pad, ...]:
+        """Return one round land a site; corners of the inner field are power and ground."""
+        inner = min(self.columns, self.rows) * 0.3
+        found = []
+        for i, j in self.sites:
+            x, y = self.place(i, j)
+            depth = min(i, j, self.columns - 1 - i, self.rows - 1 - j)
+            role = "ground" if depth >= inner or (i + 2 * j) % 5 == 0 else "signal"
+            found.append(Pad(x, y, self.land, self.land, 0.5 * self.land, role=role))
+        return tuple(found)
+
+    @property
+    def courtyard_mm(self) -> tuple[float, float]:
+        """Return the package plus 0.5 mm all round."""
+        width, height = self.size_mm
+        return width + 1.0, height + 1.0
+
+    def draw(self, frame: Frame, job: Job) -> None:
+        """Draw every ball with its voids, then the package above."""
+        radii = {site: 0.5 * self.ball * (1.0 + 0.025 * float(job.rng.normal())) for site in self.sites}
+        bridged = self._bridges(job)
+        done: set[tuple[int, int]] = set()
+        for site in self.sites:
+            if site in done:
+                continue
+            partner = bridged.get(site)
+            if partner is not None and partner not in done:
+                self._draw_bridge(frame, job, (site, partner), radii)
+                done |= {site, partner}
+            else:
+                self._draw_ball(frame, job, site, radii[site])
+        self._draw_package(frame, job)
+
+    def _bridges(self, job: Job) -> dict[tuple[int, int], tuple[int, int]]:
+        present = set(self.sites)
+        pairs = {}
+        for i, j in self.sites:
+            neighbour = (i + 1, j)
+            if neighbour in present and job.log.strikes("ball-bridge"):
+                pairs[i, j] = neighbour
+        return pairs
+
+    def _barrel(self, frame: Frame, x: float, y: float, radius: float, high: float, low: float = 0.0) -> Solid:
+        """Return a collapsed ball between its lands: an ellipsoid cut where it is as wide as the land."""
+        half = 0.5 * (high - low)
+        cut = 1.0 - min(0.95, 0.5 * self.land / radius) ** 2
+        return frame.ellipsoid(x, y, low + half, radius, radius, half / math.sqrt(cut), low=low, high=high)
+
+    def _draw_ball(self, frame: Frame, job: Job, site: tuple[int, int], radius: float) -> None:
+        rng, log = job.rng, job.log
+        x, y = self.place(*site)
+        x, y = x + 0.02 * float(rng.normal()), y + 0.02 * float(rng.normal())
+        ball = self._barrel(frame, x, y, radius, self.standoff)
+        if log.strikes("ball-missing"):
+            cap = frame.ellipsoid(x, y, 0.0, 0.5 * self.land, 0.5 * self.land, 0.06, low=0.0)
+            job.scene.body(job.solder, [cap])
+            log.mark("ball-missing", [ball], 100.0)
+        elif log.strikes("head-in-pillow"):
+            self._draw_pillow(frame, job, x, y, radius)
+        elif log.strikes("ball-double"):
+            angle = float(log.rng.uniform(0.0, 2.0 * math.pi))
+            other = self._barrel(
+                frame, x + radius * math.cos(angle), y + radius * math.sin(angle), 0.9 * radius, self.standoff
+            )
+            job.scene.body(job.solder, [ball, other])
+            log.mark("ball-double", [other], 0.0)
+        else:
+            job.scene.body(job.solder, [ball], voids=self._voids(frame, job, x, y, radius))
+
+    def _draw_pillow(self, frame: Frame, job: Job, x: float, y: float, radius: float) -> None:
+        """Draw a ball that rests on its paste without wetting it."""
+        rng = job.log.rng
+        gap, offset = float(rng.uniform(0.01, 0.04)), float(rng.uniform(0.0, 0.1))
+        rise = 0.3 * self.standoff
+        head = frame.ellipsoid(x, y, rise + radius, radius, radius, radius, low=rise + gap, high=self.standoff)
+        paste = frame.ellipsoid(x + offset, y, 0.0, 0.55 * self.land, 0.55 * self.land, rise + 0.05, low=0.0)
+        # The ball leaves a dent in the paste.
+        dent = frame.ellipsoid(x, y, rise + radius, radius, radius, radius)
+        job.scene.body(job.solder, [head])
+        job.scene.body(job.solder, [paste], voids=[dent])
+        job.log.mark("head-in-pillow", [head], gap)
+
+    def _voids(self, frame: Frame, job: Job, x: float, y: float, radius: float) -> list[Solid]:
+        """Return the bubbles of one joint: up to four of some size, sometimes a froth at the land."""
+        rng = job.log.rng
+        if not job.log.strikes("ball-void"):
+            return []
+        bubbles: list[Solid] = []
+        area = 0.0
+        for _ in range(1 + min(3, int(rng.poisson(0.7)))):
+            r = radius * min(0.62, max(0.06, float(rng.lognormal(-1.45, 0.5))))
+            if area + (r / radius) ** 2 > MOST_VOIDS or 2.0 * r > 0.9 * self.standoff:
+                continue
+            area += (r / radius) ** 2
+            rho, angle = (0.9 * radius - r) * math.sqrt(float(rng.random())), float(rng.uniform(0.0, 2.0 * math.pi))
+            z = float(rng.uniform(r, self.standoff - r))
+            bubbles.append(frame.ellipsoid(x + rho * math.cos(angle), y + rho * math.sin(angle), z, r, r, r))
+        if float(rng.random()) < 0.15:
+            for _ in range(int(rng.integers(6, 16))):
+                r = 0.5 * float(rng.uniform(*CHAMPAGNE_MM))
+                rho, angle = 0.42 * self.land * math.sqrt(float(rng.random())), float(rng.uniform(0.0, 2.0 * math.pi))
+                px, py = x + rho * math.cos(angle), y + rho * math.sin(angle)
+                bubbles.append(frame.ellipsoid(px, py, r, r, r, r))
+        if area > 0.0:
+            big = [b for b in bubbles if b[7] > 2.0 * CHAMPAGNE_MM[1]]
+            job.log.mark("ball-void", big or bubbles, 100.0 * area)
+        return bubbles
+
+    def _draw_bridge(
+        self,
+        frame: Frame,
+        job: Job,
+        pair: tuple[tuple[int, int], tuple[int, int]],
+        radii: dict[tuple[int, int], float],
+    ) -> None:
+        """Draw two balls that ran together: one body with a lighter belly between them."""
+        rng = job.log.rng
+        thick = self.ball * float(rng.uniform(0.5, 0.9)) * 0.8
+        (x0, y0), (x1, y1) = self.place(*pair[0]), self.place(*pair[1])
+        z = max(0.5 * thick, float(rng.uniform(0.35, 0.6)) * self.standoff)
+        neck = frame.rod((x0, y0, z), (x1, y1, z), min(thick, 2.0 * z))
+        balls = [self._barrel(frame, *self.place(*site), radii[site], self.standoff) for site in pair]
+        voids = [v for site in pair for v in self._voids(frame, job, *self.place(*site), radii[site])]
+        job.scene.body(job.solder, [*balls, neck], voids=voids)
+        job.log.mark("ball-bridge", [neck], thick)
+
+    def _draw_package(self, frame: Frame, job: Job) -> None:
+        """Draw package lands, substrate with its copper, die with wires, mould."""
+        width, height = self.size_mm
+        low = self.standoff
+        top = low + 0.36
+        job.scene.body("FR-4-HF", [frame.prism(0.0, 0.0, low, top, width, height, corner=0.1)])
+        lands = job.scene.sheet("Cu", 0.018, frame.heights(low, low + 0.018)[0])
+        for i, j in self.sites:
+            x, y = self.place(i, j)
+            px, py, _ = frame.point(x, y)
+            lands.shapes.append(flat.disc(px, py, 1.1 * self.land))
+        emc = frame.prism(0.0, 0.0, top, top + self.mould, 0.94 * width, 0.94 * height, corner=0.2)
+        job.scene.body("EMC", [emc])
+        side = self.die * min(width, height)
+        fingers = 0.5 * side + float(job.rng.uniform(0.8, 1.6))
+        if fingers < 0.45 * min(width, height):
+            draw_die(frame, job, base=top, side=side, fingers=fingers, host="EMC", per_side=int(side / 0.14))
+
+
+def bga(rng: np.random.Generator) -> Bga:
+    """Draw an array of 0.4 to 1.27 mm pitch, full or with an empty belt or middle."""
+    pitch = float(rng.choice(list(BALLS), p=[0.12, 0.22, 0.3, 0.12, 0.16, 0.08]))
+    most = min(24, int(19.0 / pitch))
+    columns = int(rng.integers(min(8, most - 1), most))
+    rows = columns if rng.random() < 0.8 else max(6, columns - 3)
+    style = str(rng.choice(["full", "middle", "belt"], p=[0.45, 0.3, 0.25]))
+    missing = set()
+    keep, middle = max(3, columns // 4), min(columns, rows) // 6
+    for i in range(columns):
+        for j in range(rows):
+            depth = min(i, j, columns - 1 - i, rows - 1 - j)
+            heart = max(abs(i - 0.5 * (columns - 1)), abs(j - 0.5 * (rows - 1))) < middle + 0.6
+            if style != "full" and depth >= keep and not (style == "belt" and heart):
+                missing.add((i, j))
+    missing.add((0, 0))
+    return Bga(
+        pitch,
+        BALLS[pitch],
+        columns,
+        rows,
+        frozenset(missing),
+        mould=float(rng.uniform(0.5, 1.1)),
+        die=float(rng.uniform(0.25, 0.5)),
+    )
