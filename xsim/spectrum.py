@@ -126,7 +126,6 @@ class Spectrum:
         }
 
 
-@lru_cache(maxsize=32)
 def tungsten_spectrum(
     kvp: float = 70.0,
     filters: Filters = (("Al", 2.5),),
@@ -157,9 +156,15 @@ def tungsten_spectrum(
     check_range("anode angle", anode_angle_deg, *ANODE_ANGLE_RANGE_DEG, "degrees")
     if model not in MODELS:
         raise UnknownNameError("spectrum model", model, MODELS)
-    energy, fluence, kerma = _bare_tube(float(kvp), float(anode_angle_deg), model)
-    fluence = fluence / float(fluence @ kerma)
-    spectrum = Spectrum(energy, fluence, kerma, float(kvp), (), float(anode_angle_deg), model)
+    # One object for one beam, however it was asked for: detector responses are cached by it.
+    plain = tuple((str(name), float(thickness_mm)) for name, thickness_mm in filters)
+    return _filtered_tube(float(kvp), plain, float(anode_angle_deg), model)
+
+
+@lru_cache(maxsize=32)
+def _filtered_tube(kvp: float, filters: Filters, anode_angle_deg: float, model: str) -> Spectrum:
+    energy, fluence, kerma = _bare_tube(kvp, anode_angle_deg, model)
+    spectrum = Spectrum(energy, fluence / float(fluence @ kerma), kerma, kvp, (), anode_angle_deg, model)
     for name, thickness_mm in filters:
         spectrum = spectrum.filtered(name, thickness_mm)
     return spectrum
