@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -64,15 +66,16 @@ def make(
         payload: dict[str, Any] = {"path": out, "n": plan.n, "size": plan.width, "estimated_bytes": int(size_GB * 1e9)}
         emit_json("dataset.make", payload) if json_ else say(f"{out}: would hold {plan.n} pairs, {size_GB:.2f} GB")
         return
-    summary = make_store(
-        SimulatedMaker(settings, plan.seed),
-        plan,
-        out,
-        executor=ProcessPool(workers),
-        resume=resume,
-        force=force,
-        progress=None if json_ else _Progress(),
-    )
+    with _kept(out):
+        summary = make_store(
+            SimulatedMaker(settings, plan.seed),
+            plan,
+            out,
+            executor=ProcessPool(workers),
+            resume=resume,
+            force=force,
+            progress=None if json_ else _Progress(),
+        )
     facts = _facts(out)
     if json_:
         emit_json("dataset.make", {**facts, "seconds": summary.seconds, "pairs_per_s": summary.pairs_per_s})
@@ -111,6 +114,16 @@ def verify(
         say(f"{store}: {report.checked} files checked, {len(report.problems) or 'no'} problems")
     if not report.ok:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _kept(out: str) -> Iterator[None]:
+    """Say, when the work is interrupted, that nothing done is lost."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        say(f"{out}: interrupted: the shards that are done are kept, go on with --resume")
+        raise
 
 
 def _facts(path: str) -> dict[str, Any]:

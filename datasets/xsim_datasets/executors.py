@@ -69,6 +69,7 @@ class ProcessPool:
                 yield from self._results(pool, function, tasks, children)
                 finished = True
             except BrokenProcessPool as error:
+                pool.shutdown(wait=True)  # only then is it known how each of them ended
                 raise EnvironmentFaultError(_obituary(children)) from error
             finally:
                 if not finished:
@@ -88,7 +89,8 @@ class ProcessPool:
         others = set(multiprocessing.active_children())
         waiting: set[Future[int]] = set()
         for task in tasks:
-            waiting.add(pool.submit(function, task))
+            with _interrupts_held():
+                waiting.add(pool.submit(function, task))
             children |= set(multiprocessing.active_children()) - others
             # Two tasks a worker keep it busy; a million futures would only fill the memory.
             while len(waiting) >= 2 * self.workers:
@@ -121,6 +123,16 @@ def _single_threaded_children() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let processes that start meanwhile never see Ctrl-C, not even while they import; ours comes afterwards."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _start_worker() -> None:

@@ -97,7 +97,8 @@ def make_store(
     started = time.monotonic()
     work = _work_folder(target)
     identity = {"plan": plan.to_dict(), "versions": versions()}
-    _check_target(target, identity, resume=resume, force=force)
+    if _stands_already(target, identity, resume=resume, force=force):
+        return Summary(target, plan.n, time.monotonic() - started, 0, Manifest.read(open_folder(target)).digest)
     with _locked(work):
         made = 0
         if not _begin(work, plan, identity, resume=resume, force=force):
@@ -121,21 +122,30 @@ def _locked(work: Folder) -> AbstractContextManager[None]:
     return work.locked() if isinstance(work, LocalFolder) else nullcontext()
 
 
-def _check_target(target: str, identity: Mapping[str, Any], *, resume: bool, force: bool) -> None:
-    """Refuse, before any work, a local target that must not be written."""
+def _stands_already(target: str, identity: Mapping[str, Any], *, resume: bool, force: bool) -> bool:
+    """Refuse, before any work, a local target that must not be written; return whether it is the wanted store."""
     if is_url(target):
-        return
+        return False
     final = Path(target)
     if not final.absolute().parent.is_dir():
         raise InputError(f"{target}: its folder does not exist: make {final.absolute().parent} first")
     if final.is_symlink():
         raise InputError(f"{target}: is a link: give the path of the store itself")
     if not final.exists():
-        return
+        return False
     if not (final / MANIFEST_KEY).is_file():
         raise InputError(f"{target}: exists and is no store of xsim, it is never replaced: give another output")
-    if not force and not (resume and _identity_of(LocalFolder(final)) == _canonical(identity)):
+    same = resume and _identity_of(LocalFolder(final)) == _canonical(identity)
+    if not force and not same:
         raise InputError(f"{target}: exists already: give another output or --force")
+    if same:
+        shutil.rmtree(_replaced(final), ignore_errors=True)
+    return same
+
+
+def _replaced(final: Path) -> Path:
+    """Return where the store that ``--force`` replaces waits until its successor has the name."""
+    return final.with_name(f".{final.name}.replaced-by-xsim")
 
 
 def _canonical(identity: Mapping[str, Any]) -> bytes:
@@ -246,11 +256,11 @@ def _publish(work: Folder, target: str) -> str:
         with suppress(FileNotFoundError):
             (work.path / PARTS).rmdir()
         final = Path(target)
-        old = final.with_name(f"{final.name}.replaced")
+        old = _replaced(final)
         if final.exists():
+            shutil.rmtree(old, ignore_errors=True)
             final.rename(old)
         work.path.rename(final)
         sync_folder(final.absolute().parent)
-        if old.exists():
-            shutil.rmtree(old)
+        shutil.rmtree(old, ignore_errors=True)
     return manifest.digest
