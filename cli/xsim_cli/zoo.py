@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from xsim_cli import zoo_run
 from xsim_cli.common import DebugOption, JsonOption, emit_json, say
 from xsim_cli.zoo_run import register as register_run
 
@@ -107,3 +108,6 @@ def train(
 
 
 register_run(app)
+
+
+zoo_run.register(app)

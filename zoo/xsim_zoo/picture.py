@@ -49,7 +49,11 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
     after = restored.image.reshape(-1, *before.shape)[0]
     figure = Figure(figsize=(14.0, 12.0), layout="constrained")
     FigureCanvasAgg(figure)
-    rows: list[Any] = [["before", "before", "after", "after"], ["before_zoom", "after_zoom", "change", "trust"], ["line"] * 4]
+    rows: list[Any] = [
+        ["before", "before", "after", "after"],
+        ["before_zoom", "after_zoom", "change", "trust"],
+        ["line"] * 4,
+    ]
     axes = figure.subplot_mosaic(rows, height_ratios=[6, 4, 2.5])
     figure.suptitle(f"{title}: {restored.consistency.verdict}", size=11)
     window = _window(after - before)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xsim.measure.similarity import psnr_dB, ssim
+from xsim_zoo.optimising import DivergedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +39,16 @@ class Scores:
 
 
 def score(restorers: Sequence[Restorer], hr: Tensor, lr: Tensor) -> Scores:
-    """Restore LR images (B, H, W), each by its own restorer, and compare them with HR."""
+    """Restore LR images (B, H, W), each by its own restorer, and compare them with HR.
+
+    Raises
+    ------
+    DivergedError
+        If an answer is not finite: the weights ran away while the loss was still a number.
+    """
     restored = [restorer.restore_array(y) for restorer, y in zip(restorers, lr, strict=True)]
+    if not all(np.isfinite(image).all() for image in restored):
+        raise DivergedError("the restored validation images are not finite: lower lr, the best weights so far are kept")
     return Scores.of(restored, list(hr.numpy()))
 
 
