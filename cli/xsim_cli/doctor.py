@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from xsim.errors import XsimError
 from xsim_cli.common import DebugOption, JsonOption, emit_json
 
 if TYPE_CHECKING:
@@ -98,14 +99,19 @@ def _cache() -> dict[str, Any]:
 
 
 def _weights() -> dict[str, Any]:
-    from xsim_zoo.checkpoint import verify_shipped
+    from xsim_zoo.checkpoint import load_checkpoint, shipped
 
-    problems = verify_shipped()
+    problems = []
+    for path in shipped().values():
+        try:
+            load_checkpoint(path)
+        except XsimError as error:
+            problems.append(str(error))
     return {
         "check": "weights",
-        "ok": not problems,
-        "is": "; ".join(problems) if problems else "shipped weights are whole",
-        "mend": "pip install --force-reinstall xsim" if problems else None,
+        "ok": bool(shipped()) and not problems,
+        "is": "; ".join(problems) or f"{', '.join(shipped()) or 'none'}: digests and tensors are sound",
+        "mend": "pip install --force-reinstall xsim" if problems or not shipped() else None,
     }
 
 
