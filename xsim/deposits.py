@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from xsim.fluorescence import layer_transfer
-from xsim.light_transport import light_transfer
+from xsim.light_transport import layer_light
 from xsim.materials import mass_coefficient_mm2_g
 from xsim.phosphors import emission_probability, phosphor
 from xsim.units import g_mm2_from_mg_cm2, g_mm3_from_g_cm3
@@ -117,8 +117,9 @@ class Deposits:
     def _terms(self, frequency_lp_mm: NDArray[np.float64]) -> tuple[list[_Term], list[_Term]]:
         """Return the terms of signal and noise, whose sums over energies and layers are S(f) and W(f)."""
         E = self.energy_keV
-        excess = 1.0 + self.screen.optics.gain_noise
-        G = self._light(frequency_lp_mm)
+        screen = self.screen
+        excess = 1.0 + screen.optics.gain_noise
+        G, G_2 = layer_light(screen.optics, screen.thickness_mm, screen.layers, frequency_lp_mm)
         # Energy and squared energy that stay where the photon is absorbed.
         local, local_2 = E, E**2
         signal, noise = [], []
@@ -131,18 +132,12 @@ class Deposits:
             local = local - P_K * E_K
             local_2 = local_2 - P_K * E_K * (2.0 * E - E_K)
             signal.append(_Term(P_K * E_K, G_K))
-            noise.append(_Term(excess * P_K * E_K**2, np.square(G) @ K_0.T))
+            noise.append(_Term(excess * P_K * E_K**2, G_2 @ K_0.T))
             # The two deposits of one photon are correlated: their light adds in amplitude.
             noise.append(_Term(2.0 * P_K * (E - E_K) * E_K, G * G_K))
         signal.append(_Term(local, G))
-        noise.append(_Term(excess * local_2, np.square(G)))
+        noise.append(_Term(excess * local_2, G_2))
         return signal, noise
-
-    def _light(self, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return G of every layer's centre, shape (nf, nz)."""
-        screen = self.screen
-        centres = np.linspace(0.0, screen.thickness_mm, 2 * screen.layers + 1)[1::2]
-        return light_transfer(screen.optics, screen.thickness_mm, centres, frequency_lp_mm)
 
     def _reabsorption(self, emitter: KEmitter, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return K_ij(f): K photons born in layer i and photo-absorbed in layer j, shape (nf, nz, nz)."""

@@ -19,7 +19,7 @@ from xsim.errors import check_range
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["OPTICS", "Optics", "gap_mtf", "light_transfer"]
+__all__ = ["OPTICS", "Optics", "gap_mtf", "layer_light", "light_transfer"]
 
 _RANGES_MM = {
     "extrapolation_sensor_mm": (1e-5, 10.0),
@@ -97,17 +97,57 @@ def light_transfer(
     (nf, nz) array
         G, between 0 and 1.
     """
+    growing, decaying, _ = _exponentials(optics, thickness_mm, depth_mm, frequency_lp_mm)
+    return growing + decaying
+
+
+def layer_light(
+    optics: Optics, thickness_mm: float, layers: int, frequency_lp_mm: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the means of G and of G^2 over each of equal layers, in closed form.
+
+    Parameters
+    ----------
+    optics : Optics
+        The constants.
+    thickness_mm : float
+        Thickness of all layers together [mm].
+    layers : int
+        How many, the one at the backing first.
+    frequency_lp_mm : (nf,) array
+        Spatial frequencies [lp/mm].
+
+    Returns
+    -------
+    G, G_2 : (nf, layers) arrays
+    """
+    centres = np.linspace(0.0, thickness_mm, 2 * layers + 1)[1::2]
+    growing, decaying, q = _exponentials(optics, thickness_mm, centres.astype(np.float64), frequency_lp_mm)
+    # The mean of exp(+-q z) over a layer is its central value times sinh(q d / 2) / (q d / 2), d its thickness.
+    half = 0.5 * q * (thickness_mm / layers)
+    once, twice = np.sinh(half) / half, np.sinh(2.0 * half) / (2.0 * half)
+    G_2 = (np.square(growing) + np.square(decaying)) * twice + 2.0 * growing * decaying
+    return (growing + decaying) * once, G_2
+
+
+def _exponentials(
+    optics: Optics, thickness_mm: float, depth_mm: NDArray[np.float64], frequency_lp_mm: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the parts of G that grow and decay with depth, (nf, nz) each, and q [1/mm], (nf, 1).
+
+    G = [cosh qz + sinh qz / (q h_b)] / {cosh qT + sinh qT / (q h_b) + q h_s [sinh qT + cosh qT / (q h_b)]}, written
+    in decaying exponentials so that no q T overflows.
+    """
     q = np.hypot(2.0 * np.pi * frequency_lp_mm, 1.0 / optics.diffusion_length_mm)[:, None]
     at_backing = 1.0 / (q * optics.extrapolation_backing_mm)
     at_sensor = q * optics.extrapolation_sensor_mm
-    # cosh and sinh written as decaying exponentials, so that no q T overflows.
     rising, falling = 1.0 + at_backing, 1.0 - at_backing
     z = depth_mm[None, :]
-    numerator = np.exp(-q * (thickness_mm - z)) * (rising + falling * np.exp(-2.0 * q * z))
     echo = np.exp(-2.0 * q * thickness_mm)
     denominator = rising + falling * echo + at_sensor * (rising - falling * echo)
-    transfer: NDArray[np.float64] = numerator / denominator
-    return transfer
+    growing: NDArray[np.float64] = rising * np.exp(-q * (thickness_mm - z)) / denominator
+    decaying: NDArray[np.float64] = falling * np.exp(-q * (thickness_mm + z)) / denominator
+    return growing, decaying, q
 
 
 def gap_mtf(optics: Optics, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:
