@@ -6,11 +6,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, emit_json, say
+from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -114,6 +115,63 @@ def verify(
         say(f"{store}: {report.checked} files checked, {len(report.problems) or 'no'} problems")
     if not report.ok:
         raise typer.Exit(1)
+
+
+SamplesOption = Annotated[
+    str | None, typer.Option("--samples", help="Which: numbers and ranges such as 0,3,10-19. All by default.")
+]
+SplitOption = Annotated[str | None, typer.Option("--split", help="Only those of train, validation or test.")]
+
+
+@app.command(epilog="Example: xsim dataset preview tiny.zarr -o tiny.png --samples 0-7")
+def preview(
+    store: StoreArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write (PNG).")],
+    samples: SamplesOption = None,
+    split: SplitOption = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Draw a contact sheet: pairs side by side, with their labelled defects; eight pairs unless told which."""
+    from xsim_datasets.preview import draw_preview
+    from xsim_datasets.reader import PairStore
+
+    check_output(out, force=force)
+    pairs = PairStore.open(store)
+    indices = pairs.select(samples, split)
+    if samples is None:
+        indices = indices[:8]
+    draw_preview(pairs, out, indices=indices, force=force)
+    if json_:
+        emit_json("dataset.preview", {"path": store, "picture": out, "samples": indices})
+    else:
+        say(f"{out}: {len(indices)} of {pairs.n} pairs")
+
+
+@app.command(epilog="Example: xsim dataset export tiny.zarr -o tiffs --split test")
+def export(
+    store: StoreArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
+    samples: SamplesOption = None,
+    split: SplitOption = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write pairs as 16-bit TIFFs, hr/ and lr/, with their rows of the table in pairs.json."""
+    from xsim_datasets.export import export_pairs
+    from xsim_datasets.reader import PairStore
+
+    pairs = PairStore.open(store)
+    indices = pairs.select(samples, split)
+    document = export_pairs(pairs, out, indices=indices, force=force, progress=None if json_ else _Progress())
+    if json_:
+        emit_json(
+            "dataset.export", {"path": store, "folder": out, "pairs": len(document["pairs"]), "index": "pairs.json"}
+        )
+    else:
+        say(f"{out}: {len(document['pairs'])} pairs, open field at {document['open_field']}")
 
 
 @contextmanager

@@ -57,7 +57,9 @@ class Encoding:
 
     def decode(self, codes: NDArray[np.uint16]) -> NDArray[np.float32]:
         """Return the grey levels of codes, float32."""
-        return codes.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
+        grey: NDArray[np.float32] = np.multiply(codes, np.float32(self.scale), dtype=np.float32)
+        grey += np.float32(self.offset)
+        return grey
 
 
 @dataclass(frozen=True)
