@@ -1,8 +1,7 @@
 """The physics-informed diffusion restorer: a bridge between the two detectors.
 
-Trained on x_t ~ q(x_t | x_0, x_1 = y) and started at y, the state holds y's noise exactly once. The network
-corrects the Wiener estimate of every time: x_0_hat = W_t x_t + c(t) F(x_t, t), with c(t) the error that the Wiener
-filter expects to make (the preconditioning of Karras et al. 2022, here for each frequency).
+Trained on x_t ~ q(x_t | x_0, x_1 = y) and started at y, the state holds y's noise exactly once. The network corrects
+the Wiener estimate of every time, see `xsim_zoo.preconditioning`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
+from xsim_zoo.preconditioning import WIENER_INPUTS, WienerView
 from xsim_zoo.process import fft, ifft
 from xsim_zoo.registry import register
 from xsim_zoo.restorer import Examples, How, LearnedRestorer, Network
@@ -35,9 +35,9 @@ _MIN_TIME = 1e-3
 
 @register("physics-sde")
 class PhysicsSDE(LearnedRestorer):
-    """Bridge coupling, Wiener-preconditioned x_0 prediction, any number of steps."""
+    """Bridge diffusion: Wiener-preconditioned x_0 prediction, started at y, any number of steps."""
 
-    inputs: ClassVar[int] = 2
+    inputs: ClassVar[int] = WIENER_INPUTS
     default_steps: ClassVar[int] = 3
     samples: ClassVar[bool] = True
 
@@ -46,15 +46,16 @@ class PhysicsSDE(LearnedRestorer):
         late = batch.u[:, 0] < _START_SHARE
         t = torch.where(late, 1.0, batch.u[:, 1].pow(_TIME_POWER).clamp_min(_MIN_TIME))
         X_t = batch.operator.process.bridge(fft(batch.x_0), fft(batch.y), t, batch.Z)
-        estimate, features, conditions, c = self._view(X_t, t, batch.operator)
-        return Examples(features, conditions, (batch.x_0 - estimate) / c)
+        view = WienerView.of(X_t, t, batch.operator)
+        return Examples(view.features, view.conditions, view.target(batch.x_0))
 
-    def solve(self, y: Tensor, operator: Operator, how: How, network: Network | None) -> Tensor:
+    def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:
         """Sample from y; ``how.sharpness`` mixes the one-step answer with the sampled one."""
         first: list[Tensor] = []
 
         def denoise(X_t: Tensor, t: float, /) -> Tensor:
-            X_0_hat = self.predict(X_t, t, operator, network)
+            times = torch.full((len(X_t),), t, device=X_t.device, dtype=operator.S.dtype)
+            X_0_hat = fft(WienerView.of(X_t, times, operator).answer(network))
             first.extend([] if first else [X_0_hat])
             return X_0_hat
 
@@ -62,18 +63,3 @@ class PhysicsSDE(LearnedRestorer):
             operator.process, denoise, fft(y), times=time_grid(how.steps), eta=how.eta, noise=how.noise
         )
         return ifft(torch.lerp(first[0], X_0, how.sharpness) if how.sharpness < 1 else X_0, operator.shape)
-
-    def predict(self, X_t: Tensor, t: float, operator: Operator, network: Network | None = None) -> Tensor:
-        """Return the spectrum of x_0_hat given the spectrum of x_t."""
-        times = torch.full((len(X_t),), t, device=X_t.device, dtype=operator.S.dtype)
-        estimate, features, conditions, c = self._view(X_t, times, operator)
-        return fft(estimate + c * (network or self.network)(features, conditions).to(c.dtype))
-
-    def _view(self, X_t: Tensor, t: Tensor, operator: Operator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the Wiener estimate, the network's features and conditions, and c(t)."""
-        W, c = operator.wiener(t)
-        estimate = ifft(W * X_t, operator.shape)
-        # What the filter took away, in units of its own error, keeps its size from t = 1 to t = 0.
-        removed = (ifft(X_t, operator.shape) - estimate) / c
-        features = torch.cat([(estimate - 0.5) * 4.0, removed], dim=1)
-        return estimate, features, operator.conditions(t, c), c

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["get", "names", "register"]
 
 _BUILTIN = (
+    "xsim_zoo.cdm",
     "xsim_zoo.physics_sde",
+    "xsim_zoo.physics_sde_paper",
     "xsim_zoo.regression",
+    "xsim_zoo.richardson_lucy",
+    "xsim_zoo.tv",
     "xsim_zoo.wiener",
 )
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from xsim_zoo.process import plane_mean
+from xsim_zoo.preconditioning import WIENER_INPUTS, WienerView, centred
+from xsim_zoo.process import fft, plane_mean
 from xsim_zoo.registry import register
 from xsim_zoo.restorer import Examples, How, LearnedRestorer, Network
 
@@ -16,41 +17,53 @@ if TYPE_CHECKING:
     from xsim_zoo.batch import Batch
     from xsim_zoo.operator import Operator
 
-__all__ = ["Regression"]
+__all__ = ["Regression", "WienerRegression"]
 
 
 @register("unet")
 class Regression(LearnedRestorer):
-    """The plain U-Net: x_0_hat = y + c F(y), with c the rms difference that the physics expects."""
+    """Plain regression: x_0_hat = y + c F(y), with c the rms difference that the physics expects."""
 
     inputs: ClassVar[int] = 1
 
     def examples(self, batch: Batch) -> Examples:
         """Return y and the scaled difference x_0 - y."""
         c = _rms_change(batch.operator)
-        return Examples(
-            features=centred(batch.y),
-            conditions=_conditions(batch.operator, c, len(batch.y)),
-            target=(batch.x_0 - batch.y) / c,
-        )
+        conditions = _conditions(batch.operator, c, len(batch.y))
+        return Examples(centred(batch.y), conditions, (batch.x_0 - batch.y) / c)
 
-    def solve(self, y: Tensor, operator: Operator, how: How, network: Network | None) -> Tensor:  # noqa: ARG002
+    def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
         """Return the network's x_0 (B, 1, H, W) on the padded grid."""
         c = _rms_change(operator)
-        return y + c * (network or self.network)(centred(y), _conditions(operator, c, len(y)))
+        return y + c * network(centred(y), _conditions(operator, c, len(y))).to(y.dtype)
 
 
-def centred(images: Tensor) -> Tensor:
-    """Return grey levels of 0 to 1 as numbers of zero mean and unit size."""
-    return (images - 0.5) * 4.0
+@register("unet-wiener")
+class WienerRegression(LearnedRestorer):
+    """Regression with the physics skip: x_0_hat = W_1 y + c F(y, W_1 y)."""
+
+    inputs: ClassVar[int] = WIENER_INPUTS
+
+    def examples(self, batch: Batch) -> Examples:
+        """Return y beside its Wiener estimate, and what that leaves to say about x_0."""
+        view = _view(batch.y, batch.operator)
+        return Examples(view.features, view.conditions, view.target(batch.x_0))
+
+    def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
+        """Return the network's x_0 (B, 1, H, W) on the padded grid."""
+        return _view(y, operator).answer(network)
+
+
+def _view(y: Tensor, operator: Operator) -> WienerView:
+    return WienerView.of(fft(y), torch.ones(len(y), device=y.device, dtype=y.dtype), operator)
 
 
 def _rms_change(operator: Operator) -> Tensor:
-    """Return the expected rms of x_0 - y over the picture, without its mean (which the prior leaves open)."""
+    """Return the expected rms of x_0 - y."""
     process = operator.process
     change = operator.S * (1 - process.B(1.0)).square() + process.Sigma_1
     return plane_mean(change, process.shape).sqrt()
 
 
 def _conditions(operator: Operator, c: Tensor, count: int) -> Tensor:
-    return operator.conditions(torch.ones(count, device=c.device), c)
+    return operator.conditions(torch.ones(count, device=c.device, dtype=c.dtype), c)

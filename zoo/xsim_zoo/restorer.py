@@ -106,14 +106,22 @@ class Restorer(ABC):
         return {}
 
     @abstractmethod
-    def solve(self, y: Tensor, operator: Operator, how: How, network: Network | None) -> Tensor:
+    def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:
         """Return the sharp image in LR grey (B, 1, H, W) from ``y``, both on the padded grid."""
 
     def operator(self, shape: tuple[int, int]) -> Operator:
         """Return the operator on a padded grid; the last grid's maps are kept."""
         if shape not in self._operators:
-            self._operators = {shape: self.physics.operator(shape, device=self.device)}
+            self._operators = {shape: self.adapt(self.physics.operator(shape, device=self.device))}
         return self._operators[shape]
+
+    def adapt(self, operator: Operator) -> Operator:
+        """Return the operator as this restorer understands it; most take it as it is."""
+        return operator
+
+    @property
+    def _own_network(self) -> Network:
+        return _no_network
 
     @torch.no_grad()
     def restore_array(
@@ -165,7 +173,7 @@ class Restorer(ABC):
             raise InputError("the image holds NaN or infinite pixels: mask or repair them first")
         grid = PaddedGrid.around((image.shape[0], image.shape[1]))
         padded = grid.pad(image.to(self.device)[None, None])
-        x_0 = grid.crop(self.solve(padded, self.operator(grid.padded), how, network))
+        x_0 = grid.crop(self.solve(padded, self.operator(grid.padded), how, network or self._own_network))
         hr = x_0 if self.link is None else self.link.inverse(x_0)
         return np.ascontiguousarray(hr[0, 0].float().cpu().numpy())
 
@@ -192,6 +200,10 @@ class Restorer(ABC):
         from xsim_zoo.inference import restore  # noqa: PLC0415  (it builds on this module)
 
         return restore(self, image, **options)
+
+
+def _no_network(features: Tensor, conditions: Tensor, /) -> Tensor:  # noqa: ARG001
+    raise AssertionError("a restorer that does not learn asked for a network")
 
 
 @dataclass(frozen=True)
@@ -235,6 +247,10 @@ class LearnedRestorer(Restorer):
     def options(self) -> dict[str, Any]:
         """What else the constructor was told, for the card: the size of the network."""
         return {"size": self.network.size_name}
+
+    @property
+    def _own_network(self) -> Network:
+        return self.network
 
     @property
     def receptive_px(self) -> int:

@@ -294,7 +294,7 @@ class _Trainer:
         if setup not in self._operators:
             physics = Physics(self.pairs.setups[setup], self.restorer.physics.spectrum)
             grid = PaddedGrid.around(self.pairs.shape)
-            self._operators[setup] = physics.operator(grid.padded, device=self.device)
+            self._operators[setup] = self.restorer.adapt(physics.operator(grid.padded, device=self.device))
         return self._operators[setup]
 
     def _validators(self, restorer: Restorer) -> list[Restorer]:

@@ -20,7 +20,7 @@ __all__ = ["Wiener"]
 class Wiener(Restorer):
     """W_1 y with W_1 = S B_1 / (S B_1^2 + Sigma_1); with S measured, not a constant noise-to-signal ratio."""
 
-    def solve(self, y: Tensor, operator: Operator, how: How, network: Network | None) -> Tensor:  # noqa: ARG002
+    def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
         """Return the filtered image (B, 1, H, W) on the padded grid."""
         W, _ = operator.wiener(1.0)
         return ifft(W * fft(y), operator.shape)
