@@ -70,7 +70,7 @@ class Geometry:
         Its emission profile.
     tilt_deg : float
         Angle between the central ray and the detector's normal [degree], 0 to 45, along the rows of the image.
-        Paths and parallax inside the object belong to the phantom: draw it with ``view_settings``.
+        Paths and parallax inside the object belong to the phantom: see ``source_mm``.
     falloff : bool
         Let kerma fall across the field by the inverse square law and the cosine of incidence.
     heel_depth_mm : float
@@ -111,14 +111,16 @@ class Geometry:
     @property
     def magnification(self) -> float:
         """Size of the object's image over the object's size."""
-        return self.source_detector_mm / (self.source_object_mm or self.source_detector_mm)
+        return self.source_detector_mm / self.source_mm
 
-    def view_settings(self) -> dict[str, float]:
-        """Return what an ``xsim.phantoms.View`` of the object needs, so that its layers magnify and shift as they must.
+    @property
+    def source_mm(self) -> float:
+        """Height of the focal spot above the object [mm].
 
-        Use as ``View(shape, pixel_mm, **geometry.view_settings())``; the pixel is the one at the board's lower face.
+        A board is drawn as this geometry sees it by ``View(..., source_mm=geometry.source_mm,
+        tilt_deg=geometry.tilt_deg)``: its layers then magnify and shift as they must.
         """
-        return {"tilt_deg": self.tilt_deg, "source_mm": self.source_object_mm or self.source_detector_mm}
+        return self.source_object_mm or self.source_detector_mm
 
     def plane(self, shape: tuple[int, int], object_pixel_mm: float, pitch_mm: float) -> Plane:
         """Return the grid on the detector that a phantom of this shape and pixel size fills.

@@ -59,9 +59,10 @@ def test_phantom_coarser_than_the_pixel_says_what_would_do() -> None:
 
 
 def test_boards_are_drawn_with_the_same_distances() -> None:
-    view = View((64, 96), 0.02, **Geometry(600.0, 300.0, tilt_deg=30.0).view_settings())
+    geometry = Geometry(600.0, 300.0, tilt_deg=30.0)
+    view = View((64, 96), 0.02, source_mm=geometry.source_mm, tilt_deg=geometry.tilt_deg)
     assert (view.source_mm, view.tilt_deg) == (300.0, 30.0)
-    assert View((8, 8), 0.02, **Geometry().view_settings()).source_mm == 600.0
+    assert Geometry().source_mm == 600.0
 
 
 @pytest.mark.parametrize("shape", ["gaussian", "square", "disc"])

@@ -42,10 +42,11 @@ class Weighing:
         return signal / (fluence @ signal), variance / (fluence @ variance)
 
 
-THIN, THICK = Weighing(1.8), Weighing(0.6)
+THIN: Any = Weighing(1.8)
+THICK: Any = Weighing(0.6)
 
 
-def phantom(materials: tuple[str, ...], thickness: NDArray[np.float64], pixel_mm: float = 0.024) -> Phantom:
+def phantom(materials: tuple[str, ...], thickness: NDArray[np.floating], pixel_mm: float = 0.024) -> Phantom:
     return Phantom(materials, thickness.astype(np.float32), pixel_mm)
 
 
@@ -77,11 +78,11 @@ def test_agrees_with_the_loop_over_energies() -> None:
 
 def test_one_material_follows_beer_and_lambert_for_each_energy() -> None:
     # With a single bin there is no hardening: thicknesses add, transmissions multiply.
-    one = SimpleNamespace(
+    one: Any = SimpleNamespace(
         spectrum=SimpleNamespace(energy_keV=np.array([40.0]), fluence_per_mm2_uGy=np.array([3.0])),
         energy_response=lambda energy: (np.full(1, 1 / 3), np.full(1, 1 / 3)),
     )
-    grey = project(phantom(("Cu",), np.array([[[0.1, 0.2, 0.3]]])), [one])[0].grey[0]  # type: ignore[list-item]
+    grey = project(phantom(("Cu",), np.array([[[0.1, 0.2, 0.3]]])), [one])[0].grey[0]
     np.testing.assert_allclose(grey[1], grey[0] ** 2, rtol=1e-6)
     np.testing.assert_allclose(grey[2], grey[0] * grey[1], rtol=1e-6)
     np.testing.assert_allclose(grey[0], np.exp(-0.1 * linear_attenuation_per_mm("Cu", np.array([40.0]))[0]), rtol=1e-6)
@@ -148,7 +149,7 @@ def test_fewer_nodes_fit_worse() -> None:
 
 def test_screens_with_different_spectra_share_a_projection() -> None:
     board = random_board(5)
-    coarse = Weighing(1.8, step_keV=2.0)
+    coarse: Any = Weighing(1.8, step_keV=2.0)
     together = project(board, [THIN, coarse])
     np.testing.assert_allclose(together[0].grey, project(board, [THIN])[0].grey, rtol=1e-5)
     np.testing.assert_allclose(together[1].grey, project(board, [coarse])[0].grey, rtol=1e-5)
