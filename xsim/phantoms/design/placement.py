@@ -90,9 +90,9 @@ def _try_place(
             x, y = rng.uniform(x0 + margin_x, x1 - margin_x), rng.uniform(y0 + margin_y, y1 - margin_y)
         else:
             x, y = near[0] + near[2] * rng.normal(), near[1] + near[2] * rng.normal()
-            if not (x0 + margin_x < x < x1 - margin_x and y0 + margin_y < y < y1 - margin_y):
-                continue
         x, y = round(x / GRID_MM) * GRID_MM, round(y / GRID_MM) * GRID_MM
+        if not (x0 + margin_x < x < x1 - margin_x and y0 + margin_y < y < y1 - margin_y):
+            continue
         box = (x - reach_x, y - reach_y, x + reach_x, y + reach_y)
         if floor.take((0, 1) if through else (0 if below else 1,), box):
             layer = 0 if below else layout.stackup.layers - 1

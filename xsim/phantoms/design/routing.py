@@ -235,7 +235,10 @@ def widen_tracks(layout: Layout, rng: np.random.Generator, share: float) -> None
             if net not in chosen or int(row[0]) != flat.CAPSULE:
                 continue
             room = copper.clearance(row, net, layout.rule.space_mm + 1.5) - layout.rule.space_mm - 1e-6
-            # The outline's rule needs no check of its own: the grid keeps tracks half a via inside it.
-            by = min(room, 0.5 * float(np.clip(wish[net], 0.15, 1.2)) - row[6], 0.5 * layout.rule.pad_mm)
+            x0, y0, x1, y1 = layout.outline
+            inner = min(min(row[2], row[4]) - x0, x1 - max(row[2], row[4]))
+            inner = min(inner, min(row[3], row[5]) - y0, y1 - max(row[3], row[5]))
+            edge = inner - row[6] - layout.rule.edge_mm
+            by = min(room, edge, 0.5 * float(np.clip(wish[net], 0.15, 1.2)) - row[6])
             if by > 0.0:
                 copper.widen(index, flat.grown(row, by))

@@ -63,7 +63,7 @@ def draw_die(
             if rng.random() < 0.08:  # not every pad is bonded
                 continue
             start = _turn(0.46 * side, 0.9 * side * t, base + thick, cosine, sine)
-            end = _turn(fingers, 2.0 * fingers * t * 0.92, base + 0.03, cosine, sine)
+            end = _turn(fingers, 2.0 * fingers * t * 0.85, base + 0.03, cosine, sine)
             _draw_wire(frame, job, start, end, metal, diameter, host)
 
 
@@ -113,11 +113,11 @@ class ChipOnBoard(Part):
     @property
     def pads(self) -> tuple[Pad, ...]:
         """Return the fingers, and the die's paddle."""
-        pitch = 1.84 * self.reach / self.per_side
+        pitch = 1.7 * self.reach / self.per_side
         found = [Pad(0.0, 0.0, self.side + 0.4, self.side + 0.4, role="ground")]
         width = max(0.1, 0.5 * pitch)
         for k in range(self.per_side):
-            t = (k + 0.5) * pitch - 0.92 * self.reach
+            t = (k + 0.5) * pitch - 0.85 * self.reach
             for side in (-1.0, 1.0):
                 found.append(Pad(side * (self.reach + 0.1), t, 0.6, width))
                 found.append(Pad(t, side * (self.reach + 0.1), width, 0.6))
@@ -139,4 +139,4 @@ def chip_on_board(rng: np.random.Generator) -> ChipOnBoard:
     """Draw a die of 1.5 to 4 mm with 8 to 24 wires a side."""
     side = float(rng.uniform(1.5, 4.0))
     reach = 0.5 * side + 1.3
-    return ChipOnBoard(side, int(min(24, 1.84 * reach / 0.26)))
+    return ChipOnBoard(side, int(min(24, 1.7 * reach / 0.32)))

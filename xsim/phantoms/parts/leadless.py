@@ -125,7 +125,7 @@ def leadless(rng: np.random.Generator) -> Leadless:
     """Draw a QFN of 3 to 9 mm or a DFN of 2 to 4 mm."""
     if rng.random() < 0.3:
         size = float(rng.choice([2.0, 3.0, 4.0]))
-        return Leadless(size, 0.5, int((size - 0.6) / 0.5), 2, 0.5 * size)
+        return Leadless(size, 0.5, int((size - 0.6) / 0.5), 2, 0.4 * size)
     size = float(rng.choice([3.0, 4.0, 5.0, 6.0, 7.0, 9.0]))
     pitch = float(rng.choice([0.4, 0.5, 0.65]))
     return Leadless(size, pitch, int((size - 1.2) / pitch), 4, 0.62 * size)

@@ -1,0 +1,145 @@
+"""What Gerbers do not say: ball grids and chips, recognised by their lands."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from xsim.phantoms.parts.chips import CHIP_SIZES, Chip
+from xsim.phantoms.parts.grid_arrays import BALLS, Bga
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xsim.phantoms.gerber.parse import Flash
+    from xsim.phantoms.parts.part import Part
+
+__all__ = ["Found", "find_ball_grids", "find_chips"]
+
+# Fewer lands, or a sparser grid, are thermal-pad dots, test points or stitching.
+LEAST_BALLS, LEAST_FILL = 36, 0.25
+TOLERANCE_MM = 0.03
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recognised part: place of its centre [mm], direction [rad], and the part."""
+
+    x: float
+    y: float
+    angle: float
+    part: Part
+
+
+def find_ball_grids(mask: Sequence[Flash], copper: Sequence[Flash]) -> list[Found]:
+    """Recognise ball grid arrays among round mask openings.
+
+    Openings of one size that continue one another at one of the usual pitches form a grid; a grid counts if it has at
+    least 36 sites, and if each site has a round copper land of its own (the dots of a thermal pad share one big land).
+
+    Parameters
+    ----------
+    mask, copper : sequence of Flash
+        Flashes of the mask and of the outer copper layer of one side.
+    """
+    lands = np.array([(f.x, f.y) for f in copper if f.shape == "circle"]).reshape(-1, 2)
+    if not len(lands):
+        return []
+    tree = cKDTree(lands)
+    sizes: dict[int, list[tuple[float, float]]] = {}
+    for flash in mask:
+        if flash.shape == "circle" and 0.15 < flash.width < 0.9:
+            sizes.setdefault(round(flash.width * 1e3), []).append((flash.x, flash.y))
+    found = []
+    for size_um, places in sizes.items():
+        points = np.unique(np.round(np.array(places), 4), axis=0)
+        own = tree.query(points)[0] < TOLERANCE_MM
+        points = points[own]
+        for pitch in BALLS:
+            if len(points) >= LEAST_BALLS and size_um * 1e-3 < 0.85 * pitch:
+                found += _grids(points, pitch)
+    return found
+
+
+def _grids(points: np.ndarray, pitch: float) -> list[Found]:
+    """Return the grids of one pitch among points, as parts."""
+    tree = cKDTree(points)
+    parent = np.arange(len(points))
+
+    def root(k: int) -> int:
+        while parent[k] != k:
+            parent[k] = parent[parent[k]]
+            k = int(parent[k])
+        return k
+
+    # A finer grid's every other point is no grid of its own: the nearest neighbour must be one pitch away.
+    nearest = tree.query(points, k=2)[0][:, 1]
+    fits = abs(nearest - pitch) < TOLERANCE_MM
+    for step in ((pitch, 0.0), (0.0, pitch)):
+        distance, other = tree.query(points + step)
+        for k in np.flatnonzero((distance < TOLERANCE_MM) & fits & fits[np.minimum(other, len(points) - 1)]):
+            parent[root(int(k))] = root(int(other[k]))
+    groups: dict[int, list[int]] = {}
+    for k in range(len(points)):
+        groups.setdefault(root(k), []).append(k)
+    return [grid for members in groups.values() if (grid := _as_bga(points[members], pitch)) is not None]
+
+
+def _as_bga(points: np.ndarray, pitch: float) -> Found | None:
+    low, high = points.min(axis=0), points.max(axis=0)
+    columns, rows = (round(float(span) / pitch) + 1 for span in high - low)
+    if len(points) < LEAST_BALLS or min(columns, rows) < 4 or len(points) < LEAST_FILL * columns * rows:
+        return None
+    cells = np.round((points - low) / pitch).astype(int)
+    present = {(int(i), int(j)) for i, j in cells}
+    missing = frozenset((i, j) for i in range(columns) for j in range(rows) if (i, j) not in present)
+    middle = 0.5 * (low + high)
+    return Found(float(middle[0]), float(middle[1]), 0.0, Bga(pitch, BALLS[pitch], columns, rows, missing))
+
+
+def find_chips(paste: Sequence[Flash], rng: np.random.Generator) -> list[Found]:
+    """Recognise two-terminal chips: two equal rectangular paste openings facing each other, apart from all others.
+
+    Resistors and capacitors cannot be told apart by their lands: ``rng`` decides.
+    """
+    boxes = [f for f in paste if f.shape == "box" and 0.15 < min(f.width, f.height) and max(f.width, f.height) < 3.0]
+    if len(boxes) < 2:
+        return []
+    points = np.array([(f.x, f.y) for f in boxes])
+    distance, other = cKDTree(points).query(points, k=3)
+    found = []
+    for k, flash in enumerate(boxes):
+        m = int(other[k, 1])
+        if m < k or int(other[m, 1]) != k or not _same_size(flash, boxes[m]):
+            continue
+        span = float(distance[k, 1])
+        # A row of equal lands is a connector or a package, not a pair.
+        if min(float(distance[k, 2]), float(distance[m, 2])) < 1.15 * span:
+            continue
+        chip = _as_chip(flash, boxes[m], span, rng)
+        if chip is not None:
+            found.append(chip)
+    return found
+
+
+def _same_size(one: Flash, two: Flash) -> bool:
+    return abs(one.width - two.width) < 0.02 and abs(one.height - two.height) < 0.02
+
+
+def _as_chip(one: Flash, two: Flash, span: float, rng: np.random.Generator) -> Found | None:
+    dx, dy = two.x - one.x, two.y - one.y
+    if min(abs(dx), abs(dy)) > 0.05:
+        return None
+    along, across = (one.width, one.height) if abs(dx) > abs(dy) else (one.height, one.width)
+    length = span + 0.3 * along
+    name = min(CHIP_SIZES, key=lambda n: abs(CHIP_SIZES[n][0] - length) + abs(CHIP_SIZES[n][1] - across))
+    size = CHIP_SIZES[name]
+    if abs(size[0] - length) > 0.35 * size[0] or abs(size[1] - across) > 0.45 * size[1]:
+        return None
+    resistor = rng.random() < 0.5
+    part = Chip("resistor" if resistor else "mlcc", size[0], size[1], size[2 if resistor else 3], size[4])
+    return Found(0.5 * (one.x + two.x), 0.5 * (one.y + two.y), math.atan2(dy, dx), part)

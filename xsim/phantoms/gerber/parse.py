@@ -1,0 +1,247 @@
+"""From Gerber and Excellon text to shapes in mm, with their boxes, y downwards as in images."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xsim.errors import ExtraMissingError, InputError
+from xsim.phantoms import flat
+from xsim.phantoms.polygons import Polygon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["Artwork", "Drill", "Flash", "read_drills", "read_gerber", "read_outline_pieces"]
+
+# Largest distance of a polygon's side from the arc that it stands for [mm].
+ARC_MM = 0.002
+
+
+@dataclass(frozen=True)
+class Flash:
+    """One flashed aperture: centre, size [mm], and "circle", "box" or "other"."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    shape: str
+
+
+@dataclass(frozen=True)
+class Drill:
+    """One hole or slot from (x0, y0) to (x1, y1), finished diameter [mm]; plated True, False or None (unknown)."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    diameter: float
+    plated: bool | None
+
+
+@dataclass(frozen=True)
+class Artwork:
+    """The shapes of one layer in their order.
+
+    Attributes
+    ----------
+    shapes : tuple
+        Rows of ``flat`` and ``Polygon`` [mm].
+    boxes : (n, 4) float64 array
+        x0, y0, x1, y1 of each [mm].
+    flashes : tuple of Flash
+        What was flashed, for recognising lands.
+    """
+
+    shapes: tuple[flat.Row | Polygon, ...]
+    boxes: NDArray[np.float64]
+    flashes: tuple[Flash, ...]
+
+    def within(self, x0: float, y0: float, x1: float, y1: float) -> list[flat.Row | Polygon]:
+        """Return the shapes that touch a window [mm], in order."""
+        b = self.boxes
+        touching = (b[:, 0] < x1) & (b[:, 2] > x0) & (b[:, 1] < y1) & (b[:, 3] > y0)
+        return [self.shapes[k] for k in np.flatnonzero(touching)]
+
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Return x0, y0, x1, y1 of everything [mm]."""
+        low, high = self.boxes[:, :2].min(axis=0), self.boxes[:, 2:].max(axis=0)
+        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+def _open(path: Path, kind: str) -> Any:
+    """Open a file with gerbonara, silently; its many warnings concern writers of Gerber, not readers."""
+    try:
+        from gerbonara.excellon import ExcellonFile  # noqa: PLC0415  an extra
+        from gerbonara.rs274x import GerberFile  # noqa: PLC0415
+    except ImportError as error:
+        raise ExtraMissingError("gerbonara", "gerber") from error
+    if kind == "gerber":
+        _check_end(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return (GerberFile if kind == "gerber" else ExcellonFile).open(path)
+    except (SyntaxError, ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, ArithmeticError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{path}: cannot be read as {kind} ({reason}): export it again") from error
+
+
+def _check_end(path: Path) -> None:
+    """Refuse a Gerber file without its end mark: it was cut short."""
+    tail = path.read_bytes()[-4096:].decode("latin-1")
+    if "M02" not in tail and "M00" not in tail:
+        raise InputError(f"{path}: has no end mark (M02): it was cut short: export it again")
+
+
+def read_gerber(path: Path) -> Artwork:
+    """Read one Gerber layer.
+
+    Raises
+    ------
+    InputError
+        If the file is cut short or cannot be parsed; ExtraMissingError without gerbonara.
+    """
+    from gerbonara.utils import MM  # noqa: PLC0415  _open reports it if it is missing
+
+    file = _open(path, "gerber")
+    shapes: list[flat.Row | Polygon] = []
+    flashes = []
+    for item in file.objects:
+        if type(item).__name__ == "Flash":
+            flashes.append(_flash(item, MM))
+        for primitive in item.to_primitives(unit=MM):
+            shapes.extend(_shapes(primitive))
+    boxes = np.array([_box(shape) for shape in shapes], dtype=np.float64).reshape(-1, 4)
+    return Artwork(tuple(shapes), boxes, tuple(flashes))
+
+
+def _flash(item: Any, unit: Any) -> Flash:
+    (x0, y0), (x1, y1) = item.bounding_box(unit)
+    kind = type(item.aperture).__name__
+    shape = {"CircleAperture": "circle", "ObroundAperture": "box", "RectangleAperture": "box"}.get(kind, "other")
+    if kind == "ApertureMacroInstance":
+        shape = "box"
+    return Flash(0.5 * (x0 + x1), -0.5 * (y0 + y1), x1 - x0, y1 - y0, shape)
+
+
+def _shapes(primitive: Any) -> Iterator[flat.Row | Polygon]:
+    """Return a primitive of gerbonara as shapes, y turned downwards."""
+    kind, clear = type(primitive).__name__, not primitive.polarity_dark
+    rows: list[flat.Row] = []
+    if kind == "ArcPoly":
+        points = np.array(list(_outline(primitive.segments)), dtype=np.float64)
+        if len(points) >= 3:
+            yield Polygon.of(points, clear=clear)
+        return
+    if kind == "Circle":
+        rows = [flat.disc(primitive.x, -primitive.y, 2.0 * primitive.r)]
+    elif kind == "Rectangle":
+        rows = [flat.box(primitive.x, -primitive.y, primitive.w, primitive.h, -primitive.rotation)]
+    elif kind == "Line":
+        rows = [flat.capsule(primitive.x1, -primitive.y1, primitive.x2, -primitive.y2, primitive.width)]
+    elif kind == "Arc":
+        centre = (primitive.cx, primitive.cy)
+        ends = ((primitive.x1, primitive.y1), (primitive.x2, primitive.y2))
+        points_ = [*_arc(*ends, centre, clockwise=primitive.clockwise), ends[1]]
+        rows = [
+            flat.capsule(*_down(p), *_down(q), primitive.width) for p, q in zip(points_, points_[1:], strict=False)
+        ]
+    # Lines of no width draw outlines of text; light does not see them.
+    yield from (flat.cleared(row) if clear else row for row in rows if kind not in {"Line", "Arc"} or row[6] > 0.0)
+
+
+def _down(point: tuple[float, float]) -> tuple[float, float]:
+    return point[0], -point[1]
+
+
+def _outline(segments: Any) -> Iterator[tuple[float, float]]:
+    """Return the vertices of a closed outline, arcs as chords, y turned downwards."""
+    for start, end, (clockwise, centre) in segments:
+        if clockwise is None:
+            yield _down(start)
+        else:
+            yield from (_down(point) for point in _arc(start, end, centre, clockwise=clockwise))
+
+
+def _arc(
+    start: tuple[float, float], end: tuple[float, float], centre: tuple[float, float], *, clockwise: bool
+) -> list[tuple[float, float]]:
+    """Return points on an arc from its start, without its end; equal ends make a full circle."""
+    cx, cy = centre
+    radius = math.hypot(start[0] - cx, start[1] - cy)
+    a, b = math.atan2(start[1] - cy, start[0] - cx), math.atan2(end[1] - cy, end[0] - cx)
+    sweep = (a - b if clockwise else b - a) % (2.0 * math.pi)
+    if sweep < 1e-9:
+        sweep = 2.0 * math.pi
+    step = 2.0 * math.acos(max(0.5, 1.0 - ARC_MM / max(radius, ARC_MM)))
+    count = max(1, math.ceil(sweep / step))
+    sign = -1.0 if clockwise else 1.0
+    angles = [a + sign * sweep * k / count for k in range(count)]
+    return [(cx + radius * math.cos(t), cy + radius * math.sin(t)) for t in angles]
+
+
+def _box(shape: flat.Row | Polygon) -> tuple[float, float, float, float]:
+    if isinstance(shape, Polygon):
+        return shape.bounds()
+    kind = int(shape[0])
+    if kind == flat.CAPSULE:
+        r = shape[6]
+        low_x, high_x = min(shape[2], shape[4]), max(shape[2], shape[4])
+        return low_x - r, min(shape[3], shape[5]) - r, high_x + r, max(shape[3], shape[5]) + r
+    reach = shape[4] if kind == flat.RING else math.hypot(shape[4], shape[5])
+    return shape[2] - reach, shape[3] - reach, shape[2] + reach, shape[3] + reach
+
+
+def read_drills(path: Path) -> list[Drill]:
+    """Read an Excellon file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be parsed.
+    """
+    from gerbonara.utils import MM  # noqa: PLC0415
+
+    found = []
+    for item in _open(path, "drill").objects:
+        to_mm = item.unit.convert_to
+        diameter = float(item.aperture.unit.convert_to(MM, item.aperture.diameter))
+        plated = None if item.plated is None else bool(item.plated)
+        if type(item).__name__ == "Flash":
+            x, y = to_mm(MM, item.x), -to_mm(MM, item.y)
+            found.append(Drill(x, y, x, y, diameter, plated))
+        else:
+            # A routed arc is cut along its chord: slots are straight, and contours lie on the board's edge.
+            ends = (to_mm(MM, item.x1), -to_mm(MM, item.y1), to_mm(MM, item.x2), -to_mm(MM, item.y2))
+            found.append(Drill(*ends, diameter, plated))
+    return found
+
+
+def read_outline_pieces(path: Path) -> list[list[tuple[float, float]]]:
+    """Read an outline layer as polylines [mm], y downwards, arcs as chords."""
+    from gerbonara.utils import MM  # noqa: PLC0415
+
+    pieces = []
+    for item in _open(path, "gerber").objects:
+        for primitive in item.to_primitives(unit=MM):
+            kind = type(primitive).__name__
+            if kind == "Line":
+                pieces.append([(primitive.x1, -primitive.y1), (primitive.x2, -primitive.y2)])
+            elif kind == "Arc":
+                start, end = (primitive.x1, primitive.y1), (primitive.x2, primitive.y2)
+                points = _arc(start, end, (primitive.cx, primitive.cy), clockwise=primitive.clockwise)
+                pieces.append([_down(point) for point in (*points, end)])
+            elif kind == "ArcPoly":
+                points = list(_outline(primitive.segments))
+                pieces.append([*points, points[0]])
+    return pieces
