@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from xsim_cli import zoo_run
-from xsim_cli.common import DebugOption, JsonOption, emit_json, say
+from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
 from xsim_cli.zoo_run import register as register_run
 
 app = typer.Typer(
@@ -108,6 +108,30 @@ def train(
 
 
 register_run(app)
+
+
+@app.command(epilog="Example: xsim zoo export physics-sde --format onnx -o physics-sde.onnx")
+def export(
+    name: Annotated[str, typer.Argument(help="Name of a restorer that learns.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
+    format_: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write a restorer's network for other programs, checked against torch to 1e-4."""
+    from dataclasses import asdict
+
+    from xsim_zoo.exporting import export as export_network
+    from xsim_zoo.loading import load
+
+    check_output(output, force=force, inputs=() if weights is None else (weights,))
+    exported = asdict(export_network(load(name, weights, device="cpu"), output, format_))
+    if json_:
+        emit_json("zoo.export", exported)
+        return
+    say(f"{output}: {exported['bytes'] / 1e6:.1f} MB, within {exported['largest_difference']:.1e} of torch")
 
 
 zoo_run.register(app)

@@ -22,7 +22,7 @@ _DARKEST = 1e-4
 class RichardsonLucy(Restorer):
     """x <- x B_1[y / B_1[x]]; the number of steps is the only guard against noise."""
 
-    default_steps: ClassVar[int] = 8
+    default_steps: ClassVar[int] = 16
 
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
         """Return the image after ``how.steps`` iterations (B, 1, H, W), on the padded grid."""

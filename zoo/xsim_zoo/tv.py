@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TotalVariation"]
 
-_RATE = 40.0
+_RATE = 16.0
 """Rate of the Laplace prior of gradients [per grey level a pixel]."""
 
 _SPLITTING = 20.0
