@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from xsim.curves import RadialCurve, checked_table, quadratic_grid
+from xsim.curves import RadialCurve, quadratic_grid
 from xsim.errors import InputError, check_range
-from xsim.grids import nyquist_lp_mm
 from xsim.light_transport import Optics
+from xsim.measured import KERMA_RANGE_UGY, Measured
 from xsim.phosphors import phosphor
 from xsim.response import DetectorResponse
 from xsim.screen import Screen, ScreenSignal
@@ -26,39 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Detector", "DetectorResponse", "Measured", "Screen", "Sensor"]
 
-KERMA_RANGE_UGY: Final = (1e-6, 1e9)
 # Table of the modelled curves: rows, and where they end in units of the sampling frequency.
 _ROWS: Final = 96
 _END: Final = 4.0
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Measured curves of a detector.
-
-    Parameters
-    ----------
-    mtf_frequency_lp_mm, mtf : tuples of float
-        Presampled MTF, aperture included.
-    nnps_frequency_lp_mm, nnps_mm2 : tuples of float
-        Digital NNPS of one open-field frame.
-    kerma_uGy : float
-        Air kerma at which the NNPS was measured [uGy].
-    signal_electrons : float or None
-        Mean open-field signal then [electrons], if known.
-    """
-
-    mtf_frequency_lp_mm: tuple[float, ...]
-    mtf: tuple[float, ...]
-    nnps_frequency_lp_mm: tuple[float, ...]
-    nnps_mm2: tuple[float, ...]
-    kerma_uGy: float
-    signal_electrons: float | None = None
-
-    def __post_init__(self) -> None:
-        checked_table("measured MTF", self.mtf_frequency_lp_mm, self.mtf)
-        checked_table("measured NNPS", self.nnps_frequency_lp_mm, self.nnps_mm2)
-        check_range("kerma of the measured NNPS", self.kerma_uGy, *KERMA_RANGE_UGY, "uGy")
 
 
 @dataclass(frozen=True)
@@ -95,7 +63,8 @@ class Detector:
         Parameters
         ----------
         mtf : (frequency_lp_mm, mtf)
-            Presampled MTF along a pixel axis, aperture included; 1 at f = 0 (it is scaled so if it is not).
+            Presampled MTF along a pixel axis, aperture included. A table from f = 0 is scaled to 1 there; one that
+            starts higher is taken to be scaled already.
         nnps : (frequency_lp_mm, nnps_mm2)
             Digital NNPS [mm2] of single corrected frames.
         kerma_uGy : float
@@ -112,16 +81,7 @@ class Detector:
         InputError
             If a table is not usable.
         """
-        mtf_table, nnps_table = checked_table("measured MTF", *mtf), checked_table("measured NNPS", *nnps)
-        curves = Measured(
-            tuple(mtf_table[0].tolist()),
-            tuple((mtf_table[1] / mtf_table[1][0]).tolist()),
-            tuple(nnps_table[0].tolist()),
-            tuple(nnps_table[1].tolist()),
-            float(kerma_uGy),
-            signal_electrons,
-        )
-        return cls(screen, sensor, curves)
+        return cls(screen, sensor, Measured.from_tables(mtf, nnps, kerma_uGy, signal_electrons))
 
     def response(self, spectrum: Spectrum, kerma_uGy: float) -> DetectorResponse:
         """Return what the detector answers to a beam at an air kerma per frame [uGy]; computed once and kept.
@@ -159,24 +119,32 @@ class Detector:
         PhysicsRangeError
             If a value is out of range.
         """
-        parts = {name: dict(value) for name, value in tables.items()}
-        if unknown := set(parts) - {"screen", "sensor", "measured"}:
-            raise InputError(f"detector: unknown table {sorted(unknown)[0]}: give screen, sensor and measured")
+        if unknown := set(tables) - {"screen", "sensor", "measured"}:
+            raise InputError(f"detector: unknown table {min(unknown)}: give screen, sensor and measured")
+        if "screen" not in tables:
+            raise InputError("detector: the table screen is missing: give it")
+        screen, sensor = dict(tables["screen"]), dict(tables.get("sensor", {}))
+        optics, measured = dict(screen.pop("optics", {})), dict(tables.get("measured", {}))
+        for table in (screen, optics, sensor, measured):
+            _check_types(table)
+        measured = {name: tuple(value) if isinstance(value, list) else value for name, value in measured.items()}
         try:
-            screen = parts["screen"]
-            optics = Optics(**screen.pop("optics", {}))
-            measured: dict[str, Any] = parts.get("measured", {})
-            measured = {name: tuple(value) if isinstance(value, list) else value for name, value in measured.items()}
             return cls(
-                Screen(optics=optics, **screen),
-                Sensor(**parts.get("sensor", {})),
+                Screen(optics=Optics(**optics), **screen),
+                Sensor(**sensor),
                 Measured(**measured) if measured else None,
             )
-        except KeyError as error:
-            raise InputError(f"detector: the table {error} is missing: give it") from None
         except TypeError as error:
             # A dataclass names the key itself: "... got an unexpected keyword argument 'x'".
             raise InputError(f"detector: {str(error).split('() ')[-1]}: see xsim.Detector") from None
+
+
+def _check_types(table: Mapping[str, Any]) -> None:
+    """Refuse texts where numbers belong, and the other way round."""
+    for name, value in table.items():
+        text = name in {"phosphor", "irradiation"}
+        if isinstance(value, bool) or isinstance(value, str) != text or isinstance(value, dict):
+            raise InputError(f"detector: {name} is {value!r}: give a {'text' if text else 'number'}")
 
 
 @lru_cache(maxsize=64)
@@ -188,7 +156,7 @@ def _response(detector: Detector, spectrum: Spectrum, kerma_uGy: float) -> Detec
     if detector.measured is None:
         mtf, nnps = RadialCurve(frequency, signal.mtf), RadialCurve(frequency, signal.nnps_mm2(kerma_uGy))
     else:
-        mtf, nnps = _measured_curves(detector.measured, sensor, kerma_uGy, electrons)
+        mtf, nnps = detector.measured.curves(sensor, kerma_uGy, electrons)
     return DetectorResponse(
         spectrum=spectrum,
         sensor=sensor,
@@ -208,22 +176,3 @@ def _signal_electrons(detector: Detector, signal: ScreenSignal, kerma_uGy: float
         return measured.signal_electrons * kerma_uGy / measured.kerma_uGy
     photons_per_mm2 = signal.signal_keV_per_mm2_uGy * kerma_uGy * phosphor(detector.screen.phosphor).photons_per_keV
     return photons_per_mm2 * sensor.quantum_efficiency * sensor.aperture_mm**2
-
-
-def _measured_curves(
-    measured: Measured, sensor: Sensor, kerma_uGy: float, electrons: float
-) -> tuple[RadialCurve, RadialCurve]:
-    """Return screen MTF and quantum NNPS that give back the measured curves once pixel and electronics are added.
-
-    Up to Nyquist only: beyond, the aperture's zero would amplify what is noise in a measured curve.
-    """
-    nyquist = nyquist_lp_mm(sensor.pitch_mm)
-    frequency = quadratic_grid(nyquist, _ROWS)
-    aperture = np.sinc(sensor.aperture_mm * frequency)
-    mtf = RadialCurve(measured.mtf_frequency_lp_mm, measured.mtf)(frequency)
-    dose = measured.kerma_uGy / kerma_uGy
-    total = RadialCurve(measured.nnps_frequency_lp_mm, measured.nnps_mm2)(frequency) * dose
-    white = (electrons + sensor.electronic_variance_e2) * (sensor.pitch_mm / electrons) ** 2
-    # A small floor keeps the curve positive where electronics alone explain the measured noise.
-    quantum = np.maximum(total - white, 1e-3 * total) / np.square(aperture)
-    return RadialCurve(frequency, mtf / aperture), RadialCurve(frequency, quantum)
