@@ -124,8 +124,8 @@ def fast_rule(exact: Rule, nodes: int = 16) -> Rule:
     judges = systems[:: max(1, len(systems) // 4)]
     while len(chosen) > nodes:
         fewer = [chosen[:index] + chosen[index + 1 :] for index in range(len(chosen))]
-        chosen = min(fewer, key=lambda bins: sum(nnls(matrix[:, bins], target)[1] ** 2 for matrix, target in judges))
-    weights = np.array([nnls(matrix[:, chosen], target)[0] for matrix, target in systems])
+        chosen = min(fewer, key=lambda bins: sum(_fit(matrix[:, bins], target)[1] ** 2 for matrix, target in judges))
+    weights = np.array([_fit(matrix[:, chosen], target)[0] for matrix, target in systems])
     # The open field must stay exactly 1.
     weights /= weights.sum(axis=1, keepdims=True)
     transmission, truth = _mixtures(exact, count=4000, seed=2)
@@ -145,6 +145,13 @@ def _reduced(
     relative = 1.0 / np.maximum(target, _FLOOR)
     q, r = np.linalg.qr(transmission * relative[:, None])
     return r, q.T @ (target * relative)
+
+
+def _fit(matrix: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Return non-negative least squares weights and the norm of what they miss."""
+    # Neighbouring energies are nearly parallel: SciPy's default of 3 steps per weight is not always enough.
+    weights, missed = nnls(matrix, target, maxiter=100 * matrix.shape[1])
+    return np.asarray(weights), float(missed)
 
 
 def _mixtures(rule: Rule, *, count: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
