@@ -44,12 +44,11 @@ _LINK_TOLERANCE = 0.08
 """Relative error of local contrast that materials unknown to the link may cause."""
 _LIMIT = 1.5
 """chi2 of a whole image above which it is accused; behind boards the noise is 1.1 to 1.4 times the open field's."""
-_LOCAL_LIMITS = (5.0, 4.0, 6.0, 12.0, 6.0)
+_LOCAL_LIMITS = (3.0, 3.0, 7.0, 12.0, 4.0)
 """Local chi2 that accuses, for each band: above all that untouched restorations of simulated boards show. Narrow
 bands have few degrees of freedom, and at 4 to 6 lp/mm estimates leave some of the sharpest edges unexplained."""
-_EVERYWHERE = 0.1
+_EVERYWHERE = 0.5
 """Share of the windows from which on a contradiction belongs to the whole image, not to a place."""
-_PASSING = 0.05
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ class Consistency:
     grey_residual : float
         rms by which the image's own grey-level link differs from the weights', in grey.
     power_beyond : float
-        Share of the answer's power where less than 5 % of the contrast passed.
+        Share of the answer's power, its mean aside, at frequencies where the noise exceeds what structure leaves
+        after the blur: what stands there comes from experience rather than from this measurement.
     map : (ceil(H / 8), ceil(W / 8)) float32 array
         Largest local chi2 of all bands.
     """
@@ -200,6 +200,7 @@ class _Residual:
         self.grid = grid
         self.Sigma = operator.process.Sigma_1[0, 0]
         self.B = operator.process.B(1.0)[0, 0]
+        self.S = operator.S[0, 0]
         pitch_mm = restorer.physics.pitch_mm
         self.frequency = torch.as_tensor(
             radial_frequency(grid.padded, pitch_mm), dtype=torch.float32, device=self.B.device
@@ -234,8 +235,8 @@ class _Residual:
         return float(left.sum() / noise.sum()), gaussian_filter(left, 1.0) / expected
 
     def power_beyond(self, x: NDArray[np.float32]) -> float:
-        """Return the share of the answer's power, its mean aside, where less than 5 % of the contrast passed."""
+        """Return the share of the answer's power, its mean aside, where noise exceeds the blurred prior."""
         power = fft(self._padded(x)).abs().square()
         power[0, 0] = 0
-        beyond = plane_mean(power * (self.B < _PASSING), self.grid.padded)
+        beyond = plane_mean(power * (self.S * self.B.square() < self.Sigma), self.grid.padded)
         return float(beyond / plane_mean(power, self.grid.padded))

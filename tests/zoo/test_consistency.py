@@ -1,0 +1,121 @@
+"""The check against the measurement: it accuses what contradicts it and leaves alone what does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from tests.zoo.conftest import board, closed_form, degrade, power_law
+from xsim.grids import half_plane_weights
+from xsim.link import GreyLink
+from xsim_zoo.consistency import check
+from xsim_zoo.link_refit import refitted
+from xsim_zoo.padding import PaddedGrid
+from xsim_zoo.physics import Physics
+from xsim_zoo.process import fft
+from xsim_zoo.wiener import Wiener
+
+SHAPE = (192, 200)
+
+
+@pytest.fixture(scope="module")
+def restorer():
+    return Wiener(Physics(closed_form(), power_law()))
+
+
+@pytest.fixture(scope="module")
+def scenes(restorer):
+    sharp = [gaussian_filter(board(seed, SHAPE), 0.7) for seed in range(20)]
+    return [(image, degrade(image, restorer.physics, seed)) for seed, image in enumerate(sharp)]
+
+
+def visibility(x, changed, y, restorer):
+    """Return the signal to noise ratio at which an ideal observer sees the change in the measurement."""
+    grid = PaddedGrid.around(y.shape)
+    process = restorer.operator(grid.padded).process
+    before, after = (fft(restorer.link.forward(grid.pad(torch.as_tensor(image)))) for image in (x, changed))
+    power = ((after - before) * process.B(1.0)[0, 0]).abs().square() / process.Sigma_1[0, 0]
+    weights = torch.as_tensor(half_plane_weights(grid.padded))
+    return float((power * weights).sum().sqrt() / np.sqrt(y[x != changed].mean()))
+
+
+def test_untouched_images_are_consistent(scenes, restorer):
+    for _, y in scenes:
+        found = check(y, restorer.restore_array(y), restorer)
+        assert found.consistent, found.verdict
+        assert max(found.chi2) < 1.1
+
+
+@pytest.mark.parametrize("kind", ["painted", "removed"])
+def test_false_and_missing_features_are_found_where_they_are(scenes, restorer, kind):
+    rng = np.random.default_rng(5)
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    judged = 0
+    for sharp, y in scenes:
+        restored = restorer.restore_array(y)
+        y0, x0 = rng.integers(45, 145, 2)
+        radius = rng.integers(3, 8)
+        disc = (rows - y0) ** 2 + (columns - x0) ** 2 <= radius**2
+        changed = restored.copy()
+        measured = y
+        if kind == "painted":
+            changed[disc] *= rng.choice([0.8, 1.2])
+        else:
+            there = sharp.copy()
+            there[disc] *= 0.8
+            measured = degrade(there, restorer.physics, 77)
+            changed = restorer.restore_array(measured)
+            changed[gaussian_filter(disc.astype(float), 2) > 0.02] = np.median(restored[disc])
+        if visibility(restorer.restore_array(measured), changed, measured, restorer) < 20:
+            continue
+        judged += 1
+        found = check(measured, changed, restorer)
+        assert not found.consistent
+        assert min(np.hypot(s.y - y0, s.x - x0) for s in found.suspects) < 20
+        assert f"y {max(found.suspects, key=lambda s: s.chi2).y}" in found.verdict
+    assert judged >= 12
+
+
+def test_the_truth_has_chi2_of_one(scenes, restorer):
+    chi2 = np.mean([check(y, sharp, restorer).chi2 for sharp, y in scenes[:8]], axis=0)
+    # The closed-form scenes have stationary noise, which the check scales with the grey level.
+    grey = np.mean([y.mean() for _, y in scenes[:8]])
+    np.testing.assert_allclose(chi2 * grey, 1.0, atol=0.2)
+    np.testing.assert_allclose(chi2[1:] * grey, 1.0, atol=0.05)
+
+
+def test_another_detectors_noise_accuses_the_whole_image(scenes, restorer):
+    sharp, _ = scenes[0]
+    loud = Physics(closed_form(noise=9.0), power_law())
+    found = check(degrade(sharp, loud, 3), sharp, restorer)
+    assert "over the image" in found.verdict
+    assert "not that of these detectors" in found.verdict
+
+
+def test_a_wrong_link_is_refitted_and_told_apart(scenes):
+    sharp, y = scenes[1]
+    right = check(y, sharp, Wiener(Physics(closed_form(), power_law())))
+    wrong = check(y, sharp, Wiener(Physics(closed_form(GreyLink.identity()), power_law())))
+    assert wrong.grey_residual > 5 * right.grey_residual
+    assert wrong.chi2[0] < 3 * max(right.chi2[0], 1)
+
+
+def test_refit_recovers_a_curve():
+    rng = np.random.default_rng(0)
+    h = torch.as_tensor(gaussian_filter(rng.random((64, 66)), 2), dtype=torch.float32)
+    h = (h - h.min()) / (h.max() - h.min())
+    bent = torch.where(h < 0.5, 0.6 * h, 0.3 + 1.4 * (h - 0.5))
+    ones = torch.ones((64, 34))
+    found = refitted(h, fft(bent), ones, ones, torch.ones((64, 34), dtype=torch.bool))
+    assert float((found - bent).abs().max()) < 1e-3
+
+
+def test_numbers_of_the_report(scenes, restorer):
+    found = check(scenes[2][1], restorer.restore_array(scenes[2][1]), restorer)
+    report = found.to_dict()
+    assert report["verdict"] == "consistent with the measurement"
+    assert len(report["band_lp_mm"]) == len(report["chi2"]) == 5
+    assert found.map.shape == (24, 25)
+    assert 0 <= report["power_beyond"] < 0.2
