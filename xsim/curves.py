@@ -60,6 +60,11 @@ class RadialCurve:
     frequency_lp_mm, values : (n,) arrays
         The table.
 
+    Attributes
+    ----------
+    last_lp_mm : float
+        Where the table ends.
+
     Raises
     ------
     InputError
@@ -70,8 +75,8 @@ class RadialCurve:
         self.frequency_lp_mm, self.values = checked_table("radial table", frequency_lp_mm, values)
         log_values = np.log(np.maximum(self.values, _SMALLEST))
         # Resampled once on a uniform grid: maps then cost an index and a linear step per bin.
-        self._last = float(self.frequency_lp_mm[-1])
-        grid = np.linspace(0.0, self._last, _CELLS + 1)
+        self.last_lp_mm = float(self.frequency_lp_mm[-1])
+        grid = np.linspace(0.0, self.last_lp_mm, _CELLS + 1)
         inside = monotone_cubic(self.frequency_lp_mm, log_values, np.maximum(grid, self.frequency_lp_mm[0]))
         self._dense = np.where(inside > np.log(_SMALLEST) / 2, np.exp(inside), 0.0)
         self._dense[-1] = self.values[-1]
@@ -79,21 +84,21 @@ class RadialCurve:
 
     def _tail_slope(self, log_values: NDArray[np.float64]) -> float:
         """Return the exponent of the power law beyond the table, from its last octave, -8 to 0."""
-        start = max(int(np.searchsorted(self.frequency_lp_mm, self._last / 2.0)) - 1, 0)
-        lowest = max(float(self.frequency_lp_mm[start]), 1e-3 * self._last)
-        rise = float(log_values[-1] - log_values[start]) / np.log(self._last / lowest)
+        start = max(int(np.searchsorted(self.frequency_lp_mm, self.last_lp_mm / 2.0)) - 1, 0)
+        lowest = max(float(self.frequency_lp_mm[start]), 1e-3 * self.last_lp_mm)
+        rise = float(log_values[-1] - log_values[start]) / np.log(self.last_lp_mm / lowest)
         return float(np.clip(rise, -8.0, 0.0))
 
     def __call__(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
         """Return the function at frequencies [lp/mm] of any shape."""
         frequency = np.abs(np.asarray(frequency_lp_mm, dtype=np.float64))
-        place = frequency * (_CELLS / self._last)
+        place = frequency * (_CELLS / self.last_lp_mm)
         cell = np.minimum(place, _CELLS - 1).astype(np.intp)
         low = self._dense[cell]
         result = low + (self._dense[cell + 1] - low) * (place - cell)
-        beyond = frequency > self._last
+        beyond = frequency > self.last_lp_mm
         if beyond.any():
             result = np.asarray(result)
-            tail = self.values[-1] * (frequency[beyond] / self._last) ** self._slope
+            tail = self.values[-1] * (frequency[beyond] / self.last_lp_mm) ** self._slope
             result[beyond] = tail
         return result

@@ -237,11 +237,14 @@ def _mtf_ratio(
     hr_response: DetectorResponse, lr_response: DetectorResponse, frequency_lp_mm: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return B_1 = MTF_LR / MTF_HR, clipped to [floor, 1]; equal apertures cancel, so their zeros do no harm."""
-    hr, lr = hr_response.screen_mtf(frequency_lp_mm), lr_response.screen_mtf(frequency_lp_mm)
     hr_side, lr_side = hr_response.sensor.aperture_mm, lr_response.sensor.aperture_mm
+    # Up to where both curves are known and the larger photodiode still transmits; beyond, the last ratio goes on.
+    end = min(hr_response.screen_mtf.last_lp_mm, lr_response.screen_mtf.last_lp_mm)
     if hr_side != lr_side:
-        # Up to where the larger photodiode still transmits; beyond, its last ratio goes on.
-        usable = np.minimum(frequency_lp_mm, 0.8 / max(hr_side, lr_side))
+        end = min(end, 0.8 / max(hr_side, lr_side))
+    usable = np.minimum(frequency_lp_mm, end)
+    hr, lr = hr_response.screen_mtf(usable), lr_response.screen_mtf(usable)
+    if hr_side != lr_side:
         hr, lr = hr * np.sinc(hr_side * usable), lr * np.sinc(lr_side * usable)
     ratio = lr / np.maximum(hr, 1e-12)
     known = hr > 0.02
