@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -62,6 +63,8 @@ def make(
 
     settings = load_recipe(recipe, n=n, size_px=size)
     plan = plan_of(settings, seed)
+    maker = SimulatedMaker(settings, plan.seed)
+    maker.check()
     size_GB = estimate_bytes(plan) / 1e9
     if dry_run:
         payload: dict[str, Any] = {"path": out, "n": plan.n, "size": plan.width, "estimated_bytes": int(size_GB * 1e9)}
@@ -69,7 +72,7 @@ def make(
         return
     with _kept(out):
         summary = make_store(
-            SimulatedMaker(settings, plan.seed),
+            maker,
             plan,
             out,
             executor=ProcessPool(workers),
@@ -82,6 +85,17 @@ def make(
         emit_json("dataset.make", {**facts, "seconds": summary.seconds, "pairs_per_s": summary.pairs_per_s})
     else:
         say(f"{out}: {plan.n} pairs in {summary.seconds:.1f} s, {summary.pairs_per_s:.1f} pairs/s, {_splits(facts)}")
+
+
+@app.command(epilog="Example: xsim dataset schema > recipe.schema.json")
+def schema(json_: JsonOption = False, debug: DebugOption = False) -> None:
+    """Print the JSON schema of recipes, for editors that check TOML as it is written."""
+    from xsim_datasets.recipe import Recipe, recipe_names
+
+    if json_:
+        emit_json("dataset.schema", {"recipes": recipe_names(), "recipe": Recipe.model_json_schema()})
+    else:
+        typer.echo(json.dumps(Recipe.model_json_schema(), indent=1))
 
 
 @app.command(epilog="Example: xsim dataset info tiny.zarr --json")

@@ -72,6 +72,7 @@ def _draw_pair(store: PairStore, index: int, left: Axes, right: Axes, kinds: lis
     for axes, image, title in ((left, hr, f"{index} HR  {table['split'][index]}{setup}"), (right, lr, f"{index} LR")):
         axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
         axes.set_title(title, size=8, pad=2)
+        axes.set_autoscale_on(False)  # a circle that leaves the image must not shrink it
     return _draw_labels(store, index, left, kinds)
 
 
@@ -86,8 +87,7 @@ def _draw_labels(store: PairStore, index: int, axes: Axes, kinds: list[str]) -> 
         x = float(defects["x_px"][row]) - 0.5 + radius * np.cos(angle)
         y = float(defects["y_px"][row]) - 0.5 + radius * np.sin(angle)
         color = _color(str(defects["kind"][row]), kinds)
-        (circle,) = axes.plot(x, y, color=color, linewidth=0.8, scalex=False, scaley=False)
-        circle.set_in_layout(False)  # a circle that leaves the image must not shrink it
+        axes.plot(x, y, color=color, linewidth=0.8)
     return {str(kind) for kind in defects["kind"][rows]}
 
 

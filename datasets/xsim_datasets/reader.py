@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PairStore"]
 
+_NEEDED = {"plan", "pitch_mm", "setups", "splits", "families", "defect_kinds", "designs", "versions"}
+
 
 class PairStore:
     """A finished store of HR/LR pairs; make one with `PairStore.open`.
@@ -72,7 +74,9 @@ class PairStore:
         own = document.get("attributes", {}).get("xsim", {})
         if own.get("format") != FORMAT:
             raise InputError(f"{name}: its format is {own.get('format')!r}: this xsim reads {FORMAT!r}")
-        if missing := {"plan", "pitch_mm", "setups", "splits", "families", "defect_kinds", "versions"} - set(own):
+        if missing := {"plan", "pitch_mm", "setups", "splits", "families", "defect_kinds", "designs", "versions"} - set(
+            own
+        ):
             raise DamageError(f"{name}: its attributes lack {', '.join(sorted(missing))}: run xsim dataset verify")
         return cls(name, own, manifest)
 
@@ -117,7 +121,15 @@ class PairStore:
 
     @property
     def pitch_mm(self) -> float:
-        """Pixel pitch [mm]."""
+        """Pixel pitch [mm].
+
+        Raises
+        ------
+        InputError
+            If the set-ups differ in it (ask `degradation_of` a sample).
+        """
+        if self.attributes["pitch_mm"] is None:
+            raise InputError(f"{self.path}: its set-ups differ in pitch: ask for the degradation of a sample")
         return float(self.attributes["pitch_mm"])
 
     @property
@@ -155,8 +167,9 @@ class PairStore:
 
     @cached_property
     def table(self) -> dict[str, NDArray[Any]]:
-        """The columns of the table, (n,) each: seed, family, split (names), setup, source, clipped pixels, numbers."""
+        """The columns of the table, (n,) each: seed, family, split and design (names), setup, source, and numbers."""
         columns = self._columns("table")
+        columns["design"] = np.array(self.attributes["designs"])[columns["design"]]
         columns["split"] = np.array(SPLITS)[columns["split"]]
         return columns
 
@@ -183,7 +196,7 @@ class PairStore:
             "n": self.n,
             "size": self.shape[1],
             "shape": list(self.shape),
-            "pitch_mm": self.pitch_mm,
+            "pitch_mm": self.attributes["pitch_mm"],
             "families": self.attributes["families"],
             "splits": self.attributes["splits"],
             "setups": len(self.attributes["setups"]),

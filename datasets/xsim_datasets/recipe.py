@@ -11,7 +11,7 @@ import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
@@ -19,9 +19,11 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from xsim.errors import InputError, MissingFileError, UnknownNameError, nearest
 from xsim.seeds import generator
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = [
     "Filter",
-    "GerberBoards",
     "Imaging",
     "PhantomBoards",
     "RandomBoards",
@@ -86,8 +88,13 @@ class Imaging(_Strict):
     filters: tuple[Filter, ...] = (Filter(material="Al", thickness_mm=2.5),)
     hr_mass_thickness_mg_cm2: Number = 33.91
     lr_mass_thickness_mg_cm2: Number = 134.55
-    pitch_mm: Annotated[float, Field(gt=0.0)] = 0.048
+    pitch_mm: Number = 0.048
     kerma_uGy: Number = 42.56
+    magnification: Number = 1.0
+    source_detector_mm: Number = 600.0
+    focal_spot_mm: Number = 0.0
+    scatter_ratio_per_depth: Number = 0.0
+    glare: Number = 0.0
     hr_frames: Annotated[int, Field(ge=1)] = 20
     lr_frames: Annotated[int, Field(ge=1)] = 1
     setups: Annotated[int, Field(ge=1, le=4096)] = 1
@@ -106,10 +113,18 @@ class Imaging(_Strict):
 
     def drawn(self, seed: int, setup: int) -> Imaging:
         """Return set-up number ``setup`` of seed ``seed``, with every range replaced by a number."""
+        # One generator a field: a range that is added later leaves the draws of the others alone.
+        return self._with(lambda item, stage: item.draw(generator(seed, sample=setup, stage=f"setup-{stage}")))
+
+    def corners(self) -> tuple[Imaging, Imaging]:
+        """Return the set-ups with every range at its low and at its high end."""
+        return self._with(lambda item, _: item.low), self._with(lambda item, _: item.high)
+
+    def _with(self, choose: Callable[[Range, str], float]) -> Imaging:
+        """Return the set-up whose ranges are replaced by what ``choose`` makes of each and of its field's name."""
 
         def number(value: Any, stage: str) -> Any:
-            # One generator a field: a range that is added later leaves the draws of the others alone.
-            return value.draw(generator(seed, sample=setup, stage=f"setup-{stage}")) if _is_range(value) else value
+            return choose(value, stage) if isinstance(value, Range) else value
 
         fields = {name: number(getattr(self, name), name) for name in type(self).model_fields}
         fields["filters"] = tuple(
@@ -119,25 +134,26 @@ class Imaging(_Strict):
         return Imaging(**{**fields, "setups": 1})
 
 
-def _is_range(value: object) -> bool:
-    return isinstance(value, Range)
-
-
 class _Boards(_Strict):
     weight: Annotated[float, Field(gt=0.0)] = 1.0
 
 
 class RandomBoards(_Boards):
-    """Boards drawn by xsim itself; every sample is a board of its own."""
+    """Boards drawn by xsim itself, every sample one of its own; what is not given is as `xsim.phantoms.BoardRecipe`."""
 
     kind: Literal["random"] = "random"
+    layers: dict[int, float] | None = None
+    rules: dict[str, float] | None = None
+    defect_rates: dict[str, float] | None = None
+    lead_share: float | None = None
+    bromine_share: float | None = None
+    weave_share: float | None = None
+    tilt_share: float | None = None
+    edge_share: float | None = None
 
-
-class GerberBoards(_Boards):
-    """Windows of real boards: a folder that holds one folder of Gerber files a board."""
-
-    kind: Literal["gerber"]
-    path: Path
+    def population(self) -> dict[str, Any]:
+        """Return the settings that were given, by their names in `xsim.phantoms.BoardRecipe`."""
+        return self.model_dump(exclude={"kind", "weight"}, exclude_none=True)
 
 
 class PhantomBoards(_Boards):
@@ -147,7 +163,7 @@ class PhantomBoards(_Boards):
     path: Path
 
 
-Boards = Annotated[RandomBoards | GerberBoards | PhantomBoards, Field(discriminator="kind")]
+Boards = Annotated[RandomBoards | PhantomBoards, Field(discriminator="kind")]
 
 
 class Split(_Strict):
@@ -233,9 +249,18 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
         raise InputError(f"{name}: is not TOML: {error}") from error
     content |= {key: value for key, value in changes.items() if value is not None}
     try:
-        return Recipe.model_validate(content)
+        return _with_paths(Recipe.model_validate(content), path.absolute().parent)
     except ValidationError as error:
         raise InputError(f"{name}: {_first_problem(error)}") from error
+
+
+def _with_paths(recipe: Recipe, folder: Path) -> Recipe:
+    """Return the recipe with its relative paths taken from the folder that its file lies in."""
+    boards = tuple(
+        item.model_copy(update={"path": folder / item.path}) if isinstance(item, PhantomBoards) else item
+        for item in recipe.boards
+    )
+    return recipe.model_copy(update={"boards": boards})
 
 
 _MODELS: dict[str, type[BaseModel]] = {
@@ -245,7 +270,6 @@ _MODELS: dict[str, type[BaseModel]] = {
     "storage": Storage,
     "range": Range,
     "random": RandomBoards,
-    "gerber": GerberBoards,
     "phantoms": PhantomBoards,
 }
 

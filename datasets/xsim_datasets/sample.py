@@ -43,6 +43,8 @@ class Sample:
         Samples of one family show one design and stand on one side of the split.
     split : str
         ``"train"``, ``"validation"`` or ``"test"``.
+    design : str
+        What kind of board it is, e.g. a class of random boards or the name of a real one.
     setup : int
         Which of the store's set-ups imaged it.
     source : int
@@ -58,6 +60,7 @@ class Sample:
     seed: int
     family: int
     split: str
+    design: str = ""
     setup: int = 0
     source: int = 0
     numbers: Mapping[str, float] = field(default_factory=dict)

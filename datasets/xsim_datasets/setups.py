@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from xsim.recipes import PairSetup
 
 from xsim.detector import Detector, Sensor
+from xsim.errors import check_range
+from xsim.geometry import Geometry
+from xsim.recipes import PairSetup
+from xsim.scatter import Scatter
 from xsim.screen import Screen
 from xsim.spectrum import tungsten_spectrum
 
@@ -36,7 +39,9 @@ def setup_of(imaging: Imaging) -> PairSetup:
         filters=tuple((item.material, _number(item.thickness_mm)) for item in imaging.filters),
         anode_angle_deg=_number(imaging.anode_angle_deg),
     )
-    sensor = Sensor(pitch_mm=imaging.pitch_mm)
+    sensor = Sensor(pitch_mm=_number(imaging.pitch_mm))
+    distance = _number(imaging.source_detector_mm)
+    magnification = check_range("magnification", _number(imaging.magnification), 1.0, 100.0)
     return PairSetup(
         spectrum=spectrum,
         hr=Detector(Screen(_number(imaging.hr_mass_thickness_mg_cm2)), sensor),
@@ -44,6 +49,15 @@ def setup_of(imaging: Imaging) -> PairSetup:
         kerma_uGy=_number(imaging.kerma_uGy),
         hr_frames=imaging.hr_frames,
         lr_frames=imaging.lr_frames,
+        geometry=Geometry(
+            source_detector_mm=distance,
+            source_object_mm=distance / magnification if magnification > 1.0 else None,
+            focal_spot_mm=_number(imaging.focal_spot_mm),
+        ),
+        scatter=Scatter(
+            ratio_per_depth=_number(imaging.scatter_ratio_per_depth),
+            glare=_number(imaging.glare),
+        ),
     )
 
 
@@ -53,11 +67,11 @@ def setup_record(setup: PairSetup) -> dict[str, Any]:
 
 
 def setup_tables(setups: Sequence[PairSetup]) -> dict[str, NDArray[np.float64]]:
-    """Return MTF and NNPS [mm2] of the detectors, (setups, F) each, on one axis up to twice the Nyquist frequency.
+    """Return MTF and NNPS [mm2] of the detectors, (setups, F) each, on one axis up to the finest sampling frequency.
 
     ``nnps_*_mm2`` is the quantum noise of one frame as the pixels see it, before sampling folds it back.
     """
-    pitch_mm = setups[0].hr.sensor.pitch_mm
+    pitch_mm = min(setup.pitch_mm for setup in setups)
     frequency = np.linspace(0.0, 1.0 / pitch_mm, _TABLE_FREQUENCIES)
     tables: dict[str, list[NDArray[np.float64]]] = {}
     for setup in setups:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xsim_datasets.folder import Folder
     from xsim_datasets.sample import Maker, Plan, Sample
 
-__all__ = ["PARTS", "Part", "ShardTask", "part_key", "read_part", "table_of", "write_shard"]
+__all__ = ["PARTS", "Gathered", "Part", "ShardTask", "gather", "part_key", "read_part", "write_shard"]
 
 PARTS = "parts/"
 # Columns that every store has; a maker's further numbers are float64.
@@ -33,6 +33,7 @@ _TYPES = {
     "seed": "uint64",
     "family": "uint64",
     "split": "uint8",
+    "design": "uint16",
     "setup": "uint16",
     "source": "uint8",
     "hr_clipped": "uint32",
@@ -60,7 +61,7 @@ class Part:
     """What a finished shard leaves for the table: the entry of its file, and the columns of its samples."""
 
     entry: Entry
-    columns: dict[str, list[float]]
+    columns: dict[str, list[Any]]
     labels: list[list[Any]]
 
 
@@ -77,7 +78,7 @@ def write_shard(task: ShardTask) -> int:
     plan, layout = task.plan, task.plan.layout
     span = layout.samples(task.shard)
     codes = np.empty((len(span), 2, plan.height, plan.width), np.uint16)
-    columns: dict[str, list[float]] = {}
+    columns: dict[str, list[Any]] = {}
     labels: list[list[Any]] = []
     for slot, index in enumerate(span):
         sample = task.maker.sample(index)
@@ -93,12 +94,13 @@ def write_shard(task: ShardTask) -> int:
     return len(span)
 
 
-def _fill(codes: NDArray[np.uint16], sample: Sample, plan: Plan, index: int) -> dict[str, float]:
+def _fill(codes: NDArray[np.uint16], sample: Sample, plan: Plan, index: int) -> dict[str, Any]:
     """Encode a sample into its place and return its row of the table."""
-    row: dict[str, float] = {
+    row: dict[str, Any] = {
         "seed": sample.seed,
         "family": sample.family,
         "split": SPLITS.index(sample.split),
+        "design": sample.design,
         "setup": sample.setup,
         "source": sample.source,
     }
@@ -121,12 +123,26 @@ def read_part(folder: Folder, plan: Plan, shard: int) -> Part | None:
     return Part(entry, columns, labels) if columns and whole else None
 
 
-def table_of(parts: Sequence[Part]) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]], list[str]]:
-    """Return the columns of the table, the columns of the defect list, and the names of the defect classes."""
-    table = {
-        name: np.concatenate([np.array(part.columns[name], _TYPES.get(name, "float64")) for part in parts])
-        for name in parts[0].columns
-    }
+@dataclass(frozen=True)
+class Gathered:
+    """The columns of the table and of the defect list, and the names that their codes stand for."""
+
+    table: dict[str, NDArray[Any]]
+    defects: dict[str, NDArray[Any]]
+    designs: list[str]
+    kinds: list[str]
+
+
+def gather(parts: Sequence[Part]) -> Gathered:
+    """Return the table and the defect list of all parts."""
+    designs = sorted({str(name) for part in parts for name in part.columns["design"]})
+    code = {name: number for number, name in enumerate(designs)}
+    table: dict[str, NDArray[Any]] = {}
+    for name in parts[0].columns:
+        values = [part.columns[name] for part in parts]
+        if name == "design":
+            values = [[code[str(item)] for item in column] for column in values]
+        table[name] = np.concatenate([np.array(column, _TYPES.get(name, "float64")) for column in values])
     labels = [label for part in parts for label in part.labels]
     kinds = sorted({str(label[1]) for label in labels})
     defects: dict[str, NDArray[Any]] = {
@@ -135,4 +151,4 @@ def table_of(parts: Sequence[Part]) -> tuple[dict[str, NDArray[Any]], dict[str, 
     }
     for column, name in enumerate(("y_px", "x_px", "size_mm", "value"), start=2):
         defects[name] = np.array([label[column] for label in labels], np.float64)
-    return table, defects, kinds
+    return Gathered(table, defects, designs, kinds)

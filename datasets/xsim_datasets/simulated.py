@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import xsim
 from xsim.seeds import check_seed, generator
 from xsim_datasets.sample import Label, Plan, Sample
 from xsim_datasets.setups import setup_of, setup_record, setup_tables
-from xsim_datasets.split import split_of_sample
+from xsim_datasets.sources import BoardSource, source_of
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from xsim.recipes import PairSetup
@@ -34,52 +35,75 @@ class SimulatedMaker:
 
     def sample(self, index: int) -> Sample:
         """Return pair number ``index``: its board, its set-up and its noise depend on it and on the seed alone."""
-        board_seed = int(generator(self.seed, sample=index, stage="board-seed").integers(2**63))
-        number = int(generator(self.seed, sample=index, stage="setup").integers(self.recipe.imaging.setups))
-        setup = self._setup(number)
-        phantom = xsim.phantoms.random_board(board_seed, self._phantom_shape, self._phantom_pixel_mm)
-        pair = xsim.simulate_pair(phantom, setup, self.seed, sample=index)
+        setup_number = int(generator(self.seed, sample=index, stage="setup").integers(self.recipe.imaging.setups))
+        source_number = self._source_of(index)
+        setup = self._setup(setup_number)
+        pixel_mm = setup.pitch_mm / (setup.geometry.magnification * _OVERSAMPLING)
+        field_mm = self.recipe.size_px * _OVERSAMPLING * pixel_mm
+        board = self._source(source_number).board(self.seed, index, field_mm, pixel_mm)
+        pair = xsim.simulate_pair(board.phantom, setup, self.seed, sample=index)
+        side = slice(0, self.recipe.size_px)
         return Sample(
-            hr=pair.hr,
-            lr=pair.lr,
-            seed=board_seed,
-            family=board_seed,
-            split=split_of_sample(self.recipe.split, self.seed, index),
-            setup=number,
+            hr=pair.hr[side, side],
+            lr=pair.lr[side, side],
+            seed=board.seed,
+            family=board.family,
+            split=board.split,
+            design=board.phantom.family,
+            setup=setup_number,
+            source=source_number,
             numbers={"kerma_uGy": setup.kerma_uGy},
             labels=tuple(Label(**label) for label in pair.labels),
         )
 
     def attributes(self) -> dict[str, Any]:
-        """Return the pitch and the set-ups with what lies between their detectors."""
-        imaging = self.recipe.imaging
+        """Return the pitch (None if it differs), the set-ups with what lies between their detectors, the sources."""
+        setups = [self._setup(number) for number in range(self.recipe.imaging.setups)]
+        pitches = {setup.pitch_mm for setup in setups}
         return {
-            "pitch_mm": imaging.pitch_mm,
-            "setups": [setup_record(self._setup(number)) for number in range(imaging.setups)],
+            "pitch_mm": pitches.pop() if len(pitches) == 1 else None,
+            "setups": [setup_record(setup) for setup in setups],
+            "sources": [self._source(number).record() for number in range(len(self.recipe.boards))],
         }
 
     def tables(self) -> dict[str, NDArray[np.float64]]:
         """Return MTF and NNPS of every set-up's detectors on one frequency axis."""
         return setup_tables([self._setup(number) for number in range(self.recipe.imaging.setups)])
 
-    @property
-    def _phantom_shape(self) -> tuple[int, int]:
-        side = self.recipe.size_px * _OVERSAMPLING
-        return side, side
+    def check(self) -> None:
+        """Build the ends of every range, every source and one pair: what is wrong is said before the work begins.
 
-    @property
-    def _phantom_pixel_mm(self) -> float:
-        return self.recipe.imaging.pitch_mm / _OVERSAMPLING
+        Raises
+        ------
+        XsimError
+            For the first thing that is wrong.
+        """
+        for imaging in self.recipe.imaging.corners():
+            setup_of(imaging)
+        for number in range(len(self.recipe.boards)):
+            self._source(number)
+        self.sample(0)
+
+    def _source_of(self, index: int) -> int:
+        weights = np.array([boards.weight for boards in self.recipe.boards])
+        return int(generator(self.seed, sample=index, stage="source").choice(len(weights), p=weights / weights.sum()))
 
     @cached_property
-    def _setups(self) -> dict[int, PairSetup]:
+    def _kept(self) -> dict[tuple[str, int], Any]:
         return {}
 
     def _setup(self, number: int) -> PairSetup:
         # Responses of detectors take a second to work out: each set-up is built once in a process.
-        if number not in self._setups:
-            self._setups[number] = setup_of(self.recipe.imaging.drawn(self.seed, number))
-        return self._setups[number]
+        if ("setup", number) not in self._kept:
+            self._kept["setup", number] = setup_of(self.recipe.imaging.drawn(self.seed, number))
+        setup: PairSetup = self._kept["setup", number]
+        return setup
+
+    def _source(self, number: int) -> BoardSource:
+        if ("source", number) not in self._kept:
+            self._kept["source", number] = source_of(self.recipe, number)
+        source: BoardSource = self._kept["source", number]
+        return source
 
 
 def plan_of(recipe: Recipe, seed: int) -> Plan:

@@ -23,7 +23,7 @@ from xsim_datasets.executors import Executor, ProcessPool
 from xsim_datasets.folder import Folder, LocalFolder, is_url, open_folder, sync_folder
 from xsim_datasets.manifest import MANIFEST_KEY, Entry, Manifest, entry_of
 from xsim_datasets.schema import FORMAT, SPLITS, encode_group
-from xsim_datasets.shards import PARTS, ShardTask, read_part, table_of, write_shard
+from xsim_datasets.shards import PARTS, ShardTask, gather, read_part, write_shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -220,20 +220,22 @@ def _seal(work: Folder, plan: Plan, maker: Maker, identity: Mapping[str, Any]) -
     whole = [part for part in parts if part is not None]
     if len(whole) != len(parts):
         raise EnvironmentFaultError(f"{work.name}: parts vanished while it was made: run again with --resume")
-    table, defects, kinds = table_of(whole)
+    gathered = gather(whole)
+    table = gathered.table
     splits = {name: int(np.count_nonzero(table["split"] == code)) for code, name in enumerate(SPLITS)}
     about = {
         "format": FORMAT,
         **identity,
         **maker.attributes(),
-        "defect_kinds": kinds,
+        "defect_kinds": gathered.kinds,
+        "designs": gathered.designs,
         "splits": splits,
         "families": int(np.unique(table["family"]).size),
     }
     documents = {
         **encode_group("", {}, {"xsim": about}),
-        **encode_group("table", table, {"split": list(SPLITS)}),
-        **encode_group("defects", defects, {"kind": kinds}),
+        **encode_group("table", table, {"split": list(SPLITS), "design": gathered.designs}),
+        **encode_group("defects", gathered.defects, {"kind": gathered.kinds}),
         **encode_group("physics", maker.tables(), {}),
         **plan.layout.documents(),
     }

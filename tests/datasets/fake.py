@@ -38,6 +38,7 @@ class FakeMaker:
             seed=index * 7 + 1,
             family=index * 7 + 1,
             split=split_of_sample(Split(), self.seed, index),
+            design="fake",
             numbers={"kerma_uGy": 42.56},
             labels=(Label("ball-void", 3.0, float(index), 0.1, 12.0),) if index % 3 == 0 else (),
         )
