@@ -156,32 +156,51 @@ def check(y: NDArray[np.float32], x: NDArray[np.float32], restorer: Restorer) ->
     nyquist = nyquist_lp_mm(restorer.physics.pitch_mm)
     edges = [edge for edge in BAND_EDGES_LP_MM if edge < nyquist] + [nyquist]
     bands = tuple(pairwise(edges))
-    chi2, maps = [], []
-    for low, high in bands:
-        inside = (residual.frequency >= low) & (residual.frequency < high)
-        whole, local = residual.chi2(inside, refit=high <= _REFIT_BELOW_LP_MM)
-        chi2.append(whole)
-        maps.append(local)
+    outcomes = [
+        residual.chi2((residual.frequency >= low) & (residual.frequency < high), refit=high <= _REFIT_BELOW_LP_MM)
+        for low, high in bands
+    ]
     suspects = [
         suspect
-        for band, whole, local, limit in zip(bands, chi2, maps, _LOCAL_LIMITS, strict=False)
-        if (suspect := _suspect(band, whole, local, limit)) is not None
+        for band, outcome, limit in zip(bands, outcomes, _LOCAL_LIMITS, strict=False)
+        if (suspect := _suspect(band, outcome, limit)) is not None
     ]
     return Consistency(
-        bands, tuple(chi2), tuple(suspects), residual.grey_rms, residual.power_beyond(x), np.max(maps, axis=0)
+        bands,
+        tuple(outcome.whole for outcome in outcomes),
+        tuple(suspects),
+        residual.grey_rms,
+        residual.power_beyond(x),
+        np.max([outcome.local for outcome in outcomes], axis=0),
     )
 
 
-def _suspect(band: tuple[float, float], whole: float, local: NDArray[np.float32], limit: float) -> Suspect | None:
-    """Return where a band accuses most, leaving out the border; None where nothing does."""
-    border = [min(_BORDER_PX // _BLOCK_PX, side // 4) for side in local.shape]
-    inner = local[border[0] : local.shape[0] - border[0], border[1] : local.shape[1] - border[1]]
+@dataclass(frozen=True)
+class _Outcome:
+    """chi2 of one band: of the whole image with its standard error, and of every window."""
+
+    whole: float
+    error: float
+    local: NDArray[np.float32]
+
+
+def _inner(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the blocks that are judged, without the border."""
+    border = [min(_BORDER_PX // _BLOCK_PX, side // 4) for side in blocks.shape]
+    return blocks[border[0] : blocks.shape[0] - border[0], border[1] : blocks.shape[1] - border[1]]
+
+
+def _suspect(band: tuple[float, float], outcome: _Outcome, limit: float) -> Suspect | None:
+    """Return where a band accuses most; None where it accuses nothing."""
+    inner = _inner(outcome.local)
     row, column = np.unravel_index(int(np.argmax(inner)), inner.shape)
-    if inner[row, column] <= limit and whole <= _LIMIT:
+    highest = float(inner[row, column])
+    everywhere = outcome.whole > _LIMIT + 4 * outcome.error
+    if highest <= limit and not everywhere:
         return None
-    y, x = ((int(at) + edge) * _BLOCK_PX + _BLOCK_PX // 2 for at, edge in zip((row, column), border, strict=True))
-    share = 1.0 if whole > _LIMIT and inner[row, column] <= limit else float(np.mean(inner > limit))
-    return Suspect(band, y, x, float(inner[row, column]), share)
+    edges = [(whole - kept) // 2 for whole, kept in zip(outcome.local.shape, inner.shape, strict=True)]
+    y, x = ((int(at) + edge) * _BLOCK_PX + _BLOCK_PX // 2 for at, edge in zip((row, column), edges, strict=True))
+    return Suspect(band, y, x, highest, 1.0 if highest <= limit else float(np.mean(inner > limit)))
 
 
 def _blocks(image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -222,8 +241,8 @@ class _Residual:
         image = self.grid.crop(ifft(spectrum * inside, self.grid.padded))
         return _blocks(image.square().cpu().numpy())
 
-    def chi2(self, inside: Tensor, *, refit: bool) -> tuple[float, NDArray[np.float32]]:
-        """Return chi2 of the whole image in a band, and its map.
+    def chi2(self, inside: Tensor, *, refit: bool) -> _Outcome:
+        """Return chi2 of a band.
 
         The map's expectation holds, beside the noise, a share of the local contrast: materials that the link does
         not know change contrast by a few percent without anything being wrong in the structure.
@@ -232,7 +251,13 @@ class _Residual:
         left = self._power(self.left[refit], inside)
         contrast = self._power(self.blurred[refit], inside)
         expected = gaussian_filter(noise + _LINK_TOLERANCE**2 * contrast, 1.0)
-        return float(left.sum() / noise.sum()), gaussian_filter(left, 1.0) / expected
+        judged = _inner(left)
+        freedom = float(plane_mean(inside.to(self.Sigma), self.grid.padded)) * judged.size * _BLOCK_PX**2
+        return _Outcome(
+            whole=float(judged.sum() / _inner(noise).sum()),
+            error=float(np.sqrt(2 / max(freedom, 1.0))),
+            local=np.asarray(gaussian_filter(left, 1.0) / expected, dtype=np.float32),
+        )
 
     def power_beyond(self, x: NDArray[np.float32]) -> float:
         """Return the share of the answer's power, its mean aside, where noise exceeds the blurred prior."""

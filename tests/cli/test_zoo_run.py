@@ -1,0 +1,149 @@
+"""`xsim zoo run` as a person meets it: lines, exit codes, records, nothing lost."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from tests.zoo.conftest import board, closed_form, degrade, power_law
+from xsim_cli.app import main
+from xsim_zoo.checkpoint import Card, save_checkpoint
+from xsim_zoo.loading import build
+from xsim_zoo.physics import Physics
+
+PHYSICS = Physics(closed_form(), power_law())
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Return run folders of both kinds of restorer, with fresh networks."""
+    folders = {}
+    for name in ("wiener", "physics-sde"):
+        restorer = build(name, PHYSICS, size="tiny") if name == "physics-sde" else build(name, PHYSICS)
+        tensors = restorer.network.state_dict() if restorer.learned else {}
+        options = {"size": "tiny"} if restorer.learned else {}
+        folders[name] = tmp_path_factory.mktemp(name)
+        save_checkpoint(
+            folders[name] / "weights.safetensors",
+            Card(restorer=name, physics=PHYSICS.to_dict(), options=options),
+            tensors,
+        )
+    return folders
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for seed in range(3):
+        y = degrade(board(seed, (90, 101)), PHYSICS, seed)
+        tifffile.imwrite(folder / f"board{seed}.tif", np.rint(y * 50000).clip(0, 65535).astype(np.uint16))
+    return folder
+
+
+def xsim(*words):
+    try:
+        main([str(word) for word in words])
+    except SystemExit as left:
+        return left.code or 0
+    return 0
+
+
+def test_one_file_to_one_file(images, weights, tmp_path, capsys):
+    out = tmp_path / "out.tif"
+    assert xsim("zoo", "run", "wiener", images / "board0.tif", "-o", out, "--weights", weights["wiener"]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "0.048 mm of the weights assumed" in said.err
+    assert "open field estimated" in said.err
+    assert "consistent with the measurement" in said.err
+    assert tifffile.imread(out).shape == (90, 101)
+    record = json.loads((tmp_path / "out.tif.json").read_text())
+    assert record["schema"] == "xsim.zoo.run.file/1"
+    with tifffile.TiffFile(out) as file:
+        stamp = json.loads(file.pages[0].tags[65042].value)
+    assert stamp["input_sha256"] == record["input_sha256"]
+    assert stamp["restorer"] == "wiener"
+    assert stamp["weights"] == record["identity"]["weights"]
+
+
+def test_json_keeps_the_contract(images, weights, tmp_path, capsys):
+    assert xsim("zoo", "run", "wiener", images, "-o", tmp_path / "o", "--weights", weights["wiener"], "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "xsim.zoo.run/1"
+    assert document["failed"] == []
+    wanted = {"input", "output", "shape", "dtype", "seconds", "open_field", "pitch_mm", "clipped_pixels", "consistency"}
+    for entry in document["files"]:
+        assert wanted <= set(entry)
+        assert {"verdict", "band_lp_mm", "chi2"} <= set(entry["consistency"])
+        assert entry["dtype"] == "uint16"
+        assert entry["shape"] == [90, 101]
+
+
+def test_one_bad_file_does_not_stop_the_rest(images, weights, tmp_path, capsys):
+    (images / "board1.tif").write_bytes(b"II*\0 not really")
+    assert xsim("zoo", "run", "wiener", images, "-o", tmp_path / "o", "--weights", weights["wiener"]) == 3
+    said = capsys.readouterr().err
+    assert "board1.tif: holds no image" in said
+    assert "2 restored, 1 failed" in said
+    assert sorted(path.name for path in (tmp_path / "o").glob("*.tif")) == ["board0.tif", "board2.tif"]
+
+
+def test_a_second_run_skips_what_is_finished(images, weights, capsys):
+    words = ("zoo", "run", "wiener", images, "--weights", weights["wiener"], "--json")
+    assert xsim(*words) == 0
+    first = json.loads(capsys.readouterr().out)["files"]
+    assert [entry["skipped"] for entry in first] == [False] * 3
+    (images / "board2_restored.tif").unlink()
+    assert xsim(*words) == 0
+    second = json.loads(capsys.readouterr().out)["files"]
+    # Results are no inputs of the second run; what is missing or altered is made again.
+    assert [entry["skipped"] for entry in second] == [True, True, False]
+    assert xsim(*words, "--steps", 2) == 2  # other settings: the results that stand are not replaced
+    assert xsim(*words, "--steps", 2, "--force") == 0
+
+
+def test_nothing_is_overwritten(images, weights, tmp_path, capsys):
+    out = tmp_path / "out.tif"
+    out.write_bytes(b"mine")
+    assert xsim("zoo", "run", "wiener", images / "board0.tif", "-o", out, "--weights", weights["wiener"]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert out.read_bytes() == b"mine"
+    for target in (images / "board0.tif", images):
+        assert xsim("zoo", "run", "wiener", images, "-o", target, "--weights", weights["wiener"], "--force") == 2
+
+
+def test_samples_and_picture_lie_beside_the_result(images, weights, tmp_path, capsys):
+    words = ("--samples", 2, "--steps", 1, "--picture", "--json", "-o", tmp_path / "out.tif")
+    assert xsim("zoo", "run", "physics-sde", images / "board0.tif", *words, "--weights", weights["physics-sde"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)["files"]
+    assert tifffile.imread(entry["std"]).dtype == np.float32
+    assert (tmp_path / "out_picture.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("physic-sde", "a.tif"), "did you mean physics-sde"),
+        (("wiener", "missing.tif"), "missing.tif: no such file"),
+        (("wiener", "*.nothing"), "no file fits"),
+        (("wiener", "board0.tif", "--polarity", "up"), "up"),
+        (("wiener", "board0.tif", "--sharpness", "2"), "sharpness"),
+        (("wiener", "board0.tif", "--device", "cuda:9"), "device"),
+        (("wiener", "board0.tif", "-o", "nowhere.gif"), "no kind of image"),
+        (("wiener", "rgb.tif"), "one grey channel"),
+        (("wiener", "nan.tif"), "NaN"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(images, weights, capsys, monkeypatch, words, says):
+    monkeypatch.chdir(images)
+    tifffile.imwrite("rgb.tif", np.zeros((20, 20, 3), np.uint8), photometric="rgb")
+    tifffile.imwrite("nan.tif", np.full((20, 20), np.nan, np.float32))
+    assert xsim("zoo", "run", *words, "--weights", weights["wiener"]) == 2
+    said = capsys.readouterr().err.strip()
+    assert says in said
+    assert "Traceback" not in said
+    assert len(said.splitlines()) == 1
