@@ -34,7 +34,7 @@ def gauge(sigma_mm: float, *, tilt_deg: float = 3.0, noise: float = 0.0) -> np.n
 @pytest.mark.parametrize("sigma_mm", [0.06, 0.1, 0.16])
 def test_gauge_against_the_computed_srb(sigma_mm):
     """The oracle integrates the blurred chord of one pair over frequencies; the gauge is an image of 13."""
-    found = duplex_wire(gauge(sigma_mm, noise=0.0005), PITCH)
+    found = duplex_wire(gauge(sigma_mm, noise=0.0002), PITCH)
     truth = basic_spatial_resolution_mm(lambda f: np.exp(-2 * (np.pi * f * sigma_mm) ** 2))
     assert found.isrb_mm == pytest.approx(truth, rel=0.04)
     assert found.srb_mm in WIRE_DIAMETERS_MM
@@ -115,5 +115,5 @@ def test_snr_refuses_by_name(image, cause):
 
 @pytest.mark.parametrize("image", [np.ones((64, 64)), np.random.default_rng(8).normal(100, 1, (300, 64))])
 def test_gauge_refuses_by_name(image):
-    with pytest.raises(InputError, match="no (duplex )?wires"):
+    with pytest.raises(InputError, match=r"no (duplex )?wires"):
         duplex_wire(image, PITCH)
