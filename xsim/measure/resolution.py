@@ -30,6 +30,8 @@ _REFERENCE_SRB_MM = 0.0886
 # A wire stands out by this share of the deepest one, and by this many standard deviations of the profile.
 _PROMINENCE = 0.003
 _SIGMAS = 4.0
+# The thickest wires stand out by this many standard deviations, or there are none.
+_SEEN = 12.0
 # A crest rises this much above its surroundings, as a share of its own height.
 _OWN_SHARE = 0.03
 # The steepest tilt of the wires that is searched, as a slope.
@@ -279,7 +281,7 @@ def _find_pairs(
             index += 1
         expected += 1
     resolved = [pair for pair in pairs if pair[1] > 0]
-    if len(resolved) < 2:
+    if len(resolved) < 2 or float(smooth.max()) < _SEEN * noise:
         raise InputError(
             "no duplex wires: fewer than two wire pairs from 0.8 mm down were found: give a --roi across all pairs, "
             "inside the length of the wires"
