@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,6 +100,8 @@ def train(
             name, pairs, output, settings, resume=resume, device=device, quiet=json_, data_name=Path(data).name
         )
     )
+    if int(os.environ.get("RANK", "0")) > 0:
+        return  # one voice where many processes train
     if json_:
         emit_json("zoo.train", result)
         return

@@ -70,8 +70,8 @@ def test_spectrum_of_known_noise_is_found_again() -> None:
     S[0, 0] = 0
     generator = torch.Generator().manual_seed(0)
     images = [ifft(S.sqrt() * fft(torch.randn((256, 200), generator=generator).double()), (256, 200)) for _ in range(8)]
-    measured = RadialSpectrum.measure(images, 0.05)
-    inside = (measured.frequency_lp_mm > 0.5) & (measured.frequency_lp_mm < 9)
+    measured = RadialSpectrum.measure(images, [0.05] * 8)
+    inside = (measured.frequency_lp_mm > 1) & (measured.frequency_lp_mm < 9)
     expected = np.interp(measured.frequency_lp_mm, f, truth.S_mm2)
     np.testing.assert_allclose(measured.S_mm2[inside], expected[inside], rtol=0.2)
     back = RadialSpectrum.from_dict(measured.to_dict())
@@ -80,7 +80,7 @@ def test_spectrum_of_known_noise_is_found_again() -> None:
 
 def test_spectra_that_make_no_sense_are_refused() -> None:
     with pytest.raises(InputError, match="empty"):
-        RadialSpectrum.measure([], 0.05)
+        RadialSpectrum.measure([], [])
     with pytest.raises(InputError, match="unusable"):
         RadialSpectrum.from_dict({"frequency_lp_mm": [1.0, 0.5], "S_mm2": [1.0, 1.0]})
     with pytest.raises(InputError, match="unusable"):

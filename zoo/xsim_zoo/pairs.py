@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
-    from xsim.degradation import Degradation
 
+    from xsim.degradation import Degradation
     from xsim_datasets.reader import PairStore
 
 __all__ = ["MemoryPairs", "Order", "PairSource", "Prefetch", "StorePairs", "check_split", "read_pairs"]
@@ -34,10 +34,6 @@ class PairSource(Protocol):
     @property
     def shape(self) -> tuple[int, int]:
         """Shape (H, W) of every image [px]."""
-
-    @property
-    def pitch_mm(self) -> float:
-        """Pixel pitch [mm]."""
 
     @property
     def setups(self) -> Sequence[Degradation]:
@@ -82,11 +78,6 @@ class MemoryPairs:
         return int(self.hr.shape[1]), int(self.hr.shape[2])
 
     @property
-    def pitch_mm(self) -> float:
-        """Pixel pitch [mm]."""
-        return float(self.degradation.pitch_mm)
-
-    @property
     def setups(self) -> Sequence[Degradation]:
         """The one set-up."""
         return [self.degradation]
@@ -129,11 +120,6 @@ class StorePairs:
     def shape(self) -> tuple[int, int]:
         """Shape (H, W) of every image [px]."""
         return self._store.shape
-
-    @property
-    def pitch_mm(self) -> float:
-        """Pixel pitch [mm]."""
-        return self._store.pitch_mm
 
     @property
     def setups(self) -> Sequence[Degradation]:

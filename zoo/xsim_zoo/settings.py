@@ -53,6 +53,8 @@ class TrainSettings(BaseModel):
     """Steps between validations."""
     validate_images: Positive = 8
     """Largest number of validation images."""
+    patience: Positive | None = None
+    """Validations without a gain after which training ends; None trains to the last step."""
     save_every: Positive = 250
     """Steps between states to resume from."""
     spectrum_images: Positive = 64

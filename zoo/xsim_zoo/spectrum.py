@@ -14,7 +14,7 @@ from xsim_zoo.padding import PaddedGrid
 from xsim_zoo.process import fft
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -40,19 +40,27 @@ class RadialSpectrum:
     S_mm2: NDArray[np.float64]
 
     @classmethod
-    def measure(cls, images: Iterable[Tensor], pitch_mm: float) -> RadialSpectrum:
+    def measure(cls, images: Iterable[Tensor], pitches_mm: Sequence[float]) -> RadialSpectrum:
         """Measure the mean spectrum of images (H, W) on their reflected grids, where the filter will use it.
+
+        Parameters
+        ----------
+        images : iterable of (H, W) tensors
+            Sharp images, open field 1.0.
+        pitches_mm : sequence of float
+            Pixel pitch of each [mm].
 
         Raises
         ------
         InputError
             If there is no image, or the images hold no structure.
         """
-        edges = np.geomspace(0.5 / pitch_mm / 200, 0.5 / pitch_mm * np.sqrt(2), _RINGS + 1)
+        corner = 0.5 * np.sqrt(2) / min(pitches_mm, default=1.0)
+        edges = np.geomspace(corner / 300, corner, _RINGS + 1)
         total, count = np.zeros(_RINGS), np.zeros(_RINGS)
-        for image in images:
+        for image, pitch_mm in zip(images, pitches_mm, strict=True):
             grid = PaddedGrid.around((image.shape[-2], image.shape[-1]))
-            power = fft(grid.pad(image.double())).abs().square().numpy() * pitch_mm**2
+            power = fft(grid.pad(image.double())).abs().square().cpu().numpy() * pitch_mm**2
             mean, weight = radial_mean(power, grid.padded, pitch_mm, edges)
             total += np.where(weight > 0, mean, 0) * weight
             count += weight
