@@ -32,6 +32,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+def _plain_text(command: Any) -> Any:
+    """Return a command whose help texts are taken literally: rich's markup would swallow units like [mm].
+
+    Completion is installed for the whole program, so the groups below it do not offer it again.
+    """
+    command.rich_markup_mode = None
+    command.params = [param for param in command.params if param.name not in {"install_completion", "show_completion"}]
+    for child in getattr(command, "commands", {}).values():
+        _plain_text(child)
+    return command
+
+
 class LazyGroup(TyperGroup):
     """A group whose commands are imported when they are called, so that ``--help`` stays fast."""
 
@@ -55,7 +67,7 @@ class LazyGroup(TyperGroup):
                 ctx.fail(f"no command '{name}': {hint}")
             return super().resolve_command(ctx, args)
         module = importlib.import_module(COMMANDS[name][0])
-        command = typer.main.get_command(module.app)
+        command = _plain_text(typer.main.get_command(module.app))
         command.name = name
         return name, command, args[1:]
 

@@ -1,0 +1,119 @@
+"""The program's manners: one line for an error, the right exit code, help that can be read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from xsim.errors import DamageError, EnvironmentFaultError, InputError, UnknownNameError
+from xsim_cli import app, common
+
+
+def run(*arguments: str) -> int:
+    try:
+        app.main(list(arguments))
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def program(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "xsim_cli.app", *arguments],
+        capture_output=True, text=True, timeout=120, check=False, **options,  # type: ignore[call-overload]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["detektor"], "did you mean detector"),
+        (["zoo", "rum"], "No such command 'rum'"),
+        (["spectrum", "--kv", "70"], "No such option"),
+        (["spectrum", "--kvp", "seventy"], "seventy"),
+        (["zoo", "run"], "Missing argument"),
+        (["zoo", "info", "physic-sde"], "did you mean physics-sde"),
+    ],
+)
+def test_a_bad_command_line_is_one_line_and_exit_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("xsim: ")
+    assert said.err.count("\n") == 1
+    assert words in said.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("a.tif: is no image: give one"), 2),
+        (UnknownNameError("restorer", "x", ["unet"]), 2),
+        (DamageError("store: shard 3 is torn: make it again"), 1),
+        (EnvironmentFaultError("disk full: make room"), 1),
+        (MemoryError(), 1),
+        (OSError(28, "No space left on device", "out.tif"), 1),
+        (RuntimeError("a bug"), 1),
+    ],
+)
+def test_every_error_becomes_one_line_and_its_exit_code(
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(app, "_run", fail)
+    assert run("doctor") == code
+    said = capsys.readouterr().err
+    assert said.startswith("xsim: ")
+    assert said.count("\n") == 1
+    assert "Traceback" not in said
+
+
+def test_debug_lets_the_traceback_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(args: object) -> None:
+        raise InputError("seen")
+
+    monkeypatch.setattr(app, "_run", fail)
+    with pytest.raises(InputError, match="seen"):
+        app.main(["doctor", "--debug"])
+
+
+def test_interrupts_end_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "_run", interrupt)
+    assert run("doctor") == 130
+
+
+def test_help_keeps_the_units(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("zoo", "run", "--help") == 0
+    assert "[mm]" in capsys.readouterr().out
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m xsim_cli.app zoo list --json | head -n 1; echo ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert done.stdout.splitlines()[-1] in {"0", "1"}
+
+
+def test_json_has_no_nan_and_names_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    common.emit_json("test", {"value": float("nan"), "list": (1, float("inf")), "path": common.Path("a")})
+    document = json.loads(capsys.readouterr().out)
+    assert document == {"schema": "xsim.test/1", "value": None, "list": [1, None], "path": "a"}
+    assert next(iter(document)) == "schema"
+
+
+def test_version_is_the_package_version() -> None:
+    from xsim import __version__
+
+    assert program("--version").stdout.strip() == f"xsim {__version__}"
