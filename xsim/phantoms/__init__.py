@@ -5,6 +5,7 @@ from __future__ import annotations
 from xsim.phantoms.board import random_board
 from xsim.phantoms.phantom import Defect, Phantom
 from xsim.phantoms.recipe import BoardRecipe
+from xsim.phantoms.targets import target
 from xsim.phantoms.view import View
 
-__all__ = ["BoardRecipe", "Defect", "Phantom", "View", "random_board"]
+__all__ = ["BoardRecipe", "Defect", "Phantom", "View", "random_board", "target"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import shapely
 from shapely import LineString, Point, STRtree, affinity
-from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
 from xsim.phantoms import flat
@@ -21,6 +21,9 @@ from xsim.phantoms.design.layout import GROUND, Hole, Layout
 from xsim.phantoms.design.pours import Plane, plane_shapes
 from xsim.phantoms.recipe import BoardRecipe
 from xsim.seeds import generator
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
 
 # Round ends of shapely's buffers lie inside the true ones by r (1 - cos(pi / (4 * 16))): 0.12 % of the radius.
 SEGMENTS = 16

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from xsim.phantoms.parts.chips import CHIP_SIZES, Chip
@@ -14,6 +16,8 @@ from xsim.phantoms.parts.grid_arrays import BALLS, Bga
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from xsim.phantoms.gerber.parse import Flash
     from xsim.phantoms.parts.part import Part
@@ -35,16 +39,19 @@ class Found:
     part: Part
 
 
-def find_ball_grids(mask: Sequence[Flash], copper: Sequence[Flash]) -> list[Found]:
+def find_ball_grids(mask: Sequence[Flash], copper: Sequence[Flash], holes: NDArray[np.float64]) -> list[Found]:
     """Recognise ball grid arrays among round mask openings.
 
     Openings of one size that continue one another at one of the usual pitches form a grid; a grid counts if it has at
-    least 36 sites, and if each site has a round copper land of its own (the dots of a thermal pad share one big land).
+    least 36 sites, and if each site has a round copper land of its own (the dots of a thermal pad share one big land)
+    and no hole in it (vias with open mask under a ball grid form a grid, too).
 
     Parameters
     ----------
     mask, copper : sequence of Flash
         Flashes of the mask and of the outer copper layer of one side.
+    holes : (k, 2) array
+        Centres of the drilled holes [mm].
     """
     lands = np.array([(f.x, f.y) for f in copper if f.shape == "circle"]).reshape(-1, 2)
     if not len(lands):
@@ -57,39 +64,43 @@ def find_ball_grids(mask: Sequence[Flash], copper: Sequence[Flash]) -> list[Foun
     found = []
     for size_um, places in sizes.items():
         points = np.unique(np.round(np.array(places), 4), axis=0)
-        own = tree.query(points)[0] < TOLERANCE_MM
-        points = points[own]
+        points = points[tree.query(points)[0] < TOLERANCE_MM]
+        if len(holes) and len(points):
+            points = points[cKDTree(holes).query(points)[0] > TOLERANCE_MM]
         for pitch in BALLS:
             if len(points) >= LEAST_BALLS and size_um * 1e-3 < 0.85 * pitch:
                 found += _grids(points, pitch)
     return found
 
 
-def _grids(points: np.ndarray, pitch: float) -> list[Found]:
+def _grids(points: NDArray[np.float64], pitch: float) -> list[Found]:
     """Return the grids of one pitch among points, as parts."""
     tree = cKDTree(points)
-    parent = np.arange(len(points))
-
-    def root(k: int) -> int:
-        while parent[k] != k:
-            parent[k] = parent[parent[k]]
-            k = int(parent[k])
-        return k
-
     # A finer grid's every other point is no grid of its own: the nearest neighbour must be one pitch away.
-    nearest = tree.query(points, k=2)[0][:, 1]
-    fits = abs(nearest - pitch) < TOLERANCE_MM
-    for step in ((pitch, 0.0), (0.0, pitch)):
-        distance, other = tree.query(points + step)
-        for k in np.flatnonzero((distance < TOLERANCE_MM) & fits & fits[np.minimum(other, len(points) - 1)]):
-            parent[root(int(k))] = root(int(other[k]))
-    groups: dict[int, list[int]] = {}
-    for k in range(len(points)):
-        groups.setdefault(root(k), []).append(k)
-    return [grid for members in groups.values() if (grid := _as_bga(points[members], pitch)) is not None]
+    fits = abs(_nearest(tree, points, 2)[0][:, 1] - pitch) < TOLERANCE_MM
+    links: list[tuple[int, int]] = []
+    # Memory chips leave up to three columns out between their two fields.
+    for n in range(1, 5):
+        for step in ((n * pitch, 0.0), (0.0, n * pitch)):
+            distance, other = (column[:, 0] for column in _nearest(tree, points + np.array(step), 1))
+            joined = np.flatnonzero((distance < TOLERANCE_MM) & fits & fits[other])
+            links += zip(joined.tolist(), other[joined].tolist(), strict=True)
+    if not links:
+        return []
+    table = np.array(links)
+    graph = coo_matrix((np.ones(len(table)), (table[:, 0], table[:, 1])), shape=(len(points), len(points)))
+    labels = connected_components(graph, directed=False)[1]
+    groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    return [grid for members in groups if (grid := _as_bga(points[members], pitch)) is not None]
 
 
-def _as_bga(points: np.ndarray, pitch: float) -> Found | None:
+def _nearest(tree: cKDTree, points: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return distances to, and indices of, the nearest ``count`` points of a tree, each of shape (n, count)."""
+    distance, index = tree.query(points, k=list(range(1, count + 1)))
+    return np.asarray(distance, dtype=np.float64), np.asarray(index, dtype=np.int64)
+
+
+def _as_bga(points: NDArray[np.float64], pitch: float) -> Found | None:
     low, high = points.min(axis=0), points.max(axis=0)
     columns, rows = (round(float(span) / pitch) + 1 for span in high - low)
     if len(points) < LEAST_BALLS or min(columns, rows) < 4 or len(points) < LEAST_FILL * columns * rows:
@@ -106,11 +117,11 @@ def find_chips(paste: Sequence[Flash], rng: np.random.Generator) -> list[Found]:
 
     Resistors and capacitors cannot be told apart by their lands: ``rng`` decides.
     """
-    boxes = [f for f in paste if f.shape == "box" and 0.15 < min(f.width, f.height) and max(f.width, f.height) < 3.0]
+    boxes = [f for f in paste if f.shape == "box" and min(f.width, f.height) > 0.15 and max(f.width, f.height) < 3.0]
     if len(boxes) < 2:
         return []
     points = np.array([(f.x, f.y) for f in boxes])
-    distance, other = cKDTree(points).query(points, k=3)
+    distance, other = _nearest(cKDTree(points), points, 3)
     found = []
     for k, flash in enumerate(boxes):
         m = int(other[k, 1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Artwork", "Drill", "Flash", "read_drills", "read_gerber", "read_outline_pieces"]
 
+# What gerbonara raises on damaged files.
+FAULTS = (SyntaxError, ValueError, LookupError, TypeError, AttributeError, OSError, ArithmeticError)
 # Largest distance of a polygon's side from the arc that it stands for [mm].
 ARC_MM = 0.002
 
@@ -91,7 +94,16 @@ def _open(path: Path, kind: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return (GerberFile if kind == "gerber" else ExcellonFile).open(path)
-    except (SyntaxError, ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, ArithmeticError) as error:
+    except (
+        SyntaxError,
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        OSError,
+        ArithmeticError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: cannot be read as {kind} ({reason}): export it again") from error
 
@@ -153,9 +165,7 @@ def _shapes(primitive: Any) -> Iterator[flat.Row | Polygon]:
         centre = (primitive.cx, primitive.cy)
         ends = ((primitive.x1, primitive.y1), (primitive.x2, primitive.y2))
         points_ = [*_arc(*ends, centre, clockwise=primitive.clockwise), ends[1]]
-        rows = [
-            flat.capsule(*_down(p), *_down(q), primitive.width) for p, q in zip(points_, points_[1:], strict=False)
-        ]
+        rows = [flat.capsule(*_down(p), *_down(q), primitive.width) for p, q in pairwise(points_)]
     # Lines of no width draw outlines of text; light does not see them.
     yield from (flat.cleared(row) if clear else row for row in rows if kind not in {"Line", "Arc"} or row[6] > 0.0)
 

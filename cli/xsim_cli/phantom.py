@@ -1,0 +1,160 @@
+"""``xsim phantom``: boards and test targets as material thickness maps, with a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xsim.errors import InputError
+from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
+
+if TYPE_CHECKING:
+    from xsim.phantoms import Phantom
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Boards and test targets.")
+
+OutOption = Annotated[Path, typer.Option("-o", "--out", help="Phantom to write (.npz); the picture lies beside it.")]
+SizeOption = Annotated[int, typer.Option("--size", help="Pixels along each side of the window.")]
+DefectsOption = Annotated[bool, typer.Option("--mark-defects", help="Outline the defects in the picture.")]
+
+
+def _outputs(out: Path, force: bool) -> tuple[Path, Path]:
+    """Return the two paths to write, checked before any work is done."""
+    if out.suffix != ".npz":
+        raise InputError(f"{out}: is no .npz: name the output FILE.npz")
+    picture = out.with_suffix(".png")
+    return check_output(out, force=force), check_output(picture, force=force)
+
+
+def _write(phantom: Phantom, outputs: tuple[Path, Path], *, marked: bool, json_: bool, command: str) -> None:
+    from collections import Counter
+
+    from xsim.phantoms.preview import write_preview
+
+    phantom.save(outputs[0])
+    write_preview(phantom, outputs[1], defects=marked)
+    payload: dict[str, Any] = {
+        "path": outputs[0],
+        "preview": outputs[1],
+        "name": phantom.name,
+        "family": phantom.family,
+        "seed": phantom.seed,
+        "shape": phantom.shape,
+        "pixel_mm": phantom.pixel_mm,
+        "materials": phantom.materials,
+        "defects": Counter(defect.kind for defect in phantom.defects),
+    }
+    if json_:
+        emit_json(f"phantom-{command}", payload)
+        return
+    found = ", ".join(f"{count} {kind}" for kind, count in payload["defects"].items()) or "none"
+    say(f"{phantom.name}: {phantom.shape[1]} x {phantom.shape[0]} pixels of {1e3 * phantom.pixel_mm:g} um")
+    say(f"materials: {', '.join(phantom.materials)}; defects: {found}")
+    say(f"wrote {outputs[0]} and {outputs[1]}")
+
+
+@app.command("random", epilog="Example: xsim phantom random --seed 7 -o board.npz --mark-defects")
+def random(
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same board.")] = 0,
+    size: SizeOption = 1024,
+    pixel_um: Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")] = 24.0,
+    tilt_deg: Annotated[float | None, typer.Option("--tilt-deg", help="Oblique angle [deg], 0 to 45.")] = None,
+    out: OutOption = Path("phantom.npz"),
+    mark_defects: DefectsOption = False,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Draw a random board with labelled defects."""
+    from xsim.phantoms import random_board
+    from xsim.units import mm_from_um
+
+    outputs = _outputs(out, force)
+    phantom = random_board(seed, (size, size), mm_from_um(pixel_um), tilt_deg=tilt_deg)
+    _write(phantom, outputs, marked=mark_defects, json_=json_, command="random")
+
+
+def _window(text: str | None, size: int, pixel_mm: float) -> tuple[float | None, float | None, tuple[int, int]]:
+    """Return corner [mm] and shape of a window given as X,Y,W,H [mm]."""
+    if text is None:
+        return None, None, (size, size)
+    try:
+        x, y, width, height = (float(word) for word in text.split(","))
+    except ValueError:
+        raise InputError(f"window '{text}': give X,Y,W,H in mm, e.g. 10,20,20.48,20.48") from None
+    # NaN fails the comparison.
+    if not (0.0 < width < 1e4 and 0.0 < height < 1e4):
+        raise InputError(f"window '{text}': width and height must be above 0 mm: give X,Y,W,H in mm")
+    return x, y, (max(1, round(height / pixel_mm)), max(1, round(width / pixel_mm)))
+
+
+@app.command("gerber", epilog="Example: xsim phantom gerber my_board/ --window 10,20,20,20 --pixel-um 20 -o board.npz")
+def gerber(
+    folder: Annotated[Path, typer.Argument(help="Folder with the board's Gerber and Excellon files.")],
+    window: Annotated[
+        str | None, typer.Option("--window", help="X,Y,W,H [mm] from the board's upper left corner.")
+    ] = None,
+    size: SizeOption = 1024,
+    pixel_um: Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")] = 20.0,
+    height_mm: Annotated[float, typer.Option("--height-mm", help="Thickness of the laminate [mm].")] = 1.6,
+    layer: Annotated[
+        list[str] | None, typer.Option("--layer", help="FILE=ROLE, e.g. my.art=copper:1; may be repeated.")
+    ] = None,
+    parts: Annotated[bool, typer.Option("--parts/--no-parts", help="Draw the parts that lands give away.")] = True,
+    tilt_deg: Annotated[float, typer.Option("--tilt-deg", help="Oblique angle [deg], 0 to 45.")] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", help="Chance of joints and voids.")] = 0,
+    out: OutOption = Path("phantom.npz"),
+    mark_defects: DefectsOption = False,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Look at a window of a real board."""
+    from xsim.phantoms.gerber import GerberBoard
+    from xsim.units import mm_from_um
+
+    outputs = _outputs(out, force)
+    pixel_mm = mm_from_um(pixel_um)
+    if not 0.1 <= pixel_um <= 1e4:
+        raise InputError(f"pixel {pixel_um:g} um is out of range: give 0.1 to 10000 um")
+    x, y, shape = _window(window, size, pixel_mm)
+    roles = dict(_role(text) for text in layer or ())
+    board = GerberBoard.load(folder, roles=roles, height_mm=height_mm)
+    phantom = board.window(x, y, shape=shape, pixel_mm=pixel_mm, parts=parts, seed=seed, tilt_deg=tilt_deg)
+    _write(phantom, outputs, marked=mark_defects, json_=json_, command="gerber")
+
+
+def _role(text: str) -> tuple[str, str]:
+    name, found, role = text.partition("=")
+    if not found:
+        raise InputError(f"layer '{text}': give FILE=ROLE, e.g. my.art=copper:1")
+    return name, role
+
+
+@app.command("target", epilog="Example: xsim phantom target edge --angle-deg 3 --material W -o edge.npz")
+def target(
+    name: Annotated[str, typer.Argument(help="edge, bars, duplex-wire, wedge, discs, star, flat, ...")],
+    size: SizeOption = 1024,
+    pixel_um: Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")] = 24.0,
+    angle_deg: Annotated[float | None, typer.Option("--angle-deg", help="Turn of the target [deg].")] = None,
+    material: Annotated[str | None, typer.Option("--material", help="What it is made of.")] = None,
+    thickness_mm: Annotated[float | None, typer.Option("--thickness-mm", help="Its thickness [mm].")] = None,
+    out: OutOption = Path("phantom.npz"),
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Draw a test target."""
+    from xsim.materials import material as lookup
+    from xsim.phantoms.targets import target as draw
+    from xsim.units import mm_from_um
+
+    outputs = _outputs(out, force)
+    if material is not None:
+        lookup(material)
+    phantom = draw(
+        name, (size, size), mm_from_um(pixel_um), angle_deg=angle_deg, material=material, thickness_mm=thickness_mm
+    )
+    _write(phantom, outputs, marked=False, json_=json_, command="target")
