@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+import numba
 import numpy as np
 import scipy.fft
 from scipy.ndimage import uniform_filter
 
 from xsim.errors import check_range
 from xsim.exposure import padded_shape
-from xsim.noise import coloured_spectrum, row_blocks, standard_normal
+from xsim.noise import coloured_spectrum, standard_normal
 from xsim.seeds import generator
 
 if TYPE_CHECKING:
@@ -187,74 +188,52 @@ def acquire(
     kerma : (H, W) array or float
         Kerma across the field relative to its nominal value, in flats and shot alike.
     """
+    sensor, open_e = response.sensor, np.float32(response.signal_electrons)
+    average, count_e = sensor.frame_average(frames), sensor.electrons_per_count
+    # Rounding the mean brings 1 / (12 frames**2) of a count**2 by itself.
+    read_e2 = max(0.0, sensor.electronic_variance_e2 * average - count_e**2 / (12.0 * frames**2))
+    flat_e = pattern.gain * np.asarray(kerma * open_e, dtype=np.float32)
     image = standard_normal(rng, light.shape)
-    kerma = np.broadcast_to(np.asarray(kerma, dtype=np.float32), light.shape)
-    saturated = sum(
-        _read_rows(
-            image, light, kerma, pattern, rows, response, frames=frames, exposure=exposure, acquisition=acquisition
-        )
-        for rows in row_blocks(light.shape)
+    saturated = _read_out(
+        image,
+        light,
+        flat_e,
+        pattern.offset_e,
+        np.array([exposure, average, read_e2, count_e / frames, sensor.full_well_e - count_e], dtype=np.float32),
     )
+    if pattern.dead is not None and pattern.hot is not None:
+        image[pattern.dead], image[pattern.hot] = 0.0, sensor.full_well_e
+    if not acquisition.correct:
+        image /= open_e
+    else:
+        if pattern.offset_e is not None and pattern.offset_error_e is not None:
+            image -= pattern.offset_e + pattern.offset_error_e
+        image /= flat_e
+        image *= pattern.residual
     if pattern.dead is None or pattern.hot is None:
         return Shot(image, saturated, 0)
     defective = pattern.dead | pattern.hot
-    if acquisition.correct:
-        image = correct_defects(image, defective)
-    return Shot(image, saturated, int(defective.sum()))
+    return Shot(correct_defects(image, defective) if acquisition.correct else image, saturated, int(defective.sum()))
 
 
-def _read_rows(
-    image: NDArray[np.float32],
-    light: NDArray[np.float32],
-    kerma: NDArray[np.float32],
-    pattern: FixedPattern,
-    rows: slice,
-    response: DetectorResponse,
-    *,
-    frames: int,
-    exposure: float,
-    acquisition: Acquisition,
-) -> int:
-    """Turn the white noise in some rows of ``image`` into their read-out; return how many pixels were saturated."""
-    sensor = response.sensor
-    open_e = np.float32(response.signal_electrons)
-    part, gain = image[rows], pattern.gain[rows] * (kerma[rows] * open_e)
-    electrons = light[rows] * gain
-    electrons *= np.float32(exposure)
-    average, count_e = sensor.frame_average(frames), sensor.electrons_per_count
-    # Rounding the mean brings 1 / (12 frames**2) of a count**2 by itself.
-    read_e2 = sensor.electronic_variance_e2 * average - count_e**2 / (12.0 * frames**2)
-    sigma = np.maximum(electrons, np.float32(0.0))
-    sigma *= np.float32(average)
-    sigma += np.float32(max(read_e2, 0.0))
-    part *= np.sqrt(sigma, out=sigma)
-    part += electrons
-    if pattern.offset_e is not None:
-        part += pattern.offset_e[rows]
-    if pattern.dead is not None and pattern.hot is not None:
-        part[pattern.dead[rows]] = 0.0
-        part[pattern.hot[rows]] = sensor.full_well_e
-    saturated = _digitise(part, count_e / frames, sensor.full_well_e - count_e)
-    if not acquisition.correct:
-        part /= open_e
-        return saturated
-    if pattern.offset_e is not None and pattern.offset_error_e is not None:
-        part -= pattern.offset_e[rows] + pattern.offset_error_e[rows]
-    part /= gain
-    part *= pattern.residual[rows]
-    return saturated
+@numba.njit(cache=True)
+def _read_out(image, light, flat_e, offset_e, settings):  # type: ignore[no-untyped-def]
+    """Turn the white noise in ``image`` into digitised electrons, in place; return how many pixels are saturated.
 
-
-def _digitise(electrons: NDArray[np.float32], step_e: float, highest_e: float) -> int:
-    """Clip to the ADC's upper end and round to its steps, in place; return how many pixels reached that end.
-
-    Below zero a real ADC has an offset that keeps the noise symmetric: such values are rounded, not clipped.
+    ``settings`` holds exposure, share of the noise that averaging leaves, read variance [electrons**2], ADC step and
+    upper end [electrons]. Below zero a real ADC has an offset that keeps noise symmetric: it is rounded, not clipped.
     """
-    saturated = int(np.count_nonzero(electrons >= np.float32(highest_e)))
-    np.minimum(electrons, np.float32(highest_e), out=electrons)
-    electrons *= np.float32(1.0 / step_e)
-    np.rint(electrons, out=electrons)
-    electrons *= np.float32(step_e)
+    exposure, average, read_e2, step_e, highest_e = settings
+    steps_per_e = np.float32(1.0) / step_e
+    saturated = 0
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            mean = light[y, x] * flat_e[y, x] * exposure
+            value = mean + image[y, x] * np.sqrt(max(mean, np.float32(0.0)) * average + read_e2)
+            if offset_e is not None:
+                value += offset_e[y, x]
+            saturated += value >= highest_e
+            image[y, x] = np.rint(min(value, highest_e) * steps_per_e) * step_e
     return saturated
 
 

@@ -84,9 +84,12 @@ class Imager:
         kerma : (H, W) array or float
             Kerma of a frame relative to the open field that the images are divided by.
         """
-        quiet = np.asarray(1.0 / (kerma * frames), dtype=np.float32)
-        variance = self._mirrored(self._pixel_means(self._blurred(beam.variance)) * quiet, 1)
-        np.maximum(variance, np.float32(0.0), out=variance)  # a blurred variance may undershoot
+        variance = self._pixel_means(self._blurred(beam.variance))
+        if isinstance(kerma, np.ndarray):
+            variance = variance / kerma
+            kerma = 1.0
+        variance = self._mirrored(variance, 1)
+        variance *= np.float32(1.0 / (kerma * frames))
         grey = self._mirrored(self._pixel_means(beam.grey), 1)
         return coloured_spectrum(quantum_noise(rng, grey, variance, self.quanta_per_pixel), self.noise_amplitude)
 
@@ -102,7 +105,7 @@ class Imager:
             return variance
         s = self.plane.oversampling
         padded = self._mirrored(variance, s)
-        blurred = scipy.fft.irfft2(scipy.fft.rfft2(padded) * self.penumbra, s=padded.shape)
+        blurred = np.maximum(scipy.fft.irfft2(scipy.fft.rfft2(padded) * self.penumbra, s=padded.shape), 0.0)
         top, left = (s * ((full - inner) // 2) for full, inner in zip(self.padded, self.plane.shape, strict=True))
         return np.asarray(blurred[top : top + variance.shape[0], left : left + variance.shape[1]])
 
