@@ -49,6 +49,9 @@ def make(
     seed: Annotated[int, typer.Option(help="Seed of everything random, 0 to 2**64 - 1.")] = 0,
     size: Annotated[int | None, typer.Option(help="Side of the images [pixels]; the recipe's by default.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    cluster: Annotated[
+        str | None, typer.Option(help="Dask scheduler that runs the work instead, tcp://HOST:PORT, or local:WORKERS.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what an interrupted run left.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, say the size, make nothing.")] = False,
     force: ForceOption = False,
@@ -56,6 +59,7 @@ def make(
     debug: DebugOption = False,
 ) -> None:
     """Make a store of simulated HR/LR pairs; the same seed makes the same bytes, whatever the number of workers."""
+    from xsim_datasets.cluster import DaskCluster
     from xsim_datasets.executors import ProcessPool
     from xsim_datasets.recipe import load_recipe
     from xsim_datasets.simulated import SimulatedMaker, plan_of
@@ -75,7 +79,7 @@ def make(
             maker,
             plan,
             out,
-            executor=ProcessPool(workers),
+            executor=DaskCluster(cluster) if cluster else ProcessPool(workers),
             resume=resume,
             force=force,
             progress=None if json_ else _Progress(),
