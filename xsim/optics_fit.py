@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.optimize import least_squares
 
-from xsim.curves import checked_table
-from xsim.errors import InputError, check_range
+from xsim.errors import InputError
 from xsim.screen import Screen
 
 if TYPE_CHECKING:
@@ -18,9 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xsim.light_transport import Optics
+    from xsim.mtf_curves import MtfCurve
     from xsim.spectrum import Spectrum
 
-__all__ = ["FITTED", "FittedOptics", "MtfCurve", "fit_optics"]
+__all__ = ["FITTED", "FittedOptics", "fit_optics"]
 
 # The constants that MTF curves can tell, with weak log-normal priors: (median [mm], factor of one standard deviation).
 # The diffusion length is fitted on request only: undyed screens send it to infinity.
@@ -31,44 +31,6 @@ _PRIORS: Final[dict[str, tuple[float, float]]] = {
     "diffusion_length_mm": (0.3, 10.0),
 }
 FITTED: Final = ("extrapolation_sensor_mm", "extrapolation_backing_mm", "gap_mm")
-
-
-@dataclass(frozen=True, eq=False)
-class MtfCurve:
-    """A measured MTF of one screen.
-
-    Parameters
-    ----------
-    mass_thickness_mg_cm2 : float
-        The screen's mass thickness [mg/cm2].
-    frequency_lp_mm, mtf : (n,) arrays
-        The curve.
-    aperture_mm : float
-        Side of the square photodiodes it was measured with [mm]; 0 if their sinc was divided out.
-    standard_error : float
-        Error of a point of the curve.
-
-    Raises
-    ------
-    InputError
-        If the table is not usable.
-    PhysicsRangeError
-        If a value is out of range.
-    """
-
-    mass_thickness_mg_cm2: float
-    frequency_lp_mm: NDArray[np.float64]
-    mtf: NDArray[np.float64]
-    aperture_mm: float = 0.0
-    standard_error: float = 0.02
-
-    def __post_init__(self) -> None:
-        frequency, mtf = checked_table("measured MTF", self.frequency_lp_mm, self.mtf)
-        check_range("largest MTF", float(mtf.max()), 0.0, 1.2)
-        check_range("aperture", self.aperture_mm, 0.0, 2.0, "mm")
-        check_range("standard error of the MTF", self.standard_error, 1e-6, 1.0)
-        object.__setattr__(self, "frequency_lp_mm", frequency)
-        object.__setattr__(self, "mtf", mtf)
 
 
 @dataclass(frozen=True, eq=False)

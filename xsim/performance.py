@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from xsim.curves import checked_table
 from xsim.duplex_wire import basic_spatial_resolution_mm
 from xsim.errors import InputError, check_range
 from xsim.phosphors import phosphor
@@ -74,10 +73,11 @@ def performance(response: DetectorResponse, frequency_lp_mm: ArrayLike) -> Perfo
     InputError
         If the frequencies are not usable.
     """
-    given = np.atleast_1d(np.asarray(frequency_lp_mm, dtype=np.float64))
-    frequency, _ = checked_table("frequencies", np.append(given, given[-1] + 1.0), np.ones(given.size + 1))
-    frequency = frequency[:-1]
-    check_range("highest frequency", frequency[-1], 0.0, 1000.0, "lp/mm")
+    frequency = np.atleast_1d(np.asarray(frequency_lp_mm, dtype=np.float64))
+    if frequency.ndim != 1 or not frequency.size or (np.diff(frequency) <= 0).any():
+        raise InputError("frequencies must rise, each larger than the last: sort them")
+    for end in frequency[[0, -1]].tolist():
+        check_range("spatial frequency", end, 0.0, 1000.0, "lp/mm")
     screen = response.screen
     signal = screen.expose(response.spectrum, frequency)
     srb_mm = basic_spatial_resolution_mm(response.otf)

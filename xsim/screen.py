@@ -28,6 +28,9 @@ _LAYER_MM: Final = 0.008
 class Screen:
     """A phosphor screen in front of a light sensor.
 
+    Left out: the range of photo-electrons (some micrometres), energy left by Compton and coherent scattering (less
+    than 5 %), light made of X rays that the sensor absorbs itself, and the structure of grains.
+
     Parameters
     ----------
     mass_thickness_mg_cm2 : float

@@ -17,6 +17,7 @@ import numpy as np
 from xsim.cache import load_arrays, store_arrays
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, check_range
 from xsim.materials import linear_attenuation_per_mm, material
+from xsim.units import mm2_g_from_cm2_g
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +43,7 @@ ANODE_ANGLE_RANGE_DEG: Final = (5.0, 45.0)
 Filters = tuple[tuple[str, float], ...]
 
 # Tube voltage [kV] and filters. RQA: IEC 61267, tube filtration of 2.5 mm Al plus the added filter of the standard.
+# RQA5 meets the half-value layer of the edition of 2005, 6.8 mm Al, not the 7.1 mm that IEC 62220-1 quotes from 1994.
 # ``paper`` is the seed paper's tube; the paper states no filtration, 2.5 mm Al is the common minimum.
 PRESETS: Final[dict[str, tuple[float, Filters]]] = {
     "RQA3": (50.0, (("Al", 12.5),)),
@@ -53,6 +55,7 @@ PRESETS: Final[dict[str, tuple[float, Filters]]] = {
 
 # 1 keV/g in uGy.
 _UGY_PER_KEV_G: Final = 1.602176634e-7
+_MM2_PER_CM2: Final = 100.0
 _BIN_KEV: Final = 0.5
 
 
@@ -76,6 +79,8 @@ class Spectrum:
         Anode angle [degrees].
     model : str
         SpekPy's physics model.
+    kerma_uGy_per_mAs : float
+        Air kerma in the beam at 1 m from the focal spot, in vacuum [uGy/mAs]; NaN if unknown.
     """
 
     energy_keV: NDArray[np.float64]
@@ -85,6 +90,7 @@ class Spectrum:
     filters: Filters
     anode_angle_deg: float
     model: str
+    kerma_uGy_per_mAs: float = math.nan
 
     @property
     def total_fluence_per_mm2_uGy(self) -> float:
@@ -114,7 +120,8 @@ class Spectrum:
                 f"filter {name}:{thickness_mm:g} leaves nothing of a {self.kvp:g} kV beam: use less"
             )
         filters = (*self.filters, (material(name).name, float(thickness_mm)))
-        return replace(self, fluence_per_mm2_uGy=fluence / kerma, filters=filters)
+        output = self.kerma_uGy_per_mAs * kerma
+        return replace(self, fluence_per_mm2_uGy=fluence / kerma, filters=filters, kerma_uGy_per_mAs=output)
 
     def settings(self) -> dict[str, object]:
         """Return what `tungsten_spectrum` needs to make this beam again, as JSON types."""
@@ -164,7 +171,8 @@ def tungsten_spectrum(
 @lru_cache(maxsize=32)
 def _filtered_tube(kvp: float, filters: Filters, anode_angle_deg: float, model: str) -> Spectrum:
     energy, fluence, kerma = _bare_tube(kvp, anode_angle_deg, model)
-    spectrum = Spectrum(energy, fluence / float(fluence @ kerma), kerma, kvp, (), anode_angle_deg, model)
+    output = float(fluence @ kerma)
+    spectrum = Spectrum(energy, fluence / output, kerma, kvp, (), anode_angle_deg, model, output)
     for name, thickness_mm in filters:
         spectrum = spectrum.filtered(name, thickness_mm)
     return spectrum
@@ -244,8 +252,11 @@ def _depth_of(share: float, attenuation: NDArray[np.float64], weights: NDArray[n
 
 
 def _bare_tube(kvp: float, anode_angle_deg: float, model: str) -> Iterable[NDArray[np.float64]]:
-    """Return energies [keV], relative fluence and kerma per photon [uGy mm2] of an unfiltered tube, from the cache."""
-    key = f"spekpy-2/{kvp!r}/{anode_angle_deg!r}/{model}/{_BIN_KEV}"
+    """Return the bins of an unfiltered tube, from the cache.
+
+    Energy [keV], fluence at 1 m [1/(mm2 mAs)], and the air kerma of one photon per mm2 [uGy mm2].
+    """
+    key = f"spekpy-3/{kvp!r}/{anode_angle_deg!r}/{model}/{_BIN_KEV}"
     stored = load_arrays("tube", key)
     if stored is None or set(stored) != {"energy", "fluence", "kerma"}:
         stored = _run_spekpy(kvp, anode_angle_deg, model)
@@ -256,9 +267,9 @@ def _bare_tube(kvp: float, anode_angle_deg: float, model: str) -> Iterable[NDArr
 def _run_spekpy(kvp: float, anode_angle_deg: float, model: str) -> dict[str, NDArray[np.float64]]:
     import spekpy  # noqa: PLC0415  half a second that a cached beam does not need
 
-    tube = spekpy.Spek(kvp=kvp, th=anode_angle_deg, dk=_BIN_KEV, physics=model)
+    tube = spekpy.Spek(kvp=kvp, th=anode_angle_deg, dk=_BIN_KEV, physics=model, z=100.0, mas=1.0)
     energy, fluence = (np.asarray(item, dtype=np.float64) for item in tube.get_spectrum(edges=False, diff=False))
     # The mass energy-absorption coefficients [cm2/g] are SpekPy's own, so that its kerma is met exactly.
     absorbed = np.asarray(tube.muen_air_data.get_muen_over_rho_air(energy), dtype=np.float64)
-    kerma = energy * absorbed * 100.0 * _UGY_PER_KEV_G
-    return {"energy": energy, "fluence": fluence, "kerma": kerma}
+    kerma = energy * mm2_g_from_cm2_g(1.0) * absorbed * _UGY_PER_KEV_G
+    return {"energy": energy, "fluence": fluence / _MM2_PER_CM2, "kerma": kerma}

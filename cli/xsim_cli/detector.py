@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -13,10 +14,8 @@ from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, 
 from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, write_figure
 
 if TYPE_CHECKING:
-    from xsim.detector import Detector
     from xsim.optics_fit import FittedOptics
     from xsim.performance import Performance
-    from xsim.spectrum import Spectrum
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -34,6 +33,10 @@ def detector(
     ] = None,
     files: Annotated[
         list[Path] | None, typer.Option("--detector", help="TOML file of detectors instead; repeat for more.")
+    ] = None,
+    products: Annotated[
+        list[str] | None,
+        typer.Option("--product", help="Screen of a class instead: fine, fine-dyed, regular, standard-plus, fast."),
     ] = None,
     pitch_mm: Annotated[float, typer.Option(help="Pixel pitch [mm].")] = 0.048,
     fill_factor: Annotated[float, typer.Option(help="Share of the pixel that is photodiode.")] = 0.85,
@@ -67,24 +70,29 @@ def detector(
     debug: DebugOption = False,
 ) -> None:
     """Compute absorption, Swank factor, light, MTF, NNPS, DQE, SRb and SNRn of detectors in a beam."""
+    from xsim.detector import Screen, Sensor
     from xsim.performance import performance
+    from xsim_cli import detector_choice as choice
 
     inputs = tuple(existing(path) for path in (*(files or ()), *([fit_mtf] if fit_mtf else ())))
     check_outputs(csv, plot, force=force, inputs=inputs)
     if save is not None:
         check_output(save, force=force, inputs=inputs)
+    if sum(map(bool, (mass_thickness_mg_cm2, files, products))) > 1 or (fit_mtf and (files or products)):
+        raise InputError("--detector and --product name whole screens: give them alone")
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
+    sensor = Sensor(pitch_mm=pitch_mm, fill_factor=fill_factor)
     fit = None
     if files:
-        if mass_thickness_mg_cm2 or fit_mtf:
-            raise InputError("--detector names whole detectors: leave out --mass-thickness-mg-cm2 and --fit-mtf")
-        chosen = _stored(files)
+        chosen = choice.stored(files)
+    elif products:
+        chosen = choice.of_products(products, sensor)
     else:
-        sensor = {"pitch_mm": pitch_mm, "fill_factor": fill_factor}
-        screen = {"phosphor": phosphor, "packing": packing, "irradiation": irradiation}
-        fit = _fitted(fit_mtf, optics, sensor, screen, spectrum) if fit_mtf else None
-        thicknesses = mass_thickness_mg_cm2 or PAPER_SCREENS
-        chosen = _modelled(thicknesses, fit.optics if fit else _optics(optics), sensor, screen)
+        screen = Screen(100.0, phosphor, choice.named_optics(optics), cast("Any", irradiation), packing)
+        if fit_mtf:
+            fit = choice.fitted(fit_mtf, screen, sensor, spectrum)
+            screen = replace(screen, optics=fit.optics)
+        chosen = choice.of_thicknesses(mass_thickness_mg_cm2 or PAPER_SCREENS, screen, sensor)
     table = {
         name: performance(item.response(spectrum, kerma_uGy), _grid(frequencies, item.sensor.pitch_mm))
         for name, item in chosen.items()
@@ -105,44 +113,6 @@ def detector(
         _print(table, fit)
 
 
-def _optics(name: str) -> Any:
-    from xsim.errors import UnknownNameError
-    from xsim.light_transport import OPTICS
-
-    if name not in OPTICS:
-        raise UnknownNameError("optics", name, OPTICS)
-    return OPTICS[name]
-
-
-def _stored(files: list[Path]) -> dict[str, Detector]:
-    from xsim.detector_files import read_detectors
-
-    found: dict[str, Detector] = {}
-    for path in files:
-        for name, item in read_detectors(path).items():
-            found[name if name not in found else f"{path.stem}-{name}"] = item
-    return found
-
-
-def _modelled(
-    thicknesses: list[float], optics: Any, sensor: dict[str, Any], screen: dict[str, Any]
-) -> dict[str, Detector]:
-    from xsim.detector import Detector, Screen, Sensor
-
-    return {
-        f"{value:g} mg/cm2": Detector(Screen(value, optics=optics, **screen), Sensor(**sensor)) for value in thicknesses
-    }
-
-
-def _fitted(path: Path, start: str, sensor: dict[str, Any], screen: dict[str, Any], spectrum: Spectrum) -> FittedOptics:
-    from xsim.detector import Screen, Sensor
-    from xsim.detector_files import read_mtf_curves
-    from xsim.optics_fit import fit_optics
-
-    curves = read_mtf_curves(path, aperture_mm=Sensor(**sensor).aperture_mm)
-    return fit_optics(curves, spectrum, screen=Screen(100.0, optics=_optics(start), **screen))
-
-
 def _grid(text: str | None, pitch_mm: float) -> list[float]:
     if text is None:
         nyquist = 0.5 / pitch_mm
@@ -161,14 +131,10 @@ def _rows(table: dict[str, Performance]) -> Any:
 
 
 def _documents(table: dict[str, Performance]) -> list[dict[str, Any]]:
-    from dataclasses import asdict
-
     return [{"name": name, **asdict(item)} for name, item in table.items()]
 
 
 def _fit_report(fit: FittedOptics | None) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return {"fit": {"optics": asdict(fit.optics), "relative_sd": fit.relative_sd, "rms": fit.rms}} if fit else {}
 
 

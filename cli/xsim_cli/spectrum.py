@@ -51,6 +51,7 @@ def spectrum(
                 "fluence_per_mm2_uGy": chosen.fluence_per_mm2_uGy,
                 "total_fluence_per_mm2_uGy": chosen.total_fluence_per_mm2_uGy,
                 "mean_energy_keV": chosen.mean_energy_keV,
+                "kerma_uGy_per_mAs": chosen.kerma_uGy_per_mAs,
                 "hvl1_mm_Al": hvl1,
                 "hvl2_mm_Al": hvl2,
             },
@@ -59,6 +60,7 @@ def spectrum(
     typer.echo(_name(chosen))
     typer.echo(f"fluence      {chosen.total_fluence_per_mm2_uGy:10.0f} photons/(mm2 uGy)")
     typer.echo(f"mean energy  {chosen.mean_energy_keV:10.2f} keV")
+    typer.echo(f"kerma at 1 m {chosen.kerma_uGy_per_mAs:10.2f} uGy/mAs")
     typer.echo(f"HVL 1, 2     {hvl1:10.3f} {hvl2:.3f} mm Al")
 
 

@@ -121,9 +121,18 @@ def test_measured_curves_are_fitted(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert set(found["fit"]["relative_sd"]) == {"extrapolation_sensor_mm", "extrapolation_backing_mm", "gap_mm"}
 
 
+def test_products_carry_their_own_optics(capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, "detector", "--product", "fine", "--product", "paper-hr", "--frequencies", "5")
+    fine, paper = found["detectors"]
+    assert (fine["name"], paper["name"]) == ("fine", "paper-hr")
+    assert fine["mtf"][0] > paper["mtf"][0] + 0.03
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["detector", "--product", "fin"], "unknown screen 'fin': did you mean fine"),
+        (["detector", "--product", "fine", "--mass-thickness-mg-cm2", "34"], "give them alone"),
         (["spectrum", "--kvp", "5"], "tube voltage 5 kV is out of range: give 30 to 150 kV"),
         (["spectrum", "--kvp", "nan"], "30 to 150 kV"),
         (["spectrum", "--filter", "Unobtanium:1"], "unknown material 'Unobtanium': did you mean"),

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from xsim.curves import RadialCurve, quadratic_grid
 from xsim.detector import Detector, DetectorResponse, Measured, Screen, Sensor
-from xsim.detector_files import read_detectors, read_mtf_curves, write_detectors
+from xsim.detector_files import read_detectors, write_detectors
 from xsim.duplex_wire import basic_spatial_resolution_mm, duplex_wire_dip
 from xsim.errors import InputError, MissingFileError, PhysicsRangeError
 from xsim.grids import half_plane_weights, radial_frequency
 from xsim.materials import linear_attenuation_per_mm
-from xsim.optics_fit import MtfCurve, fit_optics
+from xsim.mtf_curves import MtfCurve, read_mtf_curves
+from xsim.optics_fit import fit_optics
 from xsim.performance import frequency_of, performance
 from xsim.spectrum import preset_spectrum
 from xsim.toml_files import read_toml, toml_text

@@ -48,6 +48,15 @@ def test_kerma_and_filters_agree_with_spekpy() -> None:
     assert half_value_layer_mm(preset_spectrum("RQA5"))[0] == pytest.approx(tube.get_hvl1(), rel=5e-3)
 
 
+def test_output_per_mAs_is_that_of_spekpy_and_depends_on_the_model() -> None:
+    spekpy = pytest.importorskip("spekpy")
+    tube = spekpy.Spek(kvp=70.0, th=12.0, physics="casim")
+    tube.filter("Al", 2.5)
+    outputs = {model: preset_spectrum("paper", model=model).kerma_uGy_per_mAs for model in ("casim", "kqp", "spekcalc")}
+    assert outputs["casim"] == pytest.approx(tube.get_kerma(), rel=0.01)
+    assert max(outputs.values()) / min(outputs.values()) < 1.3
+
+
 def test_half_value_layers_halve_the_kerma() -> None:
     beam = tungsten_spectrum()
     first, second = half_value_layer_mm(beam, "Al", layers=2)
