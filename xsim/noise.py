@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numba
 import numpy as np
 import scipy.fft
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
-__all__ = ["coloured_spectrum", "quantum_noise", "row_blocks", "standard_normal"]
+__all__ = ["coloured_spectrum", "quantum_noise", "standard_normal"]
 
 # Pairs of normals drawn at once: the three buffers stay in the L1 and L2 caches.
 _PAIRS = 8192
@@ -77,21 +76,23 @@ def quantum_noise(
         Number that makes the variance 1 at grey 1.
     """
     noise = standard_normal(rng, grey.shape)
-    for rows in row_blocks(grey.shape):
-        part, g, v = noise[rows], grey[rows], variance[rows]
-        part *= np.sqrt(v)
-        few = g * g * np.float32(quanta / _FEW_QUANTA) < v
-        if few.any():
-            expected = np.maximum(g[few].astype(float) ** 2 / v[few] * quanta, 1e-12)
-            part[few] = (rng.poisson(expected) - expected) * np.sqrt(v[few] / expected)
+    if _scale(noise, grey, variance, np.float32(quanta / _FEW_QUANTA)):
+        few = grey * grey * np.float32(quanta / _FEW_QUANTA) < variance
+        g, v = grey[few].astype(float), variance[few]
+        expected = np.maximum(g**2 / v * quanta, 1e-12)
+        noise[few] = (rng.poisson(expected) - expected) * np.sqrt(v / expected)
     return noise
 
 
-def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Yield blocks of rows that a chain of element-wise steps can go through without leaving the cache."""
-    step = max(1, 2**15 // max(1, shape[1]))
-    for start in range(0, shape[0], step):
-        yield slice(start, start + step)
+@numba.njit(cache=True)
+def _scale(noise, grey, variance, enough):  # type: ignore[no-untyped-def]
+    """Give white noise its local variance, in place; return how many pixels have few quanta."""
+    few = 0
+    for y in range(noise.shape[0]):
+        for x in range(noise.shape[1]):
+            few += grey[y, x] * grey[y, x] * enough < variance[y, x]
+            noise[y, x] *= np.sqrt(variance[y, x])
+    return few
 
 
 def coloured_spectrum(white: NDArray[np.float32], amplitude: NDArray[np.float32]) -> NDArray[np.complex64]:

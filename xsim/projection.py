@@ -26,8 +26,8 @@ __all__ = ["Beam", "Method", "integrate", "project", "rule_for"]
 
 Method = Literal["exact", "fast"]
 
-# Transmissions, of some pixels at all energies, that are held at once: half a megabyte stays in the L2 cache.
-_HELD = 2**17
+# Transmissions, of some pixels at all energies, that are held at once: a quarter of a megabyte stays in the L2 cache.
+_HELD = 2**16
 
 
 class Beam(NamedTuple):

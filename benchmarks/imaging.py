@@ -1,0 +1,181 @@
+"""Speed of the imaging chain, every stage beside the floor that its arithmetic cannot go below.
+
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/imaging.py [--size 1024] [--repeats 7]
+
+One core, CPU time (least of the repeats): a board of eight materials at 60 energies without oversampling, both
+screens, noise included. Floors are measured in the same run on arrays of the same size: ``exp`` on blocks that stay
+in the cache, the FFTs of the padded image, normal numbers. The baseline is the straightforward loop over energies in
+double precision.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.fft
+
+from xsim.acquisition import acquire, fixed_pattern
+from xsim.exposure import imager
+from xsim.noise import standard_normal
+from xsim.pair import simulate_pair
+from xsim.phantoms import Phantom
+from xsim.projection import project, rule_for
+from xsim.recipes import PairSetup, paper
+from xsim.seeds import generator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xsim.spectrum import Spectrum
+
+BOARD = ("Cu", "SAC305", "FR-4", "Al2O3", "BaTiO3", "Ta-porous", "NiZn-ferrite", "Au")
+THICKEST_MM = (0.05, 0.02, 1.6, 0.3, 0.01, 0.01, 0.1, 0.005)
+
+
+def cpu_ms(work: Callable[[], object], repeats: int) -> float:
+    """Return the least CPU time of one call [ms], after a call that fills the caches."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return 1e3 * min(times)
+
+
+def in_kev_bins(spectrum: Spectrum) -> Spectrum:
+    """Return the spectrum in bins of 1 keV, twice as wide as xsim's own."""
+    count = len(spectrum.energy_keV) // 2 * 2
+    pairs = {
+        "energy_keV": spectrum.energy_keV[:count].reshape(-1, 2).mean(axis=1),
+        "fluence_per_mm2_uGy": spectrum.fluence_per_mm2_uGy[:count].reshape(-1, 2).sum(axis=1),
+        "kerma_uGy_mm2": spectrum.kerma_uGy_mm2[:count].reshape(-1, 2).mean(axis=1),
+    }
+    return replace(spectrum, **pairs)
+
+
+def board(size: int, pixel_mm: float) -> Phantom:
+    rng = np.random.default_rng(1)
+    maps = rng.random((len(BOARD), size, size), dtype=np.float32)
+    maps *= np.array(THICKEST_MM, dtype=np.float32)[:, None, None]
+    return Phantom(BOARD, maps, pixel_mm, name="benchmark")
+
+
+def straightforward_projection(phantom: Phantom, setup: PairSetup) -> np.ndarray:
+    """The baseline: a loop over energies, double precision, one output after the other."""
+    rule = rule_for(phantom.materials, [setup.hr_response, setup.lr_response])
+    outputs = np.zeros((len(rule.weights), *phantom.shape))
+    for attenuation, weights in zip(rule.attenuation_per_mm.astype(float), rule.weights.T, strict=True):
+        transmission = np.exp(-np.tensordot(attenuation, phantom.thickness_mm, axes=1))
+        outputs += weights[:, None, None] * transmission
+    return outputs
+
+
+def exp_floor(nodes: int, pixels: int, repeats: int) -> float:
+    """Return the CPU time of ``nodes * pixels`` exponentials in float32 on blocks that stay in the cache [ms]."""
+    block = -np.random.default_rng(2).random(2**17, dtype=np.float32)
+    out = np.empty_like(block)
+    return cpu_ms(lambda: np.exp(block, out=out), 5 * repeats) * nodes * pixels / len(block)
+
+
+def stages(setup: PairSetup, phantom: Phantom, repeats: int) -> tuple[list[tuple[str, float, str, float]], float]:
+    """Return (stage, ms, floor's name, floor's ms) of every stage of a pair, and the sum of the floors."""
+    responses = [setup.hr_response, setup.lr_response]
+    plane = setup.geometry.plane(phantom.shape, phantom.pixel_mm, setup.pitch_mm)
+    camera = imager(responses[1], plane, setup.geometry)
+    beam = project(phantom, responses, method=setup.method)[1]
+    padded = np.ones(camera.padded, dtype=np.float32)
+    spectrum = scipy.fft.rfft2(padded)
+    rng = generator(1)
+    pattern = fixed_pattern(responses[1], setup.acquisition, plane.shape, 1).window(plane.shape, rng)
+    light = camera.image(camera.light_spectrum(beam.grey))
+    nodes = len(rule_for(phantom.materials, responses, setup.method).energy_keV)
+    exp_ms = exp_floor(nodes, light.size, repeats)
+    forward_ms = cpu_ms(lambda: scipy.fft.rfft2(padded), repeats)
+    inverse_ms = cpu_ms(lambda: scipy.fft.irfft2(spectrum, s=camera.padded), repeats)
+    normal_ms = cpu_ms(lambda: standard_normal(rng, light.shape), repeats)
+
+    def read_out() -> object:
+        return acquire(light, responses[1], pattern, rng, frames=1, acquisition=setup.acquisition)
+
+    work: list[tuple[str, int, Callable[[], object], str, float]] = [
+        (
+            "projection, both screens",
+            1,
+            lambda: project(phantom, responses, method=setup.method),
+            f"exp at {nodes} energies",
+            exp_ms,
+        ),
+        ("blur x 2", 2, lambda: camera.light_spectrum(beam.grey), "rfft2 x 2", forward_ms),
+        (
+            "quantum noise x 2",
+            2,
+            lambda: camera.noise_spectrum(beam, rng),
+            "normals + rfft2, x 2",
+            normal_ms + forward_ms,
+        ),
+        ("image x 2", 2, lambda: camera.image(spectrum.copy()), "irfft2 x 2", inverse_ms),
+        ("read-out and correction x 2", 2, read_out, "normals x 2", normal_ms),
+    ]
+    rows = [(stage, n * cpu_ms(act, repeats), name, n * least) for stage, n, act, name, least in work]
+    return rows, sum(row[3] for row in rows)
+
+
+def report(setup: PairSetup, phantom: Phantom, repeats: int) -> None:
+    rows, floor = stages(setup, phantom, repeats)
+    whole = cpu_ms(lambda: simulate_pair(phantom, setup, 1), repeats)
+    print(f"\n{setup.method:30}{'ms':>9}   {'floor':24}{'ms':>9}{'reached':>9}")
+    for stage, ms, name, least in [*rows, ("whole pair", whole, "sum of the floors", floor)]:
+        print(f"  {stage:28}{ms:9.1f}   {name:24}{least:9.1f}{least / ms:9.0%}")
+    print(f"  {1e3 / whole:.1f} pairs/s on one core")
+
+
+def torch_twin(setup: PairSetup, phantom: Phantom, repeats: int) -> None:
+    import torch
+
+    from xsim_zoo.simulation import BatchSimulator
+
+    for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
+        twin = BatchSimulator(setup, phantom.materials, phantom.shape, phantom.pixel_mm, device=device)
+        maps = torch.from_numpy(phantom.thickness_mm)[None].to(device)
+        twin(maps, 1, (0,))
+        start, busy = time.perf_counter(), time.process_time()
+        for _ in range(repeats):
+            twin(maps, 1, (0,))[0].sum().item()  # waits for the device
+        wall, cpu = (1e3 * (now - then) / repeats for now, then in
+                     ((time.perf_counter(), start), (time.process_time(), busy)))  # fmt: skip
+        print(f"torch twin on {device}, {setup.method}: {cpu:.1f} ms of CPU, {wall:.1f} ms of wall time a pair")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=1024, help="side of the image [pixels]")
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    exact = paper()
+    exact = replace(exact, spectrum=in_kev_bins(exact.spectrum))
+    fast = replace(exact, method="fast")
+    phantom = board(options.size, exact.pitch_mm)
+    print(f"{options.size} x {options.size} pixels, {len(BOARD)} materials; load average {os.getloadavg()[0]:.1f}")
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        print("OMP_NUM_THREADS is not 1: CPU times add up over the threads, and waiting threads count too")
+    for setup in (exact, fast):
+        report(setup, phantom, options.repeats)
+    memory_MB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024.0 if sys.platform != "darwin" else 2.0**20)
+    print(f"\npeak memory of this process so far: {memory_MB:.0f} MB")
+    error = rule_for(BOARD, [fast.hr_response, fast.lr_response], "fast").fit_error
+    print(f"largest error of the fast quadrature where more than 0.1 % comes through: {error:.1e}")
+    baseline = cpu_ms(lambda: straightforward_projection(phantom, exact), 1)
+    print(f"baseline, loop over energies in double precision, projection alone: {baseline:.0f} ms")
+    torch_twin(fast, phantom, options.repeats)
+
+
+if __name__ == "__main__":
+    main()
