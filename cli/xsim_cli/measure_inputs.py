@@ -1,0 +1,128 @@
+"""What the measuring commands share: their options, their image files, and complaints that name the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from xsim.errors import InputError
+from xsim_cli.common import existing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xsim.measure.edge import ROI
+    from xsim_datasets.images import Radiograph
+
+__all__ = [
+    "FrequenciesOption",
+    "PitchOption",
+    "PolarityOption",
+    "RoiOption",
+    "blame",
+    "common_pitch",
+    "cut",
+    "image_files",
+    "numbers_of",
+    "read",
+    "region_of",
+    "regions_of",
+    "signals",
+]
+
+PitchOption = Annotated[
+    float | None, typer.Option(help="Pixel pitch [mm]; needed unless the file says it, as DICOM does.")
+]
+RoiOption = Annotated[
+    list[str] | None, typer.Option("--roi", metavar="X,Y,W,H", help="Region in pixels; repeat for several.")
+]
+FrequenciesOption = Annotated[
+    str | None, typer.Option(metavar="F,F,...", help="Where to evaluate [lp/mm].  [default: 0 to Nyquist]")
+]
+PolarityOption = Annotated[
+    Literal["metal-dark", "metal-bright"],
+    typer.Option(help="metal-dark, or metal-bright where the signal counts down from white."),
+]
+
+
+def image_files(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the files, with folders opened; every path must exist."""
+    from xsim_datasets.images import SUFFIXES
+
+    files: list[Path] = []
+    for path in paths:
+        if existing(path).is_dir():
+            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise InputError(f"{path}: holds no images: give a folder with some")
+            files += inside
+        else:
+            files.append(path)
+    return tuple(files)
+
+
+def read(path: Path, *, pages: bool = False) -> Radiograph:
+    """Read one image file."""
+    from xsim_datasets.images import read_image
+
+    return read_image(path, pages=pages)
+
+
+def common_pitch(given: float | None, paths: Sequence[Path], files: Sequence[Radiograph]) -> float:
+    """Return the pitch that was given, else the one that all files name."""
+    if given is not None:
+        return given
+    named = {file.pitch_mm for file in files}
+    if named == {None} or len(named) > 1:
+        raise InputError(f"{paths[0]}: says no pixel pitch: give --pitch-mm")
+    (pitch,) = named
+    assert pitch is not None
+    return pitch
+
+
+def signals(file: Radiograph, polarity: str) -> list[Any]:
+    """Return the pages as signal, rising with exposure."""
+    if polarity == "metal-dark":
+        return list(file.images())
+    if file.white is None:
+        raise InputError("polarity metal-bright needs a format with a white level: give integer grey levels")
+    return [file.white - page.astype(float) for page in file.images()]
+
+
+def cut(page: Any, regions: Sequence[ROI]) -> Any:
+    """Return the region of a page, all of it if there is none."""
+    from xsim.measure.checks import grey_image
+
+    return grey_image(page, roi=regions[0]) if regions else page
+
+
+def blame(path: Path, measure: Any, *args: Any, **options: Any) -> Any:
+    """Run a measurement; its complaints name the file."""
+    try:
+        return measure(*args, **options)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def region_of(text: str) -> ROI:
+    """Return the region that ``X,Y,W,H`` names."""
+    numbers = numbers_of(text, "--roi")
+    if len(numbers) != 4 or any(number != int(number) for number in numbers):
+        raise InputError(f"--roi {text}: give four whole numbers X,Y,W,H")
+    x, y, w, h = (int(number) for number in numbers)
+    return x, y, w, h
+
+
+def regions_of(texts: Sequence[str] | None) -> list[ROI]:
+    """Return the regions of a repeated option."""
+    return [region_of(text) for text in texts or ()]
+
+
+def numbers_of(text: str, option: str) -> list[float]:
+    """Return the numbers of a comma-separated option."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{option} {text}: give numbers separated by commas") from None
