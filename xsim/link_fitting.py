@@ -28,6 +28,7 @@ Knots = tuple[float, ...]
 
 _DRAWS: Final = 6000
 _DARKEST: Final = 0.002
+_PRIOR_WEIGHT: Final = 1e-6
 # Rises of empty intervals still rise, so that the curve can be inverted.
 _LEAST_RISE: Final = 1e-5
 
@@ -115,9 +116,12 @@ def fit_pairs(
         count += seen.size
     if not count:
         raise InputError("grey link: no pixels to fit: give pairs larger than twice the margin")
-    # Cholesky turns the sums over pixels back into as many rows as unknowns; the ridge stands in for greys not met.
-    root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) / knots * np.eye(knots))
-    rises, _ = nnls(root.T, np.linalg.solve(root, target))
+    # Greys that no image holds tell nothing: there, and only there, the identity's rises come through.
+    weight = _PRIOR_WEIGHT * np.trace(gram) / knots
+    prior = np.append(0.0, np.diff(places))
+    # Cholesky turns the sums over pixels back into as many rows as unknowns.
+    root = np.linalg.cholesky(gram + weight * np.eye(knots))
+    rises, _ = nnls(root.T, np.linalg.solve(root, target + weight * prior))
     left = power - 2.0 * float(rises @ target) + float(rises @ gram @ rises)
     levels = rises[0] + np.append(0.0, np.cumsum(np.maximum(rises[1:], _LEAST_RISE)))
     return tuple(places.tolist()), tuple(levels.tolist()), float(np.sqrt(max(left, 0.0) / count))

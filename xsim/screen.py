@@ -81,8 +81,8 @@ class Screen:
 
     @property
     def layers(self) -> int:
-        """Return how many sub-layers the depth integrals use: 8 um each, at least 32."""
-        return max(32, round(self.thickness_mm / _LAYER_MM))
+        """Return how many sub-layers the depth integrals use: 8 um each, but 32 to 96."""
+        return min(max(32, round(self.thickness_mm / _LAYER_MM)), 96)
 
     def deposits(self, energy_keV: ArrayLike) -> Deposits:
         """Return where and how photons of each energy deposit theirs, and what the sensor sees of it at f = 0."""

@@ -133,6 +133,20 @@ def test_pairs_give_the_link_back_through_the_blur() -> None:
     assert fitted.source == "pairs"
 
 
+def test_greys_that_no_pair_holds_stay_invertible() -> None:
+    rng = np.random.default_rng(4)
+    between = Degradation.between(response(33.91), response(134.55))
+    hr = 0.5 + 0.4 * blocks(rng)
+    blurred = np.fft.irfft2(np.fft.rfft2(between.link.forward(hr)) * between.B_1_map(hr.shape), s=hr.shape)
+    fitted = GreyLink.from_pairs([(hr, blurred + 0.005 * rng.standard_normal(hr.shape))], between.B_1_map)
+    x = np.linspace(0.55, 0.88, 20)
+    np.testing.assert_allclose(fitted.forward(x), between.link.forward(x), atol=5e-3)
+    dark = np.linspace(0.01, 0.45, 20)
+    slopes = np.diff(fitted.forward(dark)) / np.diff(dark)
+    assert (slopes > 0.2).all()
+    assert (slopes < 5.0).all()
+
+
 def test_ignoring_the_blur_would_not() -> None:
     rng = np.random.default_rng(3)
     between = Degradation.between(response(33.91), response(134.55))
