@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.fft
 
-from xsim.acquisition import acquire, fixed_pattern
+from xsim.acquisition import acquire
 from xsim.exposure import imager
+from xsim.fixed_pattern import fixed_pattern
 from xsim.noise import standard_normal
 from xsim.pair import simulate_pair
 from xsim.phantoms import Phantom

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from xsim.geometry import Geometry, Plane
     from xsim.projection import Beam
 
-__all__ = ["Imager", "fold", "imager", "padded_shape"]
+__all__ = ["Imager", "fold", "imager", "padded_shape", "quantum_nnps_map"]
 
 # Border [pixels] that is mirrored and cropped: wider than what a thick screen spreads visibly, and kind to the FFT of
 # images of 1024 pixels.
@@ -181,8 +181,7 @@ def imager(
     if geometry.focal_spot_mm * (geometry.magnification - 1.0) > 0:
         penumbra = geometry.focal_spot_mtf(cells, plane.cell_mm).astype(np.float32)
     transfer = _transfer(response, plane, cells, shift_px)
-    white = response.shot_nnps_mm2 + response.read_nnps_mm2
-    quantum = np.maximum(response.nnps_map(padded) - white, 0.0)
+    quantum = quantum_nnps_map(response, padded)
     return Imager(
         plane=plane,
         padded=padded,
@@ -197,6 +196,13 @@ def padded_shape(shape: tuple[int, int]) -> tuple[int, int]:
     """Return the even shape with room for the margins on which images of this shape are filtered fast."""
     height, width = (2 * int(scipy.fft.next_fast_len((size + 2 * MARGIN_PX + 1) // 2, real=True)) for size in shape)
     return height, width
+
+
+@lru_cache(maxsize=8)
+def quantum_nnps_map(response: DetectorResponse, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the sampled quantum NNPS [mm2] of one open-field frame, aperture and aliasing included, on a grid."""
+    white = response.shot_nnps_mm2 + response.read_nnps_mm2
+    return np.asarray(np.maximum(response.nnps_map(shape) - white, 0.0))
 
 
 def _transfer(

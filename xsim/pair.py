@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xsim.acquisition import Shot, acquire, fixed_pattern
+from xsim.acquisition import Shot, acquire
 from xsim.exposure import imager
+from xsim.fixed_pattern import fixed_pattern
 from xsim.geometry import resample
 from xsim.noise_models import noise_sources
 from xsim.projection import Beam, project

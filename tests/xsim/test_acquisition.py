@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.xsim.chain import quiet_setup
-from xsim.acquisition import Acquisition, FixedPattern, acquire, correct_defects, fixed_pattern
+from xsim.acquisition import Acquisition, acquire
 from xsim.errors import PhysicsRangeError
+from xsim.fixed_pattern import FixedPattern, correct_defects, fixed_pattern
 from xsim.seeds import generator
 
 if TYPE_CHECKING:

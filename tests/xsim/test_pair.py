@@ -107,6 +107,19 @@ def test_the_two_screens_see_metal_differently(material: str, thickness_mm: floa
     assert pair.lr_clean.mean() == pytest.approx(lr, abs=0.01)
 
 
+def test_transmission_is_averaged_over_a_pixel_not_thickness() -> None:
+    # Half of every pixel is bare: its grey is the mean of two transmissions, far above that of the mean thickness.
+    maps = np.zeros((1, 96, 96), np.float32)
+    maps[:, :, ::2] = 1.0
+    half = Phantom(("Cu",), maps, PITCH_MM / 2)
+    pair = simulate_pair(half, SETUP, 1, clean=True)
+    covered = simulate_pair(plate("Cu", 1.0, (48, 48)), SETUP, 1, clean=True)
+    for image, opaque in ((pair.hr_clean, covered.hr_clean), (pair.lr_clean, covered.lr_clean)):
+        assert image is not None
+        assert opaque is not None
+        np.testing.assert_allclose(image[8:-8, 8:-8].mean(), (1 + opaque.mean()) / 2, rtol=1e-3)
+
+
 @pytest.mark.parametrize(("material", "thickness_mm"), [("Cu", 0.105), ("Al", 2.9)])
 def test_noise_behind_an_object_follows_its_hardened_beam(material: str, thickness_mm: float) -> None:
     setup = replace(SETUP, hr_frames=1)
@@ -201,7 +214,7 @@ def test_an_edge_has_the_models_mtf(side: str) -> None:
 def test_the_link_takes_the_mismatch_out_of_random_boards() -> None:
     setup = replace(paper(), method="fast")
     degradation = setup.degradation()
-    pairs = [simulate_pair(random_board(100 + k, (512, 512)), setup, 100 + k, clean=True) for k in range(14)]
+    pairs = [simulate_pair(random_board(100 + k, (512, 512)), setup, 100 + k, clean=True) for k in range(18)]
 
     def mismatch(link: GreyLink, pair: Pair) -> float:
         assert pair.hr_clean is not None
@@ -210,11 +223,11 @@ def test_the_link_takes_the_mismatch_out_of_random_boards() -> None:
         blurred = np.fft.irfft2(np.fft.rfft2(padded) * degradation.B_1_map(padded.shape), s=padded.shape)
         return float(((pair.lr_clean - blurred[64:-64, 64:-64])[16:-16, 16:-16] ** 2).mean())
 
-    link = GreyLink.from_pairs([(pair.hr, pair.lr) for pair in pairs[:10]], degradation.B_1_map)
-    with_link = np.mean([mismatch(link, pair) for pair in pairs[10:]]) ** 0.5
-    without = np.mean([mismatch(GreyLink.identity(), pair) for pair in pairs[10:]]) ** 0.5
+    link = GreyLink.from_pairs([(pair.hr, pair.lr) for pair in pairs[:12]], degradation.B_1_map)
+    with_link = np.mean([mismatch(link, pair) for pair in pairs[12:]]) ** 0.5
+    without = np.mean([mismatch(GreyLink.identity(), pair) for pair in pairs[12:]]) ** 0.5
     assert without > 0.007
-    assert with_link < 0.003 + 0.05 * without  # see the figures of many boards in benchmarks/imaging.py
+    assert with_link < 0.003
 
 
 # Settings and refusals -----------------------------------------------------------------------------------------------

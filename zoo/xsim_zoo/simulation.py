@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from xsim.acquisition import Acquisition, fixed_pattern
+from xsim.acquisition import Acquisition
 from xsim.errors import InputError
 from xsim.exposure import imager
+from xsim.fixed_pattern import fixed_pattern
 from xsim.projection import rule_for
 from xsim.scatter import Scatter
 from xsim.seeds import torch_seed
