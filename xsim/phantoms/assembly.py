@@ -67,7 +67,7 @@ def assemble(layout: Layout, rng: np.random.Generator, log: DefectLog, *, weave_
     _draw_copper(scene, layout, rng, log)
     _draw_masks(scene, layout)
     for hole in layout.holes:
-        _draw_hole(scene, layout, hole, log)
+        _draw_hole(scene, layout, hole, rng, log)
     job = Job(scene, rng, stackup.solder, log)
     for item in layout.placed:
         f = item.frame
@@ -85,7 +85,7 @@ def _draw_copper(scene: Scene, layout: Layout, rng: np.random.Generator, log: De
     for k, rows in enumerate(copper_shapes(layout, rng)):
         inner = 0 < k < stackup.layers - 1
         thick = stackup.copper_mm[k]
-        dx, dy = misregistration(layout, log) if inner else (0.0, 0.0)
+        dx, dy = misregistration(layout, rng, log) if inner else (0.0, 0.0)
         etched = [flat.grown(row, loss if row[1] else -loss) for row in rows]
         etched += etch_defects(layout, k, log)
         if dx or dy:
@@ -109,10 +109,10 @@ def _draw_masks(scene: Scene, layout: Layout) -> None:
         scene.layer(Layer("solder-mask", MASK_MM, z, list(shapes)))
 
 
-def _draw_hole(scene: Scene, layout: Layout, hole: Hole, log: DefectLog) -> None:
+def _draw_hole(scene: Scene, layout: Layout, hole: Hole, rng: np.random.Generator, log: DefectLog) -> None:
     """Drill and plate one hole; some barrels are missing."""
     stackup = layout.stackup
-    x, y = hole.x + DRILL_MM * log.rng.normal(), hole.y + DRILL_MM * log.rng.normal()
+    x, y = hole.x + DRILL_MM * rng.normal(), hole.y + DRILL_MM * rng.normal()
     half = 0.5 * stackup.copper_mm[0]
     low, high = stackup.z_mm[0] - half, stackup.z_mm[-1] + half
     scene.hole(solids.cone(x, y, 0.0, stackup.height_mm, hole.drilled, hole.drilled), stackup.laminate)

@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["etch_defects", "misregistration"]
 
 
-def misregistration(layout: Layout, log: DefectLog) -> tuple[float, float]:
+def misregistration(layout: Layout, rng: np.random.Generator, log: DefectLog) -> tuple[float, float]:
     """Return the shift of an inner layer [mm]: some 10 um, or 50-150 um where the defect strikes."""
-    angle = float(log.rng.uniform(0.0, 2.0 * math.pi))
+    angle, usual = float(rng.uniform(0.0, 2.0 * math.pi)), abs(float(rng.normal(0.0, 0.015)))
     if not log.strikes("misregistration"):
-        by = abs(float(log.rng.normal(0.0, 0.015)))
-        return by * math.cos(angle), by * math.sin(angle)
+        return usual * math.cos(angle), usual * math.sin(angle)
     by = float(log.rng.uniform(0.05, 0.15))
     x0, y0, x1, y1 = layout.outline
     height = layout.stackup.height_mm

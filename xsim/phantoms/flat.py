@@ -53,7 +53,9 @@ def grown(row: Row, by: float) -> Row:
     if kind == CAPSULE:
         return (*row[:6], max(row[6] + by, 0.0), 0.0)
     if kind == RING:
-        return (*row[:4], max(row[4] + by, 0.0), max(row[5] - by, 0.0), 0.0, 0.0)
+        # A disc has no inner edge that could grow.
+        inner = max(row[5] - by, 0.0) if row[5] > 0.0 else 0.0
+        return (*row[:4], max(row[4] + by, 0.0), inner, 0.0, 0.0)
     half_x, half_y = max(row[4] + by, 0.0), max(row[5] + by, 0.0)
     return (*row[:4], half_x, half_y, row[6], min(max(row[7] + by, 0.0), half_x, half_y))
 

@@ -143,7 +143,7 @@ class Bga(Part):
         job.log.mark("head-in-pillow", [head], gap)
 
     def _voids(self, frame: Frame, job: Job, x: float, y: float, radius: float) -> list[Solid]:
-        """Return the bubbles of one joint: up to four of some size, sometimes a froth at the land."""
+        """Return the bubbles of one joint, up to four of some size and sometimes a froth, and mark the former."""
         rng = job.log.rng
         if not job.log.strikes("ball-void"):
             return []
@@ -157,15 +157,17 @@ class Bga(Part):
             rho, angle = (0.9 * radius - r) * math.sqrt(float(rng.random())), float(rng.uniform(0.0, 2.0 * math.pi))
             z = float(rng.uniform(r, self.standoff - r))
             bubbles.append(frame.ellipsoid(x + rho * math.cos(angle), y + rho * math.sin(angle), z, r, r, r))
-        if float(rng.random()) < 0.15:
-            for _ in range(int(rng.integers(6, 16))):
-                r = 0.5 * float(rng.uniform(*CHAMPAGNE_MM))
-                rho, angle = 0.42 * self.land * math.sqrt(float(rng.random())), float(rng.uniform(0.0, 2.0 * math.pi))
-                px, py = x + rho * math.cos(angle), y + rho * math.sin(angle)
-                bubbles.append(frame.ellipsoid(px, py, r, r, r, r))
-        if area > 0.0:
-            big = [b for b in bubbles if b[7] > 2.0 * CHAMPAGNE_MM[1]]
-            job.log.mark("ball-void", big or bubbles, 100.0 * area)
+        if bubbles:
+            job.log.mark("ball-void", bubbles, 100.0 * area)
+        return bubbles + (self._froth(frame, rng, x, y) if float(rng.random()) < 0.15 else [])
+
+    def _froth(self, frame: Frame, rng: np.random.Generator, x: float, y: float) -> list[Solid]:
+        """Return champagne voids: a froth of tiny bubbles at the land."""
+        bubbles = []
+        for _ in range(int(rng.integers(6, 16))):
+            r = 0.5 * float(rng.uniform(*CHAMPAGNE_MM))
+            rho, angle = 0.42 * self.land * math.sqrt(float(rng.random())), float(rng.uniform(0.0, 2.0 * math.pi))
+            bubbles.append(frame.ellipsoid(x + rho * math.cos(angle), y + rho * math.sin(angle), r, r, r, r))
         return bubbles
 
     def _draw_bridge(
@@ -177,10 +179,10 @@ class Bga(Part):
     ) -> None:
         """Draw two balls that ran together: one body with a lighter belly between them."""
         rng = job.log.rng
-        thick = self.ball * float(rng.uniform(0.5, 0.9)) * 0.8
+        thick = self.standoff * float(rng.uniform(0.5, 0.9))
         (x0, y0), (x1, y1) = self.place(*pair[0]), self.place(*pair[1])
-        z = max(0.5 * thick, float(rng.uniform(0.35, 0.6)) * self.standoff)
-        neck = frame.rod((x0, y0, z), (x1, y1, z), min(thick, 2.0 * z))
+        z = float(rng.uniform(0.5 * thick, self.standoff - 0.5 * thick))
+        neck = frame.rod((x0, y0, z), (x1, y1, z), thick)
         balls = [self._barrel(frame, *self.place(*site), radii[site], self.standoff) for site in pair]
         voids = [v for site in pair for v in self._voids(frame, job, *self.place(*site), radii[site])]
         job.scene.body(job.solder, [*balls, neck], voids=voids)
