@@ -1,0 +1,196 @@
+"""``xsim calibrate``: two detectors measured from their edges and flats, and what lies between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xsim.errors import InputError
+from xsim_cli.beam import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
+from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.measure_inputs import (
+    PolarityOption,
+    blame,
+    common_pitch,
+    image_files,
+    read,
+    region_of,
+    signals,
+)
+from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, write_figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xsim.detector import Screen
+    from xsim.measure.calibration import Calibration, MeasuredDetector
+    from xsim_datasets.images import Radiograph
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+Paths = list[Path]
+
+
+@app.command(
+    epilog="Example: xsim calibrate --hr-edge hr_edge.tif --lr-edge lr_edge.tif --hr-flats hr_flats/ "
+    "--lr-flats lr_flats/ --pitch-mm 0.048 --hr-pair hr_wedge.tif --lr-pair lr_wedge.tif -o DETECTORS.toml"
+)
+def calibrate(
+    hr_edge: Annotated[Paths, typer.Option(help="Image of a slanted edge on the sharp (HR) screen; repeat for more.")],
+    lr_edge: Annotated[Paths, typer.Option(help="The same on the dose-efficient (LR) screen.")],
+    hr_flats: Annotated[Paths, typer.Option(help="HR open-field frames, or a folder of them; repeat for more.")],
+    lr_flats: Annotated[Paths, typer.Option(help="LR open-field frames, or a folder of them; repeat for more.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="TOML file of the two detectors and what lies between.")],
+    pitch_mm: Annotated[
+        float | None, typer.Option(help="Pixel pitch of both [mm]; needed unless the files say it.")
+    ] = None,
+    hr_edge_roi: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="Region of the HR edges.")] = None,
+    lr_edge_roi: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="Region of the LR edges.")] = None,
+    hr_pair: Annotated[
+        Paths | None,
+        typer.Option(help="HR image of a step wedge or board, registered with --lr-pair; repeat for more."),
+    ] = None,
+    lr_pair: Annotated[Paths | None, typer.Option(help="LR image of the same object.")] = None,
+    hr_frames: Annotated[int, typer.Option(min=1, help="Frames averaged in the HR images that will be used.")] = 20,
+    kerma_uGy: Annotated[float, typer.Option("--kerma-uGy", help="Air kerma of one flat frame [uGy].")] = 42.56,
+    hr_mass_thickness_mg_cm2: Annotated[float, typer.Option(help="Nominal HR screen [mg/cm2].")] = 33.91,
+    lr_mass_thickness_mg_cm2: Annotated[float, typer.Option(help="Nominal LR screen [mg/cm2].")] = 134.55,
+    fill_factor: Annotated[float, typer.Option(help="Share of the pixel that is photodiode.")] = 0.85,
+    polarity: PolarityOption = "metal-dark",
+    kvp: KvpOption = None,
+    filters: FilterOption = None,
+    anode_angle_deg: AngleOption = 12.0,
+    model: ModelOption = "kqp",
+    preset: PresetOption = None,
+    csv: CsvOption = None,
+    plot: PlotOption = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure your own two detectors: MTF, NNPS, B_1 and Sigma_1 with uncertainties, and the grey-level link.
+
+    Pairs are registered images of one object; they give the link, which otherwise comes from the nominal screens.
+    """
+    from xsim.detector import Screen
+    from xsim.measure import calibration
+
+    if len(hr_pair or ()) != len(lr_pair or ()):
+        raise InputError(
+            f"{len(hr_pair or ())} HR and {len(lr_pair or ())} LR images of pairs: give one LR for each HR"
+        )
+    edges = image_files(hr_edge), image_files(lr_edge)
+    flats = image_files(hr_flats), image_files(lr_flats)
+    pair_files = image_files(hr_pair or ()), image_files(lr_pair or ())
+    inputs = (*edges[0], *edges[1], *flats[0], *flats[1], *pair_files[0], *pair_files[1])
+    check_output(out, force=force, inputs=inputs)
+    check_outputs(csv, plot, force=force, inputs=inputs)
+    spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
+    screens = Screen(hr_mass_thickness_mg_cm2), Screen(lr_mass_thickness_mg_cm2)
+    shared: dict[str, Any] = {
+        "pitch_mm": pitch_mm,
+        "polarity": polarity,
+        "kerma_uGy": kerma_uGy,
+        "fill_factor": fill_factor,
+    }
+    hr, hr_open = _measured(edges[0], flats[0], screens[0], roi=hr_edge_roi, **shared)
+    lr, lr_open = _measured(edges[1], flats[1], screens[1], roi=lr_edge_roi, **shared)
+    pairs = [
+        (_linear(sharp, hr_open, polarity), _linear(blurred, lr_open, polarity))
+        for sharp, blurred in zip(*pair_files, strict=True)
+    ]
+    found = calibration.calibrate(hr, lr, spectrum, hr_frames=hr_frames, pairs=pairs)
+    calibration.write_calibration(out, found)
+    table = found.degradation
+    columns = (table.frequency_lp_mm, table.B_1, found.B_1_sd, table.Sigma_1_mm2, found.Sigma_1_sd_mm2)
+    if csv:
+        header = ("frequency_lp_mm", "B_1", "B_1_sd", "Sigma_1_mm2", "Sigma_1_sd_mm2")
+        write_csv(csv, header, zip(*columns, strict=True))
+    if plot:
+        from xsim_cli.calibrate_figure import calibration_figure
+
+        write_figure(plot, calibration_figure(found))
+    if json_:
+        emit_json("calibrate", {"path": out, **_document(found)})
+    else:
+        _print(out, found)
+
+
+def _measured(
+    edges: Sequence[Path],
+    flats: Sequence[Path],
+    screen: Screen,
+    *,
+    roi: str | None,
+    pitch_mm: float | None,
+    polarity: str,
+    kerma_uGy: float,
+    fill_factor: float,
+) -> tuple[MeasuredDetector, float]:
+    """Return a detector measured from files, and the grey level of its open field."""
+    from xsim.detector import Sensor
+    from xsim.measure.calibration import measure_detector
+    from xsim.measure.edge import edge_mtf
+
+    images = [read(path) for path in edges]
+    pitch = common_pitch(pitch_mm, edges, images)
+    region = region_of(roi) if roi else None
+    curves = [
+        blame(path, edge_mtf, image.pixels, pitch, roi=region, full_scale=image.white)
+        for path, image in zip(edges, images, strict=True)
+    ]
+    files: list[Radiograph] = [read(path, pages=True) for path in flats]
+    frames = [page for file in files for page in signals(file, polarity)]
+    sensor = Sensor(pitch_mm=pitch, fill_factor=fill_factor)
+    measured: MeasuredDetector = blame(
+        flats[0], measure_detector, curves, frames, kerma_uGy=kerma_uGy, screen=screen, sensor=sensor,
+        full_scale=files[0].white,
+    )  # fmt: skip
+    return measured, measured.nnps.mean
+
+
+def _linear(path: Path, open_field: float, polarity: str) -> Any:
+    """Return an image with its open field at 1."""
+    (signal,) = signals(read(path), polarity)
+    return signal / open_field
+
+
+def _document(found: Calibration) -> dict[str, Any]:
+    table = found.degradation
+    return {
+        "frequency_lp_mm": table.frequency_lp_mm,
+        "B_1": table.B_1,
+        "B_1_sd": found.B_1_sd,
+        "Sigma_1_mm2": table.Sigma_1_mm2,
+        "Sigma_1_sd_mm2": found.Sigma_1_sd_mm2,
+        "link": table.link.to_dict(),
+        "hr_frames": found.hr_frames,
+        "detectors": {
+            name: {
+                "frequency_lp_mm": one.frequency_lp_mm,
+                "mtf": one.mtf_fit,
+                "nnps_mm2": one.nnps_fit_mm2,
+                "angle_deg": one.mtf.angle_deg,
+                "noise_floor": one.mtf.noise_floor,
+                "flats": one.nnps.frames,
+                "open_field": one.nnps.mean,
+            }
+            for name, one in (("hr", found.hr), ("lr", found.lr))
+        },
+        "warnings": found.warnings,
+    }
+
+
+def _print(out: Path, found: Calibration) -> None:
+    import numpy as np
+
+    table = found.degradation
+    for f in np.arange(0.0, found.hr.frequency_lp_mm[-1] + 1e-9, 1.0):
+        hr, lr = (np.interp(f, one.frequency_lp_mm, one.mtf_fit) for one in (found.hr, found.lr))
+        B, sd, noise = (np.interp(f, table.frequency_lp_mm, y) for y in (table.B_1, found.B_1_sd, table.Sigma_1_mm2))
+        typer.echo(f"{f:5.1f} lp/mm  MTF {hr:.3f} {lr:.3f}  B_1 {B:.3f} +- {sd:.3f}  Sigma_1 {noise:.3g} mm2")
+    typer.echo(f"link from {table.link.source}, residual {table.link.residual:.2g}; written to {out}")
+    for text in found.warnings:
+        say(f"warning: {text}")

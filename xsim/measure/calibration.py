@@ -1,0 +1,286 @@
+"""Calibration: two measured detectors and what lies between them, from edges and flats of each."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xsim.curves import quadratic_grid
+from xsim.degradation import Degradation
+from xsim.detector import Detector, Screen, Sensor
+from xsim.errors import InputError, XsimWarning
+from xsim.grids import nyquist_lp_mm
+from xsim.link import GreyLink
+from xsim.measure.decreasing_fit import fit_mtf, fit_nnps
+from xsim.measure.edge import EdgeMTF, average_edges
+from xsim.measure.noise import NNPS, nnps
+from xsim.seeds import generator
+from xsim.toml_files import read_toml, write_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from xsim.spectrum import Spectrum
+
+__all__ = ["Calibration", "MeasuredDetector", "calibrate", "measure_detector", "read_calibration", "write_calibration"]
+
+_ROWS = 96
+# Draws of the measurements' noise, for the uncertainties of what follows from them.
+_DRAWS = 24
+# Fewer flats than this leave Sigma_1 uncertain at low frequency.
+_FEW_FLATS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredDetector:
+    """One detector as measured, and the smooth curves through the measurements.
+
+    Parameters
+    ----------
+    mtf : EdgeMTF
+        Mean over the edges.
+    nnps : NNPS
+        Of single frames, fixed pattern removed.
+    frequency_lp_mm : (n,) array
+        Where the smooth curves are tabulated [lp/mm], 0 to Nyquist.
+    mtf_fit, nnps_fit_mm2 : (n,) arrays
+        The smooth curves.
+    detector : Detector
+        The detector made of them.
+    kerma_uGy : float
+        Air kerma of one flat frame [uGy].
+    """
+
+    mtf: EdgeMTF
+    nnps: NNPS
+    frequency_lp_mm: NDArray[np.float64]
+    mtf_fit: NDArray[np.float64]
+    nnps_fit_mm2: NDArray[np.float64]
+    detector: Detector
+    kerma_uGy: float
+
+    def redrawn(self, random: np.random.Generator) -> Detector:
+        """Return the detector that another measurement of the same quality might have given."""
+        sensor = self.detector.sensor
+        edge, noise = self.mtf, self.nnps
+        # Neighbouring frequencies of an edge share their noise; knots a few resolution widths apart do not.
+        knots = random.normal(size=12)
+        places = np.linspace(edge.frequency_lp_mm[0], edge.frequency_lp_mm[-1], knots.size)
+        # The modulus feels one of the two components of the complex noise.
+        wander = np.interp(edge.frequency_lp_mm, places, knots) * edge.noise / np.sqrt(2.0)
+        scatter = noise.standard_error_mm2 * random.normal(size=noise.nnps_mm2.size)
+        seen, at = np.abs(edge.mtf + wander), self.frequency_lp_mm
+        mtf = fit_mtf(edge.frequency_lp_mm, seen, edge.noise, at, aperture_mm=sensor.aperture_mm)
+        drawn = np.maximum(noise.nnps_mm2 + scatter, 0.1 * noise.nnps_mm2)
+        spectrum = fit_nnps(noise.frequency_lp_mm, drawn, noise.standard_error_mm2, at)
+        return _detector(at, mtf, spectrum, self.kerma_uGy, self.detector.screen, sensor)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Two measured detectors and what lies between them.
+
+    Parameters
+    ----------
+    hr, lr : MeasuredDetector
+        The two detectors.
+    degradation : Degradation
+        B_1, Sigma_1 and the grey-level link, from means of ``hr_frames`` HR frames to single LR frames.
+    B_1_sd, Sigma_1_sd_mm2 : (n,) arrays
+        Standard deviations of the tables of ``degradation``, from the noise of the measurements.
+    hr_frames : int
+        Frames averaged in an HR image.
+    warnings : tuple of str
+        Caveats of the calibration.
+    """
+
+    hr: MeasuredDetector
+    lr: MeasuredDetector
+    degradation: Degradation
+    B_1_sd: NDArray[np.float64]
+    Sigma_1_sd_mm2: NDArray[np.float64]
+    hr_frames: int
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the calibration as TOML types: tables ``hr``, ``lr``, ``degradation``, ``calibration``."""
+        return {
+            "hr": self.hr.detector.to_dict(),
+            "lr": self.lr.detector.to_dict(),
+            "degradation": self.degradation.to_dict(),
+            "calibration": {
+                "hr_frames": self.hr_frames,
+                "B_1_sd": self.B_1_sd.tolist(),
+                "Sigma_1_sd_mm2": self.Sigma_1_sd_mm2.tolist(),
+                "hr_mtf_noise_floor": self.hr.mtf.noise_floor,
+                "lr_mtf_noise_floor": self.lr.mtf.noise_floor,
+                "hr_flats": self.hr.nnps.frames,
+                "lr_flats": self.lr.nnps.frames,
+                "warnings": list(self.warnings),
+            },
+        }
+
+
+def measure_detector(
+    edges: Sequence[EdgeMTF],
+    flats: Sequence[ArrayLike],
+    *,
+    kerma_uGy: float,
+    screen: Screen,
+    sensor: Sensor,
+    full_scale: float | None = None,
+) -> MeasuredDetector:
+    """Make a detector of its measured edges and flats.
+
+    Parameters
+    ----------
+    edges : sequence of EdgeMTF
+        Its slanted edges, measured at frequencies up to Nyquist.
+    flats : sequence of (H, W) arrays
+        At least two open-field frames, offset and gain corrected.
+    kerma_uGy : float
+        Air kerma of one flat frame [uGy].
+    screen : Screen
+        What the screen is, nominally; its energy response is used behind objects.
+    sensor : Sensor
+        Pixel pitch, fill factor, electronics.
+    full_scale : float, optional
+        The largest grey value of the flats' format.
+
+    Raises
+    ------
+    InputError
+        If an edge or a flat cannot be used.
+    """
+    mtf = average_edges(edges)
+    if mtf.pitch_mm != sensor.pitch_mm:
+        raise InputError(f"edges of pitch {mtf.pitch_mm:g} mm on a sensor of {sensor.pitch_mm:g} mm: give one pitch")
+    noise = nnps(flats, sensor.pitch_mm, mode="difference", full_scale=full_scale)
+    frequency = quadratic_grid(nyquist_lp_mm(sensor.pitch_mm), _ROWS)
+    mtf_fit = fit_mtf(mtf.frequency_lp_mm, mtf.mtf, mtf.noise, frequency, aperture_mm=sensor.aperture_mm)
+    nnps_fit = fit_nnps(noise.frequency_lp_mm, noise.nnps_mm2, noise.standard_error_mm2, frequency)
+    detector = _detector(frequency, mtf_fit, nnps_fit, kerma_uGy, screen, sensor)
+    return MeasuredDetector(mtf, noise, frequency, mtf_fit, nnps_fit, detector, kerma_uGy)
+
+
+def _detector(
+    frequency: NDArray[np.float64],
+    mtf: NDArray[np.float64],
+    spectrum: NDArray[np.float64],
+    kerma_uGy: float,
+    screen: Screen,
+    sensor: Sensor,
+) -> Detector:
+    return Detector.from_measured(
+        mtf=(frequency, mtf), nnps=(frequency, spectrum), kerma_uGy=kerma_uGy, screen=screen, sensor=sensor
+    )
+
+
+def calibrate(
+    hr: MeasuredDetector,
+    lr: MeasuredDetector,
+    spectrum: Spectrum,
+    *,
+    hr_frames: int = 20,
+    pairs: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]] = (),
+    link: GreyLink | None = None,
+    seed: int = 0,
+) -> Calibration:
+    """Find what lies between two measured detectors.
+
+    Parameters
+    ----------
+    hr, lr : MeasuredDetector
+        The sharp and the dose-efficient detector, of one pitch.
+    spectrum : Spectrum
+        The beam.
+    hr_frames : int
+        Frames averaged in an HR image.
+    pairs : sequence of (hr, lr)
+        Registered images of the same objects, or of a step wedge, open field = 1: they give the grey-level link,
+        fitted through the blur.
+    link : GreyLink, optional
+        The link, if it is known. Without link and pairs it comes from the nominal screens' physics.
+    seed : int
+        Of the draws behind the uncertainties.
+
+    Raises
+    ------
+    InputError
+        If LR is sharper than HR (are they swapped?), or the pitches differ.
+    """
+    caveats = [f"HR {text}" for text in _caveats(hr)] + [f"LR {text}" for text in _caveats(lr)]
+    kerma = lr.kerma_uGy
+    if link is None and not pairs:
+        caveats.append("grey-level link from the nominal screens, not measured: give registered pairs or a step wedge")
+
+    def between(one: Detector, other: Detector, known: GreyLink | None) -> Degradation:
+        return Degradation.between(
+            one.response(spectrum, kerma), other.response(spectrum, kerma), hr_frames=hr_frames, link=known
+        )
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", XsimWarning)
+        if link is None and pairs:
+            blur = between(hr.detector, lr.detector, GreyLink.identity())
+            link = GreyLink.from_pairs(pairs, blur.B_1_map)
+        degradation = between(hr.detector, lr.detector, link)
+    caveats += [str(item.message) for item in said if issubclass(item.category, XsimWarning)]
+    drawn = []
+    random = generator(seed, stage="calibration")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", XsimWarning)
+        for _ in range(_DRAWS):
+            # In some draws of very noisy edges LR is the sharper one, and there is no such degradation.
+            with suppress(InputError):
+                drawn.append(between(hr.redrawn(random), lr.redrawn(random), degradation.link))
+    if len(drawn) < _DRAWS // 2:
+        raise InputError("the two MTFs cannot be told apart within their noise: give longer edges or more of them")
+    B_1_sd = np.std([other.B_1 for other in drawn], axis=0)
+    Sigma_1_sd = np.std([other.Sigma_1_mm2 for other in drawn], axis=0)
+    return Calibration(hr, lr, degradation, B_1_sd, Sigma_1_sd, hr_frames, tuple(dict.fromkeys(caveats)))
+
+
+def _caveats(one: MeasuredDetector) -> list[str]:
+    texts = [f"edge: {text}" for text in one.mtf.warnings] + [f"flats: {text}" for text in one.nnps.warnings]
+    if one.nnps.frames < _FEW_FLATS:
+        texts.append(f"flats: {one.nnps.frames} are few: give {_FEW_FLATS} or more")
+    if one.mtf.noise_floor > 0.02:
+        texts.append(f"edge: noise of {one.mtf.noise_floor:.3f} in the MTF: average frames or give more edges")
+    return texts
+
+
+def write_calibration(path: Path, calibration: Calibration) -> None:
+    """Write a calibration as a TOML file that `read_calibration` and `xsim.detector_files` read."""
+    write_toml(path, calibration.to_dict())
+
+
+def read_calibration(path: Path) -> tuple[Detector, Detector, Degradation]:
+    """Return the HR detector, the LR detector and the degradation of a calibration file.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    InputError
+        If it is not a calibration.
+    """
+    tables = read_toml(path)
+    missing = {"hr", "lr", "degradation"} - set(tables)
+    if missing:
+        raise InputError(f"{path}: the table [{sorted(missing)[0]}] is missing: give a file of xsim calibrate")
+    try:
+        return (
+            Detector.from_dict(tables["hr"]),
+            Detector.from_dict(tables["lr"]),
+            Degradation.from_dict(tables["degradation"]),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
