@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_comparison"]
 
 _ZOOM_PX = 96
+_PANEL_IN = 4.8
 _COLORS = ("tab:red", "tab:blue", "tab:green", "tab:purple")
 
 
@@ -47,11 +48,11 @@ def draw_comparison(images: Mapping[str, NDArray[np.float32]], pitch_mm: float, 
         raise InputError(f"images of shapes {sorted(shapes)} cannot be compared: give images of one shape")
     rows, columns = _liveliest(list(images.values())[-1])
     low, high = np.percentile(np.stack(list(images.values())), [0.1, 99.9])
-    figure = Figure(figsize=(6.4 * len(images), 10.2), layout="constrained")
+    figure = Figure(figsize=(_PANEL_IN * len(images), 2 * _PANEL_IN + 2.8), layout="constrained")
     FigureCanvasAgg(figure)
     keys = [f"{kind}{index}" for kind in ("whole", "zoom") for index in range(len(images))]
     grid = [keys[: len(images)], keys[len(images) :], ["line"] * len(images)]
-    panels = figure.subplot_mosaic(grid, height_ratios=[5, 4, 2])
+    panels = figure.subplot_mosaic(grid, height_ratios=[_PANEL_IN, _PANEL_IN, 2.0])
     line = (rows.start + rows.stop) // 2
     at_mm = np.arange(columns.stop - columns.start) * pitch_mm
     for index, (title, image) in enumerate(images.items()):
@@ -65,7 +66,7 @@ def draw_comparison(images: Mapping[str, NDArray[np.float32]], pitch_mm: float, 
         zoom.axhline(line - rows.start, color=color, linewidth=0.8)
         panels["line"].plot(at_mm, image[line, columns], color=color, linewidth=1.3, label=title.splitlines()[0])
     panels["line"].set(xlabel="position on the line [mm]", ylabel="grey, open field = 1", xlim=(at_mm[0], at_mm[-1]))
-    panels["line"].legend(frameon=False, ncols=len(images))
+    panels["line"].legend(frameon=False, ncols=len(images), loc="lower center", bbox_to_anchor=(0.5, 1.0))
     panels["line"].grid(alpha=0.3)
     figure.savefig(path, dpi=80)
 
