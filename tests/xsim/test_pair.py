@@ -214,7 +214,7 @@ def test_an_edge_has_the_models_mtf(side: str) -> None:
 def test_the_link_takes_the_mismatch_out_of_random_boards() -> None:
     setup = replace(paper(), method="fast")
     degradation = setup.degradation()
-    pairs = [simulate_pair(random_board(100 + k, (512, 512)), setup, 100 + k, clean=True) for k in range(18)]
+    pairs = [simulate_pair(random_board(100 + k, (512, 512)), setup, 100 + k, clean=True) for k in range(28)]
 
     def mismatch(link: GreyLink, pair: Pair) -> float:
         assert pair.hr_clean is not None
@@ -223,9 +223,9 @@ def test_the_link_takes_the_mismatch_out_of_random_boards() -> None:
         blurred = np.fft.irfft2(np.fft.rfft2(padded) * degradation.B_1_map(padded.shape), s=padded.shape)
         return float(((pair.lr_clean - blurred[64:-64, 64:-64])[16:-16, 16:-16] ** 2).mean())
 
-    link = GreyLink.from_pairs([(pair.hr, pair.lr) for pair in pairs[:12]], degradation.B_1_map)
-    with_link = np.mean([mismatch(link, pair) for pair in pairs[12:]]) ** 0.5
-    without = np.mean([mismatch(GreyLink.identity(), pair) for pair in pairs[12:]]) ** 0.5
+    link = GreyLink.from_pairs([(pair.hr, pair.lr) for pair in pairs[:20]], degradation.B_1_map)
+    with_link = np.mean([mismatch(link, pair) for pair in pairs[20:]]) ** 0.5
+    without = np.mean([mismatch(GreyLink.identity(), pair) for pair in pairs[20:]]) ** 0.5
     assert without > 0.007
     assert with_link < 0.003
 
