@@ -113,6 +113,57 @@ def train(
 register_run(app)
 
 
+@app.command(epilog="Example: xsim zoo finetune physics-sde --data real.zarr -o runs/mine --mix synthetic.zarr")
+def finetune(
+    name: Annotated[str, typer.Argument(help="Name of a restorer that learns.")],
+    data: Annotated[str, typer.Option(help="Store of pairs of your own two detectors.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
+    from_: Annotated[
+        str | None, typer.Option("--from", help="Weights file, run folder or shipped name; the shipped one by default.")
+    ] = None,
+    mix: Annotated[str | None, typer.Option(help="Store of synthetic pairs to mix in, against forgetting.")] = None,
+    mix_share: Annotated[float, typer.Option(help="Their share of the training.")] = 0.25,
+    measured: Annotated[
+        bool, typer.Option("--measured", help="Measure the detectors on the pairs even if the store describes them.")
+    ] = False,
+    recipe: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Adapt pretrained weights to a few real pairs; the better of before and after is kept."""
+    from dataclasses import asdict
+
+    from xsim_datasets.reader import PairStore
+    from xsim_zoo.finetuning import FINETUNE_SETTINGS
+    from xsim_zoo.finetuning import finetune as finetune_restorer
+    from xsim_zoo.pairs import StorePairs
+    from xsim_zoo.settings import settings_from
+
+    result = asdict(
+        finetune_restorer(
+            name,
+            StorePairs(PairStore.open(data)),
+            output,
+            settings_from(recipe, set_ or (), defaults=FINETUNE_SETTINGS),
+            weights=from_,
+            mix=None if mix is None else StorePairs(PairStore.open(mix)),
+            mix_share=mix_share,
+            measured=measured,
+            device=device,
+            quiet=json_,
+            data_name=Path(data).name,
+        )
+    )
+    if json_:
+        emit_json("zoo.finetune", result)
+        return
+    for what in ("lr", "before", "best"):
+        say(f"{what:7s} PSNR {result[what]['psnr_dB']:.2f} dB, SSIM {result[what]['ssim']:.4f}")
+    say(f"{output}: the {result['kept']} weights are kept")
+
+
 @app.command(epilog="Example: xsim zoo export physics-sde --format onnx -o physics-sde.onnx")
 def export(
     name: Annotated[str, typer.Argument(help="Name of a restorer that learns.")],

@@ -78,8 +78,15 @@ class PaddedGrid:
 
     @property
     def offset(self) -> tuple[int, int]:
-        """Row and column of the image's first pixel on the grid."""
-        return (self.padded[0] - self.shape[0]) // 2, (self.padded[1] - self.shape[1]) // 2
+        """Row and column of the image's first pixel on the grid, multiples of 8.
+
+        The network's cells so lie on the same pixels of an image whatever the size of the grid around it.
+        """
+        top, left = (
+            (padded - side) // 2 // GRID_MULTIPLE_PX * GRID_MULTIPLE_PX
+            for padded, side in zip(self.padded, self.shape, strict=True)
+        )
+        return top, left
 
     def pad(self, images: Tensor) -> Tensor:
         """Return ``images`` (..., H, W) on the grid (..., H', W'), reflected about the centres of the edge pixels."""

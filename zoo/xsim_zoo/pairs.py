@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xsim.degradation import Degradation
     from xsim_datasets.reader import PairStore
 
-__all__ = ["MemoryPairs", "Order", "PairSource", "Prefetch", "StorePairs", "check_split", "read_pairs"]
+__all__ = ["GivenPhysics", "MemoryPairs", "Order", "PairSource", "Prefetch", "StorePairs", "check_split", "read_pairs"]
 
 
 class PairSource(Protocol):
@@ -113,8 +113,11 @@ class StorePairs:
     def __init__(self, store: PairStore) -> None:
         self._store = store
         self._setup = store.table["setup"]
+        count = len(store.attributes["setups"])
         of_setup = {int(setup): index for index, setup in reversed(list(enumerate(self._setup)))}
-        self._setups = [store.degradation_of(of_setup[setup]) for setup in sorted(of_setup)]
+        # A set-up that took no sample keeps its place, with the physics of one that did.
+        taken = [of_setup.get(setup, next(iter(of_setup.values()))) for setup in range(count)]
+        self._setups = [store.degradation_of(index) for index in taken]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -123,7 +126,7 @@ class StorePairs:
 
     @property
     def setups(self) -> Sequence[Degradation]:
-        """The degradations of the store's pairs of detectors."""
+        """The degradations of the store's pairs of detectors; none for real pairs that came without."""
         return self._setups
 
     def setup_of(self, index: int, /) -> int:
@@ -142,6 +145,33 @@ class StorePairs:
     def read_batch(self, indices: Sequence[int], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return HR and LR images, each (B, H, W)."""
         return self._store.read_batch(indices)
+
+
+class GivenPhysics:
+    """Pairs whose set-up is known from elsewhere, e.g. measured on them or by a calibration.
+
+    Parameters
+    ----------
+    pairs : PairSource
+        The pairs.
+    degradation : Degradation
+        What lies between their detectors.
+    """
+
+    def __init__(self, pairs: PairSource, degradation: Degradation) -> None:
+        self._pairs = pairs
+        self._degradation = degradation
+        self.shape, self.digest = pairs.shape, pairs.digest
+        self.indices, self.read_batch = pairs.indices, pairs.read_batch
+
+    @property
+    def setups(self) -> Sequence[Degradation]:
+        """The one set-up that was given."""
+        return [self._degradation]
+
+    def setup_of(self, index: int, /) -> int:  # noqa: ARG002
+        """Return 0: there is one set-up."""
+        return 0
 
 
 def check_split(pairs: PairSource, split: str, at_least: int = 1) -> list[int]:

@@ -63,8 +63,10 @@ class TrainSettings(BaseModel):
     """What `cdm` predicts; None takes its default."""
 
 
-def settings_from(recipe: Path | None = None, assignments: Sequence[str] = ()) -> TrainSettings:
-    """Return settings from a TOML file and ``KEY=VALUE`` texts, the texts winning.
+def settings_from(
+    recipe: Path | None = None, assignments: Sequence[str] = (), *, defaults: TrainSettings | None = None
+) -> TrainSettings:
+    """Return settings from a TOML file and ``KEY=VALUE`` texts, the texts winning, over defaults.
 
     Raises
     ------
@@ -73,7 +75,8 @@ def settings_from(recipe: Path | None = None, assignments: Sequence[str] = ()) -
     MissingFileError
         If the file does not exist.
     """
-    values: dict[str, Any] = {} if recipe is None else _read(recipe)
+    values: dict[str, Any] = {} if defaults is None else defaults.model_dump()
+    values |= {} if recipe is None else _read(recipe)
     for text in assignments:
         key, found, value = text.partition("=")
         if not found:

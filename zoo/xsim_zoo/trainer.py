@@ -251,9 +251,9 @@ class Trainer:
             self.folder.trim_log(step)
         if newest is not None:
             optimising.load_state(newest[1])
-            best = newest[1]["best"].tolist()
-            if best:
-                self.best, self._since_best = Scores(best[0], best[1]), int(best[2])
+            if best := newest[1]["best"].tolist():
+                psnr, similarity, since = (*best, 0.0)[:3]  # states of older runs hold no count
+                self.best, self._since_best = Scores(psnr, similarity), int(since)
         return step
 
     def _best_text(self) -> str:

@@ -1,0 +1,135 @@
+"""Finetuning: the physics of pairs is found again, adapting gains, and nothing worse is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import xsim_zoo
+from xsim.errors import InputError, PhysicsRangeError
+from xsim_zoo.checkpoint import load_checkpoint
+from xsim_zoo.finetuning import FINETUNE_SETTINGS, finetune
+from xsim_zoo.mixing import MixedPairs
+from xsim_zoo.pair_physics import measure_degradation
+from xsim_zoo.pairs import GivenPhysics
+from xsim_zoo.settings import TrainSettings, settings_from
+from xsim_zoo.training import train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import SimpleNamespace
+
+    from xsim_zoo.pairs import MemoryPairs
+
+SHORT = FINETUNE_SETTINGS.model_copy(
+    update={"steps": 4, "batch": 2, "crops": 1, "patch": 32, "validate_every": 2, "validate_images": 2}
+)
+
+
+@pytest.fixture(scope="module")
+def pretrained(pairs: MemoryPairs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("pretrained") / "run"
+    settings = TrainSettings(
+        size="tiny", steps=4, batch=2, crops=1, patch=32, warmup=2, validate_every=4, validate_images=1
+    )
+    train("physics-sde", pairs, run, settings, device="cpu", quiet=True)
+    return run
+
+
+@pytest.fixture(scope="module")
+def other(make_pairs: Callable[..., MemoryPairs], toys: SimpleNamespace) -> MemoryPairs:
+    """Eight pairs of a blurrier, noisier detector."""
+    return make_pairs(count=10, held_out=2, degradation=toys.closed_form(noise=3.0, width=2.8))
+
+
+def go(pairs: MemoryPairs, run: Path, pretrained: Path, **options: object):
+    return finetune("physics-sde", pairs, run, SHORT, weights=pretrained, device="cpu", quiet=True, **options)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_adapting_gains_over_the_unadapted_weights(
+    measured: bool, other: MemoryPairs, pretrained: Path, tmp_path: Path
+) -> None:
+    result = go(other, tmp_path / "run", pretrained, measured=measured)
+    assert result.kept == "adapted"
+    assert result.best.psnr_dB > result.before.psnr_dB + 0.5
+    kept = xsim_zoo.load("physics-sde", tmp_path / "run", device="cpu")
+    assert (
+        kept.physics.degradation.B_1_map((64, 64))[0, 20]
+        < 0.8 * (xsim_zoo.load("physics-sde", pretrained, device="cpu").physics.degradation.B_1_map((64, 64))[0, 20])
+    )
+
+
+def test_pairs_without_physics_have_it_measured(other: MemoryPairs, pretrained: Path, tmp_path: Path) -> None:
+    class Bare(GivenPhysics):
+        setups = ()  # type: ignore[assignment]
+
+    result = go(Bare(other, other.degradation), tmp_path / "run", pretrained)  # type: ignore[arg-type]
+    assert result.best.psnr_dB > result.before.psnr_dB
+
+
+def test_where_adapting_gains_nothing_the_pretrained_weights_are_kept(
+    pairs: MemoryPairs, pretrained: Path, tmp_path: Path, toys: SimpleNamespace
+) -> None:
+    """Real physics declared wrongly: every adapted answer is worse."""
+    wrong = GivenPhysics(pairs, toys.closed_form(noise=300.0, width=1.0))
+    result = go(wrong, tmp_path / "run", pretrained)  # type: ignore[arg-type]
+    assert result.kept == "pretrained"
+    assert result.best == result.before
+    digests = [load_checkpoint(run).card.digest for run in (tmp_path / "run", pretrained)]
+    assert digests[0] == digests[1]
+
+
+def test_blur_and_noise_are_found_on_pairs(other: MemoryPairs, toys: SimpleNamespace) -> None:
+    registered = list(zip(other.hr, other.lr, strict=True))
+    truth = other.degradation
+    found = measure_degradation(registered, toys.closed_form(), truth.pitch_mm)
+    for f in (1.0, 2.0, 3.0, 4.0):
+        expected = np.interp(f, truth.frequency_lp_mm, truth.B_1)
+        assert np.interp(f, found.frequency_lp_mm, found.B_1) == pytest.approx(expected, abs=0.04)
+    for f in (1.0, 3.0, 6.0):
+        expected = np.interp(f, truth.frequency_lp_mm, truth.Sigma_1_mm2)
+        assert np.interp(f, found.frequency_lp_mm, found.Sigma_1_mm2) == pytest.approx(expected, rel=0.35)
+    grey = np.array([0.4, 0.7, 0.9])
+    np.testing.assert_allclose(found.link.forward(grey), truth.link.forward(grey), atol=0.02)
+
+
+def test_mixed_pairs_keep_their_own_physics_and_share(pairs: MemoryPairs, other: MemoryPairs) -> None:
+    mixed = MixedPairs(other, pairs, share=0.4)
+    train_indices = mixed.indices("train")
+    synthetic = [index for index in train_indices if mixed.setup_of(index) == 1]
+    assert len(synthetic) / len(train_indices) == pytest.approx(0.4, abs=0.06)
+    hr, lr = mixed.read_batch([synthetic[0], int(train_indices[0])])
+    np.testing.assert_array_equal(hr[0], pairs.hr[0])
+    np.testing.assert_array_equal(lr[1], other.lr[0])
+    assert all(mixed.setup_of(index) == 0 for index in mixed.indices("validation"))
+    assert mixed.digest not in {pairs.digest, other.digest}
+
+
+def test_finetuning_with_synthetic_pairs(
+    pairs: MemoryPairs, other: MemoryPairs, pretrained: Path, tmp_path: Path
+) -> None:
+    result = go(other, tmp_path / "run", pretrained, mix=pairs, mix_share=0.5)
+    assert result.best.psnr_dB > result.before.psnr_dB
+
+
+def test_bad_requests_are_refused(pairs: MemoryPairs, other: MemoryPairs, pretrained: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not learn"):
+        finetune("wiener", pairs, tmp_path / "run", weights=pretrained, device="cpu", quiet=True)
+    with pytest.raises(PhysicsRangeError, match="share"):
+        MixedPairs(other, pairs, share=1.0)
+    small = replace(pairs, hr=pairs.hr[:, :64], lr=pairs.lr[:, :64])
+    with pytest.raises(InputError, match="one size"):
+        MixedPairs(other, small)
+    with pytest.raises(InputError, match="0 pairs"):
+        measure_degradation([], pairs.degradation, 0.048)
+
+
+def test_settings_start_from_the_finetuning_ones() -> None:
+    settings = settings_from(None, ["steps=7"], defaults=FINETUNE_SETTINGS)
+    assert settings.steps == 7
+    assert settings.lr == FINETUNE_SETTINGS.lr
