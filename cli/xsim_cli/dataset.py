@@ -7,8 +7,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -133,6 +134,75 @@ def verify(
         say(f"{store}: {report.checked} files checked, {len(report.problems) or 'no'} problems")
     if not report.ok:
         raise typer.Exit(1)
+
+
+FramesOption = Annotated[Path | None, typer.Option(help="Folder of frames.")]
+
+
+@app.command(
+    "import",
+    epilog="Example: xsim dataset import --hr thin --lr thick --pitch-mm 0.048 --hr-flat f1 --lr-flat f2 -o real.zarr",
+)
+def import_(
+    hr: Annotated[Path, typer.Option(help="Folder of HR images: NAME.tif, BOARD/NAME.tif or BOARD/NAME/FRAME.tif.")],
+    lr: Annotated[Path, typer.Option(help="Folder of LR images with the same names.")],
+    pitch_mm: Annotated[float, typer.Option(help="Pixel pitch of both detectors [mm].")],
+    out: Annotated[str, typer.Option("--out", "-o", help="The store to make: a folder, or a URL (s3://...).")],
+    hr_dark: FramesOption = None,
+    hr_flat: FramesOption = None,
+    lr_dark: FramesOption = None,
+    lr_flat: FramesOption = None,
+    polarity: Annotated[
+        Literal["metal-dark", "metal-bright"], typer.Option(help="What metal is in the images.")
+    ] = "metal-dark",
+    hr_open_field: Annotated[float | None, typer.Option(help="Grey level of air in HR files without flats.")] = None,
+    lr_open_field: Annotated[float | None, typer.Option(help="Grey level of air in LR files without flats.")] = None,
+    board: Annotated[
+        str | None, typer.Option(help="Regular expression on names outside board folders; group 1 is the board.")
+    ] = None,
+    recipe: Annotated[str | None, typer.Option(help="Recipe whose screens and beam took them, if it is known.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what an interrupted run left.")] = False,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Import real pairs: averaged, dark and flat corrected, registered; the same format as simulated ones."""
+    from xsim_datasets.correction import Camera
+    from xsim_datasets.executors import ProcessPool
+    from xsim_datasets.real import find_positions, prepare_import
+    from xsim_datasets.recipe import load_recipe
+    from xsim_datasets.writer import make_store
+
+    positions = find_positions(hr, lr, **({} if board is None else {"board": board}))
+    maker, plan = prepare_import(
+        positions,
+        Camera.of_folders(hr_dark, hr_flat, polarity=polarity, open_field=hr_open_field),
+        Camera.of_folders(lr_dark, lr_flat, polarity=polarity, open_field=lr_open_field),
+        pitch_mm=pitch_mm,
+        nominal=None if recipe is None else load_recipe(recipe),
+    )
+    with _kept(out):
+        summary = make_store(maker, plan, out, executor=ProcessPool(workers), resume=resume, force=force)
+    for warning in maker.warnings:
+        say(f"warning: {warning}")
+    facts = _facts(out)
+    if json_:
+        registration = [
+            {"name": position.name, "board": position.board, **asdict(similarity)}
+            for position, similarity in zip(maker.positions, maker.similarities, strict=True)
+        ]
+        emit_json(
+            "dataset.import",
+            {**facts, "seconds": summary.seconds, "registration": registration, "warnings": maker.warnings},
+        )
+        return
+    for position, found in zip(maker.positions, maker.similarities, strict=True):
+        say(
+            f"{position.name}: LR lies {found.shift_x_px:+.2f}, {found.shift_y_px:+.2f} px (x, y) off, turned "
+            f"{found.rotation_deg:+.3f} deg, magnified {found.magnification:.5f}; residual {found.residual_px:.2f} px"
+        )
+    say(f"{out}: {plan.n} real pairs of {facts['families']} boards, {plan.width} x {plan.height} px, {_splits(facts)}")
 
 
 SamplesOption = Annotated[

@@ -1,0 +1,153 @@
+"""From a camera's files to one linear image: frames averaged, dark and flat corrected, defective pixels filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from xsim.errors import InputError, MissingFileError
+from xsim_datasets.images import SUFFIXES, Polarity, read_image, scale_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["Camera", "image_files", "mean_of"]
+
+# A pixel whose flat signal is this far from its neighbours' gives no usable image.
+_DEAD, _HOT = 0.5, 2.0
+_NEIGHBOURS_PX = 5
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What turns the files of one detector into linear images.
+
+    Attributes
+    ----------
+    dark, flat : (H, W) arrays or None
+        Mean of frames without beam, and of frames without object.
+    polarity : str
+        ``"metal-dark"`` or ``"metal-bright"``; a camera with flats has metal dark.
+    open_field : float or None
+        Grey level of the open field where there are no flats; estimated in each image if not given.
+    """
+
+    dark: NDArray[np.float64] | None = None
+    flat: NDArray[np.float64] | None = None
+    polarity: Polarity = "metal-dark"
+    open_field: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.flat is not None and self.polarity == "metal-bright":
+            raise InputError("flats of a camera are raw data, and raw data have metal dark: give no --polarity")
+        if self.dark is not None and self.flat is None:
+            raise InputError("darks were given without flats: give both")
+        if self.flat is not None and not float(np.median(self._gain())) > 0:
+            raise InputError("the flats are no brighter than the darks: check which is which")
+
+    @classmethod
+    def of_folders(
+        cls, dark: Path | None, flat: Path | None, *, polarity: Polarity = "metal-dark", open_field: float | None = None
+    ) -> Camera:
+        """Return a camera whose darks and flats are the frames in two folders.
+
+        Raises
+        ------
+        MissingFileError, InputError
+            If a folder does not exist or holds no images, or they cannot be used.
+        """
+        frames = [None if folder is None else mean_of(image_files(folder)) for folder in (dark, flat)]
+        return cls(frames[0], frames[1], polarity, open_field)
+
+    def image(self, files: Sequence[Path]) -> NDArray[np.float32]:
+        """Return the linear image, open field 1.0, of the frames in files.
+
+        Raises
+        ------
+        InputError
+            If the frames differ in shape from one another or from the flats.
+        """
+        grey = mean_of(files)
+        if self.flat is None:
+            white = read_image(files[0], pages=True).white
+            scale = scale_of(grey, white, polarity=self.polarity, open_field=self.open_field)
+            return scale.linear(grey)
+        if grey.shape != self.flat.shape:
+            raise InputError(f"{files[0]}: is {grey.shape}, the flats are {self.flat.shape}: give frames of one size")
+        gain = self._gain()
+        defective = self.defective
+        linear = (grey - (0.0 if self.dark is None else self.dark)) / np.where(defective, 1.0, gain)
+        return _filled(linear, defective).astype(np.float32)
+
+    @property
+    def defective(self) -> NDArray[np.bool_]:
+        """Pixels that the flats show to give no usable signal, (H, W)."""
+        gain = self._gain()
+        usual = median_filter(gain, _NEIGHBOURS_PX)
+        return np.asarray(~((gain > _DEAD * usual) & (gain < _HOT * usual)))
+
+    def _gain(self) -> NDArray[np.float64]:
+        assert self.flat is not None
+        if self.dark is None:
+            return self.flat
+        if self.dark.shape != self.flat.shape:
+            raise InputError(f"the darks are {self.dark.shape}, the flats {self.flat.shape}: give frames of one size")
+        return self.flat - self.dark
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images in a folder, sorted by name.
+
+    Raises
+    ------
+    MissingFileError, InputError
+        If there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise MissingFileError(f"{folder}: no such folder: check the path")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not files:
+        raise InputError(f"{folder}: holds no images: known are {', '.join(SUFFIXES)}")
+    return files
+
+
+def mean_of(files: Sequence[Path]) -> NDArray[np.float64]:
+    """Return the mean of all frames in files, every page a frame, (H, W).
+
+    Raises
+    ------
+    InputError
+        If the frames differ in shape.
+    """
+    total: NDArray[np.float64] | None = None
+    frames = 0
+    for file in files:
+        for page in read_image(file, pages=True).images():
+            if total is not None and page.shape != total.shape:
+                raise InputError(f"{file}: is {page.shape}, those before {total.shape}: give frames of one size")
+            total = page.astype(np.float64) if total is None else total + page
+            frames += 1
+    if total is None:
+        raise InputError("no frames to average: give one or more")
+    return total / frames
+
+
+def _filled(image: NDArray[np.float64], defective: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return an image whose defective pixels hold the median of their good neighbours."""
+    if not defective.any():
+        return image
+    padded = np.pad(np.where(defective, np.nan, image), _NEIGHBOURS_PX // 2, mode="reflect")
+    filled = image.copy()
+    for y, x in zip(*np.nonzero(defective), strict=True):
+        around = padded[y : y + _NEIGHBOURS_PX, x : x + _NEIGHBOURS_PX]
+        good = around[np.isfinite(around)]
+        if not good.size:
+            raise InputError("a cluster of defective pixels has no good neighbours: check the flats")
+        filled[y, x] = np.median(good)
+    return filled
