@@ -5,7 +5,7 @@
 One core, CPU time (least of the repeats): a board of eight materials at 60 energies without oversampling, both
 screens, noise included. Floors are measured in the same run on arrays of the same size: ``exp`` on blocks that stay
 in the cache, the FFTs of the padded image, normal numbers. The baseline is the straightforward loop over energies in
-double precision.
+double precision. gVXR projects a board of its own kind where it is installed (see imaging_peers.py beside this file).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import imaging_peers
 import numpy as np
 import scipy.fft
 
@@ -176,6 +177,7 @@ def main() -> None:
     baseline = cpu_ms(lambda: straightforward_projection(phantom, exact), 1)
     print(f"baseline, loop over energies in double precision, projection alone: {baseline:.0f} ms")
     torch_twin(fast, phantom, options.repeats)
+    imaging_peers.compare(options.size, repeats=1)
 
 
 if __name__ == "__main__":
