@@ -126,14 +126,15 @@ def photon_image(
     places = rng.uniform(0, side, (2, light.photon.max() + 1))
     row = ((places[0][light.photon] + light.y_mm) % side / side * size * fine).astype(int)
     column = ((places[1][light.photon] + light.x_mm) % side / side * size * fine).astype(int)
+    # Slices shrink towards the sensor, where light spreads least and depth matters most.
     cells = 40
-    layer = (light.z_mm / screen.thickness_mm * cells).astype(int)
+    above_mm = screen.thickness_mm * np.linspace(1.0, 0.0, cells + 1) ** 2
+    layer = np.searchsorted(-above_mm, light.z_mm - screen.thickness_mm, side="right") - 1
     v, u = frequency_axes((size * fine, size * fine), sensor.pitch_mm / fine)
     radius = np.hypot(v, u)
     table = np.linspace(0.0, radius.max(), 2000)
-    G = light_transfer(
-        screen.optics, screen.thickness_mm, (np.arange(cells) + 0.5) / cells * screen.thickness_mm, table
-    )
+    depth = screen.thickness_mm - (above_mm[:-1] + above_mm[1:]) / 2
+    G = light_transfer(screen.optics, screen.thickness_mm, depth, table)
     spectrum = np.zeros(radius.shape, dtype=complex)
     for index in range(cells):
         here = layer == index
@@ -142,9 +143,8 @@ def photon_image(
     spectrum *= gap_mtf(screen.optics, radius) * np.sinc(sensor.aperture_mm * v) * np.sinc(sensor.aperture_mm * u)
     density = np.fft.irfft2(spectrum, s=(size * fine, size * fine))[::fine, ::fine] * (size * fine / side) ** 2
     electrons = density * 60.0 * sensor.quantum_efficiency * sensor.aperture_mm**2
-    return rng.poisson(np.maximum(electrons, 0)) + sensor.electronic_variance_e2**0.5 * rng.standard_normal(
-        (size, size)
-    )
+    read = sensor.electronic_variance_e2**0.5 * rng.standard_normal((size, size))
+    return rng.poisson(np.maximum(electrons, 0)) + read
 
 
 @pytest.mark.slow
