@@ -24,10 +24,10 @@ _WIDEST, _NARROWEST = 20.0, 0.01
 
 
 def _dictionary(frequency: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
-    """Return decreasing curves that are 1 at f = 0, shape (n, 2 widths): exponential and algebraic tails."""
+    """Return decreasing curves that are 1 at f = 0, shape (n, 3 widths): Gaussian, exponential, algebraic tails."""
     width = limit * np.geomspace(_NARROWEST, _WIDEST, _WIDTHS)
-    ratio = frequency[:, None] / width
-    return np.concatenate([1.0 / np.cosh(np.minimum(ratio, 300.0)), 1.0 / (1.0 + ratio**2)], axis=1)
+    ratio = np.minimum(frequency[:, None] / width, 300.0)
+    return np.concatenate([np.exp(-np.square(ratio)), 1.0 / np.cosh(ratio), 1.0 / (1.0 + ratio**2)], axis=1)
 
 
 def fit_mtf(
