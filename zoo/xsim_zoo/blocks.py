@@ -8,6 +8,7 @@ places of the image, so blocks draw the same noise where they overlap.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,14 +17,14 @@ import torch
 from xsim.seeds import torch_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor
 
 __all__ = ["BLOCK_PX", "MARGIN_PX", "Block", "PlacedNoise", "blocks", "joined"]
 
-BLOCK_PX = 3072
+BLOCK_PX = 3064
 """Side of the blocks, margins included [px]; images up to it are restored whole."""
 
 MARGIN_PX = 192
@@ -52,7 +53,7 @@ class Block:
         return int(self.rows.start), int(self.columns.start)
 
 
-def blocks(shape: tuple[int, int], block_px: int = BLOCK_PX, margin_px: int = MARGIN_PX) -> list[Block]:
+def blocks(shape: tuple[int, ...], block_px: int = BLOCK_PX, margin_px: int = MARGIN_PX) -> list[Block]:
     """Cut an image into equal blocks that overlap by two margins at least; one where it is small enough.
 
     Parameters
@@ -70,20 +71,21 @@ def _axis(size: int, block_px: int, margin_px: int) -> list[slice]:
     if size <= block_px:
         return [slice(0, size)]
     count = -(-(size - 2 * margin_px) // (block_px - 2 * margin_px))
-    starts = np.linspace(0, size - block_px, count)
-    # Multiples of 8 keep the network's cells where they are in the whole image.
-    return [slice(start, start + block_px) for start in (int(at) // 8 * 8 for at in starts[:-1])] + [
-        slice(size - block_px, size)
-    ]
+    # Multiples of 8 keep the network's cells where they are in the whole image; the last block may gain 7 pixels.
+    starts = [int(at) // 8 * 8 for at in np.linspace(0, size - block_px, count)]
+    return [*(slice(start, start + block_px) for start in starts[:-1]), slice(starts[-1], size)]
 
 
 def joined(
-    shape: tuple[int, int], parts: Iterator[tuple[Block, NDArray[np.float32]]], margin_px: int = MARGIN_PX
+    shape: tuple[int, ...], parts: Iterator[tuple[Block, NDArray[np.float32]]], margin_px: int = MARGIN_PX
 ) -> NDArray[np.float32]:
     """Join restored blocks; each counts fully inside its margins and fades out linearly across their middle."""
+    first = next(parts)
+    if first[1].shape == shape:
+        return first[1]
     total = np.zeros(shape, np.float32)
     weight = np.zeros(shape, np.float32)
-    for block, image in parts:
+    for block, image in chain([first], parts):
         fade = np.multiply.outer(
             _fade(block.rows, shape[0], margin_px), _fade(block.columns, shape[1], margin_px)
         ).astype(np.float32)

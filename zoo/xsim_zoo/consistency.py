@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from xsim.grids import nyquist_lp_mm, radial_frequency
 from xsim_zoo.link_refit import refitted
 from xsim_zoo.padding import PaddedGrid
 from xsim_zoo.process import fft, ifft, plane_mean
+from xsim_zoo.verdict import BLOCK_PX, Consistency, Suspect
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,14 +29,12 @@ if TYPE_CHECKING:
 
     from xsim_zoo.restorer import Restorer
 
-__all__ = ["BAND_EDGES_LP_MM", "Consistency", "Suspect", "check"]
+__all__ = ["BAND_EDGES_LP_MM", "check"]
 
 BAND_EDGES_LP_MM = (0.3, 1.0, 2.0, 4.0, 6.0)
 """Edges of the bands [lp/mm]; the last band goes on to the Nyquist frequency."""
 
 _REFIT_BELOW_LP_MM = 2.0
-_BLOCK_PX = 8
-"""Squares are averaged over blocks of this side, then over a Gaussian window of one block standard deviation [px]."""
 _BORDER_PX = 24
 """What lies beyond the edge blurs into this border; it is not judged [px]."""
 _LEAST_GREY = 0.02
@@ -47,98 +46,6 @@ _LIMIT = 1.5
 _LOCAL_LIMITS = (3.0, 3.0, 7.0, 12.0, 4.0)
 """Local chi2 that accuses, for each band: above all that untouched restorations of simulated boards show. Narrow
 bands have few degrees of freedom, and at 4 to 6 lp/mm estimates leave some of the sharpest edges unexplained."""
-_EVERYWHERE = 0.5
-"""Share of the windows from which on a contradiction belongs to the whole image, not to a place."""
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """Where a restored image contradicts its measurement.
-
-    Parameters
-    ----------
-    band_lp_mm : (low, high)
-        The band [lp/mm].
-    y, x : int
-        Centre of the window [px].
-    chi2 : float
-        Local chi2.
-    share : float
-        Share of the image that contradicts in this band.
-    """
-
-    band_lp_mm: tuple[float, float]
-    y: int
-    x: int
-    chi2: float
-    share: float
-
-
-@dataclass(frozen=True)
-class Consistency:
-    """The outcome of the check.
-
-    Parameters
-    ----------
-    band_lp_mm : tuple of (low, high)
-        Bands of frequencies [lp/mm].
-    chi2 : tuple of float
-        chi2 of the whole image in each band.
-    suspects : tuple of Suspect
-        Places that contradict the measurement, at most one in each band.
-    grey_residual : float
-        rms by which the image's own grey-level link differs from the weights', in grey.
-    power_beyond : float
-        Share of the answer's power, its mean aside, at frequencies where the noise exceeds what structure leaves
-        after the blur: what stands there comes from experience rather than from this measurement.
-    map : (ceil(H / 8), ceil(W / 8)) float32 array
-        Largest local chi2 of all bands.
-    """
-
-    band_lp_mm: tuple[tuple[float, float], ...]
-    chi2: tuple[float, ...]
-    suspects: tuple[Suspect, ...]
-    grey_residual: float
-    power_beyond: float
-    map: NDArray[np.float32]
-
-    @property
-    def consistent(self) -> bool:
-        """Whether nothing accuses the image."""
-        return not self.suspects
-
-    @property
-    def severity(self) -> float:
-        """How strongly the check accuses, to compare images."""
-        return max((suspect.chi2 for suspect in self.suspects), default=0.0)
-
-    @property
-    def verdict(self) -> str:
-        """One line for people."""
-        if not self.suspects:
-            return "consistent with the measurement"
-        spread = [suspect for suspect in self.suspects if suspect.share > _EVERYWHERE]
-        if spread:
-            bands = ", ".join(f"{s.band_lp_mm[0]:g}-{s.band_lp_mm[1]:.3g} ({s.share:.0%})" for s in spread)
-            return f"not consistent over the image at {bands} lp/mm: its blur or noise is not that of these detectors"
-        worst = max(self.suspects, key=lambda suspect: suspect.chi2)
-        low, high = worst.band_lp_mm
-        return (
-            f"not consistent at y {worst.y}, x {worst.x} at {low:g}-{high:.3g} lp/mm "
-            f"(chi2 {worst.chi2:.1f}; about 1 or less is expected)"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types, without the map."""
-        return {
-            "verdict": self.verdict,
-            "consistent": self.consistent,
-            "band_lp_mm": [list(band) for band in self.band_lp_mm],
-            "chi2": list(self.chi2),
-            "suspects": [vars(suspect) for suspect in self.suspects],
-            "grey_residual": self.grey_residual,
-            "power_beyond": self.power_beyond,
-        }
 
 
 def check(y: NDArray[np.float32], x: NDArray[np.float32], restorer: Restorer) -> Consistency:
@@ -186,7 +93,7 @@ class _Outcome:
 
 def _inner(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the blocks that are judged, without the border."""
-    border = [min(_BORDER_PX // _BLOCK_PX, side // 4) for side in blocks.shape]
+    border = [min(_BORDER_PX // BLOCK_PX, side // 4) for side in blocks.shape]
     return blocks[border[0] : blocks.shape[0] - border[0], border[1] : blocks.shape[1] - border[1]]
 
 
@@ -199,15 +106,15 @@ def _suspect(band: tuple[float, float], outcome: _Outcome, limit: float) -> Susp
     if highest <= limit and not everywhere:
         return None
     edges = [(whole - kept) // 2 for whole, kept in zip(outcome.local.shape, inner.shape, strict=True)]
-    y, x = ((int(at) + edge) * _BLOCK_PX + _BLOCK_PX // 2 for at, edge in zip((row, column), edges, strict=True))
+    y, x = ((int(at) + edge) * BLOCK_PX + BLOCK_PX // 2 for at, edge in zip((row, column), edges, strict=True))
     return Suspect(band, y, x, highest, 1.0 if highest <= limit else float(np.mean(inner > limit)))
 
 
 def _blocks(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the means of blocks; the last row and column of blocks may be smaller."""
-    starts = [np.arange(0, side, _BLOCK_PX) for side in image.shape]
+    starts = [np.arange(0, side, BLOCK_PX) for side in image.shape]
     sums = np.add.reduceat(np.add.reduceat(image, starts[0], axis=0), starts[1], axis=1)
-    sizes = [np.minimum(_BLOCK_PX, side - start) for side, start in zip(image.shape, starts, strict=True)]
+    sizes = [np.minimum(BLOCK_PX, side - start) for side, start in zip(image.shape, starts, strict=True)]
     return np.asarray(sums / np.outer(*sizes), dtype=np.float32)
 
 
@@ -252,7 +159,7 @@ class _Residual:
         contrast = self._power(self.blurred[refit], inside)
         expected = gaussian_filter(noise + _LINK_TOLERANCE**2 * contrast, 1.0)
         judged = _inner(left)
-        freedom = float(plane_mean(inside.to(self.Sigma), self.grid.padded)) * judged.size * _BLOCK_PX**2
+        freedom = float(plane_mean(inside.to(self.Sigma), self.grid.padded)) * judged.size * BLOCK_PX**2
         return _Outcome(
             whole=float(judged.sum() / _inner(noise).sum()),
             error=float(np.sqrt(2 / max(freedom, 1.0))),

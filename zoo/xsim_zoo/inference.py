@@ -10,12 +10,10 @@ import numpy as np
 import torch
 
 from xsim.errors import InputError
-from xsim.seeds import torch_seed
 from xsim_datasets.images import Radiograph, Scale, read_image, scale_of, write_image
-from xsim_zoo.consistency import Consistency, check
+from xsim_zoo.pages import PageRestorer
 from xsim_zoo.restorer import LearnedRestorer
 from xsim_zoo.run_settings import RunSettings
-from xsim_zoo.sampling import white_noise
 from xsim_zoo.tiling import tiled_network
 
 if TYPE_CHECKING:
@@ -24,10 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from xsim_zoo.restorer import Network, Restorer
+    from xsim_zoo.verdict import Consistency
 
 __all__ = ["Restored", "restore"]
-
-_SAMPLE_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -118,8 +115,8 @@ def restore(
     pitch_mm, notes = _pitch(source, settings, restorer)
     scale, scale_notes = _scale(source, settings)
     _check_samples(restorer, settings)
-    network = _network(restorer, settings, on_tile)
-    pages = [_page(scale.linear(page), restorer, network, settings, pitch_mm) for page in source.images()]
+    restore_page = PageRestorer(restorer, settings, pitch_mm, _network(restorer, settings, on_tile))
+    pages = [restore_page(scale.linear(page)) for page in source.images()]
     shape = source.pixels.shape
     return Restored(
         image=np.stack([page.image for page in pages]).reshape(shape),
@@ -184,45 +181,3 @@ def _network(restorer: Restorer, settings: RunSettings, on_tile: Callable[[], No
         return None
     precision = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
     return tiled_network(restorer, tile_px=settings.tile_px, precision=precision, on_tile=on_tile)
-
-
-@dataclass(frozen=True)
-class _Page:
-    image: NDArray[np.float32]
-    std: NDArray[np.float32] | None
-    consistency: Consistency
-
-
-def _page(
-    y: NDArray[np.float32], restorer: Restorer, network: Network | None, settings: RunSettings, pitch_mm: float
-) -> _Page:
-    if settings.samples:
-        image, std = _sampled(y, restorer, network, settings, pitch_mm)
-        return _Page(image, std, check(y, image, restorer))
-    image = restorer.restore_array(
-        y, pitch_mm=pitch_mm, steps=settings.steps, sharpness=settings.sharpness, network=network
-    )
-    return _Page(image, None, check(y, image, restorer))
-
-
-def _sampled(
-    y: NDArray[np.float32], restorer: Restorer, network: Network | None, settings: RunSettings, pitch_mm: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return mean and standard deviation of posterior samples, gathered one by one (Welford)."""
-    mean = np.zeros(y.shape, np.float64)
-    squares = np.zeros(y.shape, np.float64)
-    for number in range(settings.samples):
-        generator = torch.Generator().manual_seed(torch_seed(settings.seed, sample=number, stage="restore"))
-        sample = restorer.restore_array(
-            y,
-            pitch_mm=pitch_mm,
-            steps=settings.steps or _SAMPLE_STEPS,
-            eta=1.0,
-            sharpness=settings.sharpness,
-            noise=white_noise(generator, restorer.device),
-            network=network,
-        )
-        step = sample - mean
-        mean += step / (number + 1)
-        squares += step * (sample - mean)
-    return mean.astype(np.float32), np.sqrt(squares / (settings.samples - 1)).astype(np.float32)

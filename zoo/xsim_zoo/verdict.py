@@ -1,0 +1,148 @@
+"""What the check of a restored image found, in numbers and in one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["BLOCK_PX", "Consistency", "Suspect", "merged"]
+
+BLOCK_PX = 8
+"""Squares are averaged over blocks of this side, then over a Gaussian window of one block standard deviation [px]."""
+
+_EVERYWHERE = 0.5
+"""Share of the windows from which on a contradiction belongs to the whole image, not to a place."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """Where a restored image contradicts its measurement.
+
+    Parameters
+    ----------
+    band_lp_mm : (low, high)
+        The band [lp/mm].
+    y, x : int
+        Centre of the window [px].
+    chi2 : float
+        Local chi2.
+    share : float
+        Share of the image that contradicts in this band.
+    """
+
+    band_lp_mm: tuple[float, float]
+    y: int
+    x: int
+    chi2: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """The outcome of the check.
+
+    Parameters
+    ----------
+    band_lp_mm : tuple of (low, high)
+        Bands of frequencies [lp/mm].
+    chi2 : tuple of float
+        chi2 of the whole image in each band.
+    suspects : tuple of Suspect
+        Places that contradict the measurement, at most one in each band.
+    grey_residual : float
+        rms by which the image's own grey-level link differs from the weights', in grey.
+    power_beyond : float
+        Share of the answer's power, its mean aside, at frequencies where the noise exceeds what structure leaves
+        after the blur: what stands there comes from experience rather than from this measurement.
+    map : (ceil(H / 8), ceil(W / 8)) float32 array
+        Largest local chi2 of all bands.
+    """
+
+    band_lp_mm: tuple[tuple[float, float], ...]
+    chi2: tuple[float, ...]
+    suspects: tuple[Suspect, ...]
+    grey_residual: float
+    power_beyond: float
+    map: NDArray[np.float32]
+
+    @property
+    def consistent(self) -> bool:
+        """Whether nothing accuses the image."""
+        return not self.suspects
+
+    @property
+    def severity(self) -> float:
+        """How strongly the check accuses, to compare images."""
+        return max((suspect.chi2 for suspect in self.suspects), default=0.0)
+
+    @property
+    def verdict(self) -> str:
+        """One line for people."""
+        if not self.suspects:
+            return "consistent with the measurement"
+        spread = [suspect for suspect in self.suspects if suspect.share > _EVERYWHERE]
+        if spread:
+            bands = ", ".join(f"{s.band_lp_mm[0]:g}-{s.band_lp_mm[1]:.3g} ({s.share:.0%})" for s in spread)
+            return f"not consistent over the image at {bands} lp/mm: its blur or noise is not that of these detectors"
+        worst = max(self.suspects, key=lambda suspect: suspect.chi2)
+        low, high = worst.band_lp_mm
+        return (
+            f"not consistent at y {worst.y}, x {worst.x} at {low:g}-{high:.3g} lp/mm "
+            f"(chi2 {worst.chi2:.1f}; about 1 or less is expected)"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types, without the map."""
+        return {
+            "verdict": self.verdict,
+            "consistent": self.consistent,
+            "band_lp_mm": [list(band) for band in self.band_lp_mm],
+            "chi2": list(self.chi2),
+            "suspects": [vars(suspect) for suspect in self.suspects],
+            "grey_residual": self.grey_residual,
+            "power_beyond": self.power_beyond,
+        }
+
+
+def merged(parts: Sequence[tuple[tuple[int, int], Consistency]], shape: tuple[int, int]) -> Consistency:
+    """Return the outcome for a large image from those of its overlapping parts.
+
+    Parameters
+    ----------
+    parts : sequence of ((row, column), Consistency)
+        Where each part begins, at multiples of 8 px, and what was found there.
+    shape : (H, W)
+        Shape of the whole image [px].
+    """
+    if len(parts) == 1:
+        return parts[0][1]
+    found = [part for _, part in parts]
+    areas = [part.map.size for part in found]
+    whole = np.zeros([-(-side // BLOCK_PX) for side in shape], np.float32)
+    placed = []
+    for (row, column), part in parts:
+        rows, columns = row // BLOCK_PX, column // BLOCK_PX
+        spot = whole[rows : rows + part.map.shape[0], columns : columns + part.map.shape[1]]
+        np.maximum(spot, part.map, out=spot)
+        placed += [replace(suspect, y=suspect.y + row, x=suspect.x + column) for suspect in part.suspects]
+    suspects = []
+    for band in found[0].band_lp_mm:
+        here = [suspect for suspect in placed if suspect.band_lp_mm == band]
+        if here:
+            share = sum(suspect.share for suspect in here) / len(found)
+            suspects.append(replace(max(here, key=lambda suspect: suspect.chi2), share=share))
+    return Consistency(
+        found[0].band_lp_mm,
+        tuple(np.average([part.chi2 for part in found], axis=0, weights=areas).tolist()),
+        tuple(suspects),
+        float(np.sqrt(np.average([part.grey_residual**2 for part in found], weights=areas))),
+        float(np.average([part.power_beyond for part in found], weights=areas)),
+        whole,
+    )
