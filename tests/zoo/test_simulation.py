@@ -122,5 +122,7 @@ def test_what_is_left_out_and_what_does_not_fit_is_refused() -> None:
         simulator_of(replace(phantom, pixel_mm=0.03), paper())
     with pytest.raises(InputError, match=r"give \(1, 3, 96, 126\)"):
         simulator_of(phantom, paper())(maps_of(board(1, (64, 64))), 1, (0,))
+    with pytest.raises(InputError, match="smaller than their own border"):
+        simulator_of(flat((20, 200)), paper())
     with pytest.raises(UnknownNameError, match="Unobtanium"):
         simulator_of(replace(phantom, materials=("Unobtanium", "Cu", "Sn")), paper())

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from xsim.acquisition import Acquisition
 from xsim.errors import InputError
-from xsim.exposure import imager
+from xsim.exposure import imager, padded_shape
 from xsim.fixed_pattern import fixed_pattern
 from xsim.projection import rule_for
 from xsim.scatter import Scatter
@@ -162,6 +161,8 @@ class BatchSimulator:
                 f"maps of {self.shape} pixels of {side_mm:g} mm do not fill whole pixels of {setup.pitch_mm:g} mm: "
                 "draw them on a whole fraction of the pitch"
             )
+        if any(full > 3 * inner for full, inner in zip(padded_shape(self.plane.shape), self.plane.shape, strict=True)):
+            raise InputError(f"images of {self.plane.shape} pixels are smaller than their own border: give 32 or more")
 
     def _check_batch(self, thickness_mm: Tensor, samples: int) -> None:
         expected = (samples, len(self.materials), *self.shape)
@@ -207,9 +208,10 @@ class BatchSimulator:
         """Continue images beyond their borders, each border pixel doubled, as ``xsim.exposure`` does."""
         for axis, (full, inner) in enumerate(zip(camera.filters.padded, self.plane.shape, strict=True), start=1):
             before = (full - inner) // 2
-            at = torch.arange(-cells * before, cells * (full - before), device=self.device)
-            period = at.remainder(2 * cells * inner)
-            images = images.index_select(axis, torch.minimum(period, 2 * cells * inner - 1 - period))
+            after = full - inner - before
+            head = images.narrow(axis, 0, cells * before).flip(axis)
+            tail = images.narrow(axis, cells * (inner - after), cells * after).flip(axis)
+            images = torch.cat([head, images, tail], dim=axis)
         return images
 
     def _light(self, grey: Tensor, camera: _Camera) -> Tensor:
@@ -220,15 +222,21 @@ class BatchSimulator:
     def _quantum_noise(
         self, grey: Tensor, variance: Tensor, camera: _Camera, generators: Sequence[torch.Generator]
     ) -> Tensor:
-        s = self.plane.oversampling
-        g, v = (self._mirrored(avg_pool2d(part[:, None], s)[:, 0], camera, 1) for part in (grey, variance))
-        v = v * camera.average
+        g, v = (self._mirrored(self._pixel_means(part), camera, 1) for part in (grey, variance))
+        v *= camera.average
         quanta = camera.filters.quanta_per_pixel * g**2 / v.clamp_min(torch.finfo(v.dtype).tiny)
         white = torch.stack(
             [_standard_quanta(part, generator) for part, generator in zip(quanta, generators, strict=True)]
         )
         spectrum: Tensor = torch.fft.rfft2(white * v.sqrt())
         return spectrum * camera.amplitude
+
+    def _pixel_means(self, images: Tensor) -> Tensor:
+        s = self.plane.oversampling
+        if s == 1:
+            return images
+        height, width = self.plane.shape
+        return images.reshape(-1, height, s, width, s).mean(dim=(2, 4))
 
     def _image(self, spectrum: Tensor, camera: _Camera) -> Tensor:
         padded = camera.filters.padded
