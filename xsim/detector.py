@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Detector", "DetectorResponse", "Measured", "Screen", "Sensor"]
 
-# Table of the modelled curves: rows, and where they end in units of the sampling frequency.
+# Table of the modelled curves: rows, where they end in units of the sampling frequency, and within what [lp/mm]:
+# low enough to resolve the bend of thick screens, high enough to hold the MTF of thin ones.
 _ROWS: Final = 96
 _END: Final = 4.0
+_END_RANGE_LP_MM: Final = (20.0, 120.0)
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ def _check_types(table: Mapping[str, Any]) -> None:
 @lru_cache(maxsize=64)
 def _response(detector: Detector, spectrum: Spectrum, kerma_uGy: float) -> DetectorResponse:
     sensor = detector.sensor
-    frequency = quadratic_grid(_END / sensor.pitch_mm, _ROWS)
+    lowest, highest = _END_RANGE_LP_MM
+    frequency = quadratic_grid(min(max(_END / sensor.pitch_mm, lowest), highest), _ROWS)
     signal = detector.screen.expose(spectrum, frequency)
     electrons = _signal_electrons(detector, signal, kerma_uGy)
     if detector.measured is None:

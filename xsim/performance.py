@@ -31,7 +31,7 @@ class Performance:
     ``light_escape`` (share of the light that reaches the sensor); ``frequency_lp_mm`` (n,) and on it ``mtf_screen``
     (without the pixel), ``mtf`` (presampled, along an axis), ``nnps_mm2`` (digital), ``dqe`` and ``lubberts``;
     ``f50_lp_mm`` and ``f10_lp_mm``, where the screen's MTF falls to 0.5 and 0.1; ``pixel_sigma`` (relative),
-    ``signal_electrons``; ``srb_mm`` and ``snrn`` (ISO 19232-5, ISO 17636-2).
+    ``signal_electrons`` and its ``full_well_share`` (above 1 the open field saturates); ``srb_mm`` and ``snrn`` (ISO 19232-5, ISO 17636-2).
     """
 
     mass_thickness_mg_cm2: float
@@ -54,6 +54,7 @@ class Performance:
     f10_lp_mm: float
     pixel_sigma: float
     signal_electrons: float
+    full_well_share: float
     srb_mm: float
     snrn: float
 
@@ -102,6 +103,7 @@ def performance(response: DetectorResponse, frequency_lp_mm: ArrayLike) -> Perfo
         f10_lp_mm=frequency_of(response.screen_mtf, 0.1),
         pixel_sigma=response.pixel_sigma,
         signal_electrons=response.signal_electrons,
+        full_well_share=response.signal_electrons / response.sensor.full_well_e,
         srb_mm=srb_mm,
         snrn=_REFERENCE_SRB_MM / srb_mm / response.pixel_sigma,
     )

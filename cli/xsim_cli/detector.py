@@ -154,7 +154,11 @@ def _print(table: dict[str, Performance], fit: FittedOptics | None) -> None:
             f"  screen MTF 50 % at {item.f50_lp_mm:.2f}, 10 % at {item.f10_lp_mm:.2f} lp/mm; SRb {item.srb_mm:.3f} mm; "
             f"SNRn {item.snrn:.0f}"
         )
-        typer.echo(f"  signal {item.signal_electrons:.3g} e-; pixel noise {100 * item.pixel_sigma:.2f} %")
+        saturated = " (the open field saturates: lower the kerma)" if item.full_well_share > 1 else ""
+        typer.echo(
+            f"  signal {item.signal_electrons:.3g} e-, {100 * item.full_well_share:.0f} % of full well{saturated}; "
+            f"pixel noise {100 * item.pixel_sigma:.2f} %"
+        )
         typer.echo("  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE")
         rows = (item.frequency_lp_mm, item.mtf_screen, item.mtf, item.nnps_mm2, item.dqe)
         for f, screen, mtf, nnps, dqe in zip(*(row.tolist() for row in rows), strict=True):

@@ -121,6 +121,12 @@ def test_measured_curves_are_fitted(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert set(found["fit"]["relative_sd"]) == {"extrapolation_sensor_mm", "extrapolation_backing_mm", "gap_mm"}
 
 
+def test_saturation_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert all(item["full_well_share"] < 1 for item in document(capsys, "detector")["detectors"])
+    main(["detector", "--kerma-uGy", "1000", "--frequencies", "1"])
+    assert capsys.readouterr().out.count("saturates: lower the kerma") == 2
+
+
 def test_products_carry_their_own_optics(capsys: pytest.CaptureFixture[str]) -> None:
     found = document(capsys, "detector", "--product", "fine", "--product", "paper-hr", "--frequencies", "5")
     fine, paper = found["detectors"]

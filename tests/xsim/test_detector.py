@@ -74,6 +74,16 @@ def test_nnps_summed_over_bins_is_the_pixel_variance(thickness: float, shape: tu
     assert chosen.pixel_sigma == pytest.approx(math.sqrt(summed), rel=1e-3)
 
 
+@pytest.mark.parametrize("pitch_mm", [0.001, 0.01, 0.2, 2.0])
+def test_the_screen_does_not_depend_on_the_pixels(pitch_mm: float) -> None:
+    figures = performance(response(134.55, pitch_mm=pitch_mm), [0.1, 1.0, 3.0])
+    expected = Screen(134.55).expose(PAPER, [0.1, 1.0, 3.0])
+    np.testing.assert_allclose(figures.mtf_screen, expected.mtf, rtol=5e-3)
+    assert figures.f50_lp_mm == pytest.approx(1.20, rel=0.01)
+    assert figures.f10_lp_mm == pytest.approx(4.0, rel=0.02)
+    assert math.isfinite(figures.srb_mm)
+
+
 def test_a_map_is_the_straightforward_sum_over_aliases() -> None:
     chosen, shape = response(134.55), (20, 15)
     pitch, side = chosen.pitch_mm, chosen.sensor.aperture_mm
