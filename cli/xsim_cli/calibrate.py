@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from xsim.detector import Screen
+    from xsim.link import GreyLink
     from xsim.measure.calibration import Calibration, MeasuredDetector
     from xsim_datasets.images import Radiograph
 
@@ -53,6 +54,8 @@ def calibrate(
         typer.Option(help="HR image of a step wedge or board, registered with --lr-pair; repeat for more."),
     ] = None,
     lr_pair: Annotated[Paths | None, typer.Option(help="LR image of the same object.")] = None,
+    hr_wedge: Annotated[Path | None, typer.Option(help="HR image of a step wedge, instead of pairs.")] = None,
+    lr_wedge: Annotated[Path | None, typer.Option(help="LR image of the same wedge; it may lie elsewhere.")] = None,
     hr_frames: Annotated[int, typer.Option(min=1, help="Frames averaged in the HR images that will be used.")] = 20,
     kerma_uGy: Annotated[float, typer.Option("--kerma-uGy", help="Air kerma of one flat frame [uGy].")] = 42.56,
     hr_mass_thickness_mg_cm2: Annotated[float, typer.Option(help="Nominal HR screen [mg/cm2].")] = 33.91,
@@ -72,7 +75,8 @@ def calibrate(
 ) -> None:
     """Measure your own two detectors: MTF, NNPS, B_1 and Sigma_1 with uncertainties, and the grey-level link.
 
-    Pairs are registered images of one object; they give the link, which otherwise comes from the nominal screens.
+    Images of a step wedge, or registered pairs of any object, give the link; without them it comes from the physics
+    of the nominal screens.
     """
     from xsim.detector import Screen
     from xsim.measure import calibration
@@ -81,10 +85,13 @@ def calibrate(
         raise InputError(
             f"{len(hr_pair or ())} HR and {len(lr_pair or ())} LR images of pairs: give one LR for each HR"
         )
+    if (hr_wedge is None) != (lr_wedge is None) or (hr_wedge and hr_pair):
+        raise InputError("the grey-level link needs --hr-wedge and --lr-wedge, or pairs, or none of them")
     edges = image_files(hr_edge), image_files(lr_edge)
     flats = image_files(hr_flats), image_files(lr_flats)
     pair_files = image_files(hr_pair or ()), image_files(lr_pair or ())
-    inputs = (*edges[0], *edges[1], *flats[0], *flats[1], *pair_files[0], *pair_files[1])
+    wedges = image_files([path for path in (hr_wedge, lr_wedge) if path])
+    inputs = (*edges[0], *edges[1], *flats[0], *flats[1], *pair_files[0], *pair_files[1], *wedges)
     check_output(out, force=force, inputs=inputs)
     check_outputs(csv, plot, force=force, inputs=inputs)
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
@@ -101,7 +108,8 @@ def calibrate(
         (_linear(sharp, hr_open, polarity), _linear(blurred, lr_open, polarity))
         for sharp, blurred in zip(*pair_files, strict=True)
     ]
-    found = calibration.calibrate(hr, lr, spectrum, hr_frames=hr_frames, pairs=pairs)
+    link = _wedge_link(wedges, (hr_open, lr_open), polarity) if wedges else None
+    found = calibration.calibrate(hr, lr, spectrum, hr_frames=hr_frames, pairs=pairs, link=link)
     calibration.write_calibration(out, found)
     table = found.degradation
     columns = (table.frequency_lp_mm, table.B_1, found.B_1_sd, table.Sigma_1_mm2, found.Sigma_1_sd_mm2)
@@ -155,6 +163,14 @@ def _linear(path: Path, open_field: float, polarity: str) -> Any:
     """Return an image with its open field at 1."""
     (signal,) = signals(read(path), polarity)
     return signal / open_field
+
+
+def _wedge_link(wedges: Sequence[Path], open_fields: tuple[float, float], polarity: str) -> GreyLink:
+    from xsim.measure.wedge import link_from_wedge
+
+    hr, lr = (_linear(path, level, polarity) for path, level in zip(wedges, open_fields, strict=True))
+    link: GreyLink = blame(wedges[0], link_from_wedge, hr, lr)
+    return link
 
 
 def _document(found: Calibration) -> dict[str, Any]:

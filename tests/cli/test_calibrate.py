@@ -88,6 +88,14 @@ def test_the_file_is_a_pair_of_detectors(capsys, folder, tmp_path):
     assert len(json.loads(capsys.readouterr().out)["detectors"]) == 2
 
 
+def test_link_from_a_wedge(capsys, folder, tmp_path):
+    changes = {"hr_pair": "", "lr_pair": "", "hr_wedge": "hr_wedge.tif", "lr_wedge": "lr_wedge.tif"}
+    main([*words(folder, tmp_path / "D.toml", **changes), "--json"])
+    link = json.loads(capsys.readouterr().out)["link"]
+    assert link["source"] == "wedge"
+    assert np.interp(0.5, link["hr_grey"], link["lr_grey"]) == pytest.approx(0.5**0.9, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
@@ -100,6 +108,8 @@ def test_the_file_is_a_pair_of_detectors(capsys, folder, tmp_path):
         ({"lr_edge": "nowhere.tif"}, "nowhere.tif"),
         ({"lr_pair": ""}, "one LR for each HR"),
         ({"lr_pair": "flat.tif"}, "shapes"),
+        ({"lr_wedge": "lr_wedge.tif"}, "--hr-wedge and --lr-wedge"),
+        ({"hr_pair": "", "lr_pair": "", "hr_wedge": "hr_wedge.tif", "lr_wedge": "flat.tif"}, "1 steps found"),
     ],
 )
 def test_refuses_in_one_line_and_writes_nothing(capsys, folder, tmp_path, changes, cause):

@@ -115,4 +115,4 @@ def _is_noisy(pixels: NDArray[np.float64]) -> bool:
     steps = np.abs(np.diff(pixels, axis=1))
     bright = pixels[:, 1:] > middle
     floor = max(3.0 * grain, 1e-6 * (float(levels[-1]) - float(levels[0])))
-    return any(side.any() and float(np.quantile(steps[side], 0.75)) > floor for side in (bright, ~bright))
+    return any(side.any() and float(np.median(steps[side])) > floor for side in (bright, ~bright))

@@ -1,0 +1,82 @@
+"""Step wedges: the grey levels of the steps, and the grey-level link of two detectors that saw the same wedge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from xsim.errors import InputError
+from xsim.link import GreyLink
+from xsim.measure.checks import check_not_clipped, grey_image
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["link_from_wedge", "wedge_levels"]
+
+_SMOOTH_PX = 3.0
+# A step is an area of at least this share of the image, and of so many pixels.
+_AREA_SHARE = 0.002
+_AREA_PX = 150
+# Slopes beyond this many times the usual one belong to the flanks between steps.
+_FLANK = 5.0
+# Levels closer than this share of the range are one step seen twice.
+_APART = 0.01
+
+
+def wedge_levels(image: ArrayLike) -> NDArray[np.float64]:
+    """Return the grey levels of the flat areas of an image, rising.
+
+    Parameters
+    ----------
+    image : (H, W) array
+        A step wedge; the open field beside it is a step as well.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three steps, or the brightest is saturated.
+    """
+    pixels = grey_image(image, smallest_px=32)
+    check_not_clipped(pixels)
+    slope = ndimage.gaussian_gradient_magnitude(pixels, _SMOOTH_PX, mode="nearest")
+    span = float(np.ptp(pixels))
+    flat = slope <= max(_FLANK * float(np.median(slope)), 1e-6 * span)
+    # A gap in a flank must not join two steps.
+    labels, _ = ndimage.label(ndimage.binary_erosion(flat, iterations=2))
+    sizes = np.bincount(labels.ravel())
+    large = [index for index in range(1, sizes.size) if sizes[index] >= max(_AREA_PX, _AREA_SHARE * pixels.size)]
+    levels = np.sort([float(np.median(pixels[labels == index])) for index in large])
+    apart = np.concatenate([[0], np.cumsum(np.diff(levels) > _APART * span)]).astype(int)
+    if levels.size == 0 or apart[-1] < 2:
+        raise InputError(f"{len(set(apart.tolist())) if levels.size else 0} steps found: give a wedge of three or more")
+    return np.array([levels[apart == step].mean() for step in range(apart[-1] + 1)])
+
+
+def link_from_wedge(hr: ArrayLike, lr: ArrayLike) -> GreyLink:
+    """Return the grey-level link of two detectors from one image each of the same step wedge.
+
+    The images need not be registered: the steps correspond in the order of their grey levels.
+
+    Parameters
+    ----------
+    hr, lr : (H, W) arrays
+        The wedge, open field = 1.
+
+    Raises
+    ------
+    InputError
+        If the numbers of steps differ, or there are fewer than three.
+    """
+    sharp, blurred = wedge_levels(hr), wedge_levels(lr)
+    if sharp.size != blurred.size:
+        raise InputError(
+            f"{sharp.size} steps in the HR image of the wedge and {blurred.size} in the LR image: "
+            "give images of the same wedge, with steps wider than the blur"
+        )
+    if sharp[0] > 0 and blurred[0] > 0:
+        # No signal is no signal on both.
+        sharp, blurred = np.append(0.0, sharp), np.append(0.0, blurred)
+    return GreyLink(tuple(sharp.tolist()), tuple(blurred.tolist()), "wedge")
