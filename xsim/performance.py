@@ -27,11 +27,30 @@ _REFERENCE_SRB_MM: Final = 0.0886
 class Performance:
     """Figures of one detector in one beam, open field, one frame.
 
-    ``absorption_quantum`` (A_Q), ``absorption_energy`` (A_E), ``swank``, ``dqe0`` (of the screen alone),
-    ``light_escape`` (share of the light that reaches the sensor); ``frequency_lp_mm`` (n,) and on it ``mtf_screen``
-    (without the pixel), ``mtf`` (presampled, along an axis), ``nnps_mm2`` (digital), ``dqe`` and ``lubberts``;
-    ``f50_lp_mm`` and ``f10_lp_mm``, where the screen's MTF falls to 0.5 and 0.1; ``pixel_sigma`` (relative),
-    ``signal_electrons`` and its ``full_well_share`` (above 1 the open field saturates); ``srb_mm`` and ``snrn`` (ISO 19232-5, ISO 17636-2).
+    Parameters
+    ----------
+    mass_thickness_mg_cm2, phosphor, caveat
+        The screen, and where the model stops describing its phosphor (empty where it does).
+    pitch_mm, kerma_uGy : float
+        Pixel pitch [mm] and air kerma of the frame [uGy].
+    absorption_quantum, absorption_energy, light_escape : float
+        A_Q, A_E, and the share of the light that reaches the sensor.
+    swank, dqe0 : float
+        Swank factor, and DQE(0) = A_Q * Swank, of the screen alone.
+    frequency_lp_mm : (n,) array
+        Spatial frequencies [lp/mm] of the curves.
+    mtf_screen, mtf : (n,) arrays
+        MTF of screen and gap, and presampled MTF along a pixel axis.
+    nnps_mm2, dqe, lubberts : (n,) arrays
+        Digital NNPS [mm2], DQE with it, and the Lubberts factor.
+    f50_lp_mm, f10_lp_mm : float
+        Where the screen's MTF falls to 0.5 and 0.1 [lp/mm].
+    pixel_sigma : float
+        Relative standard deviation of a pixel.
+    signal_electrons, full_well_share : float
+        Mean signal [electrons] and its share of the full well; above 1 the open field saturates.
+    srb_mm, snrn : float
+        Basic spatial resolution [mm] (ISO 19232-5) and normalised SNR (ISO 17636-2).
     """
 
     mass_thickness_mg_cm2: float
