@@ -116,7 +116,7 @@ def detector(
 def _grid(text: str | None, pitch_mm: float) -> list[float]:
     if text is None:
         nyquist = 0.5 / pitch_mm
-        return [nyquist * step / 20 for step in range(21)]
+        return [nyquist * step / 100 for step in range(101)]
     try:
         return [float(word) for word in text.split(",")]
     except ValueError:
@@ -161,5 +161,7 @@ def _print(table: dict[str, Performance], fit: FittedOptics | None) -> None:
         )
         typer.echo("  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE")
         rows = (item.frequency_lp_mm, item.mtf_screen, item.mtf, item.nnps_mm2, item.dqe)
-        for f, screen, mtf, nnps, dqe in zip(*(row.tolist() for row in rows), strict=True):
+        # A screenful for people; --json and --csv have every row.
+        step = max(1, len(item.frequency_lp_mm) // 20)
+        for f, screen, mtf, nnps, dqe in zip(*(row[::step].tolist() for row in rows), strict=True):
             typer.echo(f"  {f:5.2f}       {screen:6.4f}  {mtf:6.4f}    {nnps:9.3e}  {dqe:6.4f}")
