@@ -25,14 +25,12 @@ TILE = 8
 REACH = 9
 
 
-@numba.njit(cache=True)
-def _gather(rows, chosen, count, ray, intervals):  # type: ignore[no-untyped-def]
-    """Write the merged intervals of the chosen solids along a ray, sorted, and return how many are left."""
-    x, y, tx, ty = ray
+@numba.njit(cache=True, error_model="numpy")
+def _gather(rows, near, kind, x, y, tx, ty, intervals):  # type: ignore[no-untyped-def]
+    """Write the merged intervals of the near solids (kind 0) or voids (1) along a ray, sorted; return their number."""
     n = 0
-    for c in range(count):
-        k = chosen[c]
-        z0, z1 = chord(int(rows[k, 0]), rows[k, 8:], x, y, tx, ty)
+    for c in range(1, near[kind, 0] + 1):
+        z0, z1 = chord(rows, near[kind, c], x, y, tx, ty)
         if z0 >= z1 or n >= MOST:
             continue
         i = n
@@ -53,37 +51,55 @@ def _gather(rows, chosen, count, ray, intervals):  # type: ignore[no-untyped-def
     return last + 1
 
 
-@numba.njit(cache=True)
-def _length(rows, near, u, v, rays, intervals):  # type: ignore[no-untyped-def]
-    """Return the path [mm] of the ray through pixel position (u, v); ``near`` holds the solids and voids to look at."""
-    du, dv = u - rays[4], v - rays[5]
-    dx, dy = rays[2] * du - rays[3] * dv, rays[3] * du + rays[2] * dv
-    tx, ty = rays[6] - dx * rays[8], rays[7] - dy * rays[8]
-    ray = (rays[0] + dx, rays[1] + dy, tx, ty)
-    solid, void = intervals[0], intervals[1]
-    n = _gather(rows, near[0, 1:], near[0, 0], ray, solid)
+@numba.njit(cache=True, error_model="numpy")
+def _lengths(rows, near, u0, v0, step, count, rays, solid, void, out):  # type: ignore[no-untyped-def]
+    """Write the paths [mm] of a square of rays, ``count`` a side from pixel position (u0, v0) on, into ``out``.
+
+    ``near`` holds the solids and voids to look at. Rays come in squares because calls cost as much as chords.
+    """
+    alone = near[0, 0] == 1 and near[1, 0] == 0
+    for i in range(count):
+        dv = v0 + i * step - rays[5]
+        for j in range(count):
+            du = u0 + j * step - rays[4]
+            dx, dy = rays[2] * du - rays[3] * dv, rays[3] * du + rays[2] * dv
+            tx, ty = rays[6] - dx * rays[8], rays[7] - dy * rays[8]
+            x, y = rays[0] + dx, rays[1] + dy
+            if alone:
+                z0, z1 = chord(rows, near[0, 1], x, y, tx, ty)
+                total = z1 - z0
+            else:
+                total = _joined(rows, near, x, y, tx, ty, solid, void)
+            out[i, j] = total * math.sqrt(1.0 + tx * tx + ty * ty) if total > 0.0 else 0.0
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _joined(rows, near, x, y, tx, ty, solid, void):  # type: ignore[no-untyped-def]
+    """Return the height [mm] along a ray inside the near solids, merged, and outside the near voids."""
+    n = _gather(rows, near, 0, x, y, tx, ty, solid)
     total = 0.0
     for k in range(n):
         total += solid[k, 1] - solid[k, 0]
-    if n > 0 and near[1, 0] > 0:
-        m = _gather(rows, near[1, 1:], near[1, 0], ray, void)
-        for i in range(m):
+    if n > 0:
+        for i in range(_gather(rows, near, 1, x, y, tx, ty, void)):
             for k in range(n):
                 total -= max(0.0, min(solid[k, 1], void[i, 1]) - max(solid[k, 0], void[i, 0]))
-    return total * math.sqrt(1.0 + tx * tx + ty * ty)
+    return total
 
 
-@numba.njit(cache=True)
-def _mean(rows, near, i, j, rays, intervals):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, error_model="numpy")
+def _mean(rows, near, i, j, rays, solid, void, samples):  # type: ignore[no-untyped-def]
     """Return the mean path over pixel (i, j) from SAMPLES x SAMPLES rays."""
+    first = 0.5 / SAMPLES
+    _lengths(rows, near, j + first, i + first, 1.0 / SAMPLES, SAMPLES, rays, solid, void, samples)
     total = 0.0
     for a in range(SAMPLES):
         for b in range(SAMPLES):
-            total += _length(rows, near, j + (b + 0.5) / SAMPLES, i + (a + 0.5) / SAMPLES, rays, intervals)
+            total += samples[a, b]
     return total / (SAMPLES * SAMPLES)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _project(x, y, z, rays):  # type: ignore[no-untyped-def]
     """Return the pixel (u, v) at which a point is seen."""
     square = rays[2] * rays[2] + rays[3] * rays[3]
@@ -93,7 +109,7 @@ def _project(x, y, z, rays):  # type: ignore[no-untyped-def]
     return (rays[2] * dx + rays[3] * dy) / square + rays[4], (rays[2] * dy - rays[3] * dx) / square + rays[5]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _reach(rows, rays):  # type: ignore[no-untyped-def]
     """Return what of the image each solid can touch, shape (n, REACH).
 
@@ -118,7 +134,7 @@ def _reach(rows, rays):  # type: ignore[no-untyped-def]
     return reach
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _window(reach, body, shape):  # type: ignore[no-untyped-def]
     """Return the rows and columns (i0, i1, j0, j1) that a body touches."""
     u0, u1, v0, v1 = 1e18, -1e18, 1e18, -1e18
@@ -131,7 +147,7 @@ def _window(reach, body, shape):  # type: ignore[no-untyped-def]
     return int(i0), int(i1), int(j0), int(j1)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _select(reach, start, count, window, near):  # type: ignore[no-untyped-def]
     """Write those of ``count`` solids that reach into a window (i0, i1, j0, j1): their number, then their rows."""
     n = 0
@@ -143,7 +159,7 @@ def _select(reach, start, count, window, near):  # type: ignore[no-untyped-def]
     near[0] = n
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _thin(rows, reach, near, i, j, pixel):  # type: ignore[no-untyped-def]
     """Say whether corners and centre of pixel (i, j) could miss a part of the body."""
     for kind in range(2):
@@ -164,68 +180,64 @@ def _thin(rows, reach, near, i, j, pixel):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True)
-def _pixel(rows, near, i, j, rays, corners, intervals):  # type: ignore[no-untyped-def]
-    """Return the mean path over a pixel by Simpson's rule where the body is smooth in it, else from many rays."""
-    c0, c1, c2, c3 = corners
-    low, high = min(c0, c1, c2, c3), max(c0, c1, c2, c3)
-    centre = _length(rows, near, j + 0.5, i + 0.5, rays, intervals)
-    mean = 0.25 * (c0 + c1 + c2 + c3)
-    if high == 0.0 and centre == 0.0:
-        return 0.0
-    if low == 0.0 or high - low > 0.25 * high or abs(centre - mean) > 1e-2 * high:
-        return _mean(rows, near, i, j, rays, intervals)
-    return (2.0 * centre + mean) / 3.0
-
-
-@numba.njit(cache=True)
-def _plateau(rows, near, window, rays, intervals, values):  # type: ignore[no-untyped-def]
-    """Fill a tile by interpolation if one convex solid is smooth all over it, and say whether it was.
+@numba.njit(cache=True, error_model="numpy")
+def _plateau(rows, near, window, rays, solid, void, samples, values):  # type: ignore[no-untyped-def]
+    """Fill a square tile by interpolation if one convex solid is smooth all over it, and say whether it was.
 
     The chord of a convex solid is a concave function of the ray's foot: where its value at the middle is the mean of
     the corners, it is linear in between.
     """
     i0, i1, j0, j1 = window
-    c0 = _length(rows, near, j0, i0, rays, intervals)
-    if c0 == 0.0:
+    side = i1 - i0
+    if side != j1 - j0:
         return False
-    c1, c2 = _length(rows, near, j1, i0, rays, intervals), _length(rows, near, j0, i1, rays, intervals)
-    c3 = _length(rows, near, j1, i1, rays, intervals)
-    if min(c1, c2, c3) == 0.0:
-        return False
-    centre = _length(rows, near, 0.5 * (j0 + j1), 0.5 * (i0 + i1), rays, intervals)
+    _lengths(rows, near, j0, i0, 0.5 * side, 3, rays, solid, void, samples)
+    c0, c1, c2, c3, centre = samples[0, 0], samples[0, 2], samples[2, 0], samples[2, 2], samples[1, 1]
     flat = 1e-4 * centre
-    if abs(0.5 * (c0 + c3) - centre) > flat or abs(0.5 * (c1 + c2) - centre) > flat:
+    if min(c0, c1, c2, c3) == 0.0 or abs(0.5 * (c0 + c3) - centre) > flat or abs(0.5 * (c1 + c2) - centre) > flat:
         return False
-    for i in range(i0, i1):
-        s = (i + 0.5 - i0) / (i1 - i0)
+    for i in range(side):
+        s = (i + 0.5) / side
         left, right = c0 + s * (c2 - c0), c1 + s * (c3 - c1)
-        for j in range(j0, j1):
-            values[i - i0, j - j0] = left + (right - left) * (j + 0.5 - j0) / (j1 - j0)
+        for j in range(side):
+            values[i, j] = left + (right - left) * (j + 0.5) / side
     return True
 
 
-@numba.njit(cache=True)
-def _tile(rows, reach, near, window, rays, intervals, lattice, values):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, error_model="numpy")
+def _is_smooth(c0, c1, c2, c3, centre):  # type: ignore[no-untyped-def]
+    """Say whether a path that has these values at a pixel's corners and centre is smooth in it, by Simpson's rule."""
+    low, high = min(c0, c1, c2, c3), max(c0, c1, c2, c3)
+    return low >= 0.5 * high and abs(centre - 0.25 * (c0 + c1 + c2 + c3)) <= 1e-2 * high
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _tile(rows, reach, near, window, rays, solid, void, work, values):  # type: ignore[no-untyped-def]
     """Write the mean path of every pixel of a tile."""
-    if near[0, 0] == 1 and near[1, 0] == 0 and _plateau(rows, near, window, rays, intervals, values):
-        return
+    corners, centres, samples = work
+    if near[0, 0] == 1 and near[1, 0] == 0:
+        if _plateau(rows, near, window, rays, solid, void, samples, values):
+            return
     i0, i1, j0, j1 = window
+    side = max(i1 - i0, j1 - j0)
     pixel = math.hypot(rays[2], rays[3])
-    for i in range(i0, i1 + 1):
-        for j in range(j0, j1 + 1):
-            lattice[i - i0, j - j0] = _length(rows, near, j, i, rays, intervals)
-    for i in range(i0, i1):
-        for j in range(j0, j1):
-            if _thin(rows, reach, near, i, j, pixel):
-                values[i - i0, j - j0] = _mean(rows, near, i, j, rays, intervals)
-                continue
-            a, b = i - i0, j - j0
-            corners = (lattice[a, b], lattice[a, b + 1], lattice[a + 1, b], lattice[a + 1, b + 1])
-            values[a, b] = _pixel(rows, near, i, j, rays, corners, intervals)
+    _lengths(rows, near, j0, i0, 1.0, side + 1, rays, solid, void, corners)
+    _lengths(rows, near, j0 + 0.5, i0 + 0.5, 1.0, side, rays, solid, void, centres)
+    for i in range(i1 - i0):
+        for j in range(j1 - j0):
+            c0, c1, c2, c3 = corners[i, j], corners[i, j + 1], corners[i + 1, j], corners[i + 1, j + 1]
+            centre = centres[i, j]
+            if _thin(rows, reach, near, i0 + i, j0 + j, pixel):
+                values[i, j] = _mean(rows, near, i0 + i, j0 + j, rays, solid, void, samples)
+            elif max(c0, c1, c2, c3, centre) == 0.0:
+                values[i, j] = 0.0
+            elif _is_smooth(c0, c1, c2, c3, centre):
+                values[i, j] = (2.0 * centre + 0.25 * (c0 + c1 + c2 + c3)) / 3.0
+            else:
+                values[i, j] = _mean(rows, near, i0 + i, j0 + j, rays, solid, void, samples)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _add(maps, material, host, window, values):  # type: ignore[no-untyped-def]
     """Add a tile to its material, take it from its host, and return the sum of its paths."""
     i0, i1, j0, j1 = window
@@ -241,7 +253,7 @@ def _add(maps, material, host, window, values):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def cast(maps, heights, rows, bodies, rays):  # type: ignore[no-untyped-def]
     """Add the path lengths of bodies to material maps in place.
 
@@ -259,8 +271,9 @@ def cast(maps, heights, rows, bodies, rays):  # type: ignore[no-untyped-def]
     rays : (9,) float64 array
         ``View.rays``.
     """
-    intervals = np.empty((2, MOST, 2))
-    lattice, values = np.empty((TILE + 1, TILE + 1)), np.empty((TILE, TILE))
+    solid, void = np.empty((MOST, 2)), np.empty((MOST, 2))
+    work = (np.empty((TILE + 1, TILE + 1)), np.empty((TILE, TILE)), np.empty((SAMPLES, SAMPLES)))
+    values = np.empty((TILE, TILE))
     reach = _reach(rows, rays)
     for n in range(bodies.shape[0]):
         first, solids, voids, material, host = bodies[n]
@@ -274,14 +287,14 @@ def cast(maps, heights, rows, bodies, rays):  # type: ignore[no-untyped-def]
                 if near[0, 0] == 0:
                     continue
                 _select(reach, first + solids, voids, window, near[1])
-                _tile(rows, reach, near, window, rays, intervals, lattice, values)
+                _tile(rows, reach, near, window, rays, solid, void, work, values)
                 total += _add(maps, material, host, window, values)
         if material >= 0:
             heights[material, 0] += total
             heights[material, 1] += total * middle
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def deposit(maps, material, host, coverage, thickness, rays):  # type: ignore[no-untyped-def]
     """Add a thin layer's path to its material in place, take it from its host (-1: none), return the sum of paths.
 
@@ -304,23 +317,24 @@ def deposit(maps, material, host, coverage, thickness, rays):  # type: ignore[no
     return total
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def silhouette(mask, rows, rays):  # type: ignore[no-untyped-def]
     """Mark the pixels whose centre any of the solids covers, in place; ``mask`` (H, W) bool."""
     reach = _reach(rows, rays)
-    intervals = np.empty((2, MOST, 2))
+    solid, void = np.empty((MOST, 2)), np.empty((MOST, 2))
     near = np.zeros((2, 2), dtype=np.int64)
     near[0, 0] = 1
+    path = np.empty((1, 1))
     for k in range(rows.shape[0]):
         near[0, 1] = k
         i0, i1, j0, j1 = _window(reach, np.array([k, 1, 0, 0, -1]), mask.shape)
         for i in range(i0, i1):
             for j in range(j0, j1):
-                if _length(rows, near, j + 0.5, i + 0.5, rays, intervals) > 0.0:
-                    mask[i, j] = True
+                _lengths(rows, near, j + 0.5, i + 0.5, 1.0, 1, rays, solid, void, path)
+                mask[i, j] |= path[0, 0] > 0.0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def outline(rows, rays, shape):  # type: ignore[no-untyped-def]
     """Return the rows and columns (i0, i1, j0, j1) of a window in which solids can be seen."""
     reach = _reach(rows, rays)

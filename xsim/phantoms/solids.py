@@ -58,7 +58,7 @@ def ellipsoid(
     reach_x, reach_y = math.hypot(a * cosine, b * sine), math.hypot(a * sine, b * cosine)
     low, high = max(low, z - c), min(high, z + c)
     box = (x - reach_x, x + reach_x, y - reach_y, y + reach_y, low, high)
-    return _row(ELLIPSOID, box, 2.0 * min(a, b), (x, y, z, a, b, c, cosine, sine, low, high))
+    return _row(ELLIPSOID, box, 2.0 * min(a, b), (x, y, z, a, b, c, cosine, sine, low, high, 1.0 / a, 1.0 / b, 1.0 / c))
 
 
 def sphere(x: float, y: float, z: float, diameter: float, *, low: float = -math.inf, high: float = math.inf) -> Solid:

@@ -226,24 +226,8 @@ def test_one_layer_agrees_with_gerbv(tmp_path: Path) -> None:
 
     path = BOARDS / "mchck" / "mchck-F_Cu.pho"
     picture = tmp_path / "layer.png"
-    command = [
-        "gerbv",
-        "-x",
-        "png",
-        "-D",
-        "1270",
-        "-a",
-        "-B",
-        "0",
-        "-b",
-        "#000000",
-        "-f",
-        "#ffffff",
-        "-o",
-        picture,
-        path,
-    ]
-    subprocess.run([str(word) for word in command], check=True, timeout=120)
+    look = ["-x", "png", "-D", "1270", "-a", "-B", "0", "-b", "#000000", "-f", "#ffffff"]
+    subprocess.run(["gerbv", *look, "-o", str(picture), str(path)], check=True, timeout=120)
     theirs = np.asarray(Image.open(picture).convert("L")) > 127
     artwork = read_gerber(path)
     x0, y0, x1, y1 = artwork.bounds()

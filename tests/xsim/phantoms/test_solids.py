@@ -94,16 +94,16 @@ def test_ball_profile_is_the_chord_of_a_circle() -> None:
 )
 def test_chord_ends_lie_on_the_surface(name: str, x: float, y: float, tx: float, ty: float) -> None:
     """A point just inside the interval is inside the solid, one just outside is not: by testing much shorter chords."""
-    row = np.array(SOLIDS[name])
-    z0, z1 = chord(int(row[0]), row[8:], x, y, tx, ty)
+    rows = np.array([SOLIDS[name]])
+    z0, z1 = chord(rows, 0, x, y, tx, ty)
     if z1 - z0 < 1e-3:
         return
     for z in (0.5 * (z0 + z1), z0 + 1e-4, z1 - 1e-4):
         # The same point seen by an upright ray must lie within that ray's interval.
-        low, high = chord(int(row[0]), row[8:], x + z * tx, y + z * ty, 0.0, 0.0)
+        low, high = chord(rows, 0, x + z * tx, y + z * ty, 0.0, 0.0)
         assert low - 1e-6 <= z <= high + 1e-6
     for z in (z0 - 1e-3, z1 + 1e-3):
-        low, high = chord(int(row[0]), row[8:], x + z * tx, y + z * ty, 0.0, 0.0)
+        low, high = chord(rows, 0, x + z * tx, y + z * ty, 0.0, 0.0)
         assert not low + 1e-9 < z < high - 1e-9
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +27,9 @@ __all__ = ["Artwork", "Drill", "Flash", "read_drills", "read_gerber", "read_outl
 FAULTS = (SyntaxError, ValueError, LookupError, TypeError, AttributeError, OSError, ArithmeticError)
 # Largest distance of a polygon's side from the arc that it stands for [mm].
 ARC_MM = 0.002
+# KiCad's canned slots (G85), which gerbonara does not know, said as routing, which it does.
+SLOT = re.compile(r"^(X[-+.\d]+Y[-+.\d]+)G85(X[-+.\d]+Y[-+.\d]+)", re.MULTILINE)
+ROUTED = r"G00\1\nM15\nG01\2\nM16\nG05"
 
 
 @dataclass(frozen=True)
@@ -93,17 +97,13 @@ def _open(path: Path, kind: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return (GerberFile if kind == "gerber" else ExcellonFile).open(path)
-    except (
-        SyntaxError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        OSError,
-        ArithmeticError,
-    ) as error:
+            if kind == "gerber":
+                return GerberFile.open(path)
+            text = path.read_text(encoding="latin-1")
+            if SLOT.search(text):
+                return ExcellonFile.from_string(SLOT.sub(ROUTED, text), filename=path)
+            return ExcellonFile.open(path)
+    except FAULTS as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: cannot be read as {kind} ({reason}): export it again") from error
 
