@@ -50,13 +50,13 @@ def draw_comparison(images: Mapping[str, NDArray[np.float32]], pitch_mm: float, 
     low, high = np.percentile(np.stack(list(images.values())), [0.1, 99.9])
     figure = Figure(figsize=(_PANEL_IN * len(images), 2 * _PANEL_IN + 2.8), layout="constrained")
     FigureCanvasAgg(figure)
-    keys = [f"{kind}{index}" for kind in ("whole", "zoom") for index in range(len(images))]
-    grid = [keys[: len(images)], keys[len(images) :], ["line"] * len(images)]
-    panels = figure.subplot_mosaic(grid, height_ratios=[_PANEL_IN, _PANEL_IN, 2.0])
+    grid = figure.add_gridspec(3, len(images), height_ratios=[_PANEL_IN, _PANEL_IN, 2.0])
+    profile = figure.add_subplot(grid[2, :])
     line = (rows.start + rows.stop) // 2
     at_mm = np.arange(columns.stop - columns.start) * pitch_mm
     for index, (title, image) in enumerate(images.items()):
-        whole, zoom, color = panels[f"whole{index}"], panels[f"zoom{index}"], _COLORS[index % len(_COLORS)]
+        whole, zoom = (figure.add_subplot(grid[row, index]) for row in (0, 1))
+        color = _COLORS[index % len(_COLORS)]
         _show(whole, image, low, high)
         whole.set_title(title, size=13)
         corner = (columns.start - 0.5, rows.start - 0.5)
@@ -64,10 +64,10 @@ def draw_comparison(images: Mapping[str, NDArray[np.float32]], pitch_mm: float, 
         whole.add_patch(Rectangle(corner, *size, fill=False, edgecolor="tab:orange", linewidth=1.2))
         _show(zoom, image[rows, columns], low, high)
         zoom.axhline(line - rows.start, color=color, linewidth=0.8)
-        panels["line"].plot(at_mm, image[line, columns], color=color, linewidth=1.3, label=title.splitlines()[0])
-    panels["line"].set(xlabel="position on the line [mm]", ylabel="grey, open field = 1", xlim=(at_mm[0], at_mm[-1]))
-    panels["line"].legend(frameon=False, ncols=len(images), loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    panels["line"].grid(alpha=0.3)
+        profile.plot(at_mm, image[line, columns], color=color, linewidth=1.3, label=title.splitlines()[0])
+    profile.set(xlabel="position on the line [mm]", ylabel="grey, open field = 1", xlim=(at_mm[0], at_mm[-1]))
+    profile.legend(frameon=False, ncols=len(images), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    profile.grid(alpha=0.3)
     figure.savefig(path, dpi=80)
 
 
