@@ -148,13 +148,11 @@ class PatchLoader:
         codes = self.store.read_codes(samples)
         rng = generator(self.seed, sample=epoch, stage=f"block-{number}-{self.rank}")
         dealt = rng.permutation(np.repeat(np.arange(len(samples)), self.patches_per_image))
-        patches = self._cut(codes, dealt, rng)
-        encoding, batches = self.store.encoding, []
-        for slot in range(self._batches_in(number)):
-            part = slice(slot * self.batch_size, (slot + 1) * self.batch_size)
-            hr, lr = (encoding.decode(patches[part, screen]) for screen in (0, 1))
-            batches.append(Batch(hr, lr, samples[dealt[part]]))
-        return batches
+        hr, lr = self._cut(codes, dealt, rng)
+        parts = [
+            slice(slot * self.batch_size, (slot + 1) * self.batch_size) for slot in range(self._batches_in(number))
+        ]
+        return [Batch(hr[part], lr[part], samples[dealt[part]]) for part in parts]
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         """Return this rank's images of an epoch, in order."""
@@ -166,18 +164,23 @@ class PatchLoader:
         order = np.concatenate([rng.permutation(members[np.isin(shard_of, group)]) for group in groups])
         return order[self.rank :: self.world][: self.images]
 
-    def _cut(self, codes: NDArray[np.uint16], dealt: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint16]:
-        """Return one patch (2, h, w) of each image that ``dealt`` names, at a random place and turn."""
+    def _cut(
+        self, codes: NDArray[np.uint16], dealt: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return a patch (h, w) of HR and of LR for each image that ``dealt`` names, at a random place and turn."""
         height, width = codes.shape[-2:]
         shape = (height, width) if self.patch_px is None else (self.patch_px, self.patch_px)
         top = rng.integers(0, height - shape[0] + 1, len(dealt))
         left = rng.integers(0, width - shape[1] + 1, len(dealt))
         symmetry = rng.integers(0, 8, len(dealt)) if self.turns else np.zeros(len(dealt), np.int64)
-        patches = np.empty((len(dealt), 2, *shape), np.uint16)
+        hr, lr = (np.empty((len(dealt), *shape), np.float32) for _ in range(2))
         for slot, image in enumerate(dealt):
             patch = codes[image, :, top[slot] : top[slot] + shape[0], left[slot] : left[slot] + shape[1]]
-            patches[slot] = turn(patch, int(symmetry[slot]))
-        return patches
+            turned = turn(patch, int(symmetry[slot]))
+            # Turned and decoded in one pass: memory traffic is what a loader spends its time on.
+            self.store.encoding.decode(turned[0], out=hr[slot])
+            self.store.encoding.decode(turned[1], out=lr[slot])
+        return hr, lr
 
 
 def turn(images: NDArray[np.uint16], symmetry: int) -> NDArray[np.uint16]:

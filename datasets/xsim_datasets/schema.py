@@ -55,9 +55,9 @@ class Encoding:
         clipped = int(np.count_nonzero((levels < 0) | (levels >= FILL_VALUE)))
         return np.clip(levels, 0, FILL_VALUE - 1).astype(np.uint16), clipped
 
-    def decode(self, codes: NDArray[np.uint16]) -> NDArray[np.float32]:
-        """Return the grey levels of codes, float32."""
-        grey: NDArray[np.float32] = np.multiply(codes, np.float32(self.scale), dtype=np.float32)
+    def decode(self, codes: NDArray[np.uint16], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Return the grey levels of codes, float32, in ``out`` if it is given."""
+        grey: NDArray[np.float32] = np.multiply(codes, np.float32(self.scale), out=out, dtype=np.float32)
         grey += np.float32(self.offset)
         return grey
 
