@@ -59,7 +59,7 @@ class DetectorResponse:
     signal_electrons: float
     screen_mtf: RadialCurve
     quantum_nnps: RadialCurve
-    alias_orders: int = 2
+    alias_orders: int
 
     @property
     def pitch_mm(self) -> float:

@@ -145,6 +145,8 @@ def test_greys_that_no_pair_holds_stay_invertible() -> None:
     slopes = np.diff(fitted.forward(dark)) / np.diff(dark)
     assert (slopes > 0.2).all()
     assert (slopes < 5.0).all()
+    # Black stays black: without a prior the curve would start anywhere.
+    assert fitted.forward(0.0) == pytest.approx(0.0, abs=0.02)
 
 
 def test_ignoring_the_blur_would_not() -> None:
