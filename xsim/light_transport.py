@@ -33,8 +33,9 @@ _RANGES_MM = {
 class Optics:
     """The optical constants of a screen.
 
-    The defaults were fitted to MTF curves of 34, 70, 100 and 134 mg/cm2 Gd2O2S screens at RQA5; `xsim.optics_fit`
-    replaces them by constants fitted to a laboratory's own curves.
+    The defaults were fitted to typical MTF curves of 34, 70, 100 and 134 mg/cm2 Gd2O2S screens at RQA5, known to some
+    15 % only; published Swank factors disagree as much, so that DQE(0) and the level of the NNPS carry 15 % as well.
+    `xsim.optics_fit` replaces them by constants fitted to a laboratory's own curves.
 
     Parameters
     ----------
