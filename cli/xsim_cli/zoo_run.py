@@ -15,6 +15,8 @@ from xsim_cli.common import DebugOption, ForceOption, JsonOption, emit_json, say
 if TYPE_CHECKING:
     from xsim.errors import XsimError
     from xsim_zoo.jobs import Job
+    from xsim_zoo.restorer import Restorer
+    from xsim_zoo.run_settings import RunSettings
 
 __all__ = ["register"]
 
@@ -52,6 +54,7 @@ def run(
     samples: Annotated[int, typer.Option(help="Posterior samples: their mean, and a map of their spread.")] = 0,
     sharpness: Annotated[float, typer.Option(help="0 highest fidelity, 1 full sharpness.")] = 1.0,
     weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
+    detectors: Annotated[Path | None, typer.Option(help="Your own two detectors, of `xsim calibrate`.")] = None,
     pitch_mm: Annotated[float | None, typer.Option(help="Pixel pitch [mm], in place of the file's.")] = None,
     open_field: Annotated[float | None, typer.Option(help="Grey level of the open field, as in the file.")] = None,
     polarity: Annotated[Polarity, typer.Option(help="How metal looks.")] = Polarity.METAL_DARK,
@@ -88,8 +91,14 @@ def run(
 
     from xsim_zoo.loading import load
     from xsim_zoo.running import run as run_jobs
+    from xsim_zoo.user_detectors import with_detectors
 
     restorer = load(name, weights, device=device)
+    if detectors is not None:
+        restorer = with_detectors(restorer, detectors)
+    if dry_run:
+        _forecast(restorer, jobs, settings, json_=json_)
+        return
     speaker = _Speaker(quiet=json_, single=len(jobs) == 1)
     try:
         report = run_jobs(restorer, jobs, settings, speaker, force=force, picture=picture)
@@ -104,6 +113,23 @@ def run(
         say(f"{len(report.files)} restored, {len(report.failed)} failed")
     if report.exit_code:
         raise typer.Exit(report.exit_code)
+
+
+def _forecast(restorer: Restorer, jobs: list[Job], settings: RunSettings, *, json_: bool) -> None:
+    """Say what would be done."""
+    from xsim_zoo.forecast import forecast
+
+    files = [forecast(restorer, job, settings) for job in jobs]
+    if json_:
+        emit_json("zoo.run", {"dry_run": True, "files": files, "failed": []})
+        return
+    for file in files:
+        height, width = file["shape"]
+        typer.echo(
+            f"{file['input']} -> {file['output']}: {height} x {width} {file['dtype']}, {file['pages']} page(s), "
+            f"open field {file['open_field']:.6g}, pitch {file['pitch_mm']:g} mm, {file['blocks']} block(s), "
+            f"{file['tiles']} tile(s), {file['memory_bytes'] / 2**20:.0f} MiB, about {file['seconds']:.0f} s"
+        )
 
 
 class _Speaker:

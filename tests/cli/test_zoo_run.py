@@ -147,3 +147,71 @@ def test_bad_input_is_one_line_and_exit_2(images, weights, capsys, monkeypatch, 
     assert says in said
     assert "Traceback" not in said
     assert len(said.splitlines()) == 1
+
+
+def test_a_dry_run_says_everything_and_writes_nothing(images, weights, tmp_path, capsys):
+    words = ("zoo", "run", "physics-sde", images, "-o", tmp_path / "o", "--weights", weights["physics-sde"])
+    assert xsim(*words, "--dry-run", "--json") == 0
+    files = json.loads(capsys.readouterr().out)["files"]
+    assert len(files) == 3
+    for file in files:
+        assert file["tiles"] == 3  # one tile, three steps
+        assert file["memory_bytes"] > 90 * 101 * 4
+        assert file["seconds"] >= 0
+    assert not (tmp_path / "o").exists()
+
+
+def test_the_users_own_detectors_replace_those_of_the_weights(images, weights, tmp_path, capsys):
+    from xsim.toml_files import write_toml
+
+    file = tmp_path / "detectors.toml"
+    soft = closed_form(width=2.0)
+    write_toml(file, {"hr": detector(), "lr": detector(), "degradation": soft.to_dict()})
+    words = ("zoo", "run", "wiener", images / "board0.tif", "--weights", weights["wiener"])
+    assert xsim(*words, "-o", tmp_path / "own.tif", "--detectors", file) == 0
+    assert xsim(*words, "-o", tmp_path / "shipped.tif") == 0
+    own, shipped = (tifffile.imread(tmp_path / name).astype(float) for name in ("own.tif", "shipped.tif"))
+    assert np.abs(np.diff(own)).mean() > 1.1 * np.abs(np.diff(shipped)).mean()
+    assert xsim(*words, "-o", tmp_path / "c.tif", "--detectors", tmp_path / "no.toml") == 2
+    assert "no.toml" in capsys.readouterr().err
+
+
+def detector():
+    from xsim.detector import Detector, Screen, Sensor
+
+    return Detector(Screen(100.0), Sensor()).to_dict()
+
+
+def test_interrupting_keeps_what_is_finished(images, weights, tmp_path, capsys, monkeypatch):
+    from xsim_zoo import running
+
+    whole, calls = running.restore, []
+
+    def interrupted(*words, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(*words, **options)
+
+    monkeypatch.setattr(running, "restore", interrupted)
+    out = tmp_path / "o"
+    words = ("zoo", "run", "wiener", images, "-o", out, "--weights", weights["wiener"])
+    assert xsim(*words) == 130
+    assert "1 of 3 files are finished" in capsys.readouterr().err
+    assert sorted(path.name for path in out.iterdir()) == ["board0.tif", "board0.tif.json"]
+    assert xsim(*words, "--json") == 0
+    assert [entry["skipped"] for entry in json.loads(capsys.readouterr().out)["files"]] == [True, False, False]
+
+
+def test_a_full_disk_leaves_no_half(images, weights, tmp_path, capsys, monkeypatch):
+    from xsim_datasets.images import files
+
+    def full(*words):
+        words[0].write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(files._WRITERS, "tiff", full)
+    words = ("zoo", "run", "wiener", images / "board0.tif", "-o", tmp_path / "a.tif", "--weights", weights["wiener"])
+    assert xsim(*words) == 1
+    assert "no space left" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*a.tif*"))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xsim_zoo.restorer import Network, Restorer
     from xsim_zoo.verdict import Consistency
 
-__all__ = ["Restored", "restore"]
+__all__ = ["Prepared", "Restored", "prepared", "restore"]
 
 
 @dataclass(frozen=True)
@@ -111,22 +111,47 @@ def restore(
         settings = RunSettings(**options)
     elif options:
         raise InputError(f"settings and options ({', '.join(options)}) were both given: give one of them")
-    source = _source(image)
-    pitch_mm, notes = _pitch(source, settings, restorer)
-    scale, scale_notes = _scale(source, settings)
-    _check_samples(restorer, settings)
-    restore_page = PageRestorer(restorer, settings, pitch_mm, _network(restorer, settings, on_tile))
-    pages = [restore_page(scale.linear(page)) for page in source.images()]
+    ready = prepared(restorer, _source(image), settings, on_tile=on_tile)
+    source = ready.source
+    pages = [ready.restore_page(ready.scale.linear(page)) for page in source.images()]
     shape = source.pixels.shape
     return Restored(
         image=np.stack([page.image for page in pages]).reshape(shape),
         std=_stacked([page.std for page in pages if page.std is not None], shape),
         consistency=max((page.consistency for page in pages), key=lambda found: found.severity),
-        scale=scale,
-        pitch_mm=pitch_mm,
+        scale=ready.scale,
+        pitch_mm=ready.pitch_mm,
         source=source,
-        notes=(*source.notes, *notes, *scale_notes),
+        notes=ready.notes,
     )
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is decided before anything is computed: scale, pitch, what to say, and who restores each page."""
+
+    source: Radiograph
+    scale: Scale
+    pitch_mm: float
+    notes: tuple[str, ...]
+    restore_page: PageRestorer
+
+
+def prepared(
+    restorer: Restorer, source: Radiograph, settings: RunSettings, *, on_tile: Callable[[], None] | None = None
+) -> Prepared:
+    """Decide scale, pitch and tiles of a radiograph.
+
+    Raises
+    ------
+    InputError
+        If its pitch, its scale or an option cannot be used.
+    """
+    pitch_mm, notes = _pitch(source, settings, restorer)
+    scale, scale_notes = _scale(source, settings)
+    _check_samples(restorer, settings)
+    restore_page = PageRestorer(restorer, settings, pitch_mm, _network(restorer, settings, on_tile))
+    return Prepared(source, scale, pitch_mm, (*source.notes, *notes, *scale_notes), restore_page)
 
 
 def _stacked(pages: list[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32] | None:
@@ -179,5 +204,12 @@ def _check_samples(restorer: Restorer, settings: RunSettings) -> None:
 def _network(restorer: Restorer, settings: RunSettings, on_tile: Callable[[], None] | None) -> Network | None:
     if not isinstance(restorer, LearnedRestorer):
         return None
-    precision = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
+    precision = _precision(settings.precision, restorer.device)
     return tiled_network(restorer, tile_px=settings.tile_px, precision=precision, on_tile=on_tile)
+
+
+def _precision(wanted: str, device: torch.device) -> torch.dtype:
+    # bfloat16 costs 0.003 dB; it pays on GPUs, on CPUs only for the larger networks.
+    if wanted == "bfloat16" or (wanted == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()):
+        return torch.bfloat16
+    return torch.float32

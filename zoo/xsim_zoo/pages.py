@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from xsim_zoo.run_settings import RunSettings
     from xsim_zoo.verdict import Consistency
 
-__all__ = ["Page", "PageRestorer"]
+__all__ = ["Page", "PageRestorer", "sampling_steps"]
 
 _SAMPLE_STEPS = 20
+
+
+def sampling_steps(restorer: Restorer, settings: RunSettings) -> int:
+    """Return the steps to take: those asked for, 20 for samples, or the restorer's own."""
+    return settings.steps or (_SAMPLE_STEPS if settings.samples else restorer.default_steps)
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ class PageRestorer:
                 self.restorer.restore_array(
                     part,
                     pitch_mm=self.pitch_mm,
-                    steps=self.settings.steps if sample is None else self.settings.steps or _SAMPLE_STEPS,
+                    steps=sampling_steps(self.restorer, self.settings),
                     eta=0.0 if sample is None else 1.0,
                     sharpness=self.settings.sharpness,
                     noise=None if sample is None else self._noise(block, part.shape, sample),

@@ -14,6 +14,7 @@ import psutil
 import torch
 
 from xsim.errors import InputError
+from xsim_zoo.restorer import LearnedRestorer
 from xsim_zoo.unet import STRIDE_PX
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from xsim_zoo.restorer import LearnedRestorer, Network
+    from xsim_zoo.restorer import Network, Restorer
 
-__all__ = ["Span", "TiledNetwork", "fitting_tile_px", "spans", "tiled_network"]
+__all__ = ["Span", "TiledNetwork", "fitting_tile_px", "network_bytes", "spans", "tiled_network"]
 
 _MIN_TILE_PX = 128
 _MAX_TILE_PX = 2048
-_BYTES_PER_PX_AND_CHANNEL = 7.0
+_BYTES_PER_PX_AND_CHANNEL = 8.0
 """Peak memory of the U-Net for each input pixel and channel of its first level [bytes], measured."""
 _MEMORY_SHARE = 0.25
 
@@ -167,6 +168,11 @@ def fitting_tile_px(channels: int, margin_px: int, free_bytes: int) -> int:
     pixels = _MEMORY_SHARE * free_bytes / (_BYTES_PER_PX_AND_CHANNEL * channels)
     side = int(pixels**0.5) - 2 * margin_px
     return max(_MIN_TILE_PX, min(side, _MAX_TILE_PX)) // STRIDE_PX * STRIDE_PX
+
+
+def network_bytes(restorer: Restorer) -> float:
+    """Return what the network takes for each pixel of a tile [bytes]; 0 where there is none."""
+    return _BYTES_PER_PX_AND_CHANNEL * restorer.network.size.channels if isinstance(restorer, LearnedRestorer) else 0.0
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -90,7 +90,10 @@ class Consistency:
         spread = [suspect for suspect in self.suspects if suspect.share > _EVERYWHERE]
         if spread:
             bands = ", ".join(f"{s.band_lp_mm[0]:g}-{s.band_lp_mm[1]:.3g} ({s.share:.0%})" for s in spread)
-            return f"not consistent over the image at {bands} lp/mm: its blur or noise is not that of these detectors"
+            return (
+                f"not consistent over the image at {bands} lp/mm: its blur or noise is not that of these detectors, "
+                "expect halos: give --detectors, or weights that fit"
+            )
         worst = max(self.suspects, key=lambda suspect: suspect.chi2)
         low, high = worst.band_lp_mm
         return (

@@ -1,0 +1,79 @@
+"""What a run would do, without doing it: files, scale, tiles, memory, time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xsim_datasets.images import read_image
+from xsim_zoo.blocks import blocks
+from xsim_zoo.inference import prepared
+from xsim_zoo.padding import PaddedGrid
+from xsim_zoo.pages import sampling_steps
+from xsim_zoo.tiling import TiledNetwork, network_bytes
+
+if TYPE_CHECKING:
+    from xsim_zoo.jobs import Job
+    from xsim_zoo.restorer import Restorer
+    from xsim_zoo.run_settings import RunSettings
+
+__all__ = ["forecast"]
+
+_TRIAL_PX = 192
+_BYTES_PER_PX = 80.0
+"""Filters, spectra and states of a block, for each of its pixels [bytes], measured."""
+_WHOLE_BYTES_PER_PX = 24.0
+"""Input, answer and weights of the whole image, for each of its pixels [bytes]."""
+
+
+def forecast(restorer: Restorer, job: Job, settings: RunSettings) -> dict[str, Any]:
+    """Return what restoring one file would take.
+
+    Returns
+    -------
+    dict
+        ``input``, ``output``, ``shape``, ``pages``, ``dtype``, ``pitch_mm``, ``open_field``, ``notes``, ``blocks``,
+        ``tiles`` (evaluations of the network), ``memory_bytes`` and ``seconds`` (of one trial tile, scaled up).
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used.
+    """
+    source = read_image(job.input, pages=True)
+    ready = prepared(restorer, source, settings)
+    parts = blocks(source.shape)
+    grid = PaddedGrid.around((parts[0].rows.stop - parts[0].rows.start, parts[0].columns.stop - parts[0].columns.start))
+    evaluations = sampling_steps(restorer, settings) * max(settings.samples, 1) * len(parts) * source.pages
+    network = ready.restore_page.network
+    tiles, largest = 0, 0.0
+    if isinstance(network, TiledNetwork):
+        cut = list(network.tiles(grid.padded))
+        tiles = len(cut) * evaluations
+        largest = max((r.stop - r.start) * (c.stop - c.start) for r, c in cut) * network_bytes(restorer)
+    pixels = int(np.prod(source.pixels.shape))
+    return {
+        "input": str(job.input),
+        "output": str(job.output),
+        "shape": list(source.shape),
+        "pages": source.pages,
+        "dtype": str(source.dtype),
+        "pitch_mm": ready.pitch_mm,
+        "open_field": ready.scale.open_field,
+        "notes": list(ready.notes),
+        "blocks": len(parts),
+        "tiles": tiles,
+        "memory_bytes": int(largest + _BYTES_PER_PX * np.prod(grid.padded) + _WHOLE_BYTES_PER_PX * pixels),
+        "seconds": round(_trial_s_per_px(restorer, settings) * pixels * max(settings.samples, 1), 1),
+    }
+
+
+def _trial_s_per_px(restorer: Restorer, settings: RunSettings) -> float:
+    """Time a small image; the first run warms up and is not counted."""
+    image = np.ones((_TRIAL_PX, _TRIAL_PX), np.float32)
+    for _ in range(2):
+        began = time.perf_counter()
+        restorer.restore_array(image, steps=sampling_steps(restorer, settings))
+    return (time.perf_counter() - began) / np.prod(PaddedGrid.around(image.shape).padded)
