@@ -49,16 +49,20 @@ class Plate:
         Its bounding box [px].
     level, background : float
         Median grey level of the plate and of the surroundings, which the openings show.
+    surrounded : bool
+        Whether there are surroundings. Where the plate fills the image, the deepest openings stand for them, which
+        are not as deep as very wide ones.
     """
 
     roi: ROI
     level: float
     background: float
+    surrounded: bool = True
 
     @property
-    def contrast(self) -> float:
-        """Modulation of an infinitely wide bar [grey levels]."""
-        return abs(self.background - self.level)
+    def contrast(self) -> float | None:
+        """Modulation of an infinitely wide bar [grey levels]; None where nothing surrounds the plate."""
+        return abs(self.background - self.level) if self.surrounded else None
 
 
 def bar_ctf(
@@ -120,8 +124,9 @@ def find_plate(pixels: NDArray[np.float64]) -> Plate:
             # Plates are full but for their openings; rings and frames are not.
             if filled.sum() < max(_PLATE_SHARE * pixels.size, 0.7 * part.size) or openings < _OPENINGS:
                 continue
-            plate = _plate(pixels, box, part)
-            if plate is not None and (best is None or openings > best[0]):
+            plate = _plate(pixels, box, part, filled & ~part)
+            # Between equals the one with surroundings: a background with bars on it is the other's counterpart.
+            if best is None or (openings, plate.surrounded) > (best[0], best[1].surrounded):
                 best = openings, plate
     if best is None:
         raise InputError("no plate with bars found: give the --roi of each group of bars")
@@ -140,22 +145,23 @@ def _middle_level(pixels: NDArray[np.float64]) -> float:
     return float(centres[int(np.nanargmax(between))])
 
 
-def _plate(pixels: NDArray[np.float64], box: tuple[slice, slice], part: NDArray[np.bool_]) -> Plate | None:
-    """Describe a plate: the background is what surrounds it, beyond the reach of its edge's blur.
-
-    None if nothing surrounds it.
-    """
+def _plate(
+    pixels: NDArray[np.float64], box: tuple[slice, slice], part: NDArray[np.bool_], openings: NDArray[np.bool_]
+) -> Plate:
+    """Describe a plate: the background is what surrounds it, beyond the reach of its edge's blur."""
     y, x = box
     height, width = part.shape
     near, far = max(4, min(part.shape) // 16), max(12, min(part.shape) // 6)
     frame = np.zeros(pixels.shape, dtype=bool)
     frame[max(y.start - far, 0) : y.stop + far, max(x.start - far, 0) : x.stop + far] = True
     frame[max(y.start - near, 0) : y.stop + near, max(x.start - near, 0) : x.stop + near] = False
-    if not frame.any():
-        return None
     core = ndimage.binary_erosion(part, iterations=3)
     level = float(np.median(pixels[box][core if core.any() else part]))
-    return Plate((x.start, y.start, width, height), level, float(np.median(pixels[frame])))
+    roi = (x.start, y.start, width, height)
+    if frame.any():
+        return Plate(roi, level, float(np.median(pixels[frame])))
+    seen = pixels[box][openings]
+    return Plate(roi, level, float(np.quantile(seen, 0.05 if np.median(seen) < level else 0.95)), surrounded=False)
 
 
 def _find_groups(pixels: NDArray[np.float64], plate: Plate, pitch_mm: float) -> list[BarGroup]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage, optimize, signal
-from scipy.stats import chi2, norm
+from scipy.stats import chi2
 
 from xsim.errors import InputError
 from xsim.measure.checks import check_not_clipped, check_pitch, grey_image
@@ -37,8 +37,10 @@ _OWN_SHARE = 0.03
 # The steepest tilt of the wires that is searched, as a slope.
 _STEEPEST = 0.12
 # Smoothing of the profile [px]: less than a tenth of what any pixel blurs.
-_SMOOTH_PX = 0.15
-_OVERSAMPLING = 4
+_SMOOTH_PX = 0.1
+_OVERSAMPLING = 6
+# Width of the bands of pixels whose profiles are compared for the noise.
+_BAND_PX = 12
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,9 @@ def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None) ->
     if np.ptp(pixels) == 0:
         raise InputError("no wires: the region is flat: give the --roi of a duplex wire gauge")
     vertical = float(np.sum(np.diff(pixels, axis=1) ** 2)) > float(np.sum(np.diff(pixels, axis=0) ** 2))
-    upright = pixels.T if vertical else pixels
-    position, attenuation = _wire_profile(upright, pitch_mm)
-    pairs, caveats = _find_pairs(position, attenuation, pitch_mm)
+    upright = _along_wires(pixels.T if vertical else pixels)
+    position, attenuation, noise = _wire_profile(upright, pitch_mm)
+    pairs, caveats = _find_pairs(position, attenuation, noise, pitch_mm)
     diameter = np.array([pair[0] for pair in pairs])
     dips = np.array([pair[1] for pair in pairs])
     srb, isrb = srb_from_dips(diameter, dips)
@@ -214,8 +216,20 @@ def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None) ->
     return DuplexWire(diameter, dips, srb, isrb, position, attenuation, centres, caveats)
 
 
-def _wire_profile(upright: NDArray[np.float64], pitch_mm: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return positions [mm] and attenuation 1 - I / I_open across the wires, thick wires first."""
+def _along_wires(upright: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the columns in which the wires stand: beyond their ends a profile would hold the open field as well."""
+    contrast = ndimage.uniform_filter1d(upright.std(axis=0), 5, mode="nearest")
+    seen, _ = ndimage.label(contrast > 0.8 * float(np.quantile(contrast, 0.9)))
+    longest = int(np.argmax(np.bincount(seen)[1:])) + 1
+    columns = np.flatnonzero(seen == longest)
+    margin = columns.size // 16
+    return upright[:, columns[margin : columns.size - margin]]
+
+
+def _wire_profile(
+    upright: NDArray[np.float64], pitch_mm: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return positions [mm] and attenuation 1 - I / I_open across the wires, thick wires first, and its noise."""
 
     def unsharpness(slope: float) -> float:
         # Bins of a pixel, all filled at any slope: finer ones would reward the slopes that leave some empty.
@@ -234,7 +248,7 @@ def _wire_profile(upright: NDArray[np.float64], pitch_mm: float) -> tuple[NDArra
     half = attenuation.size // 2
     if attenuation[half:].max() > attenuation[:half].max():
         attenuation = attenuation[::-1]
-    return position, attenuation
+    return position, attenuation, _profile_noise(upright, slope) / float(np.median(opened))
 
 
 def _projected(upright: NDArray[np.float64], slope: float, oversampling: int) -> NDArray[np.float64]:
@@ -246,8 +260,27 @@ def _projected(upright: NDArray[np.float64], slope: float, oversampling: int) ->
     return bins.profile(upright.ravel())[seen[0] : seen[-1] + 1]
 
 
+def _profile_noise(upright: NDArray[np.float64], slope: float) -> float:
+    """Return the standard deviation of the profile, from two halves of the image that share the wires only.
+
+    Halves of alternating bands, so that noise that is correlated between pixels counts in full.
+    """
+    grid = np.indices(upright.shape, dtype=np.float64)
+    across = (grid[0] - slope * (grid[1] - (upright.shape[1] - 1) / 2)) / np.hypot(1.0, slope)
+    index = (across - across.min()).astype(np.intp).ravel()
+    half = (grid[1].ravel() // _BAND_PX) % 2 == 0
+    count, first = np.bincount(index), np.bincount(index, weights=half)
+    both = (first >= 0.25 * np.median(count)) & (count - first >= 0.25 * np.median(count))
+    values = upright.ravel()
+    total, part = np.bincount(index, weights=values)[both], np.bincount(index, weights=values * half)[both]
+    count, first = count[both], first[both]
+    difference = (part / first - (total - part) / (count - first)) / 2
+    # Bins of a pixel hold as many values as all finer bins inside them together.
+    return float(1.4826 * np.median(np.abs(difference)) * np.sqrt(_OVERSAMPLING))
+
+
 def _find_pairs(
-    position: NDArray[np.float64], attenuation: NDArray[np.float64], pitch_mm: float
+    position: NDArray[np.float64], attenuation: NDArray[np.float64], noise: float, pitch_mm: float
 ) -> tuple[list[tuple[float, float, float]], tuple[str, ...]]:
     """Return (diameter, dip, place) of the pairs, thickest first.
 
@@ -255,10 +288,6 @@ def _find_pairs(
     pair that blur has merged: its dip is 0.
     """
     smooth = ndimage.gaussian_filter1d(attenuation, _SMOOTH_PX * _OVERSAMPLING)
-    # Second differences over two pixels hold the noise alone in the quietest quarter of the profile at least.
-    reach = 2 * _OVERSAMPLING
-    rough = smooth[2 * reach :] - 2 * smooth[reach:-reach] + smooth[: -2 * reach]
-    noise = float(np.quantile(np.abs(rough), 0.25)) / (norm.ppf(0.625) * np.sqrt(6.0))
     floor = max(_PROMINENCE * float(smooth.max()), _SIGMAS * noise)
     crests, found = signal.find_peaks(smooth, prominence=floor)
     # Ripples on a thick wire are crests as well.

@@ -20,10 +20,11 @@ _SMOOTH_PX = 3.0
 # A step is an area of at least this share of the image, and of so many pixels.
 _AREA_SHARE = 0.002
 _AREA_PX = 150
-# Slopes beyond this many times the usual one belong to the flanks between steps.
-_FLANK = 5.0
-# Levels closer than this share of the range are one step seen twice.
-_APART = 0.01
+# Relative slopes [1/px] beyond this many times the usual one, and beyond this, belong to the flanks between steps.
+_FLANK = 4.0
+_FLANK_LEAST = 5e-4
+# Levels whose ratio is closer to 1 than this are one step seen twice.
+_APART = 0.03
 
 
 def wedge_levels(image: ArrayLike) -> NDArray[np.float64]:
@@ -41,15 +42,21 @@ def wedge_levels(image: ArrayLike) -> NDArray[np.float64]:
     """
     pixels = grey_image(image, smallest_px=32)
     check_not_clipped(pixels)
-    slope = ndimage.gaussian_gradient_magnitude(pixels, _SMOOTH_PX, mode="nearest")
-    span = float(np.ptp(pixels))
-    flat = slope <= max(_FLANK * float(np.median(slope)), 1e-6 * span)
+    # Steps of equal thickness change the grey level by equal factors, so slopes count relative to it.
+    smooth = ndimage.gaussian_filter(pixels, _SMOOTH_PX, mode="nearest")
+    floor = 1e-3 * max(float(smooth.max()), 1e-12)
+    slope = np.hypot(*np.gradient(np.log(np.maximum(smooth, floor))))
+    # Noise lifts the slopes of its own surroundings: dark steps have another usual slope than the open field.
+    usual = ndimage.median_filter(slope[::4, ::4], size=31, mode="nearest")
+    usual = np.kron(usual, np.ones((4, 4)))[: slope.shape[0], : slope.shape[1]]
+    flat = slope <= np.maximum(_FLANK * np.minimum(usual, 2.0 * float(np.median(slope))), _FLANK_LEAST)
     # A gap in a flank must not join two steps.
     labels, _ = ndimage.label(ndimage.binary_erosion(flat, iterations=2))
     sizes = np.bincount(labels.ravel())
     large = [index for index in range(1, sizes.size) if sizes[index] >= max(_AREA_PX, _AREA_SHARE * pixels.size)]
     levels = np.sort([float(np.median(pixels[labels == index])) for index in large])
-    apart = np.concatenate([[0], np.cumsum(np.diff(levels) > _APART * span)]).astype(int)
+    levels = levels[levels > floor]
+    apart = np.concatenate([[0], np.cumsum(levels[1:] > (1 + _APART) * levels[:-1])]).astype(int)
     if levels.size == 0 or apart[-1] < 2:
         raise InputError(f"{len(set(apart.tolist())) if levels.size else 0} steps found: give a wedge of three or more")
     return np.array([levels[apart == step].mean() for step in range(apart[-1] + 1)])
