@@ -1,0 +1,154 @@
+"""`xsim zoo`: list, info, train, finetune, export, and how they refuse; a run killed for good goes on the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from xsim_cli.app import main
+from xsim_zoo.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TINY = ["size=tiny", "batch=2", "crops=1", "patch=32", "warmup=2", "validate_images=2"]
+
+
+def sets(*changes: str) -> list[str]:
+    return [word for change in (*TINY, *changes) for word in ("--set", change)]
+
+
+def run(arguments: list[str]) -> int:
+    """Run the program and return its exit code."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        main(arguments)
+    except SystemExit as left:
+        return int(left.code or 0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 0
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("store") / "pairs.zarr"
+    assert run(["dataset", "make", "tiny", "-o", str(path), "-n", "12", "--size", "96", "--json"]) == 0
+    return path
+
+
+def test_list_names_every_restorer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["zoo", "list", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "xsim.zoo.list/1"
+    learned = {restorer["name"]: restorer["learned"] for restorer in document["restorers"]}
+    assert learned["physics-sde"]
+    assert not learned["wiener"]
+    for restorer in document["restorers"]:
+        for weights in restorer["weights"]:
+            assert {"name", "parameters", "bytes", "digest"} <= weights.keys()
+
+
+def test_a_wrong_name_suggests_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["info", "physic-sde"], ["export", "physic-sde", "-o", "x.onnx"]):
+        assert run(["zoo", *command]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert "did you mean physics-sde" in error
+
+
+@pytest.mark.slow
+def test_train_info_and_finetune(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "run")
+    train = ["zoo", "train", "physics-sde", "--data", str(store), "-o", out, "--device", "cpu"]
+    assert run([*train, *sets("steps=4"), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {"run", "steps", "seconds", "images_per_s", "best"} <= document.keys()
+    assert document["best"].keys() == {"psnr_dB", "ssim"}
+    assert run(["zoo", "info", "physics-sde", "--weights", out, "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)["card"]
+    assert card["data"]["name"] == "pairs.zarr"
+    assert run(["zoo", "info", "physics-sde", "--weights", out]) == 0
+    assert "0.54 M" in capsys.readouterr().out
+    again = [*train, *sets("steps=4")]
+    assert run(again) == 2
+    assert "--resume" in capsys.readouterr().err
+    tuned = ["zoo", "finetune", "physics-sde", "--data", str(store), "--from", out, "-o", str(tmp_path / "tuned")]
+    assert run([*tuned, *sets("steps=2")[2:], "--device", "cpu", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] in {"adapted", "pretrained"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [(["batch=99"], "99 are needed"), (["sizes=tiny"], "did you mean size"), (["lr=nan"], "lr=nan")],
+)
+@pytest.mark.slow
+def test_settings_that_do_not_fit_are_one_line(
+    changes: list[str], message: str, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["zoo", "train", "unet", "--data", str(store), "-o", str(tmp_path / "run"), *sets(*changes)]
+    assert run([*arguments, "--device", "cpu"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
+
+
+def program(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    code = "import sys; from xsim_cli.app import main; main(sys.argv[1:])"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stderr=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_process_killed_at_work_goes_on_to_the_same_weights(number: int, store: Path, tmp_path: Path) -> None:
+    settings = sets("steps=40", "save_every=5", "validate_every=20")
+    arguments = ["zoo", "train", "physics-sde", "--data", str(store), "--device", "cpu", "--json", *settings]
+    assert program(*arguments, "-o", str(tmp_path / "whole")).wait(300) == 0
+    victim = program(*arguments, "-o", str(tmp_path / "killed"))
+    while len(list((tmp_path / "killed").glob("state-*"))) < 2 and victim.poll() is None:
+        time.sleep(0.02)
+    victim.send_signal(number)
+    assert victim.wait(60) == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number]
+    assert program(*arguments, "-o", str(tmp_path / "killed"), "--resume").wait(300) == 0
+    ends = [RunFolder(tmp_path / name).newest_state() for name in ("whole", "killed")]
+    assert ends[0] is not None
+    assert ends[1] is not None
+    assert ends[0][0] == ends[1][0] == 40
+    assert all(torch.equal(ends[0][1][name], ends[1][1][name]) for name in ends[0][1])
+
+
+@pytest.mark.slow
+def test_two_processes_walk_the_path_of_one_with_twice_the_batch(store: Path, tmp_path: Path) -> None:
+    def arguments(name: str, batch: int) -> list[str]:
+        settings = sets("steps=20", "save_every=20", "validate_every=20", f"batch={batch}")
+        common = ["zoo", "train", "physics-sde", "--data", str(store), "-o", str(tmp_path / name)]
+        return [*common, "--device", "cpu", *settings]
+
+    assert program(*arguments("one", 4)).wait(300) == 0
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "xsim_cli.app"]
+    done = subprocess.run(
+        [*launch, *arguments("two", 2)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    one, two = (RunFolder(tmp_path / name).newest_state() for name in ("one", "two"))
+    assert one is not None
+    assert two is not None
+    for name, tensor in one[1].items():
+        if name.startswith("network."):
+            torch.testing.assert_close(two[1][name], tensor, rtol=0, atol=1e-4)
