@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from xsim.phantoms.chords import chord
-from xsim.phantoms.solids import ROD
+from xsim.phantoms.solids import ROD, SLAB
 
 __all__ = ["cast", "deposit", "outline", "silhouette"]
 
@@ -22,7 +22,7 @@ MOST = 96
 SAMPLES = 4
 # Pixels of a tile's side: solids are sorted out, and plateaus found, tile by tile.
 TILE = 8
-REACH = 9
+REACH = 10
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -110,10 +110,29 @@ def _project(x, y, z, rays):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
+def _slab_width(rows, k, rays):  # type: ignore[no-untyped-def]
+    """Return how narrow a box looks along the central ray [mm]: a plate on edge is thin, seen obliquely it is not."""
+    shadow = np.empty((3, 2))
+    longest = 0.0
+    for axis in range(3):
+        size, first = 2.0 * rows[k, 11 + axis], 14 + 3 * axis
+        shadow[axis, 0] = size * (rows[k, first] - rays[6] * rows[k, first + 2])
+        shadow[axis, 1] = size * (rows[k, first + 1] - rays[7] * rows[k, first + 2])
+        longest = max(longest, math.hypot(shadow[axis, 0], shadow[axis, 1]))
+    widest = 0.0
+    for axis in range(3):
+        other = (axis + 1) % 3
+        cross = shadow[axis, 0] * shadow[other, 1] - shadow[axis, 1] * shadow[other, 0]
+        widest = max(widest, abs(cross) / longest)
+    return widest
+
+
+@numba.njit(cache=True, error_model="numpy")
 def _reach(rows, rays):  # type: ignore[no-untyped-def]
     """Return what of the image each solid can touch, shape (n, REACH).
 
-    First the range of pixels (u0, u1, v0, v1), then, for thin rods, the axis from (u, v) to (u, v) and the radius.
+    First the range of pixels (u0, u1, v0, v1), then, for thin rods, the axis from (u, v) to (u, v) and the radius, and
+    last the width [mm] of the narrowest thing to be seen.
     """
     reach = np.empty((rows.shape[0], REACH))
     pixel = math.hypot(rays[2], rays[3])
@@ -125,6 +144,7 @@ def _reach(rows, rays):  # type: ignore[no-untyped-def]
             reach[k, 0], reach[k, 1] = min(reach[k, 0], u), max(reach[k, 1], u)
             reach[k, 2], reach[k, 3] = min(reach[k, 2], v), max(reach[k, 3], v)
         reach[k, 8] = -1.0
+        reach[k, 9] = rows[k, 7] if int(rows[k, 0]) != SLAB else _slab_width(rows, k, rays)
         if int(rows[k, 0]) == ROD and rows[k, 7] < 2.0 * pixel:
             reach[k, 4], reach[k, 5] = _project(rows[k, 8], rows[k, 9], rows[k, 10], rays)
             reach[k, 6], reach[k, 7] = _project(rows[k, 11], rows[k, 12], rows[k, 13], rays)
@@ -160,12 +180,12 @@ def _select(reach, start, count, window, near):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _thin(rows, reach, near, i, j, pixel):  # type: ignore[no-untyped-def]
+def _thin(reach, near, i, j, pixel):  # type: ignore[no-untyped-def]
     """Say whether corners and centre of pixel (i, j) could miss a part of the body."""
     for kind in range(2):
         for c in range(near[kind, 0]):
             k = near[kind, 1 + c]
-            if rows[k, 7] >= 2.0 * pixel or reach[k, 0] >= j + 1.0 or reach[k, 1] <= j:
+            if reach[k, 9] >= 2.0 * pixel or reach[k, 0] >= j + 1.0 or reach[k, 1] <= j:
                 continue
             if reach[k, 2] >= i + 1.0 or reach[k, 3] <= i:
                 continue
@@ -215,9 +235,9 @@ def _is_smooth(c0, c1, c2, c3, centre):  # type: ignore[no-untyped-def]
 def _tile(rows, reach, near, window, rays, solid, void, work, values):  # type: ignore[no-untyped-def]
     """Write the mean path of every pixel of a tile."""
     corners, centres, samples = work
-    if near[0, 0] == 1 and near[1, 0] == 0:
-        if _plateau(rows, near, window, rays, solid, void, samples, values):
-            return
+    alone = near[0, 0] == 1 and near[1, 0] == 0
+    if alone and _plateau(rows, near, window, rays, solid, void, samples, values):
+        return
     i0, i1, j0, j1 = window
     side = max(i1 - i0, j1 - j0)
     pixel = math.hypot(rays[2], rays[3])
@@ -227,7 +247,7 @@ def _tile(rows, reach, near, window, rays, solid, void, work, values):  # type: 
         for j in range(j1 - j0):
             c0, c1, c2, c3 = corners[i, j], corners[i, j + 1], corners[i + 1, j], corners[i + 1, j + 1]
             centre = centres[i, j]
-            if _thin(rows, reach, near, i0 + i, j0 + j, pixel):
+            if _thin(reach, near, i0 + i, j0 + j, pixel):
                 values[i, j] = _mean(rows, near, i0 + i, j0 + j, rays, solid, void, samples)
             elif max(c0, c1, c2, c3, centre) == 0.0:
                 values[i, j] = 0.0

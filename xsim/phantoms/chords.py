@@ -1,8 +1,8 @@
 """Where a ray enters and leaves a convex solid, in closed form (numba).
 
-A ray is ``(x + z tx, y + z ty, z)``; the answer is an interval of z, empty where ``z0 >= z1``. Each function takes the
-table of solids ``p`` and a row ``n`` of it, whose parameters begin in column 8 (``solids``): slices would cost more than
-the arithmetic.
+A ray is ``(x + z tx, y + z ty, z)``; the answer is an interval of z, empty where ``z0 >= z1``. Each function takes
+the table of solids ``p`` and a row ``n`` of it, whose parameters begin in column 8 (``solids``): slices would cost
+more than the arithmetic.
 """
 
 from __future__ import annotations
@@ -151,11 +151,9 @@ def _slab(p, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
             return NONE
     if p[n, 23] > 0.0:
         # Below the diagonal: local x / hx + local z / hz <= 0.
-        nx, ny, nz = (
-            p[n, 14] / p[n, 11] + p[n, 20] / p[n, 13],
-            p[n, 15] / p[n, 11] + p[n, 21] / p[n, 13],
-            p[n, 16] / p[n, 11] + p[n, 22] / p[n, 13],
-        )
+        hx, hz = p[n, 11], p[n, 13]
+        nx, ny = p[n, 14] / hx + p[n, 20] / hz, p[n, 15] / hx + p[n, 21] / hz
+        nz = p[n, 16] / hx + p[n, 22] / hz
         low, high = _inside_quadratic(0.0, 0.5 * (tx * nx + ty * ny + nz), ox * nx + oy * ny + oz * nz)
         z0, z1 = max(z0, low), min(z1, high)
     return z0, z1

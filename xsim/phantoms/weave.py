@@ -78,7 +78,7 @@ def _wave(ply: Ply, view: View) -> list[float]:
     return found
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _exchange(laminate, glass, resin, waves, table, movable, share, strength):  # type: ignore[no-untyped-def]
     size = table.shape[0]
     for i in range(laminate.shape[0]):

@@ -226,18 +226,18 @@ def test_one_layer_agrees_with_gerbv(tmp_path: Path) -> None:
 
     path = BOARDS / "mchck" / "mchck-F_Cu.pho"
     picture = tmp_path / "layer.png"
-    look = ["-x", "png", "-D", "1270", "-a", "-B", "0", "-b", "#000000", "-f", "#ffffff"]
+    look = ["-x", "png", "-D", "2540", "-a", "-B", "0", "-b", "#000000", "-f", "#ffffff"]
     subprocess.run(["gerbv", *look, "-o", str(picture), str(path)], check=True, timeout=120)
     theirs = np.asarray(Image.open(picture).convert("L")) > 127
     artwork = read_gerber(path)
     x0, y0, x1, y1 = artwork.bounds()
-    view = View(theirs.shape, 0.02, centre_mm=(0.5 * (x0 + x1), 0.5 * (y0 + y1)))
+    view = View(theirs.shape, 0.01, centre_mm=(0.5 * (x0 + x1), 0.5 * (y0 + y1)))
     mine = Layer("Cu", 1.0, 0.0, list(artwork.shapes)).coverage(view) > 0.5
-    # gerbv's image may lie one pixel off.
+    # gerbv's image may lie some pixels off.
     best = max(
         float((mine & shifted).sum() / (mine | shifted).sum())
-        for dy in (-1, 0, 1)
-        for dx in (-1, 0, 1)
+        for dy in (-2, -1, 0, 1, 2)
+        for dx in (-2, -1, 0, 1, 2)
         for shifted in [np.roll(theirs, (dy, dx), axis=(0, 1))]
     )
     assert best >= 0.98

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Copper", "gap"]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _core(row, points):  # type: ignore[no-untyped-def]
     """Write the skeleton of a shape (point, segment or rectangle) and return its vertices' number and the radius."""
     kind = int(row[0])
@@ -38,7 +38,7 @@ def _core(row, points):  # type: ignore[no-untyped-def]
     return 1, row[4]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _to_segment(px, py, ax, ay, bx, by):  # type: ignore[no-untyped-def]
     dx, dy = bx - ax, by - ay
     square = dx * dx + dy * dy
@@ -48,7 +48,7 @@ def _to_segment(px, py, ax, ay, bx, by):  # type: ignore[no-untyped-def]
     return math.hypot(px - ax - t * dx, py - ay - t * dy)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _segments(a, b, c, d):  # type: ignore[no-untyped-def]
     """Return the distance of segments ab and cd; 0 where they cross."""
     ux, uy, vx, vy = b[0] - a[0], b[1] - a[1], d[0] - c[0], d[1] - c[1]
@@ -63,7 +63,7 @@ def _segments(a, b, c, d):  # type: ignore[no-untyped-def]
     return min(near, far)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _holds(points, x, y):  # type: ignore[no-untyped-def]
     """Say whether a rectangle holds a point."""
     inside = True
@@ -76,7 +76,7 @@ def _holds(points, x, y):  # type: ignore[no-untyped-def]
     return inside
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def gap(one, two):  # type: ignore[no-untyped-def]
     """Return the clearance between two solid shapes [mm]; 0 or less where they touch."""
     p, q = np.empty((4, 2)), np.empty((4, 2))
@@ -93,7 +93,7 @@ def gap(one, two):  # type: ignore[no-untyped-def]
     return best - r - s
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _bounds(row):  # type: ignore[no-untyped-def]
     """Return x0, x1, y0, y1 of a shape."""
     kind = int(row[0])
@@ -107,7 +107,7 @@ def _bounds(row):  # type: ignore[no-untyped-def]
     return row[2] - row[4], row[2] + row[4], row[3] - row[4], row[3] + row[4]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _closest(rows, nets, boxes, count, row, net, limit):  # type: ignore[no-untyped-def]
     """Return the least clearance of a shape to copper of other nets, or ``limit`` if none is nearer."""
     x0, x1, y0, y1 = _bounds(row)
@@ -121,7 +121,7 @@ def _closest(rows, nets, boxes, count, row, net, limit):  # type: ignore[no-unty
     return best
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _store(rows, nets, boxes, count, row, net):  # type: ignore[no-untyped-def]
     rows[count] = row
     nets[count] = net
