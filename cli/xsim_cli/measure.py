@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, emit_json, say
+from xsim_cli.common import DebugOption, ForceOption, JsonOption
 from xsim_cli.measure_inputs import (
     FrequenciesOption,
     PitchOption,
@@ -25,12 +25,8 @@ from xsim_cli.measure_inputs import (
     regions_of,
     signals,
 )
+from xsim_cli.measure_report import edge_document, report, some
 from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, write_figure
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from xsim.measure.edge import EdgeMTF
 
 app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -90,41 +86,12 @@ def mtf(
         from xsim_cli.measure_figures import mtf_figure
 
         write_figure(plot, mtf_figure(mean, files[0].pixels))
-    lines = [f"{f:8.3g} lp/mm  MTF {m:.3f} +- {n:.3f}" for f, m, n in _some(rows)]
+    lines = [f"{f:8.3g} lp/mm  MTF {m:.3f} +- {n:.3f}" for f, m, n in some(rows)]
     lines.append(
         f"edge tilt {mean.angle_deg:.2f} deg, f50 {mean.frequency_at(0.5):.3g} lp/mm, f10 {mean.frequency_at(0.1):.3g} "
         f"lp/mm, overshoot {100 * mean.overshoot:.1f} %, noise floor {mean.noise_floor:.4f}"
     )
-    _report("measure.mtf", _edge_document(mean) | {"oversampling": oversampling}, json_, lines)
-
-
-def _edge_document(mean: EdgeMTF) -> dict[str, Any]:
-    return {
-        "frequency_lp_mm": mean.frequency_lp_mm,
-        "mtf": mean.mtf,
-        "angle_deg": mean.angle_deg,
-        "noise_floor": mean.noise_floor,
-        "noise": mean.noise,
-        "pitch_mm": mean.pitch_mm,
-        "f50_lp_mm": mean.frequency_at(0.5),
-        "f20_lp_mm": mean.frequency_at(0.2),
-        "f10_lp_mm": mean.frequency_at(0.1),
-        "overshoot": mean.overshoot,
-        "undershoot": mean.undershoot,
-        "edges": [
-            {
-                "roi": edge.roi,
-                "angle_deg": edge.line.angle_deg,
-                "along": "y" if edge.line.transposed else "x",
-                "step": edge.step,
-                "contrast": edge.contrast,
-                "pixel_noise": edge.pixel_noise,
-                "window_mm": [edge.distance_px[0] * mean.pitch_mm, edge.distance_px[-1] * mean.pitch_mm],
-            }
-            for edge in mean.edges
-        ],
-        "warnings": mean.warnings,
-    }
+    report("measure.mtf", edge_document(mean) | {"oversampling": oversampling}, json_, lines)
 
 
 @app.command(epilog="Example: xsim measure nnps flats/*.tif --pitch-mm 0.048 --mode difference --csv nnps.csv")
@@ -164,12 +131,12 @@ def nnps(
 
         write_figure(plot, nnps_figure(found))
     facts = ("pitch_mm", "mode", "mean", "relative_variance", "frames", "regions", "effective_regions", "warnings")
-    lines = [f"{f:8.3g} lp/mm  NNPS {n:.4g} +- {e:.2g} mm2" for f, n, e, *_ in _some(rows)]
+    lines = [f"{f:8.3g} lp/mm  NNPS {n:.4g} +- {e:.2g} mm2" for f, n, e, *_ in some(rows)]
     lines.append(
         f"{found.frames} frames, {found.regions} regions, mean {found.mean:.6g}, "
         f"pixel noise {100 * found.relative_variance**0.5:.3g} % of it"
     )
-    _report("measure.nnps", {name: getattr(found, name) for name in (*columns, *facts)}, json_, lines)
+    report("measure.nnps", {name: getattr(found, name) for name in (*columns, *facts)}, json_, lines)
 
 
 @app.command(epilog="Example: xsim measure ctf chart.dcm --plot ctf.png")
@@ -225,7 +192,7 @@ def ctf(
         payload["edge_mtf"] = mean.at(found.frequency_lp_mm)
         payload["warnings"] = (*found.warnings, *mean.warnings)
         lines = [f"{line}  edge {m:.3f}" for line, m in zip(lines, payload["edge_mtf"], strict=True)]
-    _report("measure.ctf", payload, json_, lines)
+    report("measure.ctf", payload, json_, lines)
 
 
 @app.command(epilog="Example: xsim measure resolution wires.tif --pitch-mm 0.048 --flat open.tif")
@@ -243,7 +210,8 @@ def resolution(
     debug: DebugOption = False,
 ) -> None:
     """Read a duplex wire gauge (ISO 19232-5): SRb; with a flat region SNR and normalised SNR (ISO 17636-2)."""
-    from xsim.measure.resolution import duplex_wire, flat_snr, normalised_snr
+    from xsim.measure.resolution import flat_snr, normalised_snr
+    from xsim.measure.wires import duplex_wire
 
     inputs = image_files([image, *([flat] if flat else [])])
     check_outputs(csv, plot, force=force, inputs=inputs)
@@ -274,7 +242,7 @@ def resolution(
         from xsim_cli.measure_figures import wires_figure
 
         write_figure(plot, wires_figure(wires))
-    _report("measure.resolution", payload, json_, lines)
+    report("measure.resolution", payload, json_, lines)
 
 
 @app.command(epilog="Example: xsim measure compare restored.tif hr.tif --data-range 52000 --plot likeness.png")
@@ -308,19 +276,4 @@ def compare(
     payload = {name: getattr(found, name) for name in (*names, "bias", "identical", "warnings")}
     psnr = "infinite (the images are identical)" if found.identical else f"{found.psnr_dB:.2f} dB"
     line = f"PSNR {psnr}, SSIM {found.ssim:.4f}, RMSE {found.rmse:.4g}, for a data range of {found.data_range:g}"
-    _report("measure.compare", payload, json_, [line])
-
-
-def _some(rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
-    """Return about twelve rows of a long table."""
-    return rows[:: max(1, len(rows) // 12)]
-
-
-def _report(command: str, payload: dict[str, Any], json_: bool, lines: Sequence[str]) -> None:
-    if json_:
-        emit_json(command, payload)
-        return
-    for line in lines:
-        typer.echo(line)
-    for text in payload["warnings"]:
-        say(f"warning: {text}")
+    report("measure.compare", payload, json_, [line])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xsim.measure.comparison import Comparison
     from xsim.measure.edge import ROI, EdgeMTF
     from xsim.measure.noise import NNPS
-    from xsim.measure.resolution import DuplexWire
+    from xsim.measure.wires import DuplexWire
 
 __all__ = ["comparison_figure", "ctf_figure", "mtf_figure", "nnps_figure", "wires_figure"]
 

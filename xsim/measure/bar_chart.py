@@ -119,6 +119,8 @@ def find_plate(pixels: NDArray[np.float64]) -> Plate:
         for index, (down, across) in enumerate(ndimage.find_objects(labels), start=1):
             box = (down, across)
             part = labels[box] == index
+            if part.size < _PLATE_SHARE * pixels.size:
+                continue
             filled = ndimage.binary_fill_holes(part)
             openings = int(ndimage.label(filled & ~part)[1])
             # Plates are full but for their openings; rings and frames are not.

@@ -142,8 +142,10 @@ def _design(position: NDArray[np.float64], cycles: float) -> tuple[NDArray[np.fl
     for k in (1, 3, 2, 5):
         angle = 2 * np.pi * k * cycles * position
         wider = np.concatenate([design, np.stack([np.cos(angle), np.sin(angle)], axis=1)], axis=1)
-        scaled = wider / np.linalg.norm(wider, axis=0)
-        if k == 1 or np.linalg.cond(scaled) < _CONDITION:
+        # The condition number of the columns, scaled to one length, from their small matrix of products.
+        products = wider.T @ wider
+        length = np.sqrt(np.diag(products))
+        if k == 1 or np.linalg.cond(products / np.outer(length, length)) < _CONDITION**2:
             design, orders = wider, [*orders, k]
     return design, orders
 

@@ -22,7 +22,7 @@ from xsim.seeds import generator
 from xsim.toml_files import read_toml, write_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
@@ -233,6 +233,18 @@ def calibrate(
             link = GreyLink.from_pairs(pairs, blur.B_1_map)
         degradation = between(hr.detector, lr.detector, link)
     caveats += [str(item.message) for item in said if issubclass(item.category, XsimWarning)]
+
+    def redrawn(random: np.random.Generator) -> Degradation:
+        return between(hr.redrawn(random), lr.redrawn(random), degradation.link)
+
+    B_1_sd, Sigma_1_sd = _uncertainties(redrawn, seed)
+    return Calibration(hr, lr, degradation, B_1_sd, Sigma_1_sd, hr_frames, tuple(dict.fromkeys(caveats)))
+
+
+def _uncertainties(
+    draw: Callable[[np.random.Generator], Degradation], seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the standard deviations of B_1 and Sigma_1 over repeated measurements."""
     drawn = []
     random = generator(seed, stage="calibration")
     with warnings.catch_warnings():
@@ -240,12 +252,10 @@ def calibrate(
         for _ in range(_DRAWS):
             # In some draws of very noisy edges LR is the sharper one, and there is no such degradation.
             with suppress(InputError):
-                drawn.append(between(hr.redrawn(random), lr.redrawn(random), degradation.link))
+                drawn.append(draw(random))
     if len(drawn) < _DRAWS // 2:
         raise InputError("the two MTFs cannot be told apart within their noise: give longer edges or more of them")
-    B_1_sd = np.std([other.B_1 for other in drawn], axis=0)
-    Sigma_1_sd = np.std([other.Sigma_1_mm2 for other in drawn], axis=0)
-    return Calibration(hr, lr, degradation, B_1_sd, Sigma_1_sd, hr_frames, tuple(dict.fromkeys(caveats)))
+    return np.std([one.B_1 for one in drawn], axis=0), np.std([one.Sigma_1_mm2 for one in drawn], axis=0)
 
 
 def _caveats(one: MeasuredDetector) -> list[str]:
