@@ -81,9 +81,9 @@ def _thinned(image: NDArray[np.float32]) -> tuple[slice, slice]:
 
 
 def _window(change: NDArray[np.float32]) -> tuple[slice, slice]:
-    """Return the window in which most has changed, away from the edges where there is room."""
+    """Return the window in whose structure most has changed; a shift of the grey level alone does not count."""
     size = [min(_WINDOW_PX, side) for side in change.shape]
-    activity = uniform_filter(np.abs(change), size, mode="constant")
+    activity = uniform_filter(change**2, size) - uniform_filter(change, size) ** 2
     centre = np.unravel_index(int(np.argmax(activity)), change.shape)
     starts = [
         int(np.clip(at - length // 2, 0, side - length))
@@ -120,7 +120,7 @@ def _plot_line(
     restored: Restored,
     window: tuple[slice, slice],
 ) -> None:
-    row, columns = (window[0].start + window[0].stop) // 2, window[1]
+    row, columns = window[0].start + int(np.argmax(after[window].std(axis=1))), window[1]
     at = np.arange(columns.start, columns.stop) * restored.pitch_mm
     axes.plot(at, before[row, columns], color="tab:red", linewidth=1.2, label="before")
     axes.plot(at, after[row, columns], color="tab:blue", linewidth=1.2, label="after")
