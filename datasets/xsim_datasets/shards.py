@@ -18,7 +18,7 @@ from xsim_datasets.manifest import Entry, entry_of
 from xsim_datasets.schema import SPLITS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -38,6 +38,14 @@ _TYPES = {
     "source": "uint8",
     "hr_clipped": "uint32",
     "lr_clipped": "uint32",
+}
+_DEFECTS = {
+    "sample": "uint64",
+    "kind": "uint16",
+    "y_px": "float64",
+    "x_px": "float64",
+    "size_mm": "float64",
+    "value": "float64",
 }
 
 
@@ -133,22 +141,38 @@ class Gathered:
     kinds: list[str]
 
 
-def gather(parts: Sequence[Part]) -> Gathered:
-    """Return the table and the defect list of all parts."""
-    designs = sorted({str(name) for part in parts for name in part.columns["design"]})
-    code = {name: number for number, name in enumerate(designs)}
-    table: dict[str, NDArray[Any]] = {}
-    for name in parts[0].columns:
-        values = [part.columns[name] for part in parts]
-        if name == "design":
-            values = [[code[str(item)] for item in column] for column in values]
-        table[name] = np.concatenate([np.array(column, _TYPES.get(name, "float64")) for column in values])
-    labels = [label for part in parts for label in part.labels]
-    kinds = sorted({str(label[1]) for label in labels})
-    defects: dict[str, NDArray[Any]] = {
-        "sample": np.array([label[0] for label in labels], np.uint64),
-        "kind": np.array([kinds.index(str(label[1])) for label in labels], np.uint16),
-    }
-    for column, name in enumerate(("y_px", "x_px", "size_mm", "value"), start=2):
-        defects[name] = np.array([label[column] for label in labels], np.float64)
-    return Gathered(table, defects, designs, kinds)
+class _Names:
+    """Numbers names as they come, and renumbers them alphabetically once all are known."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def codes(self, names: Iterable[str]) -> NDArray[np.uint16]:
+        numbers = self._numbers
+        return np.array([numbers.setdefault(str(name), len(numbers)) for name in names], np.uint16)
+
+    def sorted(self, codes: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], list[str]]:
+        names = sorted(self._numbers)
+        new = np.zeros(len(names), np.uint16)
+        for number, name in enumerate(names):
+            new[self._numbers[name]] = number
+        return (new[codes] if names else codes), names
+
+
+def gather(parts: Iterable[Part]) -> Gathered:
+    """Return the table and the defect list of all parts, which are taken in and let go one by one."""
+    designs, kinds = _Names(), _Names()
+    columns: dict[str, list[NDArray[Any]]] = {}
+    defects: dict[str, list[NDArray[Any]]] = {name: [] for name in _DEFECTS}
+    for part in parts:
+        for name, values in part.columns.items():
+            known = designs.codes(values) if name == "design" else np.array(values, _TYPES.get(name, "float64"))
+            columns.setdefault(name, []).append(known)
+        for name, column in zip(_DEFECTS, zip(*part.labels, strict=True), strict=bool(part.labels)):
+            known = kinds.codes(column) if name == "kind" else np.array(column, _DEFECTS[name])
+            defects[name].append(known)
+    table = {name: np.concatenate(arrays) for name, arrays in columns.items()}
+    found = {name: np.concatenate([np.zeros(0, _DEFECTS[name]), *arrays]) for name, arrays in defects.items()}
+    table["design"], design_names = designs.sorted(table["design"])
+    found["kind"], kind_names = kinds.sorted(found["kind"])
+    return Gathered(table, found, design_names, kind_names)

@@ -23,10 +23,10 @@ from xsim_datasets.executors import Executor, ProcessPool
 from xsim_datasets.folder import Folder, LocalFolder, is_url, open_folder, sync_folder
 from xsim_datasets.manifest import MANIFEST_KEY, Entry, Manifest, entry_of
 from xsim_datasets.schema import FORMAT, SPLITS, encode_group
-from xsim_datasets.shards import PARTS, ShardTask, gather, read_part, write_shard
+from xsim_datasets.shards import PARTS, Part, ShardTask, gather, read_part, write_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from xsim_datasets.sample import Maker, Plan
 
@@ -216,11 +216,8 @@ def _stands(work: Folder, plan: Plan, shard: int) -> bool:
 
 def _seal(work: Folder, plan: Plan, maker: Maker, identity: Mapping[str, Any]) -> None:
     """Gather the parts into the table, write the documents, and the manifest last."""
-    parts = [read_part(work, plan, shard) for shard in range(plan.layout.shards)]
-    whole = [part for part in parts if part is not None]
-    if len(whole) != len(parts):
-        raise EnvironmentFaultError(f"{work.name}: parts vanished while it was made: run again with --resume")
-    gathered = gather(whole)
+    shards: dict[str, Entry] = {}
+    gathered = gather(_parts(work, plan, shards))
     table = gathered.table
     splits = {name: int(np.count_nonzero(table["split"] == code)) for code, name in enumerate(SPLITS)}
     about = {
@@ -241,11 +238,20 @@ def _seal(work: Folder, plan: Plan, maker: Maker, identity: Mapping[str, Any]) -
     }
     for key, data in documents.items():
         work.write(key, data)
-    files: dict[str, Entry] = {key: entry_of(data) for key, data in documents.items()}
-    files |= {plan.layout.key(shard): part.entry for shard, part in enumerate(whole)}
+    files = {**shards, **{key: entry_of(data) for key, data in documents.items()}}
     if isinstance(work, LocalFolder):
         work.sweep()
     work.write(MANIFEST_KEY, Manifest(files).to_bytes())
+
+
+def _parts(work: Folder, plan: Plan, shards: dict[str, Entry]) -> Iterator[Part]:
+    """Yield the parts in order, and note the entries of their shards."""
+    for shard in range(plan.layout.shards):
+        part = read_part(work, plan, shard)
+        if part is None:
+            raise EnvironmentFaultError(f"{work.name}: parts vanished while it was made: run again with --resume")
+        shards[plan.layout.key(shard)] = part.entry
+        yield part
 
 
 def _publish(work: Folder, target: str) -> str:
