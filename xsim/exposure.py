@@ -120,8 +120,13 @@ class Imager:
         s = self.plane.oversampling
         if s == 1:
             return image
-        height, width = self.plane.shape
-        return np.asarray(image.reshape(height, s, width, s).mean(axis=(1, 3), dtype=np.float32))
+        # Whole rows first: a mean over both axes at once takes ten times as long.
+        rows = image.reshape(self.plane.shape[0], s, -1).sum(axis=1)
+        means: NDArray[np.float32] = rows[:, ::s].copy()
+        for column in range(1, s):
+            means += rows[:, column::s]
+        means *= np.float32(1.0 / s**2)
+        return means
 
 
 def fold(spectrum: NDArray[np.complex64], shape: tuple[int, int], oversampling: int) -> NDArray[np.complex64]:
@@ -155,7 +160,7 @@ def fold(spectrum: NDArray[np.complex64], shape: tuple[int, int], oversampling: 
     return folded
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def imager(
     response: DetectorResponse,
     plane: Plane,
