@@ -109,6 +109,9 @@ def wires_figure(found: DuplexWire) -> Figure:
     if np.isfinite(found.isrb_mm):
         dips.axvline(found.isrb_mm, color="C1", label=f"iSRb {found.isrb_mm:.3g} mm")
         dips.legend()
+    ticks = [0.03, 0.05, 0.1, 0.2, 0.4, 0.8]
+    dips.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    dips.set_xticks([], minor=True)
     dips.set(xlabel="wire diameter [mm]", ylabel="dip [%]")
     for axes in (profile, dips):
         axes.grid(alpha=0.3)
