@@ -122,6 +122,19 @@ def test_samples_and_picture_lie_beside_the_result(images, weights, tmp_path, ca
     (entry,) = json.loads(capsys.readouterr().out)["files"]
     assert tifffile.imread(entry["std"]).dtype == np.float32
     assert (tmp_path / "out_picture.png").stat().st_size > 10_000
+    # An existing companion stops the run before it computes, and results are no inputs of a later run.
+    (tmp_path / "out.tif").unlink()
+    assert xsim("zoo", "run", "physics-sde", images / "board0.tif", *words, "--weights", weights["physics-sde"]) == 2
+    assert not (tmp_path / "out.tif").exists()
+
+
+def test_results_and_their_companions_are_no_inputs(images, weights, capsys):
+    words = ("zoo", "run", "physics-sde", images, "--weights", weights["physics-sde"], "--steps", 1, "--json")
+    assert xsim(*words, "--samples", 2, "--picture") == 0
+    assert len(list(images.iterdir())) == 3 * 5
+    assert xsim(*words, "--samples", 2, "--picture") == 0
+    document = capsys.readouterr().out
+    assert document.count('"skipped": true') == 3
 
 
 @pytest.mark.parametrize(

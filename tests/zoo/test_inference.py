@@ -120,3 +120,9 @@ def test_pitch_comes_from_file_option_or_weights(wiener, lr, tmp_path):
 def test_bad_options_are_named(wiener, lr, options, match):
     with pytest.raises(InputError, match=match):
         wiener.restore(lr, **options)
+
+
+def test_saturation_is_said(wiener, lr):
+    grey = np.rint(lr * 90000).clip(0, 65535).astype(np.uint16)
+    assert any("saturated" in note for note in wiener.restore(grey, open_field=90000.0).notes)
+    assert not any("saturated" in note for note in wiener.restore(grey // 2, open_field=45000.0).notes)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["Prepared", "Restored", "prepared", "restore"]
 
 
+_SATURATED = 1e-3
+"""Share of saturated pixels from which on it is said."""
+
+
 @dataclass(frozen=True)
 class Restored:
     """A restored radiograph with its evidence.
@@ -191,6 +195,9 @@ def _scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[str,
     notes: tuple[str, ...] = ()
     if open_field is None:
         notes += (f"open field estimated at grey level {scale.open_field:.6g}",)
+    share = float(np.mean(source.pixels >= source.white)) if source.white is not None else 0.0
+    if share > _SATURATED and settings.polarity == "metal-dark":
+        notes += (f"{share:.1%} of the pixels are saturated: nothing is known there",)
     if settings.polarity == "metal-bright" and settings.white is None:
         notes += (f"metal bright: grey level {scale.white:g} taken as no signal",)
     return scale, notes

@@ -20,6 +20,7 @@ RECORD_SCHEMA = "xsim.zoo.run.file/1"
 """Schema of the JSON twin that lies beside each result."""
 
 _ADDED = "_restored"
+_STD, _PICTURE = "_std", "_picture"
 _GLOB = frozenset("*?[")
 # JPEG would lose what was restored; its results are PNG of the same 8 bits.
 _OTHER_SUFFIX = {"jpeg": ".png"}
@@ -43,9 +44,15 @@ class Job:
         """The JSON twin: every number of the run, beside the result."""
         return self.output.with_name(f"{self.output.name}.json")
 
-    def beside(self, what: str, suffix: str) -> Path:
-        """Return the path of a companion of the result, e.g. ``board_restored_std.tif``."""
-        return self.output.with_name(f"{self.output.stem}_{what}{suffix}")
+    @property
+    def std(self) -> Path:
+        """The map of the samples' standard deviation, floating-point TIFF."""
+        return self.output.with_name(f"{self.output.stem}{_STD}.tif")
+
+    @property
+    def picture(self) -> Path:
+        """The picture of the restoration, PNG."""
+        return self.output.with_name(f"{self.output.stem}{_PICTURE}.png")
 
 
 def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:
@@ -93,8 +100,8 @@ def _is_input(path: Path) -> bool:
     """Whether a file of a folder is an image rather than a result, its companion, or a part of either."""
     if path.name.startswith(".") or not path.is_file():
         return False
-    stem = path.stem
-    owners = [path, *(path.with_name(f"{stem.removesuffix(end)}{path.suffix}") for end in ("_std", "_picture"))]
+    stem = path.stem.removesuffix(_STD).removesuffix(_PICTURE)
+    owners = [path, *(path.with_name(f"{stem}{suffix}") for suffix in SUFFIXES if stem != path.stem)]
     return all(read_record(owner.with_name(f"{owner.name}.json")) is None for owner in owners)
 
 

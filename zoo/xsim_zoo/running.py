@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xsim._version import __version__
-from xsim.errors import EnvironmentFaultError, XsimError
+from xsim.errors import EnvironmentFaultError, InputError, XsimError
 from xsim_datasets.images import publish, read_image, write_image
 from xsim_zoo.inference import Restored, restore
 from xsim_zoo.jobs import RECORD_SCHEMA, Job, read_record
@@ -158,6 +158,7 @@ def _restore_file(
     picture: bool,
 ) -> dict[str, Any]:
     began = time.perf_counter()
+    _check_free(job, settings, force=force, picture=picture)
     source = read_image(job.input, pages=True)
     result = restore(restorer, source, settings, on_tile=reporter.tile)
     restored, clipped = result.radiograph()
@@ -167,11 +168,11 @@ def _restore_file(
     write_image(job.output, restored, force=force, stamp=stamp)
     entry = _entry(job, result, clipped)
     if result.std is not None:
-        entry["std"] = str(write_image(job.beside("std", ".tif"), result.std_radiograph(), force=force, stamp=stamp))
+        entry["std"] = str(write_image(job.std, result.std_radiograph(), force=force, stamp=stamp))
     if picture:
         from xsim_zoo.picture import draw  # noqa: PLC0415  (matplotlib is slow to import)
 
-        entry["picture"] = str(draw(job.beside("picture", ".png"), result, title=job.input.name, force=force))
+        entry["picture"] = str(draw(job.picture, result, title=job.input.name, force=force))
     entry["seconds"] = round(time.perf_counter() - began, 3)
     record = {
         "schema": RECORD_SCHEMA,
@@ -185,6 +186,14 @@ def _restore_file(
     # The twin says that all of it is finished, so it comes last; one of an earlier run may be replaced.
     publish(job.record, lambda part: _write(part, text), force=force or read_record(job.record) is not None)
     return entry
+
+
+def _check_free(job: Job, settings: RunSettings, *, force: bool, picture: bool) -> None:
+    """Refuse results that exist before anything is computed."""
+    wanted = [job.output, *([job.std] if settings.samples else []), *([job.picture] if picture else [])]
+    for path in wanted:
+        if path.exists() and not force:
+            raise InputError(f"{path}: exists already: give another output or --force")
 
 
 def _write(path: Path, text: str) -> None:
