@@ -20,7 +20,8 @@ from xsim_zoo.optimising import DivergedError, Optimising, learning_rate
 from xsim_zoo.pairs import Order
 from xsim_zoo.run_folder import RunFolder
 from xsim_zoo.settings import TrainSettings, settings_from
-from xsim_zoo.training import train
+from xsim_zoo.training import measure_physics, train
+from xsim_zoo.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,7 @@ def dies_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", xsim_zoo.names())
 def test_every_restorer_trains_and_loads(name: str, pairs: MemoryPairs, tmp_path: Path) -> None:
-    result = go(name, pairs, tmp_path / "run")
+    result = go(name, pairs, tmp_path / "run", SHORT.model_copy(update={"steps": 2}))
     assert np.isfinite(result.best.psnr_dB)
     restorer = xsim_zoo.load(name, tmp_path / "run", device="cpu")
     restored = restorer.restore_array(pairs.lr[-1])
@@ -250,3 +251,30 @@ def test_the_learning_rate_rises_then_falls() -> None:
     assert rates[-1] == pytest.approx(1e-4)
     assert rates[:9] == sorted(rates[:9])
     assert rates[12:] == sorted(rates[12:], reverse=True)
+
+
+def test_a_run_shows_what_it_learns(pairs: MemoryPairs, tmp_path: Path) -> None:
+    go("physics-sde", pairs, tmp_path / "run", SHORT.model_copy(update={"tensorboard": True}))
+    records = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    validations = [record for record in records if "validation_psnr_dB" in record]
+    assert [record["step"] for record in validations] == [3, 6]
+    assert all(0 < record["validation_sharpness"] < 3 and record["validation_chi2"] > 0 for record in validations)
+    assert {"loss", "lr", "gradient", "seconds", "waited"} <= records[0].keys()
+    image = pytest.importorskip("PIL.Image")
+    with image.open(tmp_path / "run" / "pictures" / "step-00000006.png") as picture:
+        assert picture.size == (3 * pairs.shape[1], pairs.shape[0])
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+
+
+def test_perfect_answers_have_the_sharpness_of_hr_and_the_noise_of_lr(
+    make_pairs: Callable[..., MemoryPairs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = make_pairs(count=3, held_out=2)
+    hr, lr = (torch.from_numpy(images) for images in pairs.read_batch([0, 1, 2]))
+    restorer = xsim_zoo.build("wiener", measure_physics(pairs))
+    answers = iter(pairs.hr)
+    monkeypatch.setattr(type(restorer), "restore_array", lambda self, y: next(answers))
+    found = validate([restorer] * 3, hr, lr)
+    assert found.scores.ssim == pytest.approx(1.0)
+    assert found.sharpness == pytest.approx(1.0)
+    assert found.chi2 == pytest.approx(1.0, abs=0.15)

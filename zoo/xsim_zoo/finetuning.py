@@ -15,7 +15,7 @@ from xsim_zoo.run_folder import RunFolder
 from xsim_zoo.settings import TrainSettings
 from xsim_zoo.trainer import Trainer
 from xsim_zoo.training import measure_physics, run_in_folder, start_accelerator
-from xsim_zoo.validation import Scores, score
+from xsim_zoo.validation import Scores, validate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +124,7 @@ def finetune(
 def _score_before(restorer: LearnedRestorer, pairs: PairSource, settings: TrainSettings) -> Scores:
     """Return the scores of the weights as they are, with the physics that they were trained for."""
     held_out = check_split(pairs, "validation")[: settings.validate_images]
-    return score([restorer] * len(held_out), *read_pairs(pairs, held_out))
+    return validate([restorer] * len(held_out), *read_pairs(pairs, held_out)).scores
 
 
 def _measured(restorer: LearnedRestorer, pairs: PairSource) -> Degradation:

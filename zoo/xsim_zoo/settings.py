@@ -57,6 +57,8 @@ class TrainSettings(BaseModel):
     """Validations without a gain after which training ends; None trains to the last step."""
     save_every: Positive = 250
     """Steps between states to resume from."""
+    tensorboard: bool = False
+    """Write the log for TensorBoard too."""
     spectrum_images: Positive = 64
     """Largest number of training images that S(f) is measured on."""
     prediction: Literal["x0", "eps", "v"] | None = None

@@ -6,7 +6,6 @@ and resumed walks the very same path on the CPU, and P processes with a batch of
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,9 @@ from xsim_zoo.pairs import Order, Prefetch, check_split, read_pairs
 from xsim_zoo.physics import Physics
 from xsim_zoo.progress import Progress
 from xsim_zoo.restorer import LearnedRestorer, Restorer
+from xsim_zoo.run_log import RunLog
 from xsim_zoo.signals import Interruption
-from xsim_zoo.validation import Scores, score, score_lr
+from xsim_zoo.validation import Scores, Validation, score_lr, validate
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -143,18 +143,18 @@ class Trainer:
         with (
             Interruption() as interruption,
             Prefetch(self._read, iter(range(start, settings.steps))) as next_pairs,
-            self.folder.log.open("a", encoding="utf-8") as log,
+            RunLog(self.folder, active=self.accelerator.is_main_process, tensorboard=settings.tensorboard) as log,
         ):
             while done < settings.steps and not self._stands_still():
                 record = self._step(optimising, done, next_pairs)
                 done += 1
-                _write_line(log, record)
+                log.write(done, record)
                 progress.step(done, f"loss {record['loss']:.4f}  {self._best_text()}")
                 last = done == settings.steps
                 if done % settings.validate_every == 0 or last:
-                    scores = self._keep_if_best(optimising.average, done)
-                    _write_line(log, {"step": done, **{f"validation_{k}": v for k, v in asdict(scores).items()}})
-                    progress.say(f"step {done}: validation PSNR {scores.psnr_dB:.2f} dB, SSIM {scores.ssim:.4f}")
+                    progress.say(
+                        f"step {done}: {self._report(log, self._keep_if_best(optimising.average, done), done)}"
+                    )
                 if done % settings.save_every == 0 or last or interruption.wanted:
                     self._save_state(optimising, done)
                 if interruption.wanted and not last:
@@ -162,6 +162,17 @@ class Trainer:
                     interruption.leave()
         progress.close()
         return done
+
+    def _report(self, log: RunLog, validation: Validation, done: int) -> str:
+        """Log a validation and its picture (LR, restored, HR), and return it in words."""
+        scores = asdict(validation.scores) | {"sharpness": validation.sharpness, "chi2": validation.chi2}
+        log.write(done, {f"validation_{name}": value for name, value in scores.items()})
+        hr, lr = self.held_out_pairs
+        log.picture(done, [lr[0].numpy(), validation.first, hr[0].numpy()])
+        return (
+            f"validation PSNR {scores['psnr_dB']:.2f} dB, SSIM {scores['ssim']:.4f}, "
+            f"detail {100 * validation.sharpness:.0f} % of HR, chi2 {validation.chi2:.2f}"
+        )
 
     def _stands_still(self) -> bool:
         return self.settings.patience is not None and self._since_best >= self.settings.patience
@@ -172,7 +183,7 @@ class Trainer:
         hr, lr = next_pairs()
         waited = time.monotonic() - began
         record = optimising.step(step, self._batch(step, hr, lr), lambda: f"samples {self._indices(step)}")
-        return {"step": step + 1, **asdict(record), "seconds": time.monotonic() - began, "waited": waited}
+        return {**asdict(record), "seconds": time.monotonic() - began, "waited": waited}
 
     def _read(self, step: int) -> tuple[Tensor, Tensor]:
         return read_pairs(self.pairs, self._indices(step))
@@ -209,17 +220,17 @@ class Trainer:
             self._operators[setup] = self.restorer.adapt(physics.operator(grid.padded, device=self.device))
         return self._operators[setup]
 
-    def _keep_if_best(self, restorer: Restorer, done: int) -> Scores:
+    def _keep_if_best(self, restorer: Restorer, done: int) -> Validation:
         """Validate, each pair with the physics of its own set-up, and keep the weights if none were better."""
         spectrum = restorer.physics.spectrum
         of_setup = [restorer.with_physics(Physics(setup, spectrum)) for setup in self.pairs.setups]
         restorers = [of_setup[self.pairs.setup_of(index)] for index in self.held_out]
-        scores = score(restorers, *self.held_out_pairs)
+        validation = validate(restorers, *self.held_out_pairs)
         self._since_best += 1
-        if self.best is None or scores.psnr_dB > self.best.psnr_dB:
-            self.best, self._since_best = scores, 0
+        if self.best is None or validation.scores.psnr_dB > self.best.psnr_dB:
+            self.best, self._since_best = validation.scores, 0
             self.save_weights(restorer, done)
-        return scores
+        return validation
 
     def save_weights(self, restorer: Restorer, steps: int) -> None:
         """Write a restorer's weights and their card, with the best scores so far, as the run's outcome."""
@@ -258,8 +269,3 @@ class Trainer:
 
     def _best_text(self) -> str:
         return "" if self.best is None else f"best {self.best.psnr_dB:.2f} dB"
-
-
-def _write_line(log: Any, record: dict[str, Any]) -> None:
-    log.write(json.dumps(record) + "\n")
-    log.flush()
