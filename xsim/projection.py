@@ -7,6 +7,7 @@ one screen to another.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -40,11 +41,8 @@ class Beam(NamedTuple):
     variance: NDArray[np.float32]
 
 
-_RULES: dict[tuple[object, ...], tuple[tuple[DetectorResponse, ...], Rule]] = {}
-
-
 def rule_for(materials: Sequence[str], responses: Sequence[DetectorResponse], method: Method = "exact") -> Rule:
-    """Return the energy quadrature for these materials and screens, from a cache.
+    """Return the energy quadrature for these materials and screens; the latest ones are kept.
 
     Raises
     ------
@@ -53,12 +51,14 @@ def rule_for(materials: Sequence[str], responses: Sequence[DetectorResponse], me
     """
     if method not in get_args(Method):
         raise UnknownNameError("projection method", method, get_args(Method))
-    # Responses hold arrays and are told apart by identity; the cache keeps them alive, so that an id is never reused.
-    key = (tuple(materials), tuple(id(response) for response in responses), method)
-    if key not in _RULES:
-        rule = exact_rule(materials, responses)
-        _RULES[key] = tuple(responses), fast_rule(rule) if method == "fast" else rule
-    return _RULES[key][1]
+    return _rule(tuple(materials), tuple(responses), method)
+
+
+# Every random board has a list of materials of its own: the cache is for batches that share one.
+@lru_cache(maxsize=64)
+def _rule(materials: tuple[str, ...], responses: tuple[DetectorResponse, ...], method: Method) -> Rule:
+    rule = exact_rule(materials, responses)
+    return fast_rule(rule) if method == "fast" else rule
 
 
 def project(phantom: Phantom, responses: Sequence[DetectorResponse], *, method: Method = "exact") -> tuple[Beam, ...]:

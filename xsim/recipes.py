@@ -12,6 +12,7 @@ from xsim.detector import Detector, DetectorResponse, Screen, Sensor
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.geometry import Geometry
 from xsim.link import GreyLink
+from xsim.measured import KERMA_RANGE_UGY
 from xsim.noise_models import NoiseModel
 from xsim.projection import Method
 from xsim.scatter import Scatter
@@ -85,7 +86,7 @@ class PairSetup:
                 f"the detectors' pitches differ, {self.hr.sensor.pitch_mm:g} and {self.lr.sensor.pitch_mm:g} mm: "
                 "a pair needs one pitch"
             )
-        check_range("air kerma", self.kerma_uGy, 1e-6, 1e9, "uGy")
+        check_range("air kerma", self.kerma_uGy, *KERMA_RANGE_UGY, "uGy")
         for name, frames in (("HR", self.hr_frames), ("LR", self.lr_frames)):
             check_range(f"number of {name} frames", frames, 1, 1_000_000)
         for shift in self.registration_px:

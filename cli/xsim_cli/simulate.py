@@ -27,35 +27,35 @@ def simulate(
     size: Annotated[int, typer.Option(help="Side of a random board's images [pixels].")] = 512,
     clean: Annotated[bool, typer.Option("--clean", help="Write the images without noise as well.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="16 energies instead of the whole spectrum.")] = False,
-    noise: Annotated[str, typer.Option(help="filtered, layered, or white-then-blurred (for comparison).")] = "filtered",
+    noise: Annotated[str | None, typer.Option(help="filtered, layered or, to compare, white-then-blurred.")] = None,
     kerma_uGy: Annotated[float | None, typer.Option("--kerma-uGy", help="Air kerma of a frame [uGy].")] = None,
     hr_frames: Annotated[int | None, typer.Option(help="Frames averaged into the HR image.")] = None,
     lr_frames: Annotated[int | None, typer.Option(help="Frames averaged into the LR image.")] = None,
-    source_detector_mm: Annotated[float, typer.Option(help="Distance from the focal spot to the screen [mm].")] = 600.0,
-    source_object_mm: Annotated[
-        float | None, typer.Option(help="... to the object [mm]; contact if not given.")
-    ] = None,
-    focal_spot_mm: Annotated[float, typer.Option(help="Focal spot [mm].")] = 0.0,
-    scatter: Annotated[float, typer.Option(help="Scatter-to-primary ratio per mean free path.")] = 0.0,
-    glare: Annotated[float, typer.Option(help="Share of the light that the detector spreads widely.")] = 0.0,
-    shift_px: Annotated[tuple[float, float], typer.Option(help="Shift of LR against HR, dy dx [pixels].")] = (0.0, 0.0),
+    source_detector_mm: Annotated[float | None, typer.Option(help="From the focal spot to the screen [mm].")] = None,
+    source_object_mm: Annotated[float | None, typer.Option(help="From the focal spot to the object [mm].")] = None,
+    focal_spot_mm: Annotated[float | None, typer.Option(help="Focal spot [mm].")] = None,
+    scatter: Annotated[float | None, typer.Option(help="Scatter-to-primary ratio per mean free path.")] = None,
+    glare: Annotated[float | None, typer.Option(help="Share of the light that the detector spreads widely.")] = None,
+    shift_px: Annotated[tuple[float, float] | None, typer.Option(help="Shift of LR to HR, dy dx [pixels].")] = None,
     open_field: Annotated[int, typer.Option(help="Grey level of the open field in the TIFFs.")] = 50_000,
     force: ForceOption = False,
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Image a board with both screens and write the pair as a folder."""
-    from xsim.geometry import Geometry
     from xsim.pair import simulate_pair
-    from xsim.scatter import Scatter
     from xsim_datasets.pair_folder import check_pair_folder, write_pair
 
     check_pair_folder(out, force=force)
     changes: dict[str, Any] = {
-        "geometry": Geometry(source_detector_mm, source_object_mm, focal_spot_mm),
-        "scatter": Scatter(scatter, glare=glare),
+        "geometry": {
+            "source_detector_mm": source_detector_mm,
+            "source_object_mm": source_object_mm,
+            "focal_spot_mm": focal_spot_mm,
+        },
+        "scatter": {"ratio_per_depth": scatter, "glare": glare},
         "registration_px": shift_px,
-        "method": "fast" if fast else "exact",
+        "method": "fast" if fast else None,
         "noise": noise,
         "kerma_uGy": kerma_uGy,
         "hr_frames": hr_frames,
@@ -72,14 +72,19 @@ def simulate(
 
 
 def _setup(recipe: str, seed: int, changes: dict[str, Any]) -> PairSetup:
-    """Return a recipe's set-up with what the command line changes."""
+    """Return a recipe's set-up with what the command line changes; None leaves the recipe's value."""
     from dataclasses import replace
 
     from xsim_datasets.recipe import load_recipe
     from xsim_datasets.setups import setup_of
 
-    setup = setup_of(load_recipe(recipe).imaging.drawn(seed, 0))
-    return replace(setup, **{name: value for name, value in changes.items() if value is not None})
+    def changed(part: Any, values: dict[str, Any]) -> Any:
+        given = {name: value for name, value in values.items() if value is not None}
+        nested = {name: changed(getattr(part, name), value) for name, value in given.items() if isinstance(value, dict)}
+        return replace(part, **{**given, **nested})
+
+    setup: PairSetup = changed(setup_of(load_recipe(recipe).imaging.drawn(seed, 0)), changes)
+    return setup
 
 
 def _phantom(path: Path | None, seed: int, size: int, setup: PairSetup) -> Any:

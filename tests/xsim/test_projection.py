@@ -46,6 +46,16 @@ THIN: Any = Weighing(1.8)
 THICK: Any = Weighing(0.6)
 
 
+class OneEnergy:
+    """A stand-in that sees a single energy."""
+
+    def __init__(self) -> None:
+        self.spectrum = SimpleNamespace(energy_keV=np.array([40.0]), fluence_per_mm2_uGy=np.array([3.0]))
+
+    def energy_response(self, energy_keV: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return np.full(1, 1 / 3), np.full(1, 1 / 3)
+
+
 def phantom(materials: tuple[str, ...], thickness: NDArray[np.floating], pixel_mm: float = 0.024) -> Phantom:
     return Phantom(materials, thickness.astype(np.float32), pixel_mm)
 
@@ -78,10 +88,7 @@ def test_agrees_with_the_loop_over_energies() -> None:
 
 def test_one_material_follows_beer_and_lambert_for_each_energy() -> None:
     # With a single bin there is no hardening: thicknesses add, transmissions multiply.
-    one: Any = SimpleNamespace(
-        spectrum=SimpleNamespace(energy_keV=np.array([40.0]), fluence_per_mm2_uGy=np.array([3.0])),
-        energy_response=lambda energy: (np.full(1, 1 / 3), np.full(1, 1 / 3)),
-    )
+    one: Any = OneEnergy()
     grey = project(phantom(("Cu",), np.array([[[0.1, 0.2, 0.3]]])), [one])[0].grey[0]
     np.testing.assert_allclose(grey[1], grey[0] ** 2, rtol=1e-6)
     np.testing.assert_allclose(grey[2], grey[0] * grey[1], rtol=1e-6)
