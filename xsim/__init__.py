@@ -24,9 +24,11 @@ _LAZY = {
 }
 _MODULES = frozenset(
     {
+        "acquisition",
         "degradation",
         "detector",
         "errors",
+        "geometry",
         "grids",
         "link",
         "materials",
@@ -35,6 +37,7 @@ _MODULES = frozenset(
         "phantoms",
         "projection",
         "recipes",
+        "scatter",
         "screen",
         "seeds",
         "spectrum",
