@@ -14,12 +14,13 @@ import numpy as np
 from PIL import Image
 
 from xsim.phantoms import Phantom, random_board
+from xsim.phantoms.gerber import GerberBoard
 from xsim.phantoms.preview import attenuation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-COLUMNS, SHRINK, GAP = 6, 3, 4
+COLUMNS, SHRINK, GAP = 6, 4, 4
 SEEDS = tuple(range(100, 124))
 # Upper left corners of windows of 20.5 mm [mm]: the FPGA twice, memories, radio, connectors, power.
 WINDOWS = ((100.0, 32.0), (115.0, 45.0), (98.0, 17.0), (160.0, 40.0), (30.0, 20.0), (60.0, 80.0))
@@ -52,8 +53,6 @@ def main() -> None:
     arguments = parser.parse_args()
     pictures = [thumbnail(random_board(seed)) for seed in SEEDS]
     if arguments.limesdr:
-        from xsim.phantoms.gerber import GerberBoard
-
         board = GerberBoard.load(arguments.limesdr)
         pictures += [thumbnail(board.window(x, y)) for x, y in WINDOWS]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)

@@ -165,8 +165,8 @@ def draw_layout(seed: int, view: View, recipe: BoardRecipe) -> Layout:
     place_parts(layout, rng, anchors=anchors, small=_scaled(rng, recipe.small, area))
     links = join_nets(layout, rng, power_share=0.08)
     fan_out(layout, rng)
-    buses = _scaled(rng, (0, 4), area)
-    lay_bundles(layout, rng, buses=buses, pairs=_scaled(rng, (0, 4), area), serpentines=_scaled(rng, (0, 3), area))
+    buses = _scaled(rng, (1, 6), area)
+    lay_bundles(layout, rng, buses=buses, pairs=_scaled(rng, (0, 6), area), serpentines=_scaled(rng, (0, 3), area))
     router = Router(layout)
     links.sort(key=lambda link: math.dist((link[0].x, link[0].y), (link[1].x, link[1].y)) if link[1] else 15.0)
     for one, two in links:
