@@ -131,9 +131,9 @@ def comparison_figure(image: NDArray[Any], reference: NDArray[Any], found: Compa
     reach = max(float(np.quantile(np.abs(error), 0.995)), 1e-12)
     figure.colorbar(difference.imshow(error, cmap="RdBu_r", vmin=-reach, vmax=reach), ax=difference, shrink=0.8)
     psnr = "identical" if found.identical else f"PSNR {found.psnr_dB:.2f} dB"
-    difference.set_title(f"difference: {psnr}, RMSE {found.rmse:.3g}")
+    difference.set_title(f"difference\n{psnr}, RMSE {found.rmse:.4g}")
     figure.colorbar(likeness.imshow(found.ssim_map, cmap="magma", vmin=0, vmax=1), ax=likeness, shrink=0.8)
-    likeness.set_title(f"SSIM {found.ssim:.4f} (range {found.data_range:g})")
+    likeness.set_title(f"SSIM {found.ssim:.4f}\nfor a data range of {found.data_range:g}")
     return figure
 
 

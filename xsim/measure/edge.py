@@ -33,6 +33,8 @@ ROI = tuple[int, int, int, int]
 
 # Below 32 pixels a side there is neither a plateau nor one full phase of the pixel grid.
 _SMALLEST_PX = 32
+# An MTF whose noise exceeds this is hardly one.
+_NOISY = 0.1
 # Steeper edges than this sample the phases of the pixel grid too unevenly to be binned blindly.
 _STEEPEST_DEG = 20.0
 
@@ -159,6 +161,8 @@ def edge_mtf(
     )
     frequency = _frequencies(frequency_lp_mm, pitch_mm)
     mtf, noise = spread.transfer(frequency * pitch_mm, smooth_tails=smooth_tails)
+    if noise.max() > _NOISY:
+        caveats += (f"noise of {noise.max():.2f} in the MTF: average frames, or take a longer edge or more contrast",)
     return EdgeMTF(frequency, mtf, noise, line.angle_deg, pitch_mm, (spread,), (*caveats, *spread.warnings))
 
 

@@ -23,6 +23,8 @@ _BLOCK = 8
 # A bad pixel differs from the median along its row and its column by this share of the image's range, and this noise.
 _BAD_SHARE = 0.3
 _BAD_SIGMAS = 8.0
+# What noise alone does to a statistic, times this, is not taken for structure.
+_NOISE_SIGMAS = 6.0
 # Share of the step that a uniform slope across the whole profile would make: doubtful, and no plateaus at all.
 _SLOPE_WARNED = 0.02
 _SLOPE_REFUSED = 0.5
@@ -42,7 +44,8 @@ def check_bad_pixels(pixels: NDArray[np.float64]) -> None:
     span = float(np.subtract(*np.quantile(pixels, (0.99, 0.01))))
     for size in ((1, 5), (5, 1)):
         difference = np.abs(pixels - ndimage.median_filter(pixels, size=size, mode="nearest"))
-        noise = 1.4826 * float(np.median(difference))
+        # The tenth largest differences: many are 0, where the pixel is the median of its neighbours itself.
+        noise = float(np.quantile(difference, 0.9))
         off |= difference > max(_BAD_SHARE * span, _BAD_SIGMAS * noise)
     if off.any():
         y, x = np.argwhere(off)[0]
@@ -52,6 +55,7 @@ def check_bad_pixels(pixels: NDArray[np.float64]) -> None:
 def check_edge(
     esf: NDArray[np.float64],
     distance_px: NDArray[np.float64],
+    noise_esf: NDArray[np.float64],
     residual: NDArray[np.float64],
     inside: NDArray[np.bool_],
     *,
@@ -64,6 +68,8 @@ def check_edge(
     ----------
     esf, distance_px : (n,) arrays
         The edge profile and the distances [px] of its bins.
+    noise_esf : (m, n) array
+        Profiles that noise alone gives.
     residual, inside : (H, W) arrays
         The image less its edge, and which of its pixels the profile covers.
     step, noise : float
@@ -74,8 +80,7 @@ def check_edge(
     InputError
         Naming what is there instead.
     """
-    bin_noise = noise / np.sqrt(max(1.0, inside.sum() / esf.size))
-    _check_single(esf, distance_px, float(bin_noise))
+    _check_single(esf, distance_px, noise_esf)
     bad = _bad_lines(residual, inside, step)
     _check_straight(residual, inside & ~bad, step)
     if bad.any():
@@ -85,10 +90,10 @@ def check_edge(
             f"no edge: a step of {step:.3g} in noise of {noise:.3g} grey levels: average more frames or give the "
             "--roi of an edge with contrast"
         )
-    return _check_plateaus(esf, step, float(bin_noise))
+    return _check_plateaus(esf, step, noise_esf)
 
 
-def _check_single(esf: NDArray[np.float64], distance_px: NDArray[np.float64], bin_noise: float) -> None:
+def _check_single(esf: NDArray[np.float64], distance_px: NDArray[np.float64], noise_esf: NDArray[np.float64]) -> None:
     """Refuse a profile that steps again away from its edge.
 
     The changes of a blurred edge only fall with the distance, however long its tails; a second step rises again.
@@ -96,10 +101,13 @@ def _check_single(esf: NDArray[np.float64], distance_px: NDArray[np.float64], bi
     per_px = 1.0 / float(distance_px[1] - distance_px[0])
     span, width = int(_SPAN_PX * per_px), int(2 * per_px)
     smooth = ndimage.uniform_filter1d(esf, width, mode="nearest")
+    blank = ndimage.uniform_filter1d(noise_esf, width, axis=1, mode="nearest")
+    # At the very ends there is nothing to average over.
+    smooth, blank, distance_px = smooth[width:-width], blank[:, width:-width], distance_px[width:-width]
     change = np.abs(smooth[span:] - smooth[:-span])
     centre = (distance_px[span:] + distance_px[:-span]) / 2
     largest = float(change.max())
-    noise = 6.0 * bin_noise * np.sqrt(2.0 / width)
+    noise = _NOISE_SIGMAS * float(np.sqrt(np.mean(np.square(blank[:, span:] - blank[:, :-span]))))
     if largest <= noise:
         return
     outer = max(2, esf.size // 10)
@@ -132,7 +140,7 @@ def _bad_lines(residual: NDArray[np.float64], inside: NDArray[np.bool_], step: f
             continue
         lines = np.nanmedian(np.take(seen, whole, axis=1 - axis), axis=axis)
         off = np.abs(lines - ndimage.median_filter(lines, size=5, mode="nearest"))
-        limit = max(0.01 * step, _BAD_SIGMAS * 1.4826 * float(np.median(off)))
+        limit = max(0.01 * step, _BAD_SIGMAS * float(np.quantile(off, 0.9)))
         lost = whole[off > limit]
         bad[:, lost] |= axis == 0
         bad[lost, :] |= axis == 1
@@ -156,14 +164,10 @@ def _check_straight(residual: NDArray[np.float64], inside: NDArray[np.bool_], st
         )
 
 
-def _check_plateaus(esf: NDArray[np.float64], step: float, bin_noise: float) -> tuple[str, ...]:
+def _check_plateaus(esf: NDArray[np.float64], step: float, noise_esf: NDArray[np.float64]) -> tuple[str, ...]:
     """Refuse a profile that still changes at its ends, where the MTF's zero would be anybody's guess."""
-    outer = max(4, esf.size // 10)
-    half = outer // 2
-    # Between the means of a plateau's two halves lies half a plateau; a shading spans all of the profile.
-    scale = esf.size / (outer - half)
-    noise = 4.0 * bin_noise * np.sqrt(2.0 / half) * scale
-    shading = scale * max(abs(float(end[:half].mean() - end[-half:].mean())) for end in (esf[:outer], esf[-outer:]))
+    shading = float(_end_slopes(esf[None]).max())
+    noise = _NOISE_SIGMAS * float(np.sqrt(np.mean(np.square(_end_slopes(noise_esf)))))
     if shading > max(_SLOPE_REFUSED * step, noise):
         raise InputError(
             "no plateaus: the grey values still change at the ends of the profile: take a wider region or correct the "
@@ -173,3 +177,14 @@ def _check_plateaus(esf: NDArray[np.float64], step: float, bin_noise: float) -> 
         text = f"plateaus slope: shading of {100 * shading / step:.0f} % of the step across the profile, by which the "
         return (text + "MTF may read low: correct the flat field or take a wider region",)
     return ()
+
+
+def _end_slopes(profiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the slopes of both ends would add up to across the whole of each profile, shape (2, m)."""
+    size = profiles.shape[1]
+    outer = max(4, size // 10)
+    half = outer // 2
+    ends = (profiles[:, :outer], profiles[:, -outer:])
+    # Between the means of a plateau's two halves lies half a plateau; a shading spans all of the profile.
+    scale = size / (outer - half)
+    return np.stack([scale * np.abs(end[:, :half].mean(axis=1) - end[:, -half:].mean(axis=1)) for end in ends])

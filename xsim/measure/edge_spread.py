@@ -19,8 +19,8 @@ __all__ = ["EdgeSpread", "edge_spread"]
 
 # Realisations of the noise per edge: modulations of the residual image along the edge, cosine and sine of each;
 # fewer on short edges, where they would reach frequencies at which coloured noise differs.
-_MODULATIONS = 12
-_ROWS_PER_MODULATION = 24
+_MODULATIONS = 6
+_ROWS_PER_MODULATION = 40
 # A tail's smoothing half width grows by this share of the distance from the core.
 _TAIL_GROWTH = 0.25
 # Smoothing is dropped if it moves the transfer by more than this many times the noise of that movement.
@@ -151,8 +151,8 @@ def edge_spread(
     residual = np.zeros(shape)
     residual[inside] = upright[inside] - np.interp(distance[inside], centres, esf)
     dark, bright, noise = _plateaus(esf, residual, distance, (left, right))
-    caveats = check_edge(esf, centres, residual, inside, step=abs(bright - dark), noise=noise)
     noise_esf = _noise_profiles(residual, inside, bins)
+    caveats = check_edge(esf, centres, noise_esf, residual, inside, step=abs(bright - dark), noise=noise)
     if dark > bright:
         dark, bright = bright, dark
         centres, esf, noise_esf = -centres[::-1], esf[::-1], noise_esf[:, ::-1]
