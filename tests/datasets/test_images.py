@@ -234,3 +234,10 @@ def test_metal_bright_is_the_inverted_image():
     b = scale_of(bright, 65535.0, polarity="metal-bright")
     np.testing.assert_allclose(a.linear(dark), b.linear(bright), atol=1e-6)
     assert b.open_field == pytest.approx(65535 - a.open_field)
+
+
+def test_simulated_images_say_their_open_field(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", board(), description="xsim lr, open field 50000, pitch 0.048 mm")
+    tifffile.imwrite(tmp_path / "b.tif", board(), description="open field 50000")
+    assert read_image(tmp_path / "a.tif").open_field == 50000
+    assert read_image(tmp_path / "b.tif").open_field is None

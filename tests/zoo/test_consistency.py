@@ -15,6 +15,7 @@ from xsim_zoo.link_refit import refitted
 from xsim_zoo.padding import PaddedGrid
 from xsim_zoo.physics import Physics
 from xsim_zoo.process import fft
+from xsim_zoo.verdict import merged
 from xsim_zoo.wiener import Wiener
 
 SHAPE = (192, 200)
@@ -119,3 +120,20 @@ def test_numbers_of_the_report(scenes, restorer):
     assert len(report["band_lp_mm"]) == len(report["chi2"]) == 5
     assert found.map.shape == (24, 25)
     assert 0 <= report["power_beyond"] < 0.2
+
+
+def test_parts_of_a_large_image_are_judged_like_the_whole(restorer):
+    y = degrade(gaussian_filter(board(8, (400, 400)), 0.7), restorer.physics, 8)
+    changed = restorer.restore_array(y).copy()
+    changed[200:208, 296:304] *= 0.8
+    parts = []
+    for start in (0, 96):
+        cuts = ((False, False), (start > 0, start == 0))
+        columns = np.s_[:, start : start + 304]
+        parts.append(((0, start), check(y[columns], changed[columns], restorer, cuts=cuts)))
+    whole, joined = check(y, changed, restorer), merged(parts, (400, 400))
+    assert joined.map.shape == whole.map.shape == (50, 50)
+    for one, other in zip(joined.suspects, whole.suspects, strict=True):
+        assert np.hypot(one.y - other.y, one.x - other.x) < 12
+        assert one.chi2 == pytest.approx(other.chi2, rel=0.4)
+    np.testing.assert_allclose(joined.chi2[2:], whole.chi2[2:], rtol=0.15)

@@ -52,6 +52,11 @@ class Block:
         """Row and column of the first pixel."""
         return int(self.rows.start), int(self.columns.start)
 
+    def cuts(self, shape: tuple[int, ...]) -> tuple[tuple[bool, bool], tuple[bool, bool]]:
+        """Return which sides, (top, bottom) and (left, right), are cuts through an image of this shape."""
+        rows, columns = self.rows, self.columns
+        return (rows.start > 0, rows.stop < shape[0]), (columns.start > 0, columns.stop < shape[1])
+
 
 def blocks(shape: tuple[int, ...], block_px: int = BLOCK_PX, margin_px: int = MARGIN_PX) -> list[Block]:
     """Cut an image into equal blocks that overlap by two margins at least; one where it is small enough.

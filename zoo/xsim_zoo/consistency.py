@@ -37,6 +37,8 @@ BAND_EDGES_LP_MM = (0.3, 1.0, 2.0, 4.0, 6.0)
 _REFIT_BELOW_LP_MM = 2.0
 _BORDER_PX = 24
 """What lies beyond the edge blurs into this border; it is not judged [px]."""
+_CUT_BORDER_PX = 96
+"""Where a block was cut from a larger image its neighbour judges what lies in this border [px]."""
 _LEAST_GREY = 0.02
 """Below this grey level noise no longer falls: read noise and scatter remain."""
 _LINK_TOLERANCE = 0.08
@@ -48,7 +50,17 @@ _LOCAL_LIMITS = (3.0, 3.0, 7.0, 12.0, 4.0)
 bands have few degrees of freedom, and at 4 to 6 lp/mm estimates leave some of the sharpest edges unexplained."""
 
 
-def check(y: NDArray[np.float32], x: NDArray[np.float32], restorer: Restorer) -> Consistency:
+Cuts = tuple[tuple[bool, bool], tuple[bool, bool]]
+Region = tuple[slice, slice]
+
+
+def check(
+    y: NDArray[np.float32],
+    x: NDArray[np.float32],
+    restorer: Restorer,
+    *,
+    cuts: Cuts = ((False, False), (False, False)),
+) -> Consistency:
     """Check a restored image against its measurement.
 
     Parameters
@@ -57,28 +69,35 @@ def check(y: NDArray[np.float32], x: NDArray[np.float32], restorer: Restorer) ->
         LR image and its restored HR image, linear, open field 1.0.
     restorer : Restorer
         Whose physics lies between them.
+    cuts : ((top, bottom), (left, right))
+        Which sides are cuts through a larger image.
     """
+    judged = _judged(y.shape, cuts)
     grid = PaddedGrid.around((y.shape[0], y.shape[1]))
     residual = _Residual(y, x, grid, restorer)
     nyquist = nyquist_lp_mm(restorer.physics.pitch_mm)
     edges = [edge for edge in BAND_EDGES_LP_MM if edge < nyquist] + [nyquist]
     bands = tuple(pairwise(edges))
     outcomes = [
-        residual.chi2((residual.frequency >= low) & (residual.frequency < high), refit=high <= _REFIT_BELOW_LP_MM)
+        residual.chi2(
+            (residual.frequency >= low) & (residual.frequency < high), judged, refit=high <= _REFIT_BELOW_LP_MM
+        )
         for low, high in bands
     ]
     suspects = [
         suspect
         for band, outcome, limit in zip(bands, outcomes, _LOCAL_LIMITS, strict=False)
-        if (suspect := _suspect(band, outcome, limit)) is not None
+        if (suspect := _suspect(band, outcome, judged, limit)) is not None
     ]
+    worst = np.zeros_like(outcomes[0].local)
+    worst[judged] = np.max([outcome.local[judged] for outcome in outcomes], axis=0)
     return Consistency(
         bands,
         tuple(outcome.whole for outcome in outcomes),
         tuple(suspects),
         residual.grey_rms,
         residual.power_beyond(x),
-        np.max([outcome.local for outcome in outcomes], axis=0),
+        worst,
     )
 
 
@@ -91,22 +110,25 @@ class _Outcome:
     local: NDArray[np.float32]
 
 
-def _inner(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the blocks that are judged, without the border."""
-    border = [min(_BORDER_PX // BLOCK_PX, side // 4) for side in blocks.shape]
-    return blocks[border[0] : blocks.shape[0] - border[0], border[1] : blocks.shape[1] - border[1]]
+def _judged(shape: tuple[int, ...], cuts: Cuts) -> Region:
+    """Return the blocks that are judged: all but those of the borders."""
+    region = []
+    for side, ends in zip(shape, cuts, strict=True):
+        count = -(-side // BLOCK_PX)
+        first, last = (min((_CUT_BORDER_PX if cut else _BORDER_PX) // BLOCK_PX, count // 4) for cut in ends)
+        region.append(slice(first, count - last))
+    return region[0], region[1]
 
 
-def _suspect(band: tuple[float, float], outcome: _Outcome, limit: float) -> Suspect | None:
+def _suspect(band: tuple[float, float], outcome: _Outcome, judged: Region, limit: float) -> Suspect | None:
     """Return where a band accuses most; None where it accuses nothing."""
-    inner = _inner(outcome.local)
+    inner = outcome.local[judged]
     row, column = np.unravel_index(int(np.argmax(inner)), inner.shape)
     highest = float(inner[row, column])
     everywhere = outcome.whole > _LIMIT + 4 * outcome.error
     if highest <= limit and not everywhere:
         return None
-    edges = [(whole - kept) // 2 for whole, kept in zip(outcome.local.shape, inner.shape, strict=True)]
-    y, x = ((int(at) + edge) * BLOCK_PX + BLOCK_PX // 2 for at, edge in zip((row, column), edges, strict=True))
+    y, x = ((int(at) + part.start) * BLOCK_PX + BLOCK_PX // 2 for at, part in zip((row, column), judged, strict=True))
     return Suspect(band, y, x, highest, 1.0 if highest <= limit else float(np.mean(inner > limit)))
 
 
@@ -148,8 +170,8 @@ class _Residual:
         image = self.grid.crop(ifft(spectrum * inside, self.grid.padded))
         return _blocks(image.square().cpu().numpy())
 
-    def chi2(self, inside: Tensor, *, refit: bool) -> _Outcome:
-        """Return chi2 of a band.
+    def chi2(self, inside: Tensor, judged: Region, *, refit: bool) -> _Outcome:
+        """Return chi2 of a band, over the judged blocks.
 
         The map's expectation holds, beside the noise, a share of the local contrast: materials that the link does
         not know change contrast by a few percent without anything being wrong in the structure.
@@ -158,10 +180,9 @@ class _Residual:
         left = self._power(self.left[refit], inside)
         contrast = self._power(self.blurred[refit], inside)
         expected = gaussian_filter(noise + _LINK_TOLERANCE**2 * contrast, 1.0)
-        judged = _inner(left)
-        freedom = float(plane_mean(inside.to(self.Sigma), self.grid.padded)) * judged.size * BLOCK_PX**2
+        freedom = float(plane_mean(inside.to(self.Sigma), self.grid.padded)) * left[judged].size * BLOCK_PX**2
         return _Outcome(
-            whole=float(judged.sum() / _inner(noise).sum()),
+            whole=float(left[judged].sum() / noise[judged].sum()),
             error=float(np.sqrt(2 / max(freedom, 1.0))),
             local=np.asarray(gaussian_filter(left, 1.0) / expected, dtype=np.float32),
         )

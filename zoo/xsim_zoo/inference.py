@@ -186,13 +186,15 @@ def _pitch(source: Radiograph, settings: RunSettings, restorer: Restorer) -> tup
 
 
 def _scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[str, ...]]:
-    open_field = settings.open_field
+    open_field = source.open_field if settings.open_field is None else settings.open_field
     if open_field is None and source.kind == "array" and source.dtype.kind == "f":
         open_field = 1.0
     scale = scale_of(
         source.pixels, source.white, polarity=settings.polarity, open_field=open_field, white_grey=settings.white
     )
     notes: tuple[str, ...] = ()
+    if settings.open_field is None and source.open_field is not None:
+        notes += (f"open field at grey level {source.open_field:.6g}, as the file says",)
     if open_field is None:
         notes += (f"open field estimated at grey level {scale.open_field:.6g}",)
     share = float(np.mean(source.pixels >= source.white)) if source.white is not None else 0.0

@@ -64,10 +64,10 @@ class PageRestorer:
     def __call__(self, y: NDArray[np.float32]) -> Page:
         """Restore an LR image (H, W), open field 1.0."""
         image, std = self._sampled(y) if self.settings.samples else (joined(y.shape, self._parts(y)), None)
-        found = [
-            (block.origin, check(y[block.rows, block.columns], image[block.rows, block.columns], self.restorer))
-            for block in blocks(y.shape)
-        ]
+        found = []
+        for block in blocks(y.shape):
+            part = np.s_[block.rows, block.columns]
+            found.append((block.origin, check(y[part], image[part], self.restorer, cuts=block.cuts(y.shape))))
         return Page(image, std, merged(found, (y.shape[0], y.shape[1])))
 
     def _sampled(self, y: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

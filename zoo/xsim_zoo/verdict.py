@@ -62,7 +62,7 @@ class Consistency:
         Share of the answer's power, its mean aside, at frequencies where the noise exceeds what structure leaves
         after the blur: what stands there comes from experience rather than from this measurement.
     map : (ceil(H / 8), ceil(W / 8)) float32 array
-        Largest local chi2 of all bands.
+        Largest local chi2 of all bands; zero in the border, which is not judged.
     """
 
     band_lp_mm: tuple[tuple[float, float], ...]
@@ -92,7 +92,7 @@ class Consistency:
             bands = ", ".join(f"{s.band_lp_mm[0]:g}-{s.band_lp_mm[1]:.3g} ({s.share:.0%})" for s in spread)
             return (
                 f"not consistent over the image at {bands} lp/mm: its blur or noise is not that of these detectors, "
-                "expect halos: give --detectors, or weights that fit"
+                "or the open field is not: see --open-field, --detectors"
             )
         worst = max(self.suspects, key=lambda suspect: suspect.chi2)
         low, high = worst.band_lp_mm

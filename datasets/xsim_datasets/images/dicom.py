@@ -57,7 +57,7 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
     if inverted:
         pixels = invert(pixels, white)
     del dataset.PixelData
-    return Radiograph(pixels, "dicom", pitch_mm, white, inverted, notes, {"dataset": dataset})
+    return Radiograph(pixels, "dicom", pitch_mm, white, inverted, notes=notes, header={"dataset": dataset})
 
 
 def _check_elements(dataset: Dataset) -> None:

@@ -44,6 +44,8 @@ class Radiograph:
         Highest grey level that the file can hold; None for floating point.
     white_is_zero : bool
         Whether the file holds white at zero.
+    open_field : float, optional
+        Grey level of the open field, where the file says it.
     notes : tuple of str
         What the reader assumed or could not take over, for people.
     header : mapping
@@ -55,6 +57,7 @@ class Radiograph:
     pitch_mm: float | None = None
     white: float | None = None
     white_is_zero: bool = False
+    open_field: float | None = None
     notes: tuple[str, ...] = ()
     header: Mapping[str, Any] = field(default_factory=dict, repr=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ STAMP_TAG = 65042
 
 _MM_PER_UNIT = {2: 25.4, 3: 10.0}
 _MAX_PAGES = 4096
+_OPEN_FIELD = re.compile(r"xsim [^,]*, open field (\d+(?:\.\d+)?)(?=,|$)")
 
 # Tags that say how pixels are stored rather than what they are; the writer makes its own.
 _LAYOUT_TAGS = frozenset(
@@ -61,6 +63,7 @@ def read_tiff(path: Path, *, max_pixels: int) -> Radiograph:
             _check_segments(page, file.filehandle.size)
         pixels = np.stack([page.asarray() for page in pages]) if len(pages) > 1 else first.asarray()
         tags, dropped = _tags(first)
+        open_field = _open_field(first)
         pitch_mm, notes = _pitch(first)
     bits = int(first.bitspersample)
     white = float(2**bits - 1) if dtype.kind == "u" else float(np.iinfo(dtype).max) if dtype.kind == "i" else None
@@ -79,7 +82,7 @@ def read_tiff(path: Path, *, max_pixels: int) -> Radiograph:
     inverted = first.photometric == 0
     if inverted:
         pixels = invert(pixels, white)
-    return Radiograph(pixels, "tiff", pitch_mm, white, inverted, notes, header)
+    return Radiograph(pixels, "tiff", pitch_mm, white, inverted, open_field, notes, header)
 
 
 def invert(pixels: NDArray[Any], white: float | None) -> NDArray[Any]:
@@ -160,6 +163,12 @@ def _pitch(page: tifffile.TiffPage) -> tuple[float | None, tuple[str, ...]]:
     if any(abs(dpi - common) < 1e-3 for common in PRINT_DPI):
         return None, (f"{dpi:g} dpi is a printing default, not a pixel pitch",)
     return pitch_from_spacing(unit / per_unit[0], unit / per_unit[1]), ()
+
+
+def _open_field(page: tifffile.TiffPage) -> float | None:
+    """Return the open-field level that a file of `xsim simulate` says in its description."""
+    found = _OPEN_FIELD.match(page.description)
+    return float(found[1]) if found else None
 
 
 def _resolution(page: tifffile.TiffPage) -> tuple[Any, Any, int] | None:
