@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
-    from xsim.degradation import Degradation
 
+    from xsim.degradation import Degradation
     from xsim_zoo.spectrum import RadialSpectrum
 
 __all__ = ["CONDITIONS", "Operator"]
