@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Filter",
+    "GerberBoards",
     "Imaging",
     "PhantomBoards",
     "RandomBoards",
@@ -156,6 +157,15 @@ class RandomBoards(_Boards):
         return self.model_dump(exclude={"kind", "weight"}, exclude_none=True)
 
 
+class GerberBoards(_Boards):
+    """Windows of real boards: a folder with a folder of Gerber and Excellon files for each board."""
+
+    kind: Literal["gerber"]
+    path: Path
+    height_mm: Annotated[float, Field(gt=0.0)] = 1.6
+    defect_rates: dict[str, float] | None = None
+
+
 class PhantomBoards(_Boards):
     """Phantoms saved as ``.npz``: every file is a board, cut into windows."""
 
@@ -163,7 +173,7 @@ class PhantomBoards(_Boards):
     path: Path
 
 
-Boards = Annotated[RandomBoards | PhantomBoards, Field(discriminator="kind")]
+Boards = Annotated[RandomBoards | GerberBoards | PhantomBoards, Field(discriminator="kind")]
 
 
 class Split(_Strict):
@@ -257,7 +267,7 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
 def _with_paths(recipe: Recipe, folder: Path) -> Recipe:
     """Return the recipe with its relative paths taken from the folder that its file lies in."""
     boards = tuple(
-        item.model_copy(update={"path": folder / item.path}) if isinstance(item, PhantomBoards) else item
+        item.model_copy(update={"path": folder / item.path}) if isinstance(item, GerberBoards | PhantomBoards) else item
         for item in recipe.boards
     )
     return recipe.model_copy(update={"boards": boards})
@@ -270,6 +280,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "storage": Storage,
     "range": Range,
     "random": RandomBoards,
+    "gerber": GerberBoards,
     "phantoms": PhantomBoards,
 }
 

@@ -1,4 +1,4 @@
-"""Where boards come from: drawn at random, or windows of phantoms that were saved to files."""
+"""Where boards come from: drawn at random, windows of real ones, or of phantoms that were saved to files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from xsim_datasets.split import family_id, split_named_families, split_of_sample
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xsim_datasets.recipe import PhantomBoards, RandomBoards, Recipe, Split
+    from xsim.phantoms.gerber import GerberBoard
+    from xsim_datasets.recipe import GerberBoards, PhantomBoards, RandomBoards, Recipe, Split
 
 __all__ = ["Board", "BoardSource", "source_of"]
 
@@ -62,6 +63,41 @@ class RandomSource:
     def record(self) -> dict[str, Any]:
         """Return the kind."""
         return {"kind": "random"}
+
+
+@dataclass(frozen=True)
+class GerberSource:
+    """Random windows of real boards, turned by quarters and a little more; a board is a family."""
+
+    folders: tuple[Path, ...]
+    sides: dict[str, str]
+    height_mm: float
+    defect_rates: dict[str, float] | None
+
+    def board(self, seed: int, index: int, field_mm: float, pixel_mm: float) -> Board:
+        """Draw a window of a board, with its parts, solder and defects."""
+        rng = generator(seed, sample=index, stage="window")
+        folder = self.folders[int(rng.integers(len(self.folders)))]
+        whole = _load_gerber(folder, self.height_mm)
+        # A board that is smaller than the field stands in its middle.
+        room = [side - field_mm for side in whole.size_mm]
+        x, y = (float(rng.uniform(0.0, free)) if free > 0 else 0.5 * free for free in room)
+        board_seed = int(rng.integers(2**63))
+        side = round(field_mm / pixel_mm)
+        phantom = whole.window(
+            x,
+            y,
+            shape=(side, side),
+            pixel_mm=pixel_mm,
+            seed=board_seed,
+            defect_rates=self.defect_rates,
+            rotation_deg=float(90.0 * rng.integers(4) + rng.normal(0.0, 3.0)),
+        )
+        return Board(phantom, board_seed, family_id(folder.name), self.sides[folder.name])
+
+    def record(self) -> dict[str, Any]:
+        """Return the boards with one digest of all files of each."""
+        return {"kind": "gerber", "boards": {folder.name: _digest_of(folder) for folder in self.folders}}
 
 
 @dataclass(frozen=True)
@@ -115,7 +151,36 @@ def source_of(recipe: Recipe, number: int) -> BoardSource:
     settings = recipe.boards[number]
     if settings.kind == "random":
         return RandomSource(settings, recipe.split)
+    if settings.kind == "gerber":
+        return _gerber_source(settings, recipe.split)
     return _phantom_source(settings, recipe.split)
+
+
+def _gerber_source(settings: GerberBoards, split: Split) -> GerberSource:
+    if not settings.path.is_dir():
+        raise MissingFileError(f"{settings.path}: no such folder of boards: check 'path' in the recipe")
+    folders = tuple(sorted(path for path in settings.path.iterdir() if path.is_dir()))
+    if not folders:
+        raise InputError(f"{settings.path}: holds no folders: give a folder with a folder of Gerber files a board")
+    for folder in folders:
+        _load_gerber(folder, settings.height_mm)
+    sides = split_named_families(split, [folder.name for folder in folders])
+    return GerberSource(folders, sides, settings.height_mm, settings.defect_rates)
+
+
+@lru_cache(maxsize=32)
+def _load_gerber(folder: Path, height_mm: float) -> GerberBoard:
+    # Imported here: its parser is an extra that other sources do not need.
+    from xsim.phantoms.gerber import GerberBoard  # noqa: PLC0415
+
+    return GerberBoard.load(folder, height_mm=height_mm)
+
+
+def _digest_of(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _phantom_source(settings: PhantomBoards, split: Split) -> PhantomSource:

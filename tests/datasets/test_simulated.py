@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +12,8 @@ import xsim
 from xsim.errors import InputError, MissingFileError
 from xsim_cli.app import main
 from xsim_datasets.reader import PairStore
-from xsim_datasets.recipe import Imaging, PhantomBoards, RandomBoards, Range, Recipe, load_recipe
+from xsim_datasets.recipe import GerberBoards, Imaging, PhantomBoards, RandomBoards, Range, Recipe, load_recipe
 from xsim_datasets.simulated import SimulatedMaker
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +97,23 @@ def test_phantoms_of_a_folder_are_cut_into_windows(tmp_path: Path) -> None:
     assert list(maker.attributes()["sources"][0]["files"]) == ["one.npz"]
     with pytest.raises(InputError, match="smaller --size"):
         SimulatedMaker(Recipe(name="large", size_px=100, boards=boards[:1]), 3).sample(0)
+
+
+BOARDS = Path(__file__).parents[3] / "shared" / "data" / "boards"
+
+
+@pytest.mark.skipif(not BOARDS.is_dir(), reason="the real boards of ../shared/data are not here")
+def test_windows_of_real_boards(tmp_path: Path) -> None:
+    pytest.importorskip("gerbonara", reason="the extra 'gerber' is not installed")
+    (tmp_path / "mchck").symlink_to(BOARDS / "mchck")
+    boards = (GerberBoards(kind="gerber", path=tmp_path),)
+    maker = SimulatedMaker(Recipe(name="real boards", size_px=48, boards=boards), 3)
+    first, second = maker.sample(0), maker.sample(1)
+    assert first.design == second.design == "mchck"
+    assert first.family == second.family
+    assert not np.array_equal(first.hr, second.hr)
+    np.testing.assert_array_equal(SimulatedMaker(maker.recipe, 3).sample(1).hr, second.hr)
+    assert list(maker.attributes()["sources"][0]["boards"]) == ["mchck"]
 
 
 def test_a_missing_or_empty_folder_of_phantoms_is_said_before_the_work(tmp_path: Path) -> None:
