@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,8 +86,13 @@ def train(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Train a restorer; put `accelerate launch` in front for many devices."""
+    """Train a restorer; put `accelerate launch -m xsim_cli.app` in place of `xsim` for many devices."""
     from dataclasses import asdict
+
+    from xsim_zoo.launching import parent_command, processes_missing, relaunch
+
+    if count := processes_missing(os.environ, parent_command()):
+        raise typer.Exit(relaunch(count, sys.argv[1:]))
 
     from xsim_datasets.reader import PairStore
     from xsim_zoo.pairs import StorePairs

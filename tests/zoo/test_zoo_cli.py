@@ -14,6 +14,8 @@ import pytest
 import torch
 
 from xsim_cli.app import main
+from xsim_zoo.checkpoint import load_checkpoint
+from xsim_zoo.launching import processes_missing
 from xsim_zoo.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -137,7 +139,8 @@ def test_two_processes_walk_the_path_of_one_with_twice_the_batch(store: Path, tm
         return [*common, "--device", "cpu", *settings]
 
     assert program(*arguments("one", 4)).wait(300) == 0
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "xsim_cli.app"]
+    accelerate = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
+    launch = [*accelerate, "--cpu", "--num_processes", "2", "-m", "xsim_cli.app"]
     done = subprocess.run(
         [*launch, *arguments("two", 2)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -149,6 +152,26 @@ def test_two_processes_walk_the_path_of_one_with_twice_the_batch(store: Path, tm
     one, two = (RunFolder(tmp_path / name).newest_state() for name in ("one", "two"))
     assert one is not None
     assert two is not None
+    assert load_checkpoint(tmp_path / "two").card.training["processes"] == 2
     for name, tensor in one[1].items():
         if name.startswith("network."):
             torch.testing.assert_close(two[1][name], tensor, rtol=0, atol=1e-4)
+
+
+LONE = {"ACCELERATE_USE_CPU": "True", "MASTER_PORT": "29500"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "launcher", "missing"),
+    [
+        (LONE, ["accelerate", "launch", "--cpu", "--num_processes", "3", "-m", "xsim_cli.app"], 3),
+        (LONE, ["accelerate", "launch", "--num_processes=2"], 2),
+        (LONE | {"WORLD_SIZE": "2"}, ["accelerate", "launch", "--num_processes", "2"], 0),
+        (LONE | {"ACCELERATE_USE_CPU": "False"}, ["accelerate", "launch", "--num_processes", "2"], 0),
+        ({}, ["bash"], 0),
+    ],
+)
+def test_a_launcher_that_started_one_process_of_many_is_noticed(
+    environment: dict[str, str], launcher: list[str], missing: int
+) -> None:
+    assert processes_missing(environment, launcher) == missing

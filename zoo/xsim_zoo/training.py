@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +35,8 @@ def start_accelerator(device: str) -> Accelerator:
     Raises
     ------
     InputError
-        If the device is not there, or `accelerate launch` was asked for several CPU processes and started one.
+        If the device is not there.
     """
-    launched = {"ACCELERATE_USE_CPU", "MASTER_PORT"} <= os.environ.keys() and "WORLD_SIZE" not in os.environ
-    if launched and os.environ["ACCELERATE_USE_CPU"] == "True":
-        # Without mpirun, accelerate 1.x names a meeting point for CPU processes but starts only one of them.
-        raise InputError("accelerate launch started one CPU process: use torchrun --nproc_per_node N -m xsim_cli.app")
     return Accelerator(cpu=resolve_device(device).type == "cpu")
 
 

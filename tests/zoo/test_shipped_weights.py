@@ -1,0 +1,53 @@
+"""The weights in the package, on a board that the physics imaged: what they gain, and what more steps cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+import xsim
+import xsim.phantoms
+import xsim.recipes
+import xsim_zoo
+from xsim.errors import XsimWarning
+from xsim.link import GreyLink
+from xsim.measure.similarity import psnr_dB, ssim
+from xsim_zoo.checkpoint import shipped
+from xsim_zoo.physics import Physics
+
+if TYPE_CHECKING:
+    from xsim.pair import Pair
+
+pytestmark = pytest.mark.skipif("physics-sde" not in shipped(), reason="no weights of physics-sde are shipped")
+
+
+@pytest.fixture(scope="module")
+def pair() -> Pair:
+    """A board that no training saw: training seeds are drawn per sample, and never this one alone."""
+    phantom = xsim.phantoms.random_board(seed=987_654_321, shape=(512, 512))
+    return xsim.simulate_pair(phantom, xsim.recipes.paper(), seed=5)
+
+
+def test_restored_beats_wiener_beats_lr(pair: Pair) -> None:
+    sde = xsim_zoo.load("physics-sde", device="cpu").restore_array(pair.lr, pitch_mm=pair.pitch_mm)
+    wiener = xsim_zoo.load("wiener", device="cpu").restore_array(pair.lr)
+    assert psnr_dB(sde, pair.hr) > psnr_dB(wiener, pair.hr) + 1.0
+    assert psnr_dB(wiener, pair.hr) > psnr_dB(pair.lr, pair.hr) + 3.0
+    assert ssim(sde, pair.hr) > ssim(pair.lr, pair.hr) + 0.02
+
+
+def test_three_steps_cost_half_a_decibel_at_most(pair: Pair) -> None:
+    restorer = xsim_zoo.load("physics-sde", device="cpu")
+    one, three = (restorer.restore_array(pair.lr, steps=steps) for steps in (1, 3))
+    assert psnr_dB(three, pair.hr) > psnr_dB(one, pair.hr) - 0.5
+
+
+def test_without_the_link_the_same_weights_lose_decibels(pair: Pair) -> None:
+    restorer = xsim_zoo.load("physics-sde", device="cpu")
+    unlinked = replace(restorer.physics.degradation, link=GreyLink.identity())
+    other = restorer.with_physics(Physics(unlinked, restorer.physics.spectrum))
+    with pytest.warns(XsimWarning, match="no grey-level link"):
+        answer = other.restore_array(pair.lr)
+    assert psnr_dB(answer, pair.hr) < psnr_dB(restorer.restore_array(pair.lr), pair.hr) - 3.0
