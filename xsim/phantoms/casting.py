@@ -201,6 +201,15 @@ def _thin(reach, near, i, j, pixel):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
+def _all_thin(reach, near, pixel):  # type: ignore[no-untyped-def]
+    """Say whether every solid near a tile is thin: only the pixels that one touches need rays then."""
+    count = 0
+    for c in range(1, near[0, 0] + 1):
+        count += reach[near[0, c], 9] < 2.0 * pixel
+    return count == near[0, 0]
+
+
+@numba.njit(cache=True, error_model="numpy")
 def _plateau(rows, near, window, rays, solid, void, samples, values):  # type: ignore[no-untyped-def]
     """Fill a square tile by interpolation if one convex solid is smooth all over it, and say whether it was.
 
@@ -235,12 +244,18 @@ def _is_smooth(c0, c1, c2, c3, centre):  # type: ignore[no-untyped-def]
 def _tile(rows, reach, near, window, rays, solid, void, work, values):  # type: ignore[no-untyped-def]
     """Write the mean path of every pixel of a tile."""
     corners, centres, samples = work
-    alone = near[0, 0] == 1 and near[1, 0] == 0
-    if alone and _plateau(rows, near, window, rays, solid, void, samples, values):
-        return
     i0, i1, j0, j1 = window
     side = max(i1 - i0, j1 - j0)
     pixel = math.hypot(rays[2], rays[3])
+    if _all_thin(reach, near, pixel):
+        for i in range(i1 - i0):
+            for j in range(j1 - j0):
+                found = _thin(reach, near, i0 + i, j0 + j, pixel)
+                values[i, j] = _mean(rows, near, i0 + i, j0 + j, rays, solid, void, samples) if found else 0.0
+        return
+    alone = near[0, 0] == 1 and near[1, 0] == 0
+    if alone and _plateau(rows, near, window, rays, solid, void, samples, values):
+        return
     _lengths(rows, near, j0, i0, 1.0, side + 1, rays, solid, void, corners)
     _lengths(rows, near, j0 + 0.5, i0 + 0.5, 1.0, side, rays, solid, void, centres)
     for i in range(i1 - i0):
