@@ -75,13 +75,10 @@ def _norm(x, y):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, inline="always")
 def _distance(kind, p, u, v):  # type: ignore[no-untyped-def]  # numba types it
-    """Return the signed distance of (u, v) to a shape, negative inside; ``p`` in the same unit."""
+    """Return the signed distance of (u, v) to a shape, negative inside; ``p`` as ``_to_pixels`` writes it."""
     if kind == CAPSULE:
         dx, dy = p[2] - p[0], p[3] - p[1]
-        square = dx * dx + dy * dy
-        along = 0.0
-        if square > 0.0:
-            along = min(1.0, max(0.0, ((u - p[0]) * dx + (v - p[1]) * dy) / square))
+        along = min(1.0, max(0.0, ((u - p[0]) * dx + (v - p[1]) * dy) * p[5]))
         return _norm(u - p[0] - along * dx, v - p[1] - along * dy) - p[4]
     if kind == RING:
         rho = _norm(u - p[0], v - p[1])
@@ -105,6 +102,8 @@ def _to_pixels(row, plane, p):  # type: ignore[no-untyped-def]
         dx, dy = row[4] - ox, row[5] - oy
         p[2], p[3] = (a * dx + b * dy) / square, (a * dy - b * dx) / square
         p[4] = row[6] * scale
+        length = (p[2] - p[0]) ** 2 + (p[3] - p[1]) ** 2
+        p[5] = 1.0 / length if length > 0.0 else 0.0
         return kind, p[4], p[4]
     p[2], p[3] = row[4] * scale, row[5] * scale
     if kind == RING:
