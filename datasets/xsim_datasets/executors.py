@@ -138,6 +138,8 @@ def _interrupts_held() -> Iterator[None]:
 def _start_worker() -> None:
     """Leave Ctrl-C to the parent, and die with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # numcodecs makes a lock when it is imported; in this context it leaves nothing to clean up in a killed process.
+    multiprocessing.set_start_method("fork", force=True)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
