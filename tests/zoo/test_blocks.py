@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.zoo.conftest import board, closed_form, degrade, power_law
-from xsim_zoo.blocks import PlacedNoise, blocks, joined
+from xsim_zoo.blocks import MARGIN_PX, PlacedNoise, blocks, joined
 from xsim_zoo.padding import PaddedGrid
 from xsim_zoo.physics import Physics
 from xsim_zoo.wiener import Wiener
@@ -26,7 +28,7 @@ def test_joining_what_was_cut_gives_the_image(height, width, block):
     np.testing.assert_allclose(joined(image.shape, parts, 64), image, rtol=1e-6)
     for part in cut:
         assert part.rows.start % 8 == part.columns.start % 8 == 0
-        assert part.rows.stop - part.rows.start <= block + 7
+        assert part.rows.stop - part.rows.start <= block + 15
 
 
 def test_a_filter_in_blocks_equals_the_filter():
@@ -62,3 +64,13 @@ def test_the_grid_keeps_the_network_on_the_same_pixels():
     for side in range(9, 200, 7):
         assert PaddedGrid.around((side, 2 * side)).offset[0] % 8 == 0
         assert min(PaddedGrid.around((side, 2 * side)).offset) >= 32
+
+
+@pytest.mark.parametrize("size", [3065, 4096, 8192, 20_000])
+def test_blocks_overlap_by_little_more_than_they_must(size):
+    cut = blocks((64, size))
+    lengths = [part.columns.stop - part.columns.start for part in cut]
+    assert max(lengths) - min(lengths) < 8
+    overlaps = [one.columns.stop - other.columns.start for one, other in pairwise(cut)]
+    assert min(overlaps) >= 2 * MARGIN_PX - 8
+    assert max(overlaps) <= 2 * MARGIN_PX + 24

@@ -76,9 +76,11 @@ def _axis(size: int, block_px: int, margin_px: int) -> list[slice]:
     if size <= block_px:
         return [slice(0, size)]
     count = -(-(size - 2 * margin_px) // (block_px - 2 * margin_px))
+    # As short as the overlaps allow: what lies in them is computed twice.
+    length = -(-(size + 2 * margin_px * (count - 1)) // (8 * count)) * 8
     # Multiples of 8 keep the network's cells where they are in the whole image; the last block may gain 7 pixels.
-    starts = [int(at) // 8 * 8 for at in np.linspace(0, size - block_px, count)]
-    return [*(slice(start, start + block_px) for start in starts[:-1]), slice(starts[-1], size)]
+    starts = [int(at) // 8 * 8 for at in np.linspace(0, size - length, count)]
+    return [*(slice(start, start + length) for start in starts[:-1]), slice(starts[-1], size)]
 
 
 def joined(

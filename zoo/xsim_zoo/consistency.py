@@ -41,7 +41,7 @@ _CUT_BORDER_PX = 96
 """Where a block was cut from a larger image its neighbour judges what lies in this border [px]."""
 _LEAST_GREY = 0.02
 """Below this grey level noise no longer falls: read noise and scatter remain."""
-_LINK_TOLERANCE = 0.08
+_LINK_TOLERANCE = 0.05
 """Relative error of local contrast that materials unknown to the link may cause."""
 _LIMIT = 1.5
 """chi2 of a whole image above which it is accused; behind boards the noise is 1.1 to 1.4 times the open field's."""
