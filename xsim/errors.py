@@ -74,6 +74,11 @@ class UnknownNameError(InputError, LookupError):
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
         super().__init__(f"unknown {kind} '{name}': {hint}")
         self.name = name
+        self._made_of = (kind, name, known)
+
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, list[str]]]:
+        # Errors cross process borders: unpickling calls the constructor, whose arguments are not the message.
+        return type(self), self._made_of
 
 
 class ExtraMissingError(InputError, ImportError):
@@ -89,6 +94,10 @@ class ExtraMissingError(InputError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed: pip install 'xsim[{extra}]'")
+        self._made_of = (package, extra)
+
+    def __reduce__(self) -> tuple[type[ExtraMissingError], tuple[str, str]]:
+        return type(self), self._made_of
 
 
 class DamageError(XsimError):

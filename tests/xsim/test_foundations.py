@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -86,6 +88,21 @@ def test_errors_are_builtins_too_and_carry_exit_codes() -> None:
 def test_unknown_names_suggest_the_nearest() -> None:
     assert "did you mean physics-sde" in str(UnknownNameError("restorer", "physic-sde", ["physics-sde", "unet"]))
     assert "known: a, b" in str(UnknownNameError("letter", "zzzzzz", ["b", "a"]))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InputError("a: b: c"),
+        UnknownNameError("restorer", "physic-sde", ["physics-sde"]),
+        ExtraMissingError("gerbonara", "gerber"),
+        MissingFileError("a.tif: no such file"),
+    ],
+)
+def test_errors_cross_process_borders(error: Exception) -> None:
+    twin = pickle.loads(pickle.dumps(error))
+    assert type(twin) is type(error)
+    assert str(twin) == str(error)
 
 
 def test_a_mass_thickness_becomes_the_thickness_of_the_note() -> None:
