@@ -32,6 +32,11 @@ class XsimError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    def __reduce__(self) -> tuple[type[XsimError], tuple[object, ...]]:
+        # Errors cross process borders. Those that are also an OSError cannot be rebuilt by way of __new__, as
+        # clusters' picklers try without this.
+        return type(self), self.args
+
 
 class XsimWarning(UserWarning):
     """A result stands but carries a caveat that the user should read."""
@@ -77,7 +82,7 @@ class UnknownNameError(InputError, LookupError):
         self._made_of = (kind, name, known)
 
     def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, list[str]]]:
-        # Errors cross process borders: unpickling calls the constructor, whose arguments are not the message.
+        # The constructor's arguments are not the message.
         return type(self), self._made_of
 
 

@@ -97,9 +97,12 @@ def test_unknown_names_suggest_the_nearest() -> None:
         UnknownNameError("restorer", "physic-sde", ["physics-sde"]),
         ExtraMissingError("gerbonara", "gerber"),
         MissingFileError("a.tif: no such file"),
+        EnvironmentFaultError("disk full"),
     ],
 )
 def test_errors_cross_process_borders(error: Exception) -> None:
+    # The reducer that clusters install; plain pickle alone would hide what it does to errors of two bases.
+    pytest.importorskip("tblib.pickling_support").install()
     twin = pickle.loads(pickle.dumps(error))
     assert type(twin) is type(error)
     assert str(twin) == str(error)
