@@ -153,8 +153,20 @@ def import_(
     lr_dark: FramesOption = None,
     lr_flat: FramesOption = None,
     polarity: Annotated[
-        Literal["metal-dark", "metal-bright"], typer.Option(help="What metal is in the images.")
-    ] = "metal-dark",
+        Literal["metal-dark", "metal-bright"] | None,
+        typer.Option(help="What metal is in the images; by default what the files say, or else metal-dark."),
+    ] = None,
+    scale: Annotated[
+        Literal["linear", "log"],
+        typer.Option(help="What grey levels follow: the exposure, or its logarithm (needs --log-factor)."),
+    ] = "linear",
+    log_factor: Annotated[
+        float | None,
+        typer.Option(
+            help="Grey levels per factor e of the exposure: exposure = air's * exp(-(grey - air's grey) / FACTOR) "
+            "where metal is bright, exp(+...) where it is dark. Levels per decade are 2.3026 times as many."
+        ),
+    ] = None,
     hr_open_field: Annotated[float | None, typer.Option(help="Grey level of air in HR files without flats.")] = None,
     lr_open_field: Annotated[float | None, typer.Option(help="Grey level of air in LR files without flats.")] = None,
     board: Annotated[
@@ -177,8 +189,12 @@ def import_(
     positions = find_positions(hr, lr, **({} if board is None else {"board": board}))
     maker, plan = prepare_import(
         positions,
-        Camera.of_folders(hr_dark, hr_flat, polarity=polarity, open_field=hr_open_field),
-        Camera.of_folders(lr_dark, lr_flat, polarity=polarity, open_field=lr_open_field),
+        Camera.of_folders(
+            hr_dark, hr_flat, polarity=polarity, open_field=hr_open_field, scale=scale, log_factor=log_factor
+        ),
+        Camera.of_folders(
+            lr_dark, lr_flat, polarity=polarity, open_field=lr_open_field, scale=scale, log_factor=log_factor
+        ),
         pitch_mm=pitch_mm,
         nominal=None if recipe is None else load_recipe(recipe),
     )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.ndimage import median_filter
 
 from xsim.errors import InputError, MissingFileError
-from xsim_datasets.images import SUFFIXES, Polarity, read_image, scale_of
+from xsim_datasets.images import SUFFIXES, Polarity, exposure_of_log, open_field_signal, read_image, scale_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from xsim_datasets.images import Radiograph
 
 __all__ = ["Camera", "image_files", "mean_of"]
 
@@ -32,20 +34,35 @@ class Camera:
     ----------
     dark, flat : (H, W) arrays or None
         Mean of frames without beam, and of frames without object.
-    polarity : str
-        ``"metal-dark"`` or ``"metal-bright"``; a camera with flats has metal dark.
+    polarity : str or None
+        ``"metal-dark"`` or ``"metal-bright"``; what the files say, or else metal dark, if not given. A camera with
+        flats has metal dark.
     open_field : float or None
         Grey level of the open field where there are no flats; estimated in each image if not given.
+    scale : str
+        Whether grey levels follow the exposure, ``"linear"``, or its logarithm, ``"log"``; flats are linear.
+    log_factor : float or None
+        Grey levels of a logarithmic file for a change of the exposure by the factor e.
     """
 
     dark: NDArray[np.float64] | None = None
     flat: NDArray[np.float64] | None = None
-    polarity: Polarity = "metal-dark"
+    polarity: Polarity | None = None
     open_field: float | None = None
+    scale: Literal["linear", "log"] = "linear"
+    log_factor: float | None = None
 
     def __post_init__(self) -> None:
         if self.flat is not None and self.polarity == "metal-bright":
             raise InputError("flats of a camera are raw data, and raw data have metal dark: give no --polarity")
+        if self.flat is not None and self.scale == "log":
+            raise InputError("flats of a camera are raw data, and raw data are linear: give no --scale log")
+        if self.scale == "log" and self.log_factor is None:
+            raise InputError("--scale log was given alone: give --log-factor, grey levels per factor e of the exposure")
+        if self.scale == "linear" and self.log_factor is not None:
+            raise InputError("--log-factor was given for a linear scale: give --scale log as well")
+        if self.log_factor is not None and not (np.isfinite(self.log_factor) and self.log_factor > 0):
+            raise InputError(f"log factor {self.log_factor:g}: give a number above 0; --polarity turns the sign")
         if self.dark is not None and self.flat is None:
             raise InputError("darks were given without flats: give both")
         if self.flat is not None and not float(np.median(self._gain())) > 0:
@@ -53,7 +70,14 @@ class Camera:
 
     @classmethod
     def of_folders(
-        cls, dark: Path | None, flat: Path | None, *, polarity: Polarity = "metal-dark", open_field: float | None = None
+        cls,
+        dark: Path | None,
+        flat: Path | None,
+        *,
+        polarity: Polarity | None = None,
+        open_field: float | None = None,
+        scale: Literal["linear", "log"] = "linear",
+        log_factor: float | None = None,
     ) -> Camera:
         """Return a camera whose darks and flats are the frames in two folders.
 
@@ -63,7 +87,7 @@ class Camera:
             If a folder does not exist or holds no images, or they cannot be used.
         """
         frames = [None if folder is None else mean_of(image_files(folder)) for folder in (dark, flat)]
-        return cls(frames[0], frames[1], polarity, open_field)
+        return cls(frames[0], frames[1], polarity, open_field, scale, log_factor)
 
     def image(self, files: Sequence[Path]) -> NDArray[np.float32]:
         """Return the linear image, open field 1.0, of the frames in files.
@@ -71,19 +95,39 @@ class Camera:
         Raises
         ------
         InputError
-            If the frames differ in shape from one another or from the flats.
+            If the frames differ in shape from one another or from the flats, or the files say another scale.
         """
+        first = read_image(files[0], pages=True, log=self.scale == "log")
+        polarity = self.polarity or first.polarity or "metal-dark"
+        if self.scale == "log":
+            return self._from_log(files, first, polarity)
         grey = mean_of(files)
         if self.flat is None:
-            white = read_image(files[0], pages=True).white
-            scale = scale_of(grey, white, polarity=self.polarity, open_field=self.open_field)
-            return scale.linear(grey)
+            return scale_of(grey, first.white, polarity=polarity, open_field=self.open_field).linear(grey)
+        if polarity == "metal-bright":
+            raise InputError(f"{files[0]}: says that metal is bright: flats need raw data, whose metal is dark")
         if grey.shape != self.flat.shape:
             raise InputError(f"{files[0]}: is {grey.shape}, the flats are {self.flat.shape}: give frames of one size")
         gain = self._gain()
         defective = self.defective
         linear = (grey - (0.0 if self.dark is None else self.dark)) / np.where(defective, 1.0, gain)
         return _filled(linear, defective).astype(np.float32)
+
+    def _from_log(self, files: Sequence[Path], first: Radiograph, polarity: Polarity) -> NDArray[np.float32]:
+        """Return the linear image of logarithmic frames: their exposures are averaged, not their logarithms."""
+        assert self.log_factor is not None
+        if first.intensity == "linear":
+            raise InputError(f"{files[0]}: says that its pixels are linear: give no --scale log")
+        # Without the level of air the brightest exposure of the first frame stands for it until the end.
+        brightest = float(first.pixels.min() if polarity == "metal-bright" else first.pixels.max())
+        air = brightest if self.open_field is None else self.open_field
+        factor = self.log_factor
+
+        def exposure(grey: NDArray[Any]) -> NDArray[np.float64]:
+            return exposure_of_log(grey, factor, air, polarity=polarity)
+
+        signal = mean_of(files, exposure)
+        return (signal / (open_field_signal(signal) if self.open_field is None else 1.0)).astype(np.float32)
 
     @property
     def defective(self) -> NDArray[np.bool_]:
@@ -117,8 +161,17 @@ def image_files(folder: Path) -> list[Path]:
     return files
 
 
-def mean_of(files: Sequence[Path]) -> NDArray[np.float64]:
+def mean_of(
+    files: Sequence[Path], exposure: Callable[[NDArray[Any]], NDArray[np.float64]] | None = None
+) -> NDArray[np.float64]:
     """Return the mean of all frames in files, every page a frame, (H, W).
+
+    Parameters
+    ----------
+    files : sequence of Path
+        What to read.
+    exposure : callable, optional
+        Takes the grey levels of a logarithmic frame to what is averaged; without it logarithmic files are refused.
 
     Raises
     ------
@@ -128,10 +181,11 @@ def mean_of(files: Sequence[Path]) -> NDArray[np.float64]:
     total: NDArray[np.float64] | None = None
     frames = 0
     for file in files:
-        for page in read_image(file, pages=True).images():
+        for page in read_image(file, pages=True, log=exposure is not None).images():
             if total is not None and page.shape != total.shape:
                 raise InputError(f"{file}: is {page.shape}, those before {total.shape}: give frames of one size")
-            total = page.astype(np.float64) if total is None else total + page
+            signal = page.astype(np.float64) if exposure is None else exposure(page)
+            total = signal if total is None else total + signal
             frames += 1
     if total is None:
         raise InputError("no frames to average: give one or more")

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xsim.errors import InputError, MissingFileError, check_range
 from xsim_datasets.correction import Camera, image_files
 from xsim_datasets.images import SUFFIXES
@@ -21,13 +23,13 @@ from xsim_datasets.recipe import Recipe, Split
 from xsim_datasets.registration import Similarity, register
 from xsim_datasets.sample import Plan, Sample
 from xsim_datasets.setups import setup_of, setup_record, setup_tables
+from xsim_datasets.sharpness import detail_ratio
 from xsim_datasets.split import family_id, split_named_families
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from xsim.recipes import PairSetup
@@ -36,6 +38,9 @@ __all__ = ["Position", "RealMaker", "find_positions", "prepare_import"]
 
 # Beyond this a pair teaches a restorer to move edges.
 WORST_RESIDUAL_PX = 0.2
+# HR over LR power at high frequencies: simulated pairs of all recipes show 2 to 30, swapped ones the inverse. A little
+# below 1 leaves room for pairs of screens that hardly differ, which are useless but not swapped.
+SWAPPED_DETAIL = 0.8
 # What registration looks at: the middle of a large image says as much, and fits the memory.
 _REGISTERED_PX = 1024
 
@@ -203,10 +208,11 @@ def prepare_import(
     Raises
     ------
     InputError
-        If images differ in shape, show nothing to register, or do not overlap.
+        If images differ in shape, show nothing to register, do not overlap, or LR shows more detail than HR.
     """
     check_range("pitch", pitch_mm, 1e-3, 2.0, "mm")
     similarities: list[Similarity] = []
+    details: list[float] = []
     shape: tuple[int, ...] | None = None
     for done, position in enumerate(positions, start=1):
         hr, lr = hr_camera.image(position.hr), lr_camera.image(position.lr)
@@ -215,11 +221,13 @@ def prepare_import(
             raise InputError(f"{position.name}: HR is {hr.shape}, LR {lr.shape}, the first {shape}: give one size")
         try:
             similarities.append(register(_middle(hr), _middle(lr)))
+            details.append(detail_ratio(similarities[-1].move_hr(_middle(hr)), _middle(lr)))
         except InputError as error:
             raise InputError(f"{position.name}: {error}") from error
         if progress:
             progress(done, done, len(positions))
     assert shape is not None
+    _check_order(details)
     height, width = shape
     margin = max(similarity.margin_px((height, width)) for similarity in similarities)
     if min(height, width) - 2 * margin < min(height, width) // 2:
@@ -230,6 +238,16 @@ def prepare_import(
     sides = split_named_families(Split(), [position.board for position in positions])
     maker = RealMaker(positions, tuple(similarities), hr_camera, lr_camera, pitch_mm, margin, sides, setup)
     return maker, _plan_of(maker, (height - 2 * margin, width - 2 * margin), nominal)
+
+
+def _check_order(details: list[float]) -> None:
+    """Refuse folders that look swapped; most positions have to say so, for one may show hardly any detail."""
+    ratio = float(np.median(details))
+    if ratio < SWAPPED_DETAIL:
+        raise InputError(
+            f"HR holds {ratio:.2f} times the power of LR at high frequencies, and sharper images hold more: "
+            "exchange --hr and --lr"
+        )
 
 
 def _plan_of(maker: RealMaker, shape: tuple[int, int], nominal: Recipe | None) -> Plan:
@@ -253,7 +271,14 @@ def _about(camera: Camera) -> dict[str, Any]:
         name: None if mean is None else hashlib.sha256(mean.tobytes()).hexdigest() for name, mean in frames.items()
     }
     defective = 0 if camera.flat is None else int(camera.defective.sum())
-    return {**digests, "polarity": camera.polarity, "open_field": camera.open_field, "defective_pixels": defective}
+    return {
+        **digests,
+        "polarity": camera.polarity,
+        "open_field": camera.open_field,
+        "scale": camera.scale,
+        "log_factor": camera.log_factor,
+        "defective_pixels": defective,
+    }
 
 
 def _middle(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,6 +121,19 @@ def test_import_brings_shifted_pairs_together(
         again = register(hr, lr)
         assert np.hypot(again.shift_y_px, again.shift_x_px) < 0.05
         assert abs(again.rotation_deg) < 0.02
+
+
+def test_swapped_folders_are_refused(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--hr", str(exported / "lr"), "--lr", str(exported / "hr"), "-o", str(tmp_path / "real.zarr")]
+    with pytest.raises(SystemExit) as stopped:
+        main(["dataset", "import", *arguments, "--pitch-mm", "0.048"])
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert said.count("\n") == 1
+    ratio = re.search(r"HR holds (\d\.\d\d) times .*exchange --hr and --lr", said)
+    assert ratio
+    assert 0.0 < float(ratio[1]) < 0.5
+    assert not (tmp_path / "real.zarr").exists()
 
 
 def test_frames_darks_and_flats_give_the_image_back(tmp_path: Path) -> None:

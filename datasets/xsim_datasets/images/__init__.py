@@ -2,7 +2,7 @@
 
 from xsim_datasets.images.files import SUFFIXES, kind_of_name, publish, read_image, write_image
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph
-from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, scale_of
+from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, exposure_of_log, open_field_signal, scale_of
 
 __all__ = [
     "MAX_PIXELS",
@@ -11,7 +11,9 @@ __all__ = [
     "Polarity",
     "Radiograph",
     "Scale",
+    "exposure_of_log",
     "kind_of_name",
+    "open_field_signal",
     "publish",
     "read_image",
     "scale_of",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pydicom
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from xsim_datasets.images.scale import Polarity
+
 __all__ = ["read_dicom", "write_dicom"]
 
 # At the detector first; PixelSpacing may already be scaled to the object.
@@ -37,7 +39,7 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
     Raises
     ------
     InputError
-        If it is not one grey channel on a linear scale, or its size is wrong or beyond belief.
+        If it is not one grey channel without a table of its own, or its size is wrong or beyond belief.
     """
     with warnings.catch_warnings():
         # Odd identifiers and missing preambles are common; what matters is checked below.
@@ -57,7 +59,17 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
     if inverted:
         pixels = invert(pixels, white)
     del dataset.PixelData
-    return Radiograph(pixels, "dicom", pitch_mm, white, inverted, notes=notes, header={"dataset": dataset})
+    return Radiograph(
+        pixels,
+        "dicom",
+        pitch_mm,
+        white,
+        inverted,
+        polarity=_polarity(dataset, inverted=inverted),
+        intensity=_intensity(dataset),
+        notes=notes,
+        header={"dataset": dataset},
+    )
 
 
 def _check_elements(dataset: Dataset) -> None:
@@ -67,8 +79,6 @@ def _check_elements(dataset: Dataset) -> None:
     photometric = dataset.get("PhotometricInterpretation", "MONOCHROME2")
     if int(dataset.get("SamplesPerPixel", 1)) != 1 or photometric not in {"MONOCHROME1", "MONOCHROME2"}:
         raise InputError(f"holds {photometric} pixels: give one grey channel")
-    if dataset.get("PixelIntensityRelationship") == "LOG":
-        raise InputError("holds the logarithm of the exposure: export it with a linear scale")
     if "ModalityLUTSequence" in dataset:
         raise InputError("maps its pixels through a table (Modality LUT): export it with a linear scale")
     dataset.PhotometricInterpretation = photometric
@@ -119,6 +129,23 @@ def _pitch(dataset: Dataset) -> tuple[float | None, tuple[str, ...]]:
                 raise
             raise InputError(f"its {name} is not a pair of lengths: mend the file") from error
     return None, ()
+
+
+def _intensity(dataset: Dataset) -> Literal["linear", "log"] | None:
+    """Return what Pixel Intensity Relationship (0028,1040) says (DICOM PS3.3 C.8.11.3)."""
+    said: dict[str, Literal["linear", "log"]] = {"LIN": "linear", "LOG": "log"}
+    return said.get(str(dataset.get("PixelIntensityRelationship")))
+
+
+def _polarity(dataset: Dataset, *, inverted: bool) -> Polarity | None:
+    """Return what Pixel Intensity Relationship Sign (0028,1041) says of pixels that may have been turned.
+
+    At 1 lower stored values stand for less beam, at -1 for more (DICOM PS3.3 C.8.11.3).
+    """
+    dark_is_low = {"1": True, "-1": False}.get(str(dataset.get("PixelIntensityRelationshipSign")))
+    if dark_is_low is None:
+        return None
+    return "metal-dark" if dark_is_low != inverted else "metal-bright"
 
 
 def write_dicom(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> None:

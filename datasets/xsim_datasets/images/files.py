@@ -84,7 +84,7 @@ def kind_of_name(path: Path) -> str:
     return kind
 
 
-def read_image(path: Path | str, *, pages: bool = False, max_pixels: int = MAX_PIXELS) -> Radiograph:
+def read_image(path: Path | str, *, pages: bool = False, log: bool = False, max_pixels: int = MAX_PIXELS) -> Radiograph:
     """Read a radiograph at its own depth.
 
     Parameters
@@ -93,6 +93,8 @@ def read_image(path: Path | str, *, pages: bool = False, max_pixels: int = MAX_P
         A TIFF, PNG, JPEG, NPY, DICOM or RAW file (with its sidecar).
     pages : bool
         Whether several pages are welcome; one of many is never taken in silence.
+    log : bool
+        Whether the logarithm of the exposure is welcome; it is never taken for the exposure in silence.
     max_pixels : int
         Most pixels that the file may claim.
 
@@ -123,6 +125,12 @@ def read_image(path: Path | str, *, pages: bool = False, max_pixels: int = MAX_P
         raise InputError(_named(path, f"cannot be decoded ({_short(error)}): copy or write it anew")) from error
     if radiograph.pages > 1 and not pages:
         raise InputError(_named(path, f"holds {radiograph.pages} pages: give files of one image"))
+    if radiograph.intensity == "log" and not log:
+        raise InputError(
+            _named(
+                path, "holds the logarithm of the exposure: export it linear, or give xsim dataset import --scale log"
+            )
+        )
     return Radiograph(**{**vars(radiograph), "pixels": pixels})
 
 

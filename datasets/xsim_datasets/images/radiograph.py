@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from xsim_datasets.images.scale import Polarity
 
 __all__ = ["MAX_PIXELS", "PRINT_DPI", "Radiograph", "check_claim", "check_pixels", "pitch_from_spacing"]
 
@@ -50,6 +52,10 @@ class Radiograph:
         What the reader assumed or could not take over, for people.
     header : mapping
         What only the writer of this kind understands: tags, private elements, layout.
+    polarity : str, optional
+        What metal is in ``pixels``, where the file says it: "metal-dark" or "metal-bright".
+    intensity : str, optional
+        How grey levels follow the exposure, where the file says it: "linear" or "log".
     """
 
     pixels: NDArray[Any]
@@ -60,6 +66,8 @@ class Radiograph:
     open_field: float | None = None
     notes: tuple[str, ...] = ()
     header: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    polarity: Polarity | None = None
+    intensity: Literal["linear", "log"] | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -12,7 +12,7 @@ from xsim.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["POLARITIES", "Polarity", "Scale", "open_field_signal", "scale_of", "white_level"]
+__all__ = ["POLARITIES", "Polarity", "Scale", "exposure_of_log", "open_field_signal", "scale_of", "white_level"]
 
 Polarity = Literal["metal-dark", "metal-bright"]
 POLARITIES: tuple[Polarity, ...] = ("metal-dark", "metal-bright")
@@ -85,6 +85,41 @@ class Scale:
         rounded = np.rint(grey)
         clipped = int(np.count_nonzero((rounded < low) | (rounded > high)))
         return np.clip(rounded, low, high).astype(dtype), clipped
+
+
+def exposure_of_log(
+    grey: NDArray[Any], log_factor: float, air: float, *, polarity: Polarity = "metal-bright"
+) -> NDArray[np.float64]:
+    """Return the exposure behind the grey levels of a logarithmic image, 1.0 where the grey level is that of air.
+
+    Where metal is bright the file holds an attenuation, ``exposure = exp(-(grey - air) / log_factor)``; where it is
+    dark, ``exposure = exp((grey - air) / log_factor)``.
+
+    Parameters
+    ----------
+    grey : array
+        Grey levels, black low.
+    log_factor : float
+        Grey levels for a change of the exposure by the factor e.
+    air : float
+        Grey level of the open field.
+    polarity : str
+        "metal-dark" or "metal-bright".
+
+    Raises
+    ------
+    InputError
+        If the exposure leaves the range of floating point.
+    """
+    sign = -1.0 if polarity == "metal-bright" else 1.0
+    with np.errstate(over="ignore"):
+        exposure = np.asarray(np.exp(sign * (grey.astype(np.float64) - air) / log_factor))
+    if not np.isfinite(exposure).all():
+        raise InputError(
+            f"a log factor of {log_factor:g} makes grey levels of {grey.min():g} to {grey.max():g} exposures without "
+            "end: give the grey levels per factor e of the exposure"
+        )
+    return exposure
 
 
 def white_level(pixels: NDArray[Any], white: float | None) -> float:
