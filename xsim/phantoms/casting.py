@@ -54,9 +54,11 @@ def _gather(rows, near, kind, x, y, tx, ty, intervals):  # type: ignore[no-untyp
 def _lengths(rows, near, u0, v0, step, count, rays, solid, void, out):  # type: ignore[no-untyped-def]
     """Write the paths [mm] of a square of rays, ``count`` a side from pixel position (u0, v0) on, into ``out``.
 
-    ``near`` holds the solids and voids to look at. Rays come in squares because calls cost as much as chords.
+    ``near`` holds the solids and voids to look at. Rays come in squares because calls cost as much as chords, and one
+    solid with at most one void, the usual ball, needs no lists of intervals.
     """
-    alone = near[0, 0] == 1 and near[1, 0] == 0
+    plain = near[0, 0] == 1 and near[1, 0] <= 1
+    bubble = near[1, 1] if near[1, 0] == 1 else -1
     for i in range(count):
         dv = v0 + i * step - rays[5]
         for j in range(count):
@@ -64,9 +66,12 @@ def _lengths(rows, near, u0, v0, step, count, rays, solid, void, out):  # type: 
             dx, dy = rays[2] * du - rays[3] * dv, rays[3] * du + rays[2] * dv
             tx, ty = rays[6] - dx * rays[8], rays[7] - dy * rays[8]
             x, y = rays[0] + dx, rays[1] + dy
-            if alone:
+            if plain:
                 z0, z1 = chord(rows, near[0, 1], x, y, tx, ty)
                 total = z1 - z0
+                if bubble >= 0 and total > 0.0:
+                    w0, w1 = chord(rows, bubble, x, y, tx, ty)
+                    total -= max(0.0, min(z1, w1) - max(z0, w0))
             else:
                 total = _joined(rows, near, x, y, tx, ty, solid, void)
             out[i, j] = total * math.sqrt(1.0 + tx * tx + ty * ty) if total > 0.0 else 0.0
