@@ -61,7 +61,7 @@ class PairStore:
         MissingFileError
             If there is nothing at ``path``.
         DamageError
-            If the store is not finished, or one of its documents was altered.
+            If the store is not finished, one of its documents was altered, or a shard is no plain file.
         InputError
             If it is no store of xsim, or of a newer format.
         """
@@ -74,10 +74,9 @@ class PairStore:
         own = document.get("attributes", {}).get("xsim", {})
         if own.get("format") != FORMAT:
             raise InputError(f"{name}: its format is {own.get('format')!r}: this xsim reads {FORMAT!r}")
-        if missing := {"plan", "pitch_mm", "setups", "splits", "families", "defect_kinds", "designs", "versions"} - set(
-            own
-        ):
+        if missing := _NEEDED - set(own):
             raise DamageError(f"{name}: its attributes lack {', '.join(sorted(missing))}: run xsim dataset verify")
+        _check_plain(folder, manifest)
         return cls(name, own, manifest)
 
     @staticmethod
@@ -298,6 +297,16 @@ def _sound_bytes(folder: Folder, manifest: Manifest, key: str) -> bytes:
     if manifest.files.get(key) != entry_of(data):
         raise DamageError(f"{folder.name}/{key}: was altered: run xsim dataset verify")
     return data
+
+
+def _check_plain(folder: Folder, manifest: Manifest) -> None:
+    """Refuse a shard that is no file: tensorstore would wait for ever on a pipe."""
+    if not isinstance(folder, LocalFolder):
+        return
+    with os.scandir(folder.path / "pairs") as entries:
+        for entry in entries:
+            if f"pairs/{entry.name}" in manifest.files and not entry.is_file():
+                raise DamageError(f"{folder.name}/pairs/{entry.name}: is no plain file: run xsim dataset verify")
 
 
 def _sound_document(folder: Folder, manifest: Manifest, key: str) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pydicom
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from xsim.errors import InputError
 from xsim_cli.app import main
 from xsim_datasets.correction import Camera
 from xsim_datasets.images import Radiograph, exposure_of_log, read_image, write_image
+from xsim_datasets.reader import PairStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,3 +139,28 @@ def test_import_names_the_option_that_a_log_file_needs(tmp_path: Path, capsys: p
     assert said.count("\n") == 1
     assert "--scale log" in said
     assert not (tmp_path / "real.zarr").exists()
+
+
+def test_a_log_import_is_the_linear_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    hr = np.ones((96, 96))
+    for y, x in rng.integers(8, 76, (30, 2)):
+        hr[y : y + 9, x : x + 6] *= rng.uniform(0.5, 0.95)
+    images = {"hr": hr, "lr": gaussian_filter(hr, 1.2)}
+    for side, image in images.items():
+        for kind in ("linear", "log"):
+            (tmp_path / kind / side).mkdir(parents=True)
+        write_dicom(tmp_path / "linear" / side / "a.dcm", np.rint(60_000 * image).astype(np.uint16))
+        elements = {"PixelIntensityRelationship": "LOG", "PixelIntensityRelationshipSign": -1}
+        write_dicom(tmp_path / "log" / side / "a.dcm", logged(image, "metal-bright"), **elements)
+    options = {"linear": (60_000, []), "log": (AIR, ["--scale", "log", "--log-factor", str(FACTOR)])}
+    stores = {}
+    for kind, (air, scale) in options.items():
+        folders = ["--hr", str(tmp_path / kind / "hr"), "--lr", str(tmp_path / kind / "lr"), "--pitch-mm", "0.048"]
+        levels = ["--hr-open-field", str(air), "--lr-open-field", str(air)]
+        main(["dataset", "import", *folders, *levels, *scale, "-o", str(tmp_path / f"{kind}.zarr")])
+        stores[kind] = PairStore.open(tmp_path / f"{kind}.zarr")
+    for linear, log in zip(stores["linear"].read(0), stores["log"].read(0), strict=True):
+        np.testing.assert_allclose(log, linear, atol=5e-4)
+    camera = stores["log"].attributes["plan"]["recipe"]["cameras"]["hr"]
+    assert (camera["scale"], camera["log_factor"]) == ("log", FACTOR)

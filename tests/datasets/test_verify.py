@@ -242,8 +242,7 @@ def test_reading_a_damaged_pair_raises(store: Path, damage: str) -> None:
         PairStore.open(store).read_batch(range(8))
 
 
-# A pipe among the shards makes any reader wait; `verify`, which looks before it reads, names it.
-@pytest.mark.parametrize("name", [name for name in DAMAGES if "pipe" not in name])
+@pytest.mark.parametrize("name", DAMAGES)
 def test_opening_never_ends_in_a_foreign_error(store: Path, name: str) -> None:
     DAMAGES[name][0](store)
     try:
@@ -252,6 +251,20 @@ def test_opening_never_ends_in_a_foreign_error(store: Path, name: str) -> None:
         opened.table, opened.defects, opened.physics  # noqa: B018
     except XsimError:
         pass
+
+
+@pytest.mark.parametrize("damage", [as_pipe, as_folder])
+def test_a_store_whose_shard_is_no_file_does_not_open(store: Path, damage: Callable[[Path, str], None]) -> None:
+    # Reading the pipe would wait for ever, so that opening has to say it.
+    damage(store, OTHER)
+    with pytest.raises(DamageError, match=f"{OTHER}: is no plain file"):
+        PairStore.open(store)
+
+
+def test_a_shard_behind_a_link_is_read(store: Path) -> None:
+    as_link(store, OTHER)
+    pairs = PairStore.open(store)
+    assert pairs.read(pairs.n - 1)[0].shape == pairs.shape
 
 
 def test_nothing_there_is_no_damage(tmp_path: Path) -> None:
