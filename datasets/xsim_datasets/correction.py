@@ -176,12 +176,17 @@ def mean_of(
     Raises
     ------
     InputError
-        If the frames differ in shape.
+        If the frames differ in shape, or in the polarity or scale that they say.
     """
     total: NDArray[np.float64] | None = None
+    kinds: set[tuple[str | None, str | None]] = set()
     frames = 0
     for file in files:
-        for page in read_image(file, pages=True, log=exposure is not None).images():
+        radiograph = read_image(file, pages=True, log=exposure is not None)
+        kinds.add((radiograph.polarity, radiograph.intensity))
+        if len(kinds) > 1:
+            raise InputError(f"{file}: says another polarity or scale than those before: give frames of one kind")
+        for page in radiograph.images():
             if total is not None and page.shape != total.shape:
                 raise InputError(f"{file}: is {page.shape}, those before {total.shape}: give frames of one size")
             signal = page.astype(np.float64) if exposure is None else exposure(page)

@@ -109,6 +109,13 @@ def test_a_linear_file_says_its_polarity_too(tmp_path: Path) -> None:
         Camera(flat=np.full(truth.shape, 50_000.0)).image([path])
 
 
+def test_frames_of_two_kinds_are_not_averaged(tmp_path: Path) -> None:
+    grey = logged(transmission(), "metal-dark")
+    paths = [write_dicom(tmp_path / f"{sign}.dcm", grey, PixelIntensityRelationshipSign=sign) for sign in (1, -1)]
+    with pytest.raises(InputError, match="frames of one kind"):
+        Camera().image(paths)
+
+
 def test_a_silent_file_is_linear_with_metal_dark(tmp_path: Path) -> None:
     read = read_image(write_dicom(tmp_path / "a.dcm", logged(transmission(), "metal-dark")))
     assert (read.polarity, read.intensity) == (None, None)
