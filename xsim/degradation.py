@@ -18,7 +18,8 @@ import numpy as np
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
 from xsim.errors import InputError, UnknownNameError, XsimWarning, check_range
 from xsim.grids import radial_frequency
-from xsim.link import GreyLink
+from xsim.link import BOARD_MATERIALS, SUBSTRATE_MM, GreyLink
+from xsim.link_fitting import excess_noise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,8 @@ _SWAPPED: Final = 1.05
 _ROWS: Final = 128
 # The table ends at twice the corner of the pitch's own frequency square, so finer images find values as well.
 _END: Final = np.sqrt(2.0)
+# Below this grey read noise and scatter remain, and noise no longer falls.
+_LEAST_GREY: Final = 0.02
 # Least share of the LR noise that is the process's own.
 _SIGMA_FLOOR: Final = 1e-3
 
@@ -77,6 +80,9 @@ class Degradation:
         HR grey -> LR grey.
     mode : {"calibrated", "paper"}
         Sigma_1 such that LR noise results, or the paper's words taken literally.
+    excess_noise : float
+        c of the noise power g (1 + c (1 - g)) behind objects of LR grey g, relative to the open field's: 0 for
+        photons of one energy, about 0.2 for a 70 kV beam that boards harden. See `noise_level`.
 
     Raises
     ------
@@ -90,6 +96,7 @@ class Degradation:
     pitch_mm: float
     link: GreyLink = field(default_factory=GreyLink.identity)
     mode: Mode = "calibrated"
+    excess_noise: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("B_1", "Sigma_1_mm2"):
@@ -99,6 +106,7 @@ class Degradation:
         if (self.B_1 <= 0).any() or (self.B_1 > 1).any():
             raise InputError("degradation B_1: holds values outside (0, 1]: clip them")
         check_range("pixel pitch", self.pitch_mm, 1e-3, 2.0, "mm")
+        check_range("excess noise", self.excess_noise, 0.0, 1.0)
         if self.mode not in {"calibrated", "paper"}:
             raise UnknownNameError("degradation mode", self.mode, ("calibrated", "paper"))
 
@@ -148,20 +156,40 @@ class Degradation:
         frequency = quadratic_grid(_END / pitch, _ROWS)
         B_1 = _mtf_ratio(hr_response, lr_response, frequency)
         S_lr = _mean_nnps(lr_response, frequency, lr_frames)
+        excess = excess_noise(lr_response, BOARD_MATERIALS, SUBSTRATE_MM)
         if mode == "paper":
             # Equation (2) at t = 1 with q = NNPS_LR.
-            return cls(frequency, B_1, (1.0 - np.square(B_1)) * S_lr, pitch, link, mode)
+            return cls(frequency, B_1, (1.0 - np.square(B_1)) * S_lr, pitch, link, mode, excess)
         # HR noise reaches LR grey through the link's slope in the open field, then through the blur.
         S_0 = link.slope(1.0) ** 2 * _mean_nnps(hr_response, frequency, hr_frames)
         Sigma_1 = S_lr - np.square(B_1) * S_0
         low = Sigma_1 < _SIGMA_FLOOR * S_lr
         _warn_clipped("Sigma_1", low, frequency, "HR noise exceeds LR noise there: average more HR frames")
-        return cls(frequency, B_1, np.where(low, _SIGMA_FLOOR * S_lr, Sigma_1), pitch, link, mode)
+        Sigma_1 = np.where(low, _SIGMA_FLOOR * S_lr, Sigma_1)
+        return cls(frequency, B_1, Sigma_1, pitch, link, mode, excess)
 
     @property
     def theta(self) -> NDArray[np.float64]:
         """Return theta = -ln B_1, shape (n,)."""
         return -np.log(self.B_1)
+
+    def noise_level(self, lr_grey: ArrayLike) -> NDArray[np.float64]:
+        """Return the noise power of whole images relative to Sigma_1, which holds for the open field.
+
+        Quantum noise falls with the signal, so the mean power spectrum of an image's noise is that of the open field
+        times the mean of g (1 + c (1 - g)) over its pixels, c the excess noise of a hardened beam.
+
+        Parameters
+        ----------
+        lr_grey : (..., H, W) array
+            LR images, open field 1.0; greys are held to [0.02, 1], as in the dark read noise and scatter remain.
+
+        Returns
+        -------
+        (...) array
+        """
+        grey = np.clip(np.asarray(lr_grey, dtype=np.float64), _LEAST_GREY, 1.0)
+        return np.asarray((grey * (1.0 + self.excess_noise * (1.0 - grey))).mean(axis=(-2, -1)))
 
     def B_t(self, t: float) -> NDArray[np.float64]:
         """Return B_t = B_1^t of the table's frequencies, shape (n,)."""
@@ -202,6 +230,7 @@ class Degradation:
             "Sigma_1_mm2": self.Sigma_1_mm2.tolist(),
             "pitch_mm": self.pitch_mm,
             "mode": self.mode,
+            "excess_noise": self.excess_noise,
             "link": self.link.to_dict(),
         }
 
@@ -222,6 +251,7 @@ class Degradation:
                 float(tables["pitch_mm"]),
                 GreyLink.from_dict(tables["link"]) if "link" in tables else GreyLink.identity(),
                 tables.get("mode", "calibrated"),
+                float(tables.get("excess_noise", 0.0)),
             )
         except KeyError as error:
             raise InputError(f"degradation: the key {error} is missing: give it") from None

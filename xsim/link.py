@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
     from xsim.response import DetectorResponse
 
-__all__ = ["BOARD_MATERIALS", "GreyLink"]
+__all__ = ["BOARD_MATERIALS", "SUBSTRATE_MM", "GreyLink"]
 
 # What boards are mostly made of: laminates, copper, solder, ceramics, iron alloys.
 BOARD_MATERIALS: Final = ("FR-4", "FR-4-HF", "Cu", "SAC305", "Al2O3", "BaTiO3", "Alloy42")
+SUBSTRATE_MM: Final = 1.6
+"""Thickness of usual boards [mm]."""
 
 _CELLS: Final = 4096
 _SLOPES: Final = (0.05, 20.0)
@@ -122,7 +124,7 @@ class GreyLink:
         lr_response: DetectorResponse,
         materials: Sequence[str] = BOARD_MATERIALS,
         *,
-        thickest_substrate_mm: float = 1.6,
+        thickest_substrate_mm: float = SUBSTRATE_MM,
         knots: int = 17,
     ) -> GreyLink:
         """Return the mean link over random stacks of materials, from the energy responses of two detectors.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from xsim.response import DetectorResponse
 
-__all__ = ["fit_pairs", "random_stacks", "rising_knots"]
+__all__ = ["excess_noise", "fit_pairs", "random_stacks", "rising_knots"]
 
 Knots = tuple[float, ...]
 
@@ -72,24 +72,50 @@ def random_stacks(
     A stack is a main material up to optical depth 5, half of the time with a little of a second one, on a random
     part of the substrate (the first material). The draws are always the same.
     """
+    main, thickness = _random_thickness_mm(hr_response, materials, substrate_mm)
+    hr, lr = (_through(response, materials, thickness)[0] for response in (hr_response, lr_response))
+    usable = hr > _DARKEST
+    return hr[usable], lr[usable], main[usable]
+
+
+def excess_noise(response: DetectorResponse, materials: Sequence[str], substrate_mm: float) -> float:
+    """Return c of the quantum noise power g (1 + c (1 - g)) behind random stacks of grey g; the open field's is 1.
+
+    With photons of one energy c is 0. Stacks harden the beam, and the photons that are left give pulses whose sizes
+    spread more for each unit of grey. See `random_stacks` for the stacks.
+    """
+    _, thickness = _random_thickness_mm(response, materials, substrate_mm)
+    grey, variance = _through(response, materials, thickness)
+    bend = grey * (1.0 - grey)
+    return float((variance - grey) @ bend / (bend @ bend))
+
+
+def _random_thickness_mm(
+    response: DetectorResponse, materials: Sequence[str], substrate_mm: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the main material's index (n,) and the thickness of every material [mm], (n, materials)."""
     random = generator(0, stage="grey-link")
     count, rows = len(materials), np.arange(_DRAWS)
     main, second = random.integers(0, count, (2, _DRAWS))
-    middle = hr_response.spectrum.mean_energy_keV
+    middle = response.spectrum.mean_energy_keV
     depth_per_mm = np.array([linear_attenuation_per_mm(name, middle)[0] for name in materials])
     thickness = np.zeros((_DRAWS, count))
     thickness[rows, main] += 5.0 * random.random(_DRAWS) ** 2 / depth_per_mm[main]
     share = np.maximum(random.uniform(-0.5, 0.5, _DRAWS), 0.0)
     thickness[rows, second] += share / depth_per_mm[second]
     thickness[:, 0] += substrate_mm * random.random(_DRAWS)
-    greys = []
-    for response in (hr_response, lr_response):
-        energy = response.spectrum.energy_keV
-        attenuation = np.stack([linear_attenuation_per_mm(name, energy) for name in materials])
-        signal, _ = response.energy_response(energy)
-        greys.append(np.exp(-thickness @ attenuation) @ (response.spectrum.fluence_per_mm2_uGy * signal))
-    usable = greys[0] > _DARKEST
-    return greys[0][usable], greys[1][usable], main[usable]
+    return main, thickness
+
+
+def _through(
+    response: DetectorResponse, materials: Sequence[str], thickness_mm: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the grey and the quantum noise power behind stacks, each (n,) and relative to the open field."""
+    energy = response.spectrum.energy_keV
+    attenuation = np.stack([linear_attenuation_per_mm(name, energy) for name in materials])
+    photons = np.exp(-thickness_mm @ attenuation) * response.spectrum.fluence_per_mm2_uGy
+    signal, variance = response.energy_response(energy)
+    return photons @ signal, photons @ variance
 
 
 def fit_pairs(

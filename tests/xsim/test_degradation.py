@@ -16,6 +16,7 @@ from xsim.detector import Detector, DetectorResponse, Screen, Sensor
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, XsimWarning
 from xsim.grids import half_plane_weights, radial_frequency
 from xsim.link import GreyLink
+from xsim.materials import linear_attenuation_per_mm
 from xsim.spectrum import preset_spectrum
 from xsim.toml_files import toml_text
 
@@ -130,6 +131,27 @@ def test_maps_of_any_size_and_pitch(paper: Degradation, shape: tuple[int, int]) 
         assert Sigma_1[0, 0] == pytest.approx(paper.Sigma_1_mm2[0] / (pitch or paper.pitch_mm) ** 2)
         np.testing.assert_allclose(paper.B_t_map(0.5, shape, pitch), np.sqrt(B_1))
         np.testing.assert_allclose(paper.Sigma_t_map(1.0, shape, pitch), Sigma_1)
+
+
+def test_noise_behind_boards_follows_photon_statistics(paper: Degradation) -> None:
+    """Behind 0.1 mm of copper, signal and noise power of the energy-integrating detector are sums over energies."""
+    lr = response(134.55)
+    energy = lr.spectrum.energy_keV
+    left = lr.spectrum.fluence_per_mm2_uGy * np.exp(-0.1 * linear_attenuation_per_mm("Cu", energy))
+    signal, variance = lr.energy_response(energy)
+    grey, power = float(left @ signal), float(left @ variance)
+    assert paper.noise_level(np.full((4, 4), grey)) == pytest.approx(power, rel=0.03)
+    assert power > 1.05 * grey
+
+
+def test_noise_level_is_a_mean_over_pixels_of_each_image(paper: Degradation) -> None:
+    images = np.random.default_rng(0).uniform(0.1, 1.0, (3, 6, 8))
+    levels = paper.noise_level(images)
+    assert levels.shape == (3,)
+    one = [[float(paper.noise_level(np.full((1, 1), grey))) for grey in image.ravel()] for image in images]
+    np.testing.assert_allclose(levels, np.mean(one, axis=1))
+    assert paper.noise_level(np.ones((2, 2))) == 1.0
+    assert paper.noise_level(np.zeros((2, 2))) > 0
 
 
 def test_it_survives_json_and_toml(paper: Degradation) -> None:

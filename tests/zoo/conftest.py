@@ -60,7 +60,8 @@ def degrade(hr: NDArray[np.float32], physics: Physics, seed: int) -> NDArray[np.
     x_0 = torch.as_tensor(np.asarray(physics.degradation.link.forward(hr)), dtype=torch.float64)[None, None]
     generator = torch.Generator().manual_seed(seed)
     Z = fft(torch.randn((1, 1, *grid.padded), generator=generator, dtype=torch.float64))
-    process = physics.operator(grid.padded, dtype=torch.float64).process
+    level = float(physics.degradation.noise_level(x_0[0, 0].numpy()))
+    process = physics.operator(grid.padded, dtype=torch.float64).process.at_noise_level(level)
     y = grid.crop(ifft(process.marginal(fft(grid.pad(x_0)), 1.0, Z), grid.padded))
     return y[0, 0].numpy().astype(np.float32)
 

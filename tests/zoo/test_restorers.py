@@ -106,6 +106,22 @@ def test_wiener_gains_decibels_on_what_the_process_made(physics: Physics, toys: 
     assert psnr_dB(xsim_zoo.build("wiener", physics).restore_array(y), hr) > psnr_dB(y, hr) + 1.0
 
 
+@pytest.mark.parametrize("name", xsim_zoo.names())
+def test_less_noise_is_expected_in_a_dark_image(name: str, physics: Physics, toys: SimpleNamespace) -> None:
+    """A dark image and one as dark said to be a part of a bright one differ, unless the restorer knows no grey."""
+    restorer = fresh(name, physics)
+    if not restorer.noise_follows_grey:
+        assert restorer.noise_level(np.full((8, 8), 0.2)) == 1.0
+        return
+    dark = np.full((8, 8), 0.2)
+    assert restorer.noise_level(dark) == physics.degradation.noise_level(dark) == pytest.approx(0.2)
+    y = toys.degrade(0.3 * toys.board(3), physics, 3)
+    alone = restorer.restore_array(y)
+    np.testing.assert_array_equal(alone, restorer.restore_array(y, noise_level=float(restorer.noise_level(y))))
+    if name in {"wiener", "tv", "unet-wiener", "physics-sde"}:
+        assert np.abs(alone - restorer.restore_array(y, noise_level=1.0)).max() > 1e-3
+
+
 def test_the_link_is_undone(physics: Physics) -> None:
     """A flat image of HR grey 0.5 arrives as h(0.5) and must come back as 0.5."""
     y = np.full((64, 64), float(physics.degradation.link.forward(0.5)), np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -58,6 +58,10 @@ class Operator:
     def stack(cls, operators: Sequence[Operator]) -> Operator:
         """Join operators of one shape into one with a batch axis."""
         return cls(Process.stack([o.process for o in operators]), torch.cat([o.S for o in operators]))
+
+    def at_noise_level(self, level: float | Tensor) -> Operator:
+        """Return the operator of images whose noise power is ``level`` (one, or one for each) times this one's."""
+        return replace(self, process=self.process.at_noise_level(level))
 
     @property
     def shape(self) -> tuple[int, int]:

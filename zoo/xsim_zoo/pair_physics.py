@@ -49,7 +49,9 @@ def measure_degradation(
     """
     if not pairs or min(min(hr.shape) for hr, _ in pairs) < _SMALLEST_PX:
         raise InputError(f"{len(pairs)} pairs: give at least one, of {_SMALLEST_PX} x {_SMALLEST_PX} px or more")
-    found = Degradation(start.frequency_lp_mm, start.B_1, start.Sigma_1_mm2, pitch_mm, start.link)
+    found = Degradation(
+        start.frequency_lp_mm, start.B_1, start.Sigma_1_mm2, pitch_mm, start.link, excess_noise=start.excess_noise
+    )
     for _ in range(_ROUNDS):
         link = GreyLink.from_pairs(pairs, found.B_1_map)
         found = _blur_and_noise(pairs, link, pitch_mm, start)
@@ -77,13 +79,15 @@ def _blur_and_noise(
     centres = 0.5 * (edges[:-1] + edges[1:])
     # The blur passes less the finer the detail: a ring where noise says otherwise takes its neighbour's value.
     B_1 = np.clip(np.minimum.accumulate(cross / sharp), B_1_FLOOR, 1.0)
-    noise = (blurred - 2 * B_1 * cross + B_1**2 * sharp) / np.maximum(weight, 1) * pitch_mm**2
+    # The pairs show the noise at their own grey, Sigma_1 is that of the open field.
+    level = float(np.mean([start.noise_level(lr) for _, lr in pairs]))
+    noise = (blurred - 2 * B_1 * cross + B_1**2 * sharp) / np.maximum(weight, 1) * pitch_mm**2 / level
     # Below 2 lp/mm the rest is not noise but what one link cannot say about many materials: there the noise
     # spectrum keeps the shape that it had.
     expected = np.interp(centres, start.frequency_lp_mm, start.Sigma_1_mm2)
     trusted = (centres > _TRUSTED_LP_MM[0]) & (centres < _TRUSTED_LP_MM[1])
-    level = float(np.median(noise[trusted] / expected[trusted]))
-    noise = np.where(centres < _TRUSTED_LP_MM[0], level * expected, noise)
+    change = float(np.median(noise[trusted] / expected[trusted]))
+    noise = np.where(centres < _TRUSTED_LP_MM[0], change * expected, noise)
     frequency = np.concatenate([[0.0], centres])
     return Degradation(
         frequency_lp_mm=frequency,
@@ -91,6 +95,7 @@ def _blur_and_noise(
         Sigma_1_mm2=np.concatenate([noise[:1], noise]),
         pitch_mm=pitch_mm,
         link=link,
+        excess_noise=start.excess_noise,
     )
 
 

@@ -1,8 +1,9 @@
 """The paper's diffusion restorer to the letter, to be compared with.
 
 x_t is simulated with noise of its own, independent of y (equation 1), q is the NNPS of the LR detector (equation 2),
-the network sees (x_t, y, t) and predicts x_0 directly, nothing links the grey levels, and sampling starts at y. That
-start counts y's noise twice, and the process has no noise at f = 0 where a real LR image has most of it.
+the network sees (x_t, y, t) and predicts x_0 directly, nothing links the grey levels, noise behind boards is taken for
+that of the open field, and sampling starts at y. That start counts y's noise twice, and the process has no noise at
+f = 0 where a real LR image has most of it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class PaperSDE(LearnedRestorer):
     default_steps: ClassVar[int] = 3
     samples: ClassVar[bool] = True
     uses_link: ClassVar[bool] = False
+    noise_follows_grey: ClassVar[bool] = False
 
     def adapt(self, operator: Operator) -> Operator:
         """Return the operator with Sigma_1 = q (1 - B_1^2), q = NNPS_LR.

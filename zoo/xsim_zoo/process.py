@@ -13,7 +13,7 @@ Spectra are ``rfft2(norm="ortho")`` of padded images: the variance of a bin is N
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,6 +100,10 @@ class Process:
             torch.cat([process.Sigma_1 for process in processes]),
             processes[0].shape,
         )
+
+    def at_noise_level(self, level: float | Tensor) -> Process:
+        """Return the process that ends at ``level`` (one, or one for each sample) times this one's noise power."""
+        return replace(self, Sigma_1=self.Sigma_1 * _column(level, self.Sigma_1))
 
     def B(self, t: float | Tensor) -> Tensor:
         """Return B_t, what is left of the signal at time ``t`` (a number or one for each sample)."""

@@ -87,6 +87,8 @@ class Restorer(ABC):
     """Whether eta > 0 gives posterior samples."""
     uses_link: ClassVar[bool] = True
     """Whether it works in LR grey through the grey-level link."""
+    noise_follows_grey: ClassVar[bool] = True
+    """Whether it expects less noise in a darker image than in the open field."""
 
     def __init__(self, physics: Physics, *, device: torch.device | str = "cpu") -> None:
         self.physics = physics
@@ -110,10 +112,17 @@ class Restorer(ABC):
         """Return the sharp image in LR grey (B, 1, H, W) from ``y``, both on the padded grid."""
 
     def operator(self, shape: tuple[int, int]) -> Operator:
-        """Return the operator on a padded grid; the last grid's maps are kept."""
+        """Return the operator on a padded grid, with the noise of the open field; the last grid's maps are kept."""
         if shape not in self._operators:
             self._operators = {shape: self.adapt(self.physics.operator(shape, device=self.device))}
         return self._operators[shape]
+
+    def noise_level(self, y: ArrayLike | Tensor) -> NDArray[np.float64]:
+        """Return the noise power of LR images (..., H, W) that the restorer expects, relative to the open field."""
+        grey = y.cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
+        if not self.noise_follows_grey:
+            return np.ones(grey.shape[:-2])
+        return self.physics.degradation.noise_level(grey)
 
     def adapt(self, operator: Operator) -> Operator:
         """Return the operator as this restorer understands it; most take it as it is."""
@@ -135,6 +144,7 @@ class Restorer(ABC):
         sampler: str = "ddim",
         noise: NoiseSource | None = None,
         network: Network | None = None,
+        noise_level: float | None = None,
     ) -> NDArray[np.float32]:
         """Restore one whole image: a pure function of its arguments.
 
@@ -151,6 +161,9 @@ class Restorer(ABC):
             See `How`; ``steps`` defaults to the restorer's own.
         network : Network, optional
             Evaluates the network instead of the restorer's own module, e.g. in tiles.
+        noise_level : float, optional
+            Noise power relative to the open field; None takes it from the mean grey of this image. A part of a larger
+            image is given the whole one's.
 
         Returns
         -------
@@ -173,7 +186,9 @@ class Restorer(ABC):
             raise InputError("the image holds NaN or infinite pixels: mask or repair them first")
         grid = PaddedGrid.around((image.shape[0], image.shape[1]))
         padded = grid.pad(image.to(self.device)[None, None])
-        x_0 = grid.crop(self.solve(padded, self.operator(grid.padded), how, network or self._own_network))
+        level = float(self.noise_level(image)) if noise_level is None else noise_level
+        operator = self.operator(grid.padded).at_noise_level(level)
+        x_0 = grid.crop(self.solve(padded, operator, how, network or self._own_network))
         hr = x_0 if self.link is None else self.link.inverse(x_0)
         return np.ascontiguousarray(hr[0, 0].float().cpu().numpy())
 

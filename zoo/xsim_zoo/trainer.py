@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from xsim_zoo.batch import Batch, make_batch
@@ -198,9 +199,13 @@ class Trainer:
         return [self.order[sample] for sample in self._samples(step)]
 
     def _batch(self, step: int, hr: Tensor, lr: Tensor) -> Batch:
-        """Return one step's batch, with the physics of each sample's own set-up."""
+        """Return one step's batch, with the physics of each sample's own set-up and the noise of its own grey."""
         setups = [self.pairs.setup_of(index) for index in self._indices(step)]
         same = len(set(setups)) == 1
+        operator = self._operator(setups[0]) if same else Operator.stack([self._operator(s) for s in setups])
+        if self.restorer.noise_follows_grey:
+            levels = [self.pairs.setups[setup].noise_level(y.numpy()) for setup, y in zip(setups, lr, strict=True)]
+            operator = operator.at_noise_level(torch.as_tensor(np.stack(levels)))
         return make_batch(
             hr,
             lr,
@@ -209,7 +214,7 @@ class Trainer:
             crops=self.settings.crops,
             patch=self.settings.patch,
             links=[self.links[setup] for setup in setups] if self.restorer.uses_link else None,
-            operator=self._operator(setups[0]) if same else Operator.stack([self._operator(s) for s in setups]),
+            operator=operator,
             device=self.device,
         )
 

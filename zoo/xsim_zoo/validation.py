@@ -58,8 +58,8 @@ class Validation:
     sharpness : float
         Power of the restored images in the detail band, over that of HR.
     chi2 : float
-        |y - B_1 h(restored)|^2 / Sigma_1 in the detail band: noise behind boards is below that of the open field,
-        so about 0.6 is faithful to y, more was invented or lost, and point estimates keep some of y's noise out.
+        |y - B_1 h(restored)|^2 over the noise expected at the images' grey, in the detail band: about 1 is faithful
+        to y, more was invented or lost, and point estimates that follow y's noise stay below.
     first : (H, W) array
         The first restored image, to look at.
     """
@@ -111,7 +111,7 @@ def _detail(image: NDArray[np.floating], restorer: Restorer) -> float:
 
 
 def _chi2(restorer: Restorer, image: NDArray[np.floating], y: Tensor) -> float:
-    """Return the power of what the restored image does not explain of y, in units of Sigma_1."""
+    """Return the power of what the restored image does not explain of y, in units of the noise expected in y."""
     grid = PaddedGrid.around((image.shape[0], image.shape[1]))
     process = restorer.operator(grid.padded).process
     x_0 = torch.from_numpy(np.ascontiguousarray(image)).to(restorer.device)
@@ -121,4 +121,5 @@ def _chi2(restorer: Restorer, image: NDArray[np.floating], y: Tensor) -> float:
     band = (expected.frequency_lp_mm >= DETAIL_BAND_LP_MM[0]) & (expected.frequency_lp_mm <= DETAIL_BAND_LP_MM[1])
     weight = expected.frequency_lp_mm[band]  # rings grow with their radius
     noise = float(np.average(expected.Sigma_1_mm2[band], weights=weight)) / restorer.physics.pitch_mm**2
+    noise *= float(expected.noise_level(y.numpy()))
     return _detail(y.numpy() - blurred.cpu().numpy(), restorer) / noise
