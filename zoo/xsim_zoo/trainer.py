@@ -6,6 +6,7 @@ and resumed walks the very same path on the CPU, and P processes with a batch of
 
 from __future__ import annotations
 
+import platform
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -121,10 +122,11 @@ class Trainer:
         self.best: Scores | None = None
         self._operators: dict[int, Operator] = {}
         self._since_best = 0
+        self._began = time.monotonic()
 
     def run(self, *, resume: bool = False) -> TrainResult:
         """Train to the last step, or go on from the newest state, and return what came of it."""
-        began = time.monotonic()
+        began = self._began = time.monotonic()
         start = done = 0
         if isinstance(self.restorer, LearnedRestorer):
             optimising = Optimising(self.restorer, self.settings, self.accelerator)
@@ -246,7 +248,13 @@ class Trainer:
             restorer=restorer.name,
             options=restorer.options,
             physics=restorer.physics.to_dict(),
-            training={"settings": self.settings.model_dump(), "steps": steps, "processes": self.world},
+            training={
+                "settings": self.settings.model_dump(),
+                "steps": steps,
+                "processes": self.world,
+                "seconds": round(time.monotonic() - self._began, 1),
+                "hardware": _hardware(self.device),
+            },
             data={"name": self.data_name, "digest": self.pairs.digest, "pairs": len(set(self.order.indices))},
             scores={"validation": asdict(self.best), "lr": asdict(self.lr_scores), "images": len(self.held_out)},
         )
@@ -274,3 +282,10 @@ class Trainer:
 
     def _best_text(self) -> str:
         return "" if self.best is None else f"best {self.best.psnr_dB:.2f} dB"
+
+
+def _hardware(device: torch.device) -> str:
+    """Return what computes, in words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
