@@ -59,8 +59,8 @@ def _images(labels: Sequence[str], images: int) -> tuple[r.ImageScore, ...]:
                     design=("bga", "dense", "mixed")[sample % 3], setup=0, kerma_uGy=42.56,
                     psnr_dB=psnr, ssim=0.85 + 0.04 * rank + 0.005 * float(rng.normal()),
                     rmse=10 ** (-psnr / 20), bias=1e-4, band_lp_mm=_BANDS, chi2=(1.4, 1.1, 0.7, 0.6, 0.9),
-                    unsupported=0.001, grey_residual=0.004, power_ratio=_falling(3.0 + 2.0 * rank),
-                    coherence=_falling(2.5 + 2.0 * rank), outside=0.0, seconds=0.4,
+                    unsupported=0.001, grey_residual=0.004, reference_power=_falling(4.0),
+                    power_ratio=_falling(3.0 + 2.0 * rank), transfer=_falling(2.5 + 2.0 * rank), outside=0.0, seconds=0.4,
                 )
             )  # fmt: skip
     return tuple(rows)
@@ -152,7 +152,8 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
         "voids": tuple(
             r.VoidScore(
                 restorer=label, balls=25, mean_absolute_error=3.0 - 0.5 * rank, bias=-1.0, limit_low=-4.0,
-                limit_high=2.0, labelled=labelled, measured=tuple(v - 1.0 + 0.3 * (i % 5) for i, v in enumerate(labelled)),
+                limit_high=2.0, labelled=labelled,
+                measured=tuple(v - 1.0 + 0.3 * (i % 5) for i, v in enumerate(labelled)),
             )
             for rank, label in enumerate(["lr", *labels, "hr"])
         ),

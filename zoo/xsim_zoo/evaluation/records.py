@@ -47,11 +47,11 @@ class Row(BaseModel):
 
 
 class Estimate(Row):
-    """A mean with its 95 % interval, by cluster bootstrap over families."""
+    """A mean with its 95 % interval, by cluster bootstrap over families; one family alone has no interval (None)."""
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 class DataSource(Row):
@@ -119,9 +119,10 @@ class ImageScore(Row):
     """One restorer on one image.
 
     ``psnr_dB`` is None where the images are equal (infinite PSNR). ``unsupported`` is the share of the answer's power
-    at frequencies of which the measurement says nothing; ``power_ratio`` is the power of the answer over that of the
-    reference at the frequencies of the section ``power``; ``outside`` is the share of pixels below 0 or above 1.1.
-    The restorer "lr" is the input as it is.
+    at frequencies of which the measurement says nothing. ``reference_power``, ``power_ratio`` and ``transfer`` stand
+    at the frequencies of the section ``power``: power of the reference, that of the answer over it, and the coherent
+    transfer Re <X_ref* X> / <|X_ref|^2>. ``outside`` is the share of pixels below 0 or above 1.1. The restorer "lr" is
+    the input as it is.
     """
 
     restorer: str
@@ -138,8 +139,9 @@ class ImageScore(Row):
     chi2: Numbers
     unsupported: float
     grey_residual: float
+    reference_power: Numbers
     power_ratio: MaybeNumbers
-    coherence: MaybeNumbers
+    transfer: MaybeNumbers
     outside: float
     seconds: float
 
