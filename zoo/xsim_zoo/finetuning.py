@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xsim.errors import InputError
+from xsim_zoo.checkpoint import load_checkpoint
 from xsim_zoo.loading import load
 from xsim_zoo.mixing import MixedPairs
 from xsim_zoo.pair_physics import measure_degradation
@@ -110,7 +111,10 @@ def finetune(
     physics = measure_physics(pairs, images=settings.spectrum_images, linked=restorer.uses_link)
     adapted = restorer.with_physics(physics)
     data = pairs if mix is None else MixedPairs(pairs, mix, mix_share)
-    trainer = Trainer(adapted, data, RunFolder(run), settings, accelerator, quiet=quiet, data_name=data_name)
+    earlier = load_checkpoint(name if weights is None else weights).card.data.get("families", "")
+    trainer = Trainer(
+        adapted, data, RunFolder(run), settings, accelerator, quiet=quiet, data_name=data_name, seen=earlier
+    )
     begun = {"restorer": name, "data_digest": data.digest, "settings": settings.model_dump(), "finetuned": True}
     result = run_in_folder(trainer, begun)
     kept = "adapted"

@@ -79,6 +79,17 @@ class MixedPairs:
         cut, end = len(self._train), len(self._items)
         return {"train": np.arange(cut), "validation": np.arange(cut, end)}.get(split, np.arange(0))
 
+    def families(self, indices: Sequence[int], /) -> list[int]:
+        """Return the board families that samples show, each once."""
+        items = [self._items[index] for index in indices]
+        return sorted(
+            {
+                family
+                for whole in (self._real, self._synthetic)
+                for family in whole.families([place for source, place in items if source is whole])
+            }
+        )
+
     def read_batch(self, indices: Sequence[int], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return HR and LR images, each (B, H, W)."""
         pairs = [source.read_batch([place]) for source, place in (self._items[index] for index in indices)]

@@ -49,6 +49,9 @@ class PairSource(Protocol):
     def indices(self, split: str, /) -> NDArray[np.integer]:
         """Return the samples of "train", "validation" or "test"."""
 
+    def families(self, indices: Sequence[int], /) -> list[int]:
+        """Return the board families that samples show; none where they are not known."""
+
     def read_batch(self, indices: Sequence[int], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return HR and LR images, each (B, H, W)."""
 
@@ -96,6 +99,10 @@ class MemoryPairs:
         cut = len(self.hr) - self.held_out
         return {"train": np.arange(cut), "validation": np.arange(cut, len(self.hr))}.get(split, np.arange(0))
 
+    def families(self, indices: Sequence[int], /) -> list[int]:  # noqa: ARG002
+        """Return nothing: arrays do not say what they show."""
+        return []
+
     def read_batch(self, indices: Sequence[int], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return HR and LR images, each (B, H, W)."""
         return self.hr[list(indices)], self.lr[list(indices)]
@@ -142,6 +149,10 @@ class StorePairs:
         """Return the samples of "train", "validation" or "test"."""
         return self._store.indices(split)
 
+    def families(self, indices: Sequence[int], /) -> list[int]:
+        """Return the board families that samples show, each once."""
+        return sorted({int(family) for family in self._store.table["family"][list(indices)]})
+
     def read_batch(self, indices: Sequence[int], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return HR and LR images, each (B, H, W)."""
         return self._store.read_batch(indices)
@@ -162,7 +173,7 @@ class GivenPhysics:
         self._pairs = pairs
         self._degradation = degradation
         self.shape, self.digest = pairs.shape, pairs.digest
-        self.indices, self.read_batch = pairs.indices, pairs.read_batch
+        self.indices, self.read_batch, self.families = pairs.indices, pairs.read_batch, pairs.families
 
     @property
     def setups(self) -> Sequence[Degradation]:

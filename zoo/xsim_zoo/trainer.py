@@ -16,6 +16,7 @@ import torch
 
 from xsim_zoo.batch import Batch, make_batch
 from xsim_zoo.checkpoint import Card, save_checkpoint
+from xsim_zoo.families import merged, packed
 from xsim_zoo.grey import TorchLink
 from xsim_zoo.operator import Operator
 from xsim_zoo.optimising import Optimising
@@ -86,6 +87,8 @@ class Trainer:
         Say nothing on stderr.
     data_name : str
         What the card calls the data.
+    seen : str
+        Board families that the restorer learnt from before, see `xsim_zoo.families`.
 
     Attributes
     ----------
@@ -108,6 +111,7 @@ class Trainer:
         *,
         quiet: bool = False,
         data_name: str = "",
+        seen: str = "",
     ) -> None:
         self.restorer, self.pairs, self.folder, self.settings = restorer, pairs, folder, settings
         self.accelerator, self.device, self.data_name = accelerator, accelerator.device, data_name
@@ -117,6 +121,7 @@ class Trainer:
         self.order = Order(tuple(train_indices), settings.seed)
         self.held_out = check_split(pairs, "validation")[: settings.validate_images]
         self.held_out_pairs = read_pairs(pairs, self.held_out)
+        self.seen = merged(seen, packed(pairs.families([*train_indices, *self.held_out])))
         self.lr_scores = score_lr(*self.held_out_pairs)
         self.links = [TorchLink.sampled(setup.link, device=self.device) for setup in pairs.setups]
         self.best: Scores | None = None
@@ -255,7 +260,12 @@ class Trainer:
                 "seconds": round(time.monotonic() - self._began, 1),
                 "hardware": _hardware(self.device),
             },
-            data={"name": self.data_name, "digest": self.pairs.digest, "pairs": len(set(self.order.indices))},
+            data={
+                "name": self.data_name,
+                "digest": self.pairs.digest,
+                "pairs": len(set(self.order.indices)),
+                "families": self.seen,
+            },
             scores={"validation": asdict(self.best), "lr": asdict(self.lr_scores), "images": len(self.held_out)},
         )
         tensors = restorer.network.state_dict() if isinstance(restorer, LearnedRestorer) else {}
