@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_sentinel
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from xsim.errors import EnvironmentFaultError
 
@@ -20,20 +20,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Executor", "ProcessPool", "Serial"]
 
+Result = TypeVar("Result")
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "BLOSC_NTHREADS")
 
 
 class Executor(Protocol):
     """Runs a function on tasks, in any order."""
 
-    def run(self, function: Callable[[Any], int], tasks: Iterable[Any]) -> Iterator[int]:
+    def run(self, function: Callable[[Any], Result], tasks: Iterable[Any]) -> Iterator[Result]:
         """Yield the results as they come."""
 
 
 class Serial:
     """Runs the tasks in this process, one after another: for tests, and for debugging a maker."""
 
-    def run(self, function: Callable[[Any], int], tasks: Iterable[Any]) -> Iterator[int]:
+    def run(self, function: Callable[[Any], Result], tasks: Iterable[Any]) -> Iterator[Result]:
         """Yield the results in order."""
         for task in tasks:
             yield function(task)
@@ -51,7 +53,7 @@ class ProcessPool:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def run(self, function: Callable[[Any], int], tasks: Iterable[Any]) -> Iterator[int]:
+    def run(self, function: Callable[[Any], Result], tasks: Iterable[Any]) -> Iterator[Result]:
         """Yield the results as they come; a worker that dies ends the run.
 
         Raises
@@ -81,13 +83,13 @@ class ProcessPool:
     def _results(
         self,
         pool: ProcessPoolExecutor,
-        function: Callable[[Any], int],
+        function: Callable[[Any], Result],
         tasks: Iterable[Any],
         children: set[BaseProcess],
-    ) -> Iterator[int]:
+    ) -> Iterator[Result]:
         """Yield results and note the pool's processes in ``children``: a dead one can still be named then."""
         others = set(multiprocessing.active_children())
-        waiting: set[Future[int]] = set()
+        waiting: set[Future[Result]] = set()
         for task in tasks:
             with _interrupts_held():
                 waiting.add(pool.submit(function, task))
