@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from xsim_cli import zoo_run
 from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.restorer_name import RestorerName
 from xsim_cli.zoo_run import register as register_run
 
 app = typer.Typer(
@@ -39,7 +39,7 @@ def list_(json_: JsonOption = False, debug: DebugOption = False) -> None:
 
 @app.command(epilog="Example: xsim zoo info physics-sde")
 def info(
-    name: Annotated[str, typer.Argument(help="Name of a restorer.")],
+    name: RestorerName,
     weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
     json_: JsonOption = False,
     debug: DebugOption = False,
@@ -76,7 +76,7 @@ def _show_card(card: dict[str, Any] | None) -> None:
 
 @app.command(epilog="Example: xsim zoo train physics-sde --data pairs.zarr -o runs/first --set steps=2000")
 def train(
-    name: Annotated[str, typer.Argument(help="Name of a restorer.")],
+    name: RestorerName,
     data: Annotated[str, typer.Option(help="Store of pairs, of `xsim dataset make`.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
     recipe: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
@@ -121,7 +121,7 @@ register_run(app)
 
 @app.command(epilog="Example: xsim zoo finetune physics-sde --data real.zarr -o runs/mine --mix synthetic.zarr")
 def finetune(
-    name: Annotated[str, typer.Argument(help="Name of a restorer that learns.")],
+    name: RestorerName,
     data: Annotated[str, typer.Option(help="Store of pairs of your own two detectors.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
     from_: Annotated[
@@ -172,7 +172,7 @@ def finetune(
 
 @app.command(epilog="Example: xsim zoo export physics-sde --format onnx -o physics-sde.onnx")
 def export(
-    name: Annotated[str, typer.Argument(help="Name of a restorer that learns.")],
+    name: RestorerName,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
     format_: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
     weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
@@ -192,6 +192,3 @@ def export(
         emit_json("zoo.export", exported)
         return
     say(f"{output}: {exported['bytes'] / 1e6:.1f} MB, within {exported['largest_difference']:.1e} of torch")
-
-
-zoo_run.register(app)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xsim_cli.common import DebugOption, ForceOption, JsonOption, emit_json, say
+from xsim_cli.restorer_name import RestorerName
 
 if TYPE_CHECKING:
     from xsim.errors import XsimError
@@ -47,7 +48,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    name: Annotated[str, typer.Argument(help="Name of a restorer, see `xsim zoo list`.")],
+    name: RestorerName,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="TIFF, PNG, NPY, DICOM, RAW; folders.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="A file for one image, else a folder.")] = None,
     steps: Annotated[int | None, typer.Option(help="Sampling steps; 1 is the answer of highest fidelity.")] = None,
@@ -71,10 +72,8 @@ def run(
 ) -> None:
     """Restore radiographs: same size, kind and grey scale as they came, with a check against the measurement."""
     from xsim_zoo.jobs import plan
-    from xsim_zoo.registry import get
     from xsim_zoo.run_settings import RunSettings
 
-    get(name)
     settings = RunSettings(
         steps=steps,
         sharpness=sharpness,

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import xsim_zoo
-from xsim.errors import InputError, UnknownNameError, XsimWarning
+from xsim.errors import InputError, XsimWarning
 from xsim.link import GreyLink
 from xsim.measure.similarity import psnr_dB
 from xsim_zoo.batch import make_batch
@@ -171,20 +171,3 @@ def test_a_tiled_network_gives_the_whole_image(physics: Physics, toys: SimpleNam
     whole = restorer.restore_array(y, steps=2, eta=1.0, noise=noise(3))
     tiled = restorer.restore_array(y, steps=2, eta=1.0, noise=noise(3), network=halves)
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
-
-
-def test_unknown_names_suggest_the_right_one() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean physics-sde"):
-        xsim_zoo.get("physic-sde")
-    with pytest.raises(UnknownNameError, match="physics-sde"):
-        xsim_zoo.load("physic-sde")
-
-
-def test_a_name_cannot_be_taken_twice() -> None:
-    with pytest.raises(InputError, match="registered already"):
-
-        @xsim_zoo.register("wiener")
-        class Other(Restorer):
-            """Another one."""
-
-    assert xsim_zoo.get("wiener").__name__ == "Wiener"

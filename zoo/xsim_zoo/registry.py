@@ -1,9 +1,12 @@
-"""Restorers by name. A new one is a file with a ``@register`` class and one line in ``_BUILTIN``."""
+"""Restorers by name. A new one is a file with a ``@register`` class and one line in ``_BUILTIN``.
+
+The table lets a name be looked up, and a wrong one refused, before torch is imported.
+"""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from xsim.errors import InputError, UnknownNameError
 
@@ -12,17 +15,19 @@ if TYPE_CHECKING:
 
     from xsim_zoo.restorer import Restorer
 
-__all__ = ["get", "names", "register"]
+__all__ = ["check_name", "get", "names", "register"]
 
-_BUILTIN = (
-    "xsim_zoo.cdm",
-    "xsim_zoo.physics_sde",
-    "xsim_zoo.physics_sde_paper",
-    "xsim_zoo.regression",
-    "xsim_zoo.richardson_lucy",
-    "xsim_zoo.tv",
-    "xsim_zoo.wiener",
-)
+# name -> module that registers it
+_BUILTIN: Final = {
+    "cdm": "xsim_zoo.cdm",
+    "physics-sde": "xsim_zoo.physics_sde",
+    "physics-sde-paper": "xsim_zoo.physics_sde_paper",
+    "richardson-lucy": "xsim_zoo.richardson_lucy",
+    "tv": "xsim_zoo.tv",
+    "unet": "xsim_zoo.regression",
+    "unet-wiener": "xsim_zoo.regression",
+    "wiener": "xsim_zoo.wiener",
+}
 
 _registry: dict[str, type[Restorer]] = {}
 
@@ -39,9 +44,10 @@ def register(name: str) -> Callable[[R], R]:
     """
 
     def add(restorer: R) -> R:
-        holder = _registry.setdefault(name, restorer)
-        if holder is not restorer and holder.__qualname__ != restorer.__qualname__:
-            raise InputError(f"restorer '{name}' is registered already by {holder.__qualname__}: take another name")
+        holder = _registry.get(name)
+        owner = _BUILTIN.get(name, restorer.__module__) if holder is None else holder.__module__
+        if owner != restorer.__module__ or (holder and holder.__qualname__ != restorer.__qualname__):
+            raise InputError(f"restorer '{name}' is registered already by {owner}: take another name")
         _registry[name] = restorer
         restorer.name = name
         return restorer
@@ -49,15 +55,23 @@ def register(name: str) -> Callable[[R], R]:
     return add
 
 
-def _fill() -> None:
-    for module in _BUILTIN:
-        importlib.import_module(module)
-
-
 def names() -> list[str]:
     """Return the names of all restorers, sorted."""
-    _fill()
-    return sorted(_registry)
+    return sorted({*_BUILTIN, *_registry})
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if a restorer is called so; nothing is imported for it.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none; the nearest names are suggested.
+    """
+    known = names()
+    if name not in known:
+        raise UnknownNameError("restorer", name, known)
+    return name
 
 
 def get(name: str) -> type[Restorer]:
@@ -68,7 +82,6 @@ def get(name: str) -> type[Restorer]:
     UnknownNameError
         If there is none; the nearest names are suggested.
     """
-    _fill()
-    if name not in _registry:
-        raise UnknownNameError("restorer", name, _registry)
+    if check_name(name) not in _registry:
+        importlib.import_module(_BUILTIN[name])
     return _registry[name]
