@@ -12,7 +12,7 @@ import xsim
 from xsim.seeds import check_seed, generator
 from xsim_datasets.sample import Label, Plan, Sample
 from xsim_datasets.setups import setup_of, setup_record, setup_tables
-from xsim_datasets.sources import BoardSource, source_of
+from xsim_datasets.sources import Board, BoardSource, source_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,12 +35,8 @@ class SimulatedMaker:
 
     def sample(self, index: int) -> Sample:
         """Return pair number ``index``: its board, its set-up and its noise depend on it and on the seed alone."""
-        setup_number = int(generator(self.seed, sample=index, stage="setup").integers(self.recipe.imaging.setups))
-        source_number = self._source_of(index)
-        setup = self._setup(setup_number)
-        pixel_mm = setup.pitch_mm / (setup.geometry.magnification * _OVERSAMPLING)
-        field_mm = self.recipe.size_px * _OVERSAMPLING * pixel_mm
-        board = self._source(source_number).board(self.seed, index, field_mm, pixel_mm)
+        setup_number, source_number = self.setup_number(index), self._source_of(index)
+        setup, board = self.setup(setup_number), self._board(index)
         pair = xsim.simulate_pair(board.phantom, setup, self.seed, sample=index)
         side = slice(0, self.recipe.size_px)
         return Sample(
@@ -56,9 +52,29 @@ class SimulatedMaker:
             labels=tuple(Label(**label) for label in pair.labels),
         )
 
+    def noise_free(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return pair number ``index`` (hr, lr) without noise or fixed pattern, (H, W) each."""
+        board, setup = self._board(index), self.setup(self.setup_number(index))
+        pair = xsim.simulate_pair(board.phantom, setup, self.seed, sample=index, clean=True)
+        assert pair.hr_clean is not None
+        assert pair.lr_clean is not None
+        side = slice(0, self.recipe.size_px)
+        return pair.hr_clean[side, side], pair.lr_clean[side, side]
+
+    def setup_number(self, index: int) -> int:
+        """Return which of the recipe's set-ups images pair number ``index``."""
+        return int(generator(self.seed, sample=index, stage="setup").integers(self.recipe.imaging.setups))
+
+    def setup(self, number: int) -> PairSetup:
+        """Return a set-up; it is built once in a process, as responses of detectors take a second to work out."""
+        if ("setup", number) not in self._kept:
+            self._kept["setup", number] = setup_of(self.recipe.imaging.drawn(self.seed, number))
+        setup: PairSetup = self._kept["setup", number]
+        return setup
+
     def attributes(self) -> dict[str, Any]:
         """Return the pitch (None if it differs), the set-ups with what lies between their detectors, the sources."""
-        setups = [self._setup(number) for number in range(self.recipe.imaging.setups)]
+        setups = [self.setup(number) for number in range(self.recipe.imaging.setups)]
         pitches = {setup.pitch_mm for setup in setups}
         return {
             "pitch_mm": pitches.pop() if len(pitches) == 1 else None,
@@ -68,7 +84,7 @@ class SimulatedMaker:
 
     def tables(self) -> dict[str, NDArray[np.float64]]:
         """Return MTF and NNPS of every set-up's detectors on one frequency axis."""
-        return setup_tables([self._setup(number) for number in range(self.recipe.imaging.setups)])
+        return setup_tables([self.setup(number) for number in range(self.recipe.imaging.setups)])
 
     def check(self) -> None:
         """Build the ends of every range, every source and one pair: what is wrong is said before the work begins.
@@ -88,16 +104,16 @@ class SimulatedMaker:
         weights = np.array([boards.weight for boards in self.recipe.boards])
         return int(generator(self.seed, sample=index, stage="source").choice(len(weights), p=weights / weights.sum()))
 
+    def _board(self, index: int) -> Board:
+        """Return the board of a pair, drawn finer than the detector's pixels."""
+        setup = self.setup(self.setup_number(index))
+        pixel_mm = setup.pitch_mm / (setup.geometry.magnification * _OVERSAMPLING)
+        field_mm = self.recipe.size_px * _OVERSAMPLING * pixel_mm
+        return self._source(self._source_of(index)).board(self.seed, index, field_mm, pixel_mm)
+
     @cached_property
     def _kept(self) -> dict[tuple[str, int], Any]:
         return {}
-
-    def _setup(self, number: int) -> PairSetup:
-        # Responses of detectors take a second to work out: each set-up is built once in a process.
-        if ("setup", number) not in self._kept:
-            self._kept["setup", number] = setup_of(self.recipe.imaging.drawn(self.seed, number))
-        setup: PairSetup = self._kept["setup", number]
-        return setup
 
     def _source(self, number: int) -> BoardSource:
         if ("source", number) not in self._kept:

@@ -195,3 +195,12 @@ def test_verify_ends_with_one_when_it_finds_damage(
         main(["dataset", "verify", str(copy)])
     assert end.value.code == 1
     assert "pairs/c.0.0.0.0: is missing" in capsys.readouterr().out
+
+
+def test_noise_free_pair_is_what_noise_was_added_to() -> None:
+    maker = SimulatedMaker(load_recipe("tiny", n=1), seed=3)
+    hr, lr = maker.noise_free(0)
+    sample = maker.sample(0)
+    for clean, noisy, most in ((hr, sample.hr, 0.004), (lr, sample.lr, 0.01)):
+        assert clean.shape == noisy.shape
+        assert 0 < float(np.std(noisy - clean)) < most
