@@ -60,7 +60,8 @@ def _images(labels: Sequence[str], images: int) -> tuple[r.ImageScore, ...]:
                     psnr_dB=psnr, ssim=0.85 + 0.04 * rank + 0.005 * float(rng.normal()),
                     rmse=10 ** (-psnr / 20), bias=1e-4, band_lp_mm=_BANDS, chi2=(1.4, 1.1, 0.7, 0.6, 0.9),
                     unsupported=0.001, grey_residual=0.004, reference_power=_falling(4.0),
-                    power_ratio=_falling(3.0 + 2.0 * rank), transfer=_falling(2.5 + 2.0 * rank), outside=0.0, seconds=0.4,
+                    power_ratio=_falling(3.0 + 2.0 * rank), transfer=_falling(2.5 + 2.0 * rank), outside=0.0,
+                    seconds=0.4,
                 )
             )  # fmt: skip
     return tuple(rows)
