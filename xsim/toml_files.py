@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xsim.errors import InputError, MissingFileError
+from xsim.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 __all__ = ["read_toml", "toml_text", "write_toml"]
 
@@ -42,14 +42,10 @@ def write_toml(path: Path, tables: Mapping[str, Any]) -> None:
     ------
     InputError
         If a value is not a number, a text, a truth value, a list of these, or a table.
+    EnvironmentFaultError
+        If the disk is full or fails.
     """
-    text = toml_text(tables)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False, suffix=".tmp") as file:
-        file.write(text)
-    # The temporary file is private; the result follows the usual rights of new files.
-    partial = Path(file.name)
-    partial.chmod(0o644)
-    partial.replace(path)
+    write_whole(path, toml_text(tables).encode())
 
 
 def toml_text(tables: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xsim.errors import InputError
+from xsim.whole_files import write_whole
 from xsim_cli.common import check_output
 
 if TYPE_CHECKING:
@@ -48,20 +49,11 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    _write(path, text.getvalue().encode())
+    write_whole(path, text.getvalue().encode())
 
 
 def write_figure(path: Path, figure: Figure) -> None:
     """Write a figure in the kind that the file's name says."""
     data = io.BytesIO()
     figure.savefig(data, format=path.suffix.lower().lstrip("."), dpi=120)
-    _write(path, data.getvalue())
-
-
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, data.getvalue())

@@ -7,7 +7,8 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from xsim.errors import InputError
-from xsim_datasets.folder import LocalFolder, sync_folder
+from xsim.whole_files import sync_folder
+from xsim_datasets.folder import LocalFolder
 from xsim_datasets.images import Radiograph, write_image
 from xsim_datasets.pair_folder import OPEN_FIELD, codes_from_grey
 

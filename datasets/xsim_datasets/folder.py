@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from xsim.errors import EnvironmentFaultError, ExtraMissingError, InputError
+from xsim.whole_files import disk_fault, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ class LocalFolder:
         except OSError as error:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
-            raise _fault(final, error) from error
+            raise disk_fault(final, error, advice=", then run again with --resume") from error
 
     def delete(self, key: str) -> None:
         """Remove a file."""
@@ -214,18 +215,3 @@ def is_url(target: str) -> bool:
 def open_folder(target: str) -> Folder:
     """Return the folder of a path or an object store's URL."""
     return ObjectFolder(target) if is_url(target) else LocalFolder(Path(target))
-
-
-def sync_folder(path: Path) -> None:
-    """Flush a folder's entries to the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _fault(path: Path, error: OSError) -> EnvironmentFaultError:
-    full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-    advice = "make room, then run again with --resume" if error.errno in full else "see to the disk, then --resume"
-    return EnvironmentFaultError(f"{path}: {(error.strerror or str(error)).lower()}: {advice}")

@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 
 from xsim.errors import EnvironmentFaultError, InputError, check_range
-from xsim_datasets.folder import sync_folder
+from xsim.whole_files import sync_folder
 from xsim_datasets.pictures import draw_comparison
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ import numpy as np
 
 from xsim._version import __version__
 from xsim.errors import EnvironmentFaultError, InputError
+from xsim.whole_files import sync_folder
 from xsim_datasets.executors import Executor, ProcessPool
-from xsim_datasets.folder import Folder, LocalFolder, is_url, open_folder, sync_folder
+from xsim_datasets.folder import Folder, LocalFolder, is_url, open_folder
 from xsim_datasets.manifest import MANIFEST_KEY, Entry, Manifest, entry_of
 from xsim_datasets.schema import FORMAT, SPLITS, encode_group
 from xsim_datasets.shards import PARTS, Part, ShardTask, gather, read_part, write_shard

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xsim.errors import InputError, MissingFileError
+from xsim.whole_files import whole_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,13 +130,8 @@ class Phantom:
             "height_mm": list(self.height_mm),
             "defects": [{k: v for k, v in asdict(defect).items() if k != "mask"} for defect in self.defects],
         }
-        partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
-        try:
-            with partial.open("wb") as file:
-                np.savez_compressed(file, header=json.dumps(header), thickness_mm=self.thickness_mm, **arrays)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, header=json.dumps(header), thickness_mm=self.thickness_mm, **arrays)
         return path
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xsim.materials import linear_attenuation_per_mm
+from xsim.whole_files import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,5 +65,6 @@ def write_preview(phantom: Phantom, path: Path, *, defects: bool = False) -> Pat
     """Write the picture as PNG and return its path."""
     from PIL import Image  # noqa: PLC0415  only pictures need it
 
-    Image.fromarray(picture(phantom, defects=defects)).save(path, format="PNG")
+    with whole_file(path) as partial:
+        Image.fromarray(picture(phantom, defects=defects)).save(partial, format="PNG")
     return path

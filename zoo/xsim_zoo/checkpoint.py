@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,13 @@ from safetensors.torch import save as save_safetensors
 
 from xsim._version import __version__
 from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError, XsimError
+from xsim.whole_files import write_whole
 from xsim_zoo.physics import Physics
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Card", "Checkpoint", "load_checkpoint", "save_checkpoint", "shipped", "weights_path", "write_whole"]
+__all__ = ["Card", "Checkpoint", "load_checkpoint", "save_checkpoint", "shipped", "weights_path"]
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 """Where the weights lie that the package ships."""
@@ -98,21 +98,6 @@ class Checkpoint:
             return Physics.from_dict(self.card.physics)
         except (KeyError, TypeError, ValueError) as error:
             raise DamageError(f"{self.path}: the card's physics is unusable ({error}): take sound weights") from error
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it appears whole or not at all, also through a power cut."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def save_checkpoint(path: Path, card: Card, tensors: dict[str, Tensor]) -> Card:

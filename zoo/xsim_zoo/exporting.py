@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from xsim.errors import DamageError, ExtraMissingError, InputError, UnknownNameError
+from xsim.whole_files import whole_file
 from xsim_zoo.operator import CONDITIONS
 from xsim_zoo.restorer import LearnedRestorer
 
@@ -74,15 +74,11 @@ def export(restorer: Restorer, path: Path, format_: str = "onnx") -> Exported:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
             raise ExtraMissingError(package, "onnx")
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
+    with whole_file(path) as partial:
         _write_onnx(restorer, partial)
         difference = _difference(restorer, partial)
         if not difference <= TOLERANCE:
             raise DamageError(f"{path}: the exported network is off by {difference:.1e}: report it, and use torch")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return Exported(str(path), format_, path.stat().st_size, difference)
 
 

@@ -16,7 +16,7 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
 from xsim.errors import DamageError, InputError, MissingFileError
-from xsim_zoo.checkpoint import write_whole
+from xsim.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

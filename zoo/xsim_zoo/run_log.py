@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from xsim.errors import InputError
+from xsim.whole_files import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,4 +86,5 @@ def save_picture(path: Path, images: list[NDArray[np.floating]]) -> None:
     from PIL import Image  # noqa: PLC0415  (a picture a validation)
 
     row = np.concatenate([np.clip(image, 0.0, 1.0) for image in images], axis=1)
-    Image.fromarray(np.rint(row * 255).astype(np.uint8)).save(path)
+    with whole_file(path) as partial:
+        Image.fromarray(np.rint(row * 255).astype(np.uint8)).save(partial, format="PNG")

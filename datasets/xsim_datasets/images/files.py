@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from xsim.errors import EnvironmentFaultError, InputError, MissingFileError, XsimError
+from xsim.errors import InputError, MissingFileError, XsimError
+from xsim.whole_files import whole_file
 from xsim_datasets.images.dicom import read_dicom, write_dicom
 from xsim_datasets.images.npy import read_npy, write_npy
 from xsim_datasets.images.png import read_jpeg, read_png, write_png
@@ -220,19 +220,8 @@ def publish(path: Path, write: Callable[[Path], None], *, force: bool = False) -
     EnvironmentFaultError
         If the disk is full or fails; nothing is left behind.
     """
-    if path.exists() and not force:
-        raise InputError(f"{path}: exists already: give another output or --force")
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
-        write(partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with whole_file(path, replace=force) as partial:
+            write(partial)
     except XsimError as error:
         raise type(error)(_named(path, error)) from error
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise EnvironmentFaultError(f"{path}: {reason}: make room or see to the disk") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)

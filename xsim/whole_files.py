@@ -1,0 +1,148 @@
+"""Files that appear whole or not at all, also through kill -9, a full disk and a power cut.
+
+A file is written under another name beside its own, flushed to the disk, and then renamed. The writer holds a lock on
+that other name, and locks die with their holders: what a killed writer left behind is simply taken over by the next.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from xsim.errors import EnvironmentFaultError, InputError, XsimError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["disk_fault", "sync_folder", "whole_file", "write_whole"]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}  # file systems without locks
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def whole_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Yield the path to write to; when the block ends well, what stands there gets the name ``path``.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make, in a folder that exists.
+    replace : bool
+        Whether a file that exists may be replaced.
+
+    Raises
+    ------
+    InputError
+        If the file exists and may not be replaced, or another process is writing it.
+    EnvironmentFaultError
+        If the disk is full or fails, or forbids it; nothing is left behind.
+    """
+    try:
+        with _partial(path) as partial:
+            _check_free(path, replace=replace)
+            yield partial
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+            sync_folder(path.parent)
+    except XsimError:
+        raise
+    except BlockingIOError as error:
+        raise InputError(f"{path}: is being written by another process: wait, or give another output") from error
+    except OSError as error:
+        raise disk_fault(path, error) from error
+
+
+def write_whole(path: Path, content: bytes, *, replace: bool = True) -> None:
+    """Write a file of bytes; see `whole_file`."""
+    with whole_file(path, replace=replace) as partial:
+        partial.write_bytes(content)
+
+
+def disk_fault(path: Path, error: OSError, *, advice: str = "") -> EnvironmentFaultError:
+    """Return the error that says what the disk refused, and what to do about it.
+
+    Parameters
+    ----------
+    path : Path
+        The file that could not be written.
+    error : OSError
+        What the system said.
+    advice : str
+        What to do afterwards, e.g. how to go on.
+    """
+    if error.errno in _FULL:
+        remedy = "make room"
+    elif error.errno in _FORBIDDEN:
+        remedy = "change its permissions, or give another output"
+    else:
+        remedy = "see to the disk"
+    reason = (error.strerror or str(error)).lower()
+    return EnvironmentFaultError(f"{path}: {reason}: {remedy}{advice}")
+
+
+def sync_folder(path: Path) -> None:
+    """Flush a folder's entries to the disk."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _check_free(path: Path, *, replace: bool) -> None:
+    if path.exists() and not replace:
+        raise InputError(f"{path}: exists already: give another output or --force")
+
+
+@contextmanager
+def _partial(path: Path) -> Iterator[Path]:
+    """Yield where to write, locked; when the block fails nothing is left there."""
+    partial = path.with_name(f".{path.name}.partial")
+    lock = _locked(partial)
+    try:
+        yield partial
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(lock)
+
+
+def _locked(partial: Path) -> int:
+    """Return a handle of the file at ``partial`` that holds its lock.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it.
+    """
+    while True:
+        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            _lock(handle)
+            current = partial.stat().st_ino
+        except FileNotFoundError:
+            current = None
+        except OSError:
+            os.close(handle)
+            raise
+        # Its last holder may just have given the file its final name: then the lock is on that one.
+        if current == os.fstat(handle).st_ino:
+            return handle
+        os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _LOCKLESS:
+            raise
