@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xsim_zoo.report.numerals import tick_label
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -46,7 +48,7 @@ class Axis:
     log: bool = False
 
     @classmethod
-    def covering(cls, label: str, values: Iterable[ArrayLike], *, log: bool = False, include: float = math.nan) -> Axis:
+    def covering(cls, label: str, values: Iterable[ArrayLike], *include: float, log: bool = False) -> Axis:
         """Return an axis from the first tick below the finite ``values`` to the first above them.
 
         Parameters
@@ -55,12 +57,12 @@ class Axis:
             What is plotted, with its unit in brackets.
         values : iterable of array_like
             What has to fit; on a logarithmic axis only what is positive.
+        *include : float
+            What has to fit besides, e.g. zero or the target.
         log : bool
             Logarithmic.
-        include : float
-            A value that has to fit besides, e.g. the target.
         """
-        flat = np.concatenate([np.ravel(np.asarray(item, dtype=float)) for item in (*values, [include])])
+        flat = np.concatenate([np.ravel(np.asarray(item, dtype=float)) for item in (*values, include)])
         flat = flat[np.isfinite(flat) & (flat > 0 if log else True)]
         low, high = (float(flat.min()), float(flat.max())) if flat.size else (0.1 if log else 0.0, 1.0)
         if log:
@@ -85,7 +87,7 @@ class Axis:
     def ticks(self) -> tuple[Tick, ...]:
         """Where the axis is labelled."""
         places = _log_ticks(self.low, self.high) if self.log else _linear_ticks(self.low, self.high)
-        return tuple(Tick(float(self.fractions(place)), f"{place:.6g}") for place in places)
+        return tuple(Tick(float(self.fractions(place)), tick_label(place)) for place in places)
 
 
 def _nice_step(span: float, most: int = 6) -> float:

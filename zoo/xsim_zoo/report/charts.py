@@ -92,11 +92,10 @@ def numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Rule:
-    """A straight line across the chart at a value of the x or y axis, with a word beside it."""
+    """A line of reference with a word on it: level at ``value`` of the y axis, or where x and y are equal."""
 
-    axis: str
-    value: float
     label: str
+    value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +134,21 @@ class Chart:
         """What a screen reader says instead of the drawing."""
         names = ", ".join(series.name for series in self.series)
         return f"{self.title}. {self.y.label} against {self.x.label}. Curves: {names}."
+
+    def rule(self, rule: Rule) -> str:
+        """Return a line of reference as SVG path data."""
+        if rule.value is not None:
+            return f"M{self.box.x(0):g} {self.box.y(float(self.y.fractions(rule.value))):g} H{self.box.x(1):g}"
+        ends = np.array([max(self.x.low, self.y.low), min(self.x.high, self.y.high)])
+        (x0, x1), (y0, y1) = self.x.fractions(ends).tolist(), self.y.fractions(ends).tolist()
+        return f"M{self.box.x(x0):g} {self.box.y(y0):g} L{self.box.x(x1):g} {self.box.y(y1):g}"
+
+    def rule_note(self, rule: Rule) -> tuple[float, float]:
+        """Return where the word of a line of reference ends: above the line, at its right."""
+        if rule.value is not None:
+            return self.box.x(1) - 3, self.box.y(float(self.y.fractions(rule.value))) - 4
+        value = self.x.low + 0.45 * (self.x.high - self.x.low)
+        return self.box.x(0.45) - 6, self.box.y(float(self.y.fractions(value)))
 
     def path(self, series: Series) -> str:
         """Return the curve as SVG path data, empty where marks stand alone."""

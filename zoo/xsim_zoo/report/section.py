@@ -51,12 +51,12 @@ class Absent:
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture: ``role`` is lr, restored, hr or ssim; ``scores`` stand below it, each with its name."""
+    """One picture: ``role`` is lr, restored, hr or ssim; ``scores`` are names, numbers and units."""
 
     role: str
     name: str
     picture: Picture
-    scores: tuple[tuple[str, Number], ...] = ()
+    scores: tuple[tuple[str, Number, str], ...] = ()
 
     @property
     def black(self) -> Number:
@@ -80,10 +80,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Cards, one below the other; the slider takes its pictures from them."""
+    """Cards, one below the other, under a heading; the slider takes its pictures from them."""
 
     kind: ClassVar[str] = "gallery"
     cards: tuple[Card, ...]
+    heading: str = ""
 
 
 @dataclass(frozen=True)

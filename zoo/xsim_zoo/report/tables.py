@@ -6,21 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from xsim_zoo.report.axes import Axis
+from xsim_zoo.report.numerals import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from xsim_zoo.evaluation.records import Estimate
 
-__all__ = ["Cell", "Column", "Interval", "Number", "Table", "Text", "Whisker", "whisker_axis", "written"]
-
-
-def written(value: float, spec: str) -> str:
-    """Return ``value`` as people read it: a true minus, and no sign before a rounded zero."""
-    text = format(value, spec)
-    if not any(digit in text for digit in "123456789"):
-        text = text.lstrip("+-")
-    return text.replace("-", "\N{MINUS SIGN}")
+__all__ = ["Cell", "Column", "Interval", "Number", "Table", "Text", "Whisker", "whisker_axis"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +85,7 @@ class Whisker:
 def whisker_axis(label: str, estimates: Iterable[Estimate]) -> Axis:
     """Return the axis of a column of whiskers: all of them and zero fit."""
     ends = [value for one in estimates for value in (one.mean, one.low, one.high) if value is not None]
-    return Axis.covering(label, [ends], include=0.0)
+    return Axis.covering(label, [ends], 0.0)
 
 
 Cell: TypeAlias = Text | Number | Interval | Whisker

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sections"]
 
-_MEASURED = (verdict, looks, worst, scores, differences, power, consistency, edges, bars, noise, tasks, trust)
+_MEASURED = (verdict, looks, scores, differences, power, consistency, edges, bars, noise, tasks, trust, worst)
 
 
 def sections(evaluation: Evaluation, naming: Naming, names: Sequence[str]) -> tuple[Section, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xsim_zoo.report.section import Facts, Notes, Section
-from xsim_zoo.report.tables import Column, Number, Table, Text
+from xsim_zoo.report.tables import Number, Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def provenance(evaluation: Evaluation, naming: Naming) -> Section:
     versions = tuple((name, Text(version)) for name, version in source.versions.items())
     blocks = (
         Facts("Data", _data(source.data)),
-        _contenders(source.contenders, naming),
+        *(_contender(one, naming) for one in source.contenders),
         Facts("Run", run),
         Facts("Versions", versions),
     )
@@ -66,41 +66,23 @@ def _data(data: DataSource) -> tuple[tuple[str, Cell], ...]:
     )
 
 
-def _contenders(contenders: Sequence[Contender], naming: Naming) -> Table:
-    columns = (
-        Column("label", numeric=False),
-        Column("restorer", numeric=False),
-        Column("weights", numeric=False),
-        Column("digest", numeric=False),
-        Column("parameters"),
-        Column("steps"),
-        Column("eta"),
-        Column("sharpness"),
-        Column("grey-level link", numeric=False),
-        Column("trained on", numeric=False),
-        Column("pairs"),
-        Column("training steps"),
-        Column("overlap with these boards", numeric=False),
+def _contender(one: Contender, naming: Naming) -> Facts:
+    pairs: tuple[tuple[str, Cell], ...] = (
+        ("restorer", naming.cell(one.label)),
+        ("kind", Text(one.restorer)),
+        ("weights", Text(one.weights)),
+        ("digest", Text(one.digest)),
+        ("parameters", Number(one.parameters, ",d")),
+        ("steps of sampling", Number(one.steps, "d")),
+        ("eta, noise added on the way", Number(one.eta, "g")),
+        ("sharpness", Number(one.sharpness, "g")),
+        ("grey-level link", _cell(one.linked)),
+        ("trained on", Text(one.trained_on)),
+        ("training pairs", Number(one.trained_pairs, ",d", "none")),
+        ("training steps", Number(one.trained_steps, ",d", "none")),
+        ("overlap with these boards", Text(one.leak)),
     )
-    rows = tuple(
-        (
-            naming.cell(one.label),
-            Text(one.restorer),
-            Text(one.weights),
-            Text(one.digest),
-            Number(one.parameters, "d"),
-            Number(one.steps, "d"),
-            Number(one.eta, "g"),
-            Number(one.sharpness, "g"),
-            _cell(one.linked),
-            Text(one.trained_on),
-            Number(one.trained_pairs, "d", "none"),
-            Number(one.trained_steps, "d", "none"),
-            Text(one.leak),
-        )
-        for one in contenders
-    )
-    return Table("Restorers as they took part", columns, rows)
+    return Facts(one.label, pairs)
 
 
 def limits(evaluation: Evaluation) -> Section:

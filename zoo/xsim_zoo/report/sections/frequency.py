@@ -71,10 +71,10 @@ def _curves(curves: Sequence[Curve], naming: Naming) -> Chart:
     )
     return Chart(
         title,
-        Axis.covering(FREQUENCY, [item.x for item in series], include=0.0),
-        Axis.covering(label, [item.y for item in series], include=0.0),
+        Axis.covering(FREQUENCY, [item.x for item in series], 0.0),
+        Axis.covering(label, [item.y for item in series], 0.0),
         series,
-        (Rule("y", 1.0, "HR"),),
+        (Rule("HR", 1.0),),
         caption,
     )
 
@@ -100,9 +100,9 @@ def _sharpness_fidelity(evaluation: Evaluation, naming: Naming) -> Chart | None:
     return Chart(
         "Sharpness against fidelity",
         Axis.covering("fidelity: PSNR [dB]", [item.x for item in series]),
-        Axis.covering(f"sharpness: power kept at {at:.3g} lp/mm", [item.y for item in series], include=0.0),
+        Axis.covering(f"sharpness: power kept at {at:.3g} lp/mm", [item.y for item in series], 0.0),
         tuple(series),
-        (Rule("y", 1.0, "HR"),),
+        (Rule("HR", 1.0),),
         "To the right is more faithful pixel by pixel, towards 1 is as sharp as HR. One seldom gets both.",
     )
 
@@ -129,10 +129,10 @@ def _chi2_chart(evaluation: Evaluation, naming: Naming) -> Chart:
     edges = [score.band_lp_mm for score in evaluation.chi2]
     return Chart(
         "chi2 by frequency",
-        Axis.covering(FREQUENCY, edges, include=0.0),
-        Axis.covering("chi2", [item.y for item in series], log=True, include=1.0),
+        Axis.covering(FREQUENCY, edges, 0.0),
+        Axis.covering("chi2", [item.y for item in series], 1.0, log=True),
         series,
-        (Rule("y", 1.0, "noise alone"),),
+        (Rule("noise alone", 1.0),),
         "Marks stand at the middle of each band; the scale is logarithmic.",
     )
 

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from xsim_zoo.report.section import Absent, Gallery, Section, Slider, Verdicts
+from xsim_zoo.report.sections.glance import glance
 from xsim_zoo.report.sections.pictures import cards
-from xsim_zoo.report.sections.scores import summary_table
 
 if TYPE_CHECKING:
     from xsim_zoo.evaluation.results import Evaluation
@@ -22,22 +22,25 @@ def verdict(evaluation: Evaluation, naming: Naming) -> Section:
     levels = Counter(check.level for check in evaluation.verdicts)
     data = evaluation.provenance.data
     lead = (
-        f"{levels['fail']} of {levels.total()} checks failed, {levels['warn']} ask for caution. "
-        f"Judged on {data.images} held-out images of {data.families} families of boards; "
-        "intervals are 95 %, by resampling families. Scores do not replace a look at the images below."
+        f"Of {levels.total()} checks {levels['fail']} failed, {levels['warn']} ended with a caution and "
+        f"{levels['pass']} passed. Judged on {data.images} images of {data.families} families of boards; "
+        "intervals come from drawing families anew. Scores do not replace a look at the images below."
     )
     order = ("fail", "warn", "pass")
     checks = sorted(evaluation.verdicts, key=lambda check: order.index(check.level))
-    return Section("verdict", "Verdict", lead, (Verdicts(tuple(checks)), summary_table(evaluation, naming)))
+    return Section("verdict", "Verdict", lead, (Verdicts(tuple(checks)), glance(evaluation, naming)))
 
 
 def looks(evaluation: Evaluation, naming: Naming) -> Section:
     """Return the slider and the typical images."""
-    typical = cards(evaluation, naming, "typical")
+    typical = cards([shown for shown in evaluation.shown if shown.role == "typical"], naming)
     shown = bool(evaluation.shown)
     blocks: tuple[Block, ...] = (
         (Slider(), Gallery(typical)) if shown else (Absent("Images", evaluation.absent["shown"]),)
     )
-    lead = "Drag the two dividers, or give them the keyboard: what lies between them is restored. "
-    lead += "Below it, the images of median SSIM; the worst have a section of their own."
+    lead = (
+        "What lies between the two dividers is restored: drag them, or move them by the arrow keys. One pixel is "
+        f"{evaluation.provenance.data.pitch_mm:g} mm. Below are images of median SSIM; the worst have a section of "
+        "their own, and can be chosen here as well."
+    )
     return Section("images", "Images", lead if shown else "", blocks)

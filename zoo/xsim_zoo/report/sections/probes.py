@@ -52,11 +52,13 @@ def _sweeps(name: str, probes: Sequence[EdgeProbe]) -> list[Chart]:
     by_contrast = [probe for probe in probes if probe.dose == dose]
     by_dose = [probe for probe in probes if probe.contrast == contrast]
     charts = [
-        _sweep(f"{name}: contrast, at dose x {dose:g}", by_contrast, lambda probe: f"{probe.contrast:.0%} contrast")
+        _sweep(
+            f"{name}: contrast, at dose x {dose:g}", by_contrast, lambda probe: f"{100 * probe.contrast:g} % contrast"
+        )
     ]
     if len({probe.dose for probe in by_dose}) > 1:
         charts.append(
-            _sweep(f"{name}: dose, at {contrast:.0%} contrast", by_dose, lambda probe: f"dose x {probe.dose:g}")
+            _sweep(f"{name}: dose, at {100 * contrast:g} % contrast", by_dose, lambda probe: f"dose x {probe.dose:g}")
         )
     return charts
 
@@ -74,10 +76,10 @@ def _sweep(title: str, probes: Sequence[EdgeProbe], name: Callable[[EdgeProbe], 
         series.append(Series(group, grid, middle, _FIRST_STYLE + index, low, high))
     return Chart(
         title,
-        Axis.covering(FREQUENCY, [item.x for item in series], include=0.0),
-        Axis.covering("MTF over that of HR", reach, include=0.0),
+        Axis.covering(FREQUENCY, [item.x for item in series], 0.0),
+        Axis.covering("MTF over that of HR", reach, 0.0),
         tuple(series),
-        (Rule("y", 1.0, "HR screen"),),
+        (Rule("HR screen", 1.0),),
         "Median over polarity, direction and angle of the edge, in a band of their range.",
     )
 
@@ -143,11 +145,11 @@ def bars(evaluation: Evaluation, naming: Naming) -> Section:
                 )
         charts.append(
             Chart(
-                f"CTF at {contrast:.0%} contrast",
-                Axis.covering("bar frequency [lp/mm]", [item.x for item in series], include=0.0),
-                Axis.covering("CTF", [item.y for item in series], include=0.0),
+                f"CTF at {100 * contrast:g} % contrast",
+                Axis.covering("bar frequency [lp/mm]", [item.x for item in series], 0.0),
+                Axis.covering("CTF", [item.y for item in series], 0.0),
                 tuple(series),
-                (Rule("y", 1.0, "full modulation"),),
+                (Rule("full modulation", 1.0),),
             )
         )
     return Section("bars", "Bars (CTF)", lead, tuple(charts))
@@ -180,9 +182,9 @@ def _noise_blocks(evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         )
         for quantity in ("nnps_mm2", "gain")
     )
-    frequency = Axis.covering(FREQUENCY, [item.x for item in nnps], include=0.0)
+    frequency = Axis.covering(FREQUENCY, [item.x for item in nnps], 0.0)
     levels = Axis.covering("NNPS [mm\N{SUPERSCRIPT TWO}]", [item.y for item in nnps], log=True)
-    gains = Axis.covering("NNPS, restored over LR", [item.y for item in gain], log=True, include=1.0)
+    gains = Axis.covering("NNPS, restored over LR", [item.y for item in gain], 1.0, log=True)
     columns = (
         Column("restorer", numeric=False),
         Column("SNR"),
@@ -200,7 +202,7 @@ def _noise_blocks(evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
     )
     return (
         Chart("Noise power", frequency, levels, nnps, (), "Logarithmic scale."),
-        Chart("Noise gain", frequency, gains, gain, (Rule("y", 1.0, "noise of LR"),), "Logarithmic scale."),
+        Chart("Noise gain", frequency, gains, gain, (Rule("noise of LR", 1.0),), "Logarithmic scale."),
         Table("Signal to noise of the flat field", columns, rows),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xsim_zoo.report.naming import METRICS
 from xsim_zoo.report.section import Absent, Section
 from xsim_zoo.report.tables import Column, Interval, Number, Table, Text, Whisker, whisker_axis
 
@@ -16,31 +15,7 @@ if TYPE_CHECKING:
     from xsim_zoo.report.naming import Naming
     from xsim_zoo.report.section import Block
 
-__all__ = ["differences", "scores", "summary_table"]
-
-_GLANCE = ("psnr_dB", "ssim")
-
-
-def summary_table(evaluation: Evaluation, naming: Naming) -> Table:
-    """Return PSNR and SSIM of every restorer, LR first."""
-    found = {(row.restorer, row.metric): row for row in evaluation.summary}
-    labels = [label for label in ("lr", *naming.labels) if any((label, metric) in found for metric in _GLANCE)]
-    rows = []
-    for label in labels:
-        cells = [found.get((label, metric)) for metric in _GLANCE]
-        specs = [METRICS[metric].spec for metric in _GLANCE]
-        rows.append(
-            (
-                naming.cell(label),
-                *(
-                    Number(None) if cell is None else Interval(cell.estimate, spec)
-                    for cell, spec in zip(cells, specs, strict=True)
-                ),
-            )
-        )
-    columns = (Column("restorer", numeric=False), *(Column(METRICS[metric].label) for metric in _GLANCE))
-    caption = f"Mean over images against HR, data range {evaluation.provenance.data_range:g}, with its 95 % interval"
-    return Table(caption, columns, tuple(rows))
+__all__ = ["differences", "scores"]
 
 
 def scores(evaluation: Evaluation, naming: Naming) -> Section:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["tasks"]
 
-_EQUAL_STYLE = 1
-
 
 def tasks(evaluation: Evaluation, naming: Naming) -> Section:
     """Return the scores of the inspection tasks."""
@@ -28,6 +26,8 @@ def tasks(evaluation: Evaluation, naming: Naming) -> Section:
         "the inspection; LR and HR show what there was to lose and to gain."
     )
     blocks = (*_voids(evaluation, naming), *_opens(evaluation, naming), *_features(evaluation, naming))
+    # Charts first: they stand side by side.
+    blocks = tuple(sorted(blocks, key=lambda block: block.kind != "chart"))
     return Section("tasks", "Inspection tasks", lead, blocks)
 
 
@@ -35,7 +35,7 @@ def _voids(evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
     if not evaluation.voids:
         return (Absent("Voids in solder balls", evaluation.absent["voids"]),)
     reach = [score.labelled for score in evaluation.voids] + [score.measured for score in evaluation.voids]
-    x, y = (Axis.covering(f"{what} void area [% of the ball]", reach, include=0.0) for what in ("labelled", "measured"))
+    x, y = (Axis.covering(f"{what} void area [% of the ball]", reach, 0.0) for what in ("labelled", "measured"))
     points = tuple(
         Series(
             naming.name(score.restorer),
@@ -46,8 +46,6 @@ def _voids(evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         )
         for score in evaluation.voids
     )
-    ends = np.array([x.low, x.high])
-    equal = Series("measured as labelled", ends, ends, _EQUAL_STYLE)
     columns = (
         Column("restorer", numeric=False),
         Column("mean absolute error [% of the ball]"),
@@ -69,7 +67,7 @@ def _voids(evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
     )
     caption = "Limits of agreement, after Bland and Altman, are in the table."
     return (
-        Chart("Void area of solder balls", x, y, (equal, *points), (), caption),
+        Chart("Void area of solder balls", x, y, points, (Rule("measured as labelled"),), caption),
         Table("Void area of solder balls, measured less labelled", columns, rows),
     )
 
@@ -105,10 +103,10 @@ def _opens(evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
     return (
         Chart(
             "Open tracks",
-            Axis.covering("gap [mm]", [item.x for item in series], include=0.0),
+            Axis.covering("gap [mm]", [item.x for item in series], 0.0),
             Axis("area under the ROC", 0.4, 1.0),
             tuple(series),
-            (Rule("y", 0.5, "chance"),),
+            (Rule("chance", 0.5),),
             "A matched filter looks for the gap: 0.5 is guessing, 1 is certainty.",
         ),
         Table("Detectability of open tracks", columns, rows),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xsim_zoo.report.axes import Axis
-from xsim_zoo.report.charts import Chart, Series
+from xsim_zoo.report.charts import Chart, Rule, Series
 from xsim_zoo.report.section import Absent, Section
 from xsim_zoo.report.tables import Column, Interval, Number, Table, Text, Whisker, whisker_axis
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["trust"]
 
-_EQUAL_STYLE = 1
 _FIRST_STYLE = 2
 
 
@@ -35,7 +34,6 @@ def trust(evaluation: Evaluation, naming: Naming) -> Section:
 def _coverage(evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
     if not evaluation.coverage:
         return (Absent("Coverage of the uncertainty", evaluation.absent["coverage"]),)
-    equal = Series("as stated", np.array([0.0, 1.0]), np.array([0.0, 1.0]), _EQUAL_STYLE)
     series = tuple(
         Series(
             f"{naming.name(row.restorer)}, {row.region}",
@@ -76,8 +74,8 @@ def _coverage(evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
             "Coverage of the uncertainty",
             Axis("stated probability of the interval", 0.0, 1.0),
             Axis("share of pixels inside it", 0.0, 1.0),
-            (equal, *series),
-            (),
+            series,
+            (Rule("as stated"),),
             caption,
         ),
         Table("Spread of the samples against their error; both should be alike", columns, rows),

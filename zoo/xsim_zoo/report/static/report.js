@@ -30,8 +30,8 @@ class Slider {
     this.cards = [...document.querySelectorAll(".card")];
     this.at = [33, 67];
     this.cards.forEach((card, index) => {
-      const place = card.closest("section").querySelector("h2").textContent;
-      this.images.add(new Option(`${place}: ${card.querySelector("h3").textContent}`, index));
+      this.images.add(new Option(card.querySelector("h4").textContent, index));
+      card.querySelector("h4").after(this.opener(index));
     });
     this.images.addEventListener("change", () => this.chooseImage());
     this.restorers.addEventListener("change", () => this.chooseRestorer());
@@ -44,6 +44,20 @@ class Slider {
     this.chooseImage();
     this.move(0, this.at[0]);
     this.move(1, this.at[1]);
+  }
+
+  // Each card can be taken to the slider.
+  opener(index) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Compare";
+    button.addEventListener("click", () => {
+      this.images.value = index;
+      this.chooseImage();
+      this.root.scrollIntoView();
+      this.dividers[0].focus({ preventScroll: true });
+    });
+    return button;
   }
 
   tiles(role) {
@@ -67,7 +81,7 @@ class Slider {
     image.src = tile.querySelector("img").src;
     image.alt = tile.dataset.name;
     this.stage.querySelector(".strip.restored span").textContent = tile.dataset.name;
-    const details = this.cards[this.images.value].querySelector("p").textContent;
+    const details = this.cards[this.images.value].querySelector(".detail").textContent;
     const scores = tile.querySelector(".scores").textContent;
     this.root.querySelector(".reading").textContent = `${tile.dataset.name}: ${scores}. ${details}`;
   }
@@ -142,7 +156,6 @@ function followReading() {
 function offerNumbers() {
   const button = document.createElement("button");
   button.type = "button";
-  button.className = "save";
   button.textContent = "Save the numbers as JSON";
   button.addEventListener("click", () => {
     const link = document.createElement("a");
