@@ -5,12 +5,19 @@ of ``buffer_shards`` of them shuffled together. Rank ``r`` of ``world`` takes ev
 works through them in blocks: it reads a block's images once, cuts ``patches_per_image`` patches from each, shuffles
 the patches of the block and deals them out as batches. A block is a function of (seed, epoch, number), so workers
 may share blocks in any way, and a run that stopped after batch 1000 goes on with batch 1001.
+
+Workers are threads: decoding and cutting run outside Python's lock, and handing a batch from one process to another
+costs more than making it (`benchmarks/storage.py` measures both).
 """
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -18,13 +25,19 @@ from xsim.errors import InputError
 from xsim.seeds import check_seed, generator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from xsim_datasets.reader import PairStore
 
 __all__ = ["Batch", "PatchLoader", "turn"]
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+# Images that are read by one call: enough to keep every decoding thread busy, few enough to stay in the cache.
+_READ_TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -108,7 +121,7 @@ class PatchLoader:
     @property
     def images(self) -> int:
         """How many images each rank sees in an epoch; equally many on all, so that none waits for another."""
-        return len(self.store.indices(self.split)) // self.world
+        return len(self._members) // self.world
 
     @property
     def blocks(self) -> int:
@@ -119,7 +132,7 @@ class PatchLoader:
         images = min(self.images_per_block, self.images - block * self.images_per_block)
         return images * self.patches_per_image // self.batch_size
 
-    def epoch(self, epoch: int, *, first: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, *, first: int = 0, workers: int = 0) -> Iterator[Batch]:
         """Yield this rank's batches of an epoch.
 
         Parameters
@@ -128,12 +141,22 @@ class PatchLoader:
             Number of the epoch.
         first : int
             Batch to start with: 0, or, to resume, the number of batches already taken.
+        workers : int
+            Threads that make blocks ahead, ``workers + 1`` of them at most; with 0 a block is made when it is asked
+            for. The batches are the same.
+
+        Raises
+        ------
+        DamageError
+            If a pair is damaged or missing.
         """
-        for block in range(self.blocks):
-            count = self._batches_in(block)
-            if first < count:
-                yield from self.block(epoch, block)[first:]
-            first = max(first - count, 0)
+        start = 0
+        while start < self.blocks and first >= self._batches_in(start):
+            first -= self._batches_in(start)
+            start += 1
+        for batches in _ahead(lambda number: self.block(epoch, number), range(start, self.blocks), workers):
+            yield from batches[first:]
+            first = 0
 
     def block(self, epoch: int, number: int) -> list[Batch]:
         """Return the batches of one block of an epoch; workers that share an epoch call it with numbers of their own.
@@ -145,45 +168,86 @@ class PatchLoader:
         """
         start = number * self.images_per_block
         samples = self._order(epoch)[start : start + self.images_per_block]
-        codes = self.store.read_codes(samples)
         rng = generator(self.seed, sample=epoch, stage=f"block-{number}-{self.rank}")
         dealt = rng.permutation(np.repeat(np.arange(len(samples)), self.patches_per_image))
-        hr, lr = self._cut(codes, dealt, rng)
-        parts = [
-            slice(slot * self.batch_size, (slot + 1) * self.batch_size) for slot in range(self._batches_in(number))
-        ]
-        return [Batch(hr[part], lr[part], samples[dealt[part]]) for part in parts]
+        cuts = self._cuts(len(dealt), rng)
+        batches = self._batches_in(number)
+        dealt = dealt[: batches * self.batch_size]
+        # One large piece of memory, in huge pages: small ones, fresh for every batch, cost a third of the time.
+        hr, lr = grey = np.empty((2, batches, self.batch_size, *self._patch), np.float32)
+        codes = np.empty((min(_READ_TOGETHER, len(samples)), 2, *self.store.shape), np.uint16)
+        for image in range(0, len(samples), _READ_TOGETHER):
+            together = samples[image : image + _READ_TOGETHER]
+            self.store.read_codes(together, out=codes[: len(together)])
+            for slot in np.flatnonzero((dealt >= image) & (dealt < image + _READ_TOGETHER)):
+                patch = self._patch_of(codes[dealt[slot] - image], *cuts[slot])
+                # Turned and decoded in one pass: memory traffic is what a loader spends its time on.
+                for screen in range(2):
+                    place = grey[screen, slot // self.batch_size, slot % self.batch_size]
+                    self.store.encoding.decode(patch[screen], out=place)
+        shown = samples[dealt].reshape(batches, self.batch_size)
+        return [Batch(*parts) for parts in zip(hr, lr, shown, strict=True)]
+
+    @cached_property
+    def _members(self) -> NDArray[np.int64]:
+        return self.store.indices(self.split)
+
+    @cached_property
+    def _orders(self) -> dict[int, NDArray[np.int64]]:
+        return {}
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
-        """Return this rank's images of an epoch, in order."""
-        rng = generator(self.seed, sample=epoch, stage="order")
-        members = self.store.indices(self.split)
-        shard_of = members // self.store.pairs_per_shard
-        shards = rng.permutation(np.unique(shard_of))
-        groups = [shards[first : first + self.buffer_shards] for first in range(0, len(shards), self.buffer_shards)]
-        order = np.concatenate([rng.permutation(members[np.isin(shard_of, group)]) for group in groups])
-        return order[self.rank :: self.world][: self.images]
+        """Return this rank's images of an epoch, in order; that of the last epoch asked for is kept."""
+        order = self._orders.get(epoch)
+        if order is None:
+            order = self._shuffled(epoch)[self.rank :: self.world][: self.images]
+            self._orders.clear()
+            self._orders[epoch] = order
+        return order
 
-    def _cut(
-        self, codes: NDArray[np.uint16], dealt: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return a patch (h, w) of HR and of LR for each image that ``dealt`` names, at a random place and turn."""
-        height, width = codes.shape[-2:]
-        shape = (height, width) if self.patch_px is None else (self.patch_px, self.patch_px)
-        top = rng.integers(0, height - shape[0] + 1, len(dealt))
-        left = rng.integers(0, width - shape[1] + 1, len(dealt))
-        symmetry = rng.integers(0, 8, len(dealt)) if self.turns else np.zeros(len(dealt), np.int64)
-        hr, lr = (np.empty((len(dealt), *shape), np.float32) for _ in range(2))
-        for slot, image in enumerate(dealt):
-            patch = codes[image, :, top[slot] : top[slot] + shape[0], left[slot] : left[slot] + shape[1]]
-            turned = turn(patch, int(symmetry[slot]))
-            # Turned and decoded in one pass: memory traffic is what a loader spends its time on.
-            self.store.encoding.decode(turned[0], out=hr[slot])
-            self.store.encoding.decode(turned[1], out=lr[slot])
-        return hr, lr
+    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
+        """Return the images of all ranks: shards in random order, those of ``buffer_shards`` shards mixed."""
+        rng = generator(self.seed, sample=epoch, stage="order")
+        shards, shard_of = np.unique(self._members // self.store.pairs_per_shard, return_inverse=True)
+        group_of = rng.permutation(len(shards)) // self.buffer_shards
+        mixed = rng.permutation(len(self._members))
+        return self._members[mixed[np.argsort(group_of[shard_of[mixed]], kind="stable")]]
+
+    @property
+    def _patch(self) -> tuple[int, int]:
+        return self.store.shape if self.patch_px is None else (self.patch_px, self.patch_px)
+
+    def _cuts(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw row, column and symmetry (count, 3) of patches."""
+        room = np.subtract(self.store.shape, self._patch) + 1
+        corners = rng.integers(0, room, (count, 2))
+        symmetry = rng.integers(0, 8, count) if self.turns else np.zeros(count, np.int64)
+        return np.column_stack([corners, symmetry])
+
+    def _patch_of(self, pair: NDArray[np.uint16], top: int, left: int, symmetry: int) -> NDArray[np.uint16]:
+        """Return a patch (2, h, w) of the codes of a pair, at a place and in a turn."""
+        height, width = self._patch
+        return turn(pair[:, top : top + height, left : left + width], int(symmetry))
 
 
 def turn(images: NDArray[np.uint16], symmetry: int) -> NDArray[np.uint16]:
     """Return images (..., H, W) under one of the eight symmetries of the square: quarter turns, then a flip."""
     turned = np.rot90(images, symmetry % 4, axes=(-2, -1))
     return turned[..., ::-1] if symmetry >= 4 else turned
+
+
+def _ahead(function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int) -> Iterator[_Result]:
+    """Yield ``function`` of each item, in order, worked out ahead by ``workers`` threads."""
+    if workers < 1:
+        yield from map(function, items)
+        return
+    source = iter(items)
+    with ThreadPoolExecutor(workers, thread_name_prefix="xsim-read") as pool:
+        waiting = deque(pool.submit(function, item) for item in islice(source, workers + 1))
+        try:
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(pool.submit(function, item) for item in islice(source, 1))
+                yield result
+        finally:
+            pool.shutdown(cancel_futures=True)
