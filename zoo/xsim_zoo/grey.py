@@ -15,6 +15,8 @@ import torch
 from xsim.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from xsim.link import GreyLink
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["TorchLink"]
 
 _CELLS = 4096
+_PIECE_PX = 2**20
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,27 @@ class TorchLink:
 
     def forward(self, hr: Tensor) -> Tensor:
         """Return the LR grey of HR grey levels."""
+        return _piecewise(self._forward, hr)
+
+    def inverse(self, lr: Tensor) -> Tensor:
+        """Return the HR grey of LR grey levels."""
+        return _piecewise(self._inverse, lr)
+
+    def _forward(self, hr: Tensor) -> Tensor:
         share = (hr - self.hr_grey[0]) / (self.hr_grey[-1] - self.hr_grey[0])
         # Cell -1 lies below the first knot and cell n beyond the last.
         cell = torch.where(share < 0, -1.0, share.clamp_min(0).sqrt() * _CELLS).clamp_max(_CELLS).floor().long()
         knot = cell.clamp_min(0)
         return torch.addcmul(self.lr_grey[knot], self.slope[cell + 1], hr - self.hr_grey[knot])
 
-    def inverse(self, lr: Tensor) -> Tensor:
-        """Return the HR grey of LR grey levels."""
+    def _inverse(self, lr: Tensor) -> Tensor:
         cell = torch.searchsorted(self.lr_grey, lr.contiguous(), right=True) - 1
         knot = cell.clamp_min(0)
         return self.hr_grey[knot] + (lr - self.lr_grey[knot]) / self.slope[cell + 1]
+
+
+def _piecewise(curve: Callable[[Tensor], Tensor], grey: Tensor) -> Tensor:
+    """Apply a curve to some pixels at a time: the numbers of their cells take twice the memory of the image."""
+    if grey.numel() <= _PIECE_PX:
+        return curve(grey)
+    return torch.cat([curve(piece) for piece in grey.flatten().split(_PIECE_PX)]).reshape(grey.shape)

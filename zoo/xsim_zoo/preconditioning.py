@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from xsim_zoo.process import ifft
+from xsim_zoo.strips import wiener_estimate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,10 +55,14 @@ class WienerView:
     @classmethod
     def of(cls, X_t: Tensor, t: Tensor, operator: Operator) -> WienerView:
         """Look at states with spectra ``X_t`` (B, 1, H, W // 2 + 1) at times ``t`` (B,)."""
-        W, c = operator.wiener(t)
-        estimate = ifft(W * X_t, operator.shape)
-        removed = (ifft(X_t, operator.shape) - estimate) / c
-        return cls(estimate, c, torch.cat([centred(estimate), removed], dim=1), operator.conditions(t, c))
+        spectrum, c = wiener_estimate(X_t, t, operator)
+        estimate = ifft(spectrum, operator.shape)
+        del spectrum
+        # In place, as each of these is as large as the image.
+        features = torch.cat([estimate, ifft(X_t, operator.shape)], dim=1)
+        features[:, 1:].sub_(estimate).div_(c)
+        features[:, :1].sub_(0.5).mul_(4.0)
+        return cls(estimate, c, features, operator.conditions(t, c))
 
     def target(self, x_0: Tensor) -> Tensor:
         """Return what the network should answer for the sharp images (B, 1, H, W)."""
@@ -65,4 +70,4 @@ class WienerView:
 
     def answer(self, network: Network) -> Tensor:
         """Return x_0_hat (B, 1, H, W)."""
-        return self.estimate + self.c * network(self.features, self.conditions).to(self.c.dtype)
+        return torch.addcmul(self.estimate, self.c, network(self.features, self.conditions).to(self.c.dtype))

@@ -187,10 +187,32 @@ class Restorer(ABC):
         grid = PaddedGrid.around((image.shape[0], image.shape[1]))
         padded = grid.pad(image.to(self.device)[None, None])
         level = float(self.noise_level(image)) if noise_level is None else noise_level
-        operator = self.operator(grid.padded).at_noise_level(level)
-        x_0 = grid.crop(self.solve(padded, operator, how, network or self._own_network))
-        hr = x_0 if self.link is None else self.link.inverse(x_0)
+        hr = grid.crop(self.restore_padded(padded, how, noise_level=level, network=network))
         return np.ascontiguousarray(hr[0, 0].float().cpu().numpy())
+
+    @torch.no_grad()
+    def restore_padded(self, y: Tensor, how: How, *, noise_level: float, network: Network | None = None) -> Tensor:
+        """Restore an LR image that lies on its padded grid already, or a window of one.
+
+        Parameters
+        ----------
+        y : (1, 1, H, W) tensor
+            LR grey, open field 1.0; sides are multiples of 8 px.
+        how : How
+            How to restore.
+        noise_level : float
+            Noise power relative to the open field, that of the whole image.
+        network : Network, optional
+            As in `restore_array`.
+
+        Returns
+        -------
+        (1, 1, H, W) tensor
+            HR grey.
+        """
+        operator = self.operator((y.shape[-2], y.shape[-1])).at_noise_level(noise_level)
+        x_0 = self.solve(y, operator, how, network or self._own_network)
+        return x_0 if self.link is None else self.link.inverse(x_0)
 
     def _warn_without_link(self, how: How) -> None:
         several = self.samples and how.steps > 1 and how.eta == 0 and how.sharpness > 0

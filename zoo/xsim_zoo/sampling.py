@@ -13,6 +13,7 @@ import torch
 
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim_zoo.process import fft
+from xsim_zoo.strips import ddim_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,13 +119,15 @@ def ddim(
     if eta > 0 and noise is None:
         raise InputError(f"eta {eta:g} draws noise: give a noise source, or eta 0")
     X = X_1
-    batch = X_1.shape[:-2]
+    del X_1  # a state of a large image is let go as soon as it is used
     for t, s in pairwise(times):
         X_0_hat = denoise(X, t)
-        a, k, std = process.ddim(s, t, eta)
-        X = a * X_0_hat + k * X
-        if noise is not None and eta > 0 and s > 0:
-            X = X + std * fft(noise((*batch, *process.shape)).to(std.dtype))
+        if s == 0:
+            return X_0_hat
+        Z = None
+        if noise is not None and eta > 0:
+            Z = fft(noise((*X.shape[:-2], *process.shape)).to(process.theta.dtype))
+        X = ddim_step(process, X_0_hat, X, s=s, t=t, eta=eta, Z=Z)
     return X
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from xsim_zoo.process import fft, ifft
 from xsim_zoo.registry import register
 from xsim_zoo.restorer import How, Network, Restorer
+from xsim_zoo.strips import wiener_estimate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,5 +23,5 @@ class Wiener(Restorer):
 
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
         """Return the filtered image (B, 1, H, W) on the padded grid."""
-        W, _ = operator.wiener(1.0)
-        return ifft(W * fft(y), operator.shape)
+        estimate, _ = wiener_estimate(fft(y), 1.0, operator)
+        return ifft(estimate, operator.shape)
