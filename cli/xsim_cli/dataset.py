@@ -295,4 +295,8 @@ def _facts(path: str) -> dict[str, Any]:
 
 
 def _splits(facts: dict[str, Any]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in facts["splits"].items())
+    families = facts["split_families"]
+    return ", ".join(
+        f"{count} {name} (of {families[name]} {'family' if families[name] == 1 else 'families'})"
+        for name, count in facts["splits"].items()
+    )

@@ -9,6 +9,8 @@ from xsim.errors import EnvironmentFaultError, ExtraMissingError, XsimError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from xsim_datasets.executors import Result
+
 __all__ = ["DaskCluster"]
 
 _RETRIES = 3
@@ -38,7 +40,7 @@ class DaskCluster:
         self._distributed: Any = distributed
         self._address = address
 
-    def run(self, function: Callable[[Any], int], tasks: Iterable[Any]) -> Iterator[int]:
+    def run(self, function: Callable[[Any], Result], tasks: Iterable[Any]) -> Iterator[Result]:
         """Yield the results as they come; the task of a worker that died goes to another.
 
         Raises
@@ -58,12 +60,12 @@ class DaskCluster:
                     completed.add(self._submit(client, function, task))
                     break
 
-    def _submit(self, client: Any, function: Callable[[Any], int], task: Any) -> Any:
+    def _submit(self, client: Any, function: Callable[[Any], Result], task: Any) -> Any:
         return client.submit(function, task, retries=_RETRIES, pure=False)
 
-    def _result(self, future: Any) -> int:
+    def _result(self, future: Any) -> Any:
         try:
-            return int(future.result())
+            return future.result()
         except XsimError:
             raise
         except self._distributed.KilledWorker as error:

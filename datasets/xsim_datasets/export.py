@@ -50,7 +50,7 @@ def export_pairs(
     Returns
     -------
     dict
-        What ``pairs.json`` holds: open-field grey level, pitch, and a record for each pair.
+        What ``pairs.json`` holds: open-field grey level, pitch (None where it differs), and a record for each pair.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def export_pairs(
             "schema": _SCHEMA,
             "source": store.path,
             "source_digest": store.manifest.digest,
-            "pitch_mm": store.pitch_mm,
+            "pitch_mm": store.attributes["pitch_mm"],
             "open_field": OPEN_FIELD,
             "pairs": records,
         }
@@ -98,13 +98,14 @@ def _check_target(target: Path, *, force: bool) -> None:
 def _write_pair(store: PairStore, work: Path, index: int) -> dict[str, Any]:
     name = f"{index:07d}.tif"
     table, defects = store.table, store.defects
-    record: dict[str, Any] = {"index": index, "hr": f"hr/{name}", "lr": f"lr/{name}"}
+    pitch_mm = store.pitch_of(index)
+    record: dict[str, Any] = {"index": index, "hr": f"hr/{name}", "lr": f"lr/{name}", "pitch_mm": pitch_mm}
     record |= {column: values[index].item() for column, values in table.items()}
     mine = defects["sample"] == index
     rows = zip(*(values[mine].tolist() for values in defects.values()), strict=True)
     record["defects"] = [dict(zip(defects, row, strict=True)) for row in rows]
     for side, image in zip(("hr", "lr"), store.read(index), strict=True):
         codes, record[f"{side}_clipped_in_file"] = codes_from_grey(image, OPEN_FIELD)
-        radiograph = Radiograph(codes, "tiff", pitch_mm=store.pitch_mm, white=65535.0)
+        radiograph = Radiograph(codes, "tiff", pitch_mm=pitch_mm, white=65535.0)
         write_image(work / side / name, radiograph, stamp={"open_field": OPEN_FIELD, "sample": index, "side": side})
     return record

@@ -81,7 +81,7 @@ def _draw_labels(store: PairStore, index: int, axes: Axes, kinds: list[str]) -> 
     defects = store.defects
     rows = np.flatnonzero(defects["sample"] == index)
     for row in rows:
-        radius = max(0.5 * float(defects["size_mm"][row]) / store.pitch_mm, 2.0) + 3.0
+        radius = max(0.5 * float(defects["size_mm"][row]) / store.pitch_of(index), 2.0) + 3.0
         angle = np.linspace(0.0, 2.0 * np.pi, 33)
         # Labels count from the corner of the first pixel, pictures from its centre.
         x = float(defects["x_px"][row]) - 0.5 + radius * np.cos(angle)

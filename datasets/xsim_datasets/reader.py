@@ -1,4 +1,4 @@
-"""Read a store: its physics, its table and its pairs, by tensorstore, which decodes several pairs at once."""
+"""Read a store: its physics, its table and its pairs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 import numpy as np
-import tensorstore
 import zarr
 
 import xsim
 from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError
-from xsim_datasets.folder import Folder, LocalFolder, is_url, open_folder
+from xsim_datasets.folder import Folder, LocalFolder, open_folder
 from xsim_datasets.manifest import Manifest, entry_of
-from xsim_datasets.schema import FILL_VALUE, FORMAT, SPLITS, Encoding
+from xsim_datasets.pair_array import PairArray
+from xsim_datasets.schema import FORMAT, SPLITS, Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ _NEEDED = {"plan", "pitch_mm", "setups", "splits", "families", "defect_kinds", "
 class PairStore:
     """A finished store of HR/LR pairs; make one with `PairStore.open`.
 
-    It may be pickled: a copy opens the files again where it arrives, e.g. in a worker of a data loader.
+    It may be pickled: a copy opens the pairs again where it arrives, e.g. in a worker of a data loader.
 
     Attributes
     ----------
@@ -50,7 +49,7 @@ class PairStore:
         self.path = path
         self.attributes = attributes
         self.manifest = manifest
-        self._array: Any = None
+        self._pairs = PairArray(path)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -97,9 +96,6 @@ class PairStore:
             raise DamageError(f"{folder.name}: is not finished, {partial} holds a part: make it with --resume")
         raise MissingFileError(f"{folder.name}: no such store: check the path")
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "attributes": self.attributes, "manifest": self.manifest, "_array": None}
-
     def __len__(self) -> int:
         return self.n
 
@@ -125,11 +121,16 @@ class PairStore:
         Raises
         ------
         InputError
-            If the set-ups differ in it (ask `degradation_of` a sample).
+            If the set-ups differ in it (ask `pitch_of` a sample).
         """
         if self.attributes["pitch_mm"] is None:
-            raise InputError(f"{self.path}: its set-ups differ in pitch: ask for the degradation of a sample")
+            raise InputError(f"{self.path}: its set-ups differ in pitch: ask for the pitch of a sample")
         return float(self.attributes["pitch_mm"])
+
+    def pitch_of(self, index: int) -> float:
+        """Return the pixel pitch of one sample [mm]."""
+        common = self.attributes["pitch_mm"]
+        return self.degradation_of(index).pitch_mm if common is None else float(common)
 
     @property
     def origin(self) -> str:
@@ -157,7 +158,15 @@ class PairStore:
         return self._degradations[0]
 
     def degradation_of(self, index: int) -> Degradation:
-        """Return what lies between the HR and the LR detector of one sample."""
+        """Return what lies between the HR and the LR detector of one sample.
+
+        Raises
+        ------
+        InputError
+            If the store does not know: real pairs without a recipe or a calibration.
+        """
+        if not self._degradations:
+            raise InputError(f"{self.path}: says nothing about its detectors: measure them with xsim calibrate")
         return self._degradations[int(self.table["setup"][self._checked(index)])]
 
     @cached_property
@@ -186,7 +195,8 @@ class PairStore:
 
     def summary(self) -> dict[str, Any]:
         """Return what is in the store, for people and programs; JSON types."""
-        plan = self.attributes["plan"]
+        plan, table = self.attributes["plan"], self.table
+        families = {split: int(np.unique(table["family"][table["split"] == split]).size) for split in SPLITS}
         return {
             "path": self.path,
             "origin": self.origin,
@@ -198,9 +208,10 @@ class PairStore:
             "pitch_mm": self.attributes["pitch_mm"],
             "families": self.attributes["families"],
             "splits": self.attributes["splits"],
+            "split_families": families,
             "setups": len(self.attributes["setups"]),
             "defects": len(self.defects["sample"]),
-            "clipped_pixels": int(self.table["hr_clipped"].sum() + self.table["lr_clipped"].sum()),
+            "clipped_pixels": int(table["hr_clipped"].sum() + table["lr_clipped"].sum()),
             "seed": plan["seed"],
             "bytes": sum(entry.length for entry in self.manifest.files.values()),
             "digest": self.manifest.digest,
@@ -250,7 +261,7 @@ class PairStore:
         DamageError
             If the pair is missing or its checksum fails.
         """
-        codes = self._codes(self._checked(index))
+        codes = self._pairs.read(self._checked(index))
         return self.encoding.decode(codes[0]), self.encoding.decode(codes[1])
 
     def read_batch(self, indices: Sequence[int] | NDArray[np.integer]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -268,26 +279,12 @@ class PairStore:
         DamageError
             If a pair is missing or its checksum fails.
         """
-        return self._codes([self._checked(index) for index in indices], out)
+        return self._pairs.read([self._checked(index) for index in indices], out)
 
     def _checked(self, index: int | np.integer) -> int:
         if not 0 <= index < self.n:
             raise InputError(f"{self.path}: has no sample {index}: give 0 to {self.n - 1}")
         return int(index)
-
-    def _codes(self, index: int | list[int], out: NDArray[np.uint16] | None = None) -> NDArray[np.uint16]:
-        if self._array is None:
-            self._array = tensorstore.open(_spec(self.path), open=True, read=True).result()
-        pairs = self._array[index]
-        # numpy asks for huge pages: memory of tensorstore's own would be handed over in 4 KiB pages, at half the speed.
-        codes = np.empty(pairs.shape, np.uint16) if out is None else out
-        try:
-            tensorstore.array(codes).write(pairs).result()
-        except ValueError as error:
-            raise DamageError(f"{self.path}: sample {index} is damaged: run xsim dataset verify") from error
-        if codes.size and codes.max() == FILL_VALUE:
-            raise DamageError(f"{self.path}: sample {index} is missing: run xsim dataset verify")
-        return codes
 
     def _columns(self, name: str) -> dict[str, NDArray[Any]]:
         folder = open_folder(self.path)
@@ -323,17 +320,3 @@ def _check_plain(folder: Folder, manifest: Manifest) -> None:
 def _sound_document(folder: Folder, manifest: Manifest, key: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(_sound_bytes(folder, manifest, key))
     return document
-
-
-def _spec(path: str) -> dict[str, Any]:
-    """Return tensorstore's description of the array of pairs."""
-    if not is_url(path):
-        kvstore: dict[str, Any] = {"driver": "file", "path": f"{Path(path).absolute()}/pairs/"}
-    else:
-        url = urlsplit(path)
-        if url.scheme != "s3":
-            raise InputError(f"{path}: pairs are read from folders and s3:// only: copy the store to one of them")
-        kvstore = {"driver": "s3", "bucket": url.netloc, "path": f"{url.path.strip('/')}/pairs/"}
-        if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-            kvstore |= {"endpoint": endpoint, "aws_region": os.environ.get("AWS_DEFAULT_REGION", "us-east-1")}
-    return {"driver": "zarr3", "kvstore": kvstore}

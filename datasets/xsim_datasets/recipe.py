@@ -42,11 +42,12 @@ class _Strict(BaseModel):
 
 
 class Range(_Strict):
-    """Numbers from ``low`` to ``high``, uniform in the value or (``log``) in its logarithm."""
+    """Numbers from ``low`` to ``high``: uniform in the value, in its logarithm (``log``), or in steps from ``low``."""
 
     low: float
     high: float
     log: bool = False
+    step: Annotated[float, Field(gt=0.0)] | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -54,10 +55,16 @@ class Range(_Strict):
             raise ValueError(f"low {self.low:g} is above high {self.high:g}")
         if self.log and self.low <= 0:
             raise ValueError(f"a log range needs low > 0, not {self.low:g}")
+        if self.log and self.step is not None:
+            raise ValueError("a log range has no steps: give log or step")
         return self
 
     def draw(self, rng: np.random.Generator) -> float:
         """Return one number of the range."""
+        if self.step is not None:
+            # A hair more than the quotient, so that 0.3 is a whole number of steps of 0.1.
+            steps = int((self.high - self.low) / self.step * (1 + 1e-9))
+            return min(self.low + self.step * int(rng.integers(steps + 1)), self.high)
         if self.log:
             return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
         return float(rng.uniform(self.low, self.high))

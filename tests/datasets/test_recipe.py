@@ -51,6 +51,7 @@ def test_paper_is_the_papers_setup() -> None:
         ('name = "a"\n[[boards]]\nkind = "phantoms"\npth = "x"', "did you mean path?"),
         ('name = "a"\n[[boards]]\nkind = "rndom"', "'boards.0'.*'random'"),
         ('name = "a"\n[imaging]\nkvp = {low = 9, high = 1}', "'imaging.kvp'.*low 9 is above high 1"),
+        ('name = "a"\n[imaging]\nkvp = {low = 1, high = 9, log = true, step = 2}', "'imaging.kvp'.*give log or step"),
         ('name = "a"\n[imaging]\nkvp = nan', "'imaging.kvp'.*finite"),
         ('name = "a"\n[imaging]\nkvp = "70"x', "is not TOML"),
         ('name = "a"\n[imaging]\nhr_frames = 0', "'imaging.hr_frames'"),
@@ -91,6 +92,15 @@ def test_paths_are_taken_from_the_recipes_own_folder(recipe_file: Callable[[str]
 def test_draws_stay_in_their_range(low: float, factor: float, log: bool, seed: int) -> None:
     drawn = Range(low=low, high=low * factor, log=log).draw(generator(seed))
     assert low * (1 - 1e-12) <= drawn <= low * factor * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(("high", "values"), [(0.3, [0.0, 0.1, 0.2, 0.3]), (0.25, [0.0, 0.1, 0.2]), (0.0, [0.0])])
+def test_a_range_in_steps_draws_each_of_them_equally_often(high: float, values: list[float]) -> None:
+    steps, rng = Range(low=0.0, high=high, step=0.1), generator(1)
+    drawn = np.array([steps.draw(rng) for _ in range(400)])
+    assert drawn.max() <= high
+    np.testing.assert_allclose(np.unique(drawn), values)
+    assert np.unique(drawn, return_counts=True)[1].min() > 0.8 * 400 / len(values)
 
 
 def test_a_range_that_is_added_leaves_the_other_draws_alone() -> None:
