@@ -1,15 +1,17 @@
-"""Conditional diffusion with isotropic noise (as SR3, Saharia et al. 2022): the physics-blind generative rival.
+"""Conditional diffusion with isotropic noise (as SR3, Saharia et al. 2022): the generative rival that knows no blur.
 
-x_t = alpha x_0 + sigma eps with a cosine schedule, y joined to the input. The network predicts eps as in the paper,
-or x_0, or v = alpha eps - sigma x_0 (Salimans and Ho 2022), which is x_0 at the start and noise at the end and
-learns fastest: the default. Sampling is DDIM from white noise.
+z_t = alpha z + sigma eps with a cosine schedule, y joined to the input, DDIM sampling from white noise. With
+``prediction="eps"`` it is the paper's: z is x_0, and the network predicts the noise. Small networks learn that slowly,
+as every error of eps is amplified by sigma / alpha at the start, so two others can be chosen. There z is what y
+leaves to say about x_0, (x_0 - y) / r with r the rms that the physics expects: ``"x0"`` predicts z itself, so that no
+answer is worse than that of regression (the default), ``"v"`` predicts alpha eps - sigma z (Salimans and Ho 2022).
 """
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import torch
 
@@ -29,23 +31,31 @@ if TYPE_CHECKING:
 
 __all__ = ["PREDICTIONS", "ConditionalDiffusion"]
 
-PREDICTIONS = ("v", "eps", "x0")
+PREDICTIONS = ("x0", "v", "eps")
 
-_LAST_TIME = 0.998
-"""At t = 1 nothing of x_0 is left, and eps would say nothing about it."""
+_LAST_TIME: Final = 0.998
+"""At t = 1 nothing of z is left, and eps would say nothing about it."""
 
-_RANGE = (-0.5, 2.0)
+_START_SHARE: Final = 0.3
+"""Share of the training at the last time, where every restoration begins; eps has nothing to learn there."""
+
+_RANGE: Final = (-0.5, 2.0)
 """Grey levels that x_0_hat is held to, or early errors of eps would be amplified some hundred times."""
 
 
 @register("cdm")
 class ConditionalDiffusion(LearnedRestorer):
-    """Conditional diffusion with white noise, as SR3; predicts v, eps or x_0; DDIM sampling.
+    """Conditional diffusion with white noise, as SR3; predicts x_0, v or eps; DDIM sampling.
 
     Parameters
     ----------
     prediction : str
-        "v", "eps" or "x0".
+        "x0", "v" or "eps".
+
+    Raises
+    ------
+    UnknownNameError
+        If it predicts something else.
     """
 
     inputs: ClassVar[int] = 2
@@ -53,7 +63,7 @@ class ConditionalDiffusion(LearnedRestorer):
     samples: ClassVar[bool] = True
 
     def __init__(
-        self, physics: Physics, network: UNet, *, device: torch.device | str = "cpu", prediction: str = "v"
+        self, physics: Physics, network: UNet, *, device: torch.device | str = "cpu", prediction: str = "x0"
     ) -> None:
         super().__init__(physics, network, device=device)
         if prediction not in PREDICTIONS:
@@ -66,41 +76,50 @@ class ConditionalDiffusion(LearnedRestorer):
         return {**super().options, "prediction": self.prediction}
 
     def examples(self, batch: Batch) -> Examples:
-        """Return noisy x_0 at uniform times beside y, and what the network predicts of them."""
+        """Return noisy states at random times beside y, and what the network predicts of them."""
         t = batch.u[:, 1] * _LAST_TIME
+        if self.prediction != "eps":
+            t = torch.where(batch.u[:, 0] < _START_SHARE, _LAST_TIME, t)
         alpha, sigma = (weight.reshape(-1, 1, 1, 1) for weight in _schedule(t))
-        x_0, eps = centred(batch.x_0), batch.noise
-        target = {"v": alpha * eps - sigma * x_0, "eps": eps, "x0": x_0}[self.prediction]
-        return Examples(*_view(alpha * x_0 + sigma * eps, batch.y, t, batch.operator), target)
+        origin, unit = self._frame(batch.y, batch.operator)
+        z, eps = (batch.x_0 - origin) / unit, batch.noise
+        target = {"x0": z, "v": alpha * eps - sigma * z, "eps": eps}[self.prediction]
+        return Examples(*_view(alpha * z + sigma * eps, batch.y, t, batch.operator), target)
 
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:
-        """Sample from white noise; without a noise source from that of seed 0."""
+        """Sample from white noise, without a noise source from that of seed 0.
+
+        ``how.sharpness`` mixes the first answer, which is regression's, with the sampled one.
+        """
         noise = how.noise or white_noise(torch.Generator().manual_seed(0), y.device)
-        x = noise(tuple(y.shape)).to(y.dtype)
-        x_0 = x
+        origin, unit = self._frame(y, operator)
+        z_t = noise(tuple(y.shape)).to(y.dtype)
+        answers: list[Tensor] = []
         for t, s in pairwise(_LAST_TIME * (1 - step / how.steps) for step in range(how.steps + 1)):
             times = torch.full((len(y),), t, device=y.device, dtype=y.dtype)
             (alpha, sigma), (alpha_s, sigma_s) = (
                 [float(weight) for weight in _schedule(torch.tensor(time))] for time in (t, s)
             )
-            answer = network(*_view(x, y, times, operator)).to(y.dtype)
-            x_0 = self._x_0(x, answer, alpha, sigma)
-            eps = (x - alpha * x_0) / sigma
+            z = self._z(z_t, network(*_view(z_t, y, times, operator)).to(y.dtype), alpha, sigma)
+            answers = [*answers[:1], (origin + unit * z).clamp(*_RANGE)]
+            z = (answers[-1] - origin) / unit
+            eps = (z_t - alpha * z) / sigma
             # DDIM, Song et al. 2021, equations (12) and (16).
             fresh = how.eta * sigma_s / sigma * math.sqrt(max(1 - (alpha / alpha_s) ** 2, 0.0))
-            x = alpha_s * x_0 + math.sqrt(max(sigma_s**2 - fresh**2, 0.0)) * eps
+            z_t = alpha_s * z + math.sqrt(max(sigma_s**2 - fresh**2, 0.0)) * eps
             if fresh > 0:
-                x = x + fresh * noise(tuple(y.shape)).to(y.dtype)
-        return x_0 / 4.0 + 0.5
+                z_t = z_t + fresh * noise(tuple(y.shape)).to(y.dtype)
+        return torch.lerp(answers[0], answers[-1], how.sharpness)
 
-    def _x_0(self, x: Tensor, answer: Tensor, alpha: float, sigma: float) -> Tensor:
-        """Return the centred x_0_hat that the network's answer stands for."""
-        x_0 = {
-            "v": lambda: alpha * x - sigma * answer,
-            "eps": lambda: (x - sigma * answer) / alpha,
-            "x0": lambda: answer,
-        }[self.prediction]()
-        return x_0.clamp(*((limit - 0.5) * 4.0 for limit in _RANGE))
+    def _frame(self, y: Tensor, operator: Operator) -> tuple[Tensor | float, Tensor | float]:
+        """Return the origin and the unit in which z measures x_0."""
+        return (0.5, 0.25) if self.prediction == "eps" else (y, operator.rms_change())
+
+    def _z(self, z_t: Tensor, answer: Tensor, alpha: float, sigma: float) -> Tensor:
+        """Return the z_hat that the network's answer stands for."""
+        if self.prediction == "x0":
+            return answer
+        return alpha * z_t - sigma * answer if self.prediction == "v" else (z_t - sigma * answer) / alpha
 
 
 def _schedule(t: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,6 +127,6 @@ def _schedule(t: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cos(t * math.pi / 2), torch.sin(t * math.pi / 2)
 
 
-def _view(x_t: Tensor, y: Tensor, t: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
-    """Return what the network sees of x_t, y and t."""
-    return torch.cat([x_t, centred(y)], dim=1), operator.conditions(t, torch.ones_like(t))
+def _view(z_t: Tensor, y: Tensor, t: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
+    """Return what the network sees of z_t, y and t."""
+    return torch.cat([z_t, centred(y)], dim=1), operator.conditions(t, torch.ones_like(t))

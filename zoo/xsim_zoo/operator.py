@@ -85,6 +85,11 @@ class Operator:
         share = self.S / total.clamp_min(torch.finfo(total.dtype).tiny)
         return share * B, plane_mean(share * Sigma, self.shape).sqrt()
 
+    def rms_change(self) -> Tensor:
+        """Return the rms of x_0 - y that the physics expects, shape (B or 1, 1, 1, 1)."""
+        change = self.S * (1 - self.process.B(1.0)).square() + self.process.Sigma_1
+        return plane_mean(change, self.shape).sqrt()
+
     def conditions(self, t: float | Tensor, c: Tensor) -> Tensor:
         """Return what a network is told about the state, shape (B, 3): t, ln of the noise rms, ln of c(t).
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from xsim_zoo.preconditioning import WIENER_INPUTS, WienerView, centred
-from xsim_zoo.process import fft, plane_mean
+from xsim_zoo.process import fft
 from xsim_zoo.registry import register
 from xsim_zoo.restorer import Examples, How, LearnedRestorer, Network
 
@@ -28,13 +28,13 @@ class Regression(LearnedRestorer):
 
     def examples(self, batch: Batch) -> Examples:
         """Return y and the scaled difference x_0 - y."""
-        c = _rms_change(batch.operator)
+        c = batch.operator.rms_change()
         conditions = _conditions(batch.operator, c, len(batch.y))
         return Examples(centred(batch.y), conditions, (batch.x_0 - batch.y) / c)
 
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
         """Return the network's x_0 (B, 1, H, W) on the padded grid."""
-        c = _rms_change(operator)
+        c = operator.rms_change()
         return y + c * network(centred(y), _conditions(operator, c, len(y))).to(y.dtype)
 
 
@@ -56,13 +56,6 @@ class WienerRegression(LearnedRestorer):
 
 def _view(y: Tensor, operator: Operator) -> WienerView:
     return WienerView.of(fft(y), torch.ones(len(y), device=y.device, dtype=y.dtype), operator)
-
-
-def _rms_change(operator: Operator) -> Tensor:
-    """Return the expected rms of x_0 - y."""
-    process = operator.process
-    change = operator.S * (1 - process.B(1.0)).square() + process.Sigma_1
-    return plane_mean(change, process.shape).sqrt()
 
 
 def _conditions(operator: Operator, c: Tensor, count: int) -> Tensor:
