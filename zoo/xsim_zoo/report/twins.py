@@ -21,12 +21,17 @@ __all__ = ["csv_twins", "json_twin"]
 _CURVES = (BandScore, BarProbe, Coverage, Curve, EdgeProbe, NoiseProbe, VoidScore)
 """Rows whose sequences run side by side; they take one line for each point."""
 
+_PICTURES = ("lr", "restored", "hr", "ssim_map")
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def json_twin(evaluation: Evaluation) -> str:
-    """Return every number as one JSON document, without the pictures."""
-    return json.dumps(evaluation.to_dict(pictures=False), indent=1, allow_nan=False)
+    """Return every number as one JSON document; pictures keep their grey levels and lose their pixels."""
+    document = evaluation.to_dict()
+    for shown in document["shown"]:
+        for picture in _PICTURES:
+            shown[picture]["png_base64"] = ""
+    return json.dumps(document, indent=1, allow_nan=False)
 
 
 def csv_twins(evaluation: Evaluation) -> dict[str, str]:
