@@ -1,0 +1,1 @@
+"""Parts of the headline comparison: test sets, contenders, scores, tables and the picture."""
