@@ -12,10 +12,22 @@ import typer
 
 from xsim.errors import InputError, MissingFileError
 
-__all__ = ["DebugOption", "ForceOption", "JsonOption", "check_output", "emit_json", "existing", "say"]
+__all__ = [
+    "DebugOption",
+    "DetectorsOption",
+    "ForceOption",
+    "JsonOption",
+    "check_output",
+    "emit_json",
+    "existing",
+    "say",
+]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
+DetectorsOption = Annotated[
+    Path | None, typer.Option(help="Two measured detectors in place of the recipe's, a file of `xsim calibrate`.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 
 

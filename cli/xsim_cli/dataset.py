@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.common import DebugOption, DetectorsOption, ForceOption, JsonOption, check_output, emit_json, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,6 +49,7 @@ def make(
     n: Annotated[int | None, typer.Option("-n", help="How many pairs; the recipe's number by default.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random, 0 to 2**64 - 1.")] = 0,
     size: Annotated[int | None, typer.Option(help="Side of the images [pixels]; the recipe's by default.")] = None,
+    detectors: DetectorsOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     cluster: Annotated[
         str | None, typer.Option(help="Dask scheduler that runs the work instead, tcp://HOST:PORT, or local:WORKERS.")
@@ -66,7 +67,7 @@ def make(
     from xsim_datasets.simulated import SimulatedMaker, plan_of
     from xsim_datasets.writer import estimate_bytes, make_store
 
-    settings = load_recipe(recipe, n=n, size_px=size)
+    settings = load_recipe(recipe, detectors=detectors, n=n, size_px=size)
     plan = plan_of(settings, seed)
     maker = SimulatedMaker(settings, plan.seed)
     maker.check()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, emit_json, existing, say
+from xsim_cli.common import DebugOption, DetectorsOption, ForceOption, JsonOption, emit_json, existing, say
 
 if TYPE_CHECKING:
     from xsim.recipes import PairSetup
+    from xsim_datasets.recipe import Recipe
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -24,6 +25,7 @@ def simulate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of board and noise, 0 to 2**64 - 1.")] = 0,
     recipe: Annotated[str, typer.Option(help="Set-up: a shipped recipe (paper, ...) or a TOML file.")] = "paper",
+    detectors: DetectorsOption = None,
     size: Annotated[int, typer.Option(help="Side of a random board's images [pixels].")] = 512,
     clean: Annotated[bool, typer.Option("--clean", help="Write the images without noise as well.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="16 energies instead of the whole spectrum.")] = False,
@@ -45,6 +47,7 @@ def simulate(
     """Image a board with both screens and write the pair as a folder."""
     from xsim.pair import simulate_pair
     from xsim_datasets.pair_folder import check_pair_folder, write_pair
+    from xsim_datasets.recipe import load_recipe
 
     check_pair_folder(out, force=force)
     changes: dict[str, Any] = {
@@ -61,7 +64,7 @@ def simulate(
         "hr_frames": hr_frames,
         "lr_frames": lr_frames,
     }
-    setup = _setup(recipe, seed, changes)
+    setup = _setup(load_recipe(recipe, detectors=detectors), seed, changes)
     pair = simulate_pair(_phantom(phantom, seed, size, setup), setup, seed, clean=clean)
     index = write_pair(pair, out, recipe=recipe, open_field=open_field, force=force)
     unsound = ", ".join(f"{count} pixels {name.replace('_', ' ')}" for name, count in index["counts"].items() if count)
@@ -71,11 +74,10 @@ def simulate(
         say(f"{out}: {index['hr']}, {index['lr']}, {index['picture']}, pair.json{': ' + unsound if unsound else ''}")
 
 
-def _setup(recipe: str, seed: int, changes: dict[str, Any]) -> PairSetup:
+def _setup(recipe: Recipe, seed: int, changes: dict[str, Any]) -> PairSetup:
     """Return a recipe's set-up with what the command line changes; None leaves the recipe's value."""
     from dataclasses import replace
 
-    from xsim_datasets.recipe import load_recipe
     from xsim_datasets.setups import setup_of
 
     def changed(part: Any, values: dict[str, Any]) -> Any:
@@ -83,7 +85,7 @@ def _setup(recipe: str, seed: int, changes: dict[str, Any]) -> PairSetup:
         nested = {name: changed(getattr(part, name), value) for name, value in given.items() if isinstance(value, dict)}
         return replace(part, **{**given, **nested})
 
-    setup: PairSetup = changed(setup_of(load_recipe(recipe).imaging.drawn(seed, 0)), changes)
+    setup: PairSetup = changed(setup_of(recipe.imaging.drawn(seed, 0)), changes)
     return setup
 
 

@@ -11,16 +11,12 @@ import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from xsim.errors import InputError, MissingFileError, UnknownNameError, nearest
-from xsim.seeds import generator
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from xsim_datasets.imaging import BASE_FOLDER, BROUGHT_BY_DETECTORS, Filter, Imaging, Range, Strict
 
 __all__ = [
     "Filter",
@@ -37,112 +33,7 @@ __all__ = [
 ]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Range(_Strict):
-    """Numbers from ``low`` to ``high``: uniform in the value, in its logarithm (``log``), or in steps from ``low``."""
-
-    low: float
-    high: float
-    log: bool = False
-    step: Annotated[float, Field(gt=0.0)] | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.low <= self.high:
-            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"a log range needs low > 0, not {self.low:g}")
-        if self.log and self.step is not None:
-            raise ValueError("a log range has no steps: give log or step")
-        return self
-
-    def draw(self, rng: np.random.Generator) -> float:
-        """Return one number of the range."""
-        if self.step is not None:
-            # A hair more than the quotient, so that 0.3 is a whole number of steps of 0.1.
-            steps = int((self.high - self.low) / self.step * (1 + 1e-9))
-            return min(self.low + self.step * int(rng.integers(steps + 1)), self.high)
-        if self.log:
-            return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
-        return float(rng.uniform(self.low, self.high))
-
-
-def _number_kind(value: object) -> str:
-    return "range" if isinstance(value, (dict, Range)) else "number"
-
-
-# The tag names the one alternative that was meant, so that an error speaks about that one only.
-Number = Annotated[
-    Annotated[float, Tag("number")] | Annotated[Range, Tag("range")],
-    Discriminator(_number_kind),
-]
-
-
-class Filter(_Strict):
-    """One sheet of filtration in the beam."""
-
-    material: str
-    thickness_mm: Number
-
-
-class Imaging(_Strict):
-    """The tube, the two screens, the sensor and the dose; any number may be a range."""
-
-    kvp: Number = 70.0
-    anode_angle_deg: Number = 12.0
-    filters: tuple[Filter, ...] = (Filter(material="Al", thickness_mm=2.5),)
-    hr_mass_thickness_mg_cm2: Number = 33.91
-    lr_mass_thickness_mg_cm2: Number = 134.55
-    pitch_mm: Number = 0.048
-    kerma_uGy: Number = 42.56
-    magnification: Number = 1.0
-    source_detector_mm: Number = 600.0
-    focal_spot_mm: Number = 0.0
-    scatter_ratio_per_depth: Number = 0.0
-    glare: Number = 0.0
-    hr_frames: Annotated[int, Field(ge=1)] = 20
-    lr_frames: Annotated[int, Field(ge=1)] = 1
-    setups: Annotated[int, Field(ge=1, le=4096)] = 1
-
-    @model_validator(mode="after")
-    def _one_setup_needs_numbers(self) -> Self:
-        if self.setups > 1 and not self.has_ranges:
-            raise ValueError(f"setups = {self.setups} but nothing is a range: give ranges or setups = 1")
-        return self
-
-    @property
-    def has_ranges(self) -> bool:
-        """Whether any number is a range."""
-        values = [getattr(self, name) for name in type(self).model_fields]
-        return any(isinstance(value, Range) for value in [*values, *(item.thickness_mm for item in self.filters)])
-
-    def drawn(self, seed: int, setup: int) -> Imaging:
-        """Return set-up number ``setup`` of seed ``seed``, with every range replaced by a number."""
-        # One generator a field: a range that is added later leaves the draws of the others alone.
-        return self._with(lambda item, stage: item.draw(generator(seed, sample=setup, stage=f"setup-{stage}")))
-
-    def corners(self) -> tuple[Imaging, Imaging]:
-        """Return the set-ups with every range at its low and at its high end."""
-        return self._with(lambda item, _: item.low), self._with(lambda item, _: item.high)
-
-    def _with(self, choose: Callable[[Range, str], float]) -> Imaging:
-        """Return the set-up whose ranges are replaced by what ``choose`` makes of each and of its field's name."""
-
-        def number(value: Any, stage: str) -> Any:
-            return choose(value, stage) if isinstance(value, Range) else value
-
-        fields = {name: number(getattr(self, name), name) for name in type(self).model_fields}
-        fields["filters"] = tuple(
-            Filter(material=item.material, thickness_mm=number(item.thickness_mm, f"filter-{index}"))
-            for index, item in enumerate(self.filters)
-        )
-        return Imaging(**{**fields, "setups": 1})
-
-
-class _Boards(_Strict):
+class _Boards(Strict):
     weight: Annotated[float, Field(gt=0.0)] = 1.0
 
 
@@ -183,7 +74,7 @@ class PhantomBoards(_Boards):
 Boards = Annotated[RandomBoards | GerberBoards | PhantomBoards, Field(discriminator="kind")]
 
 
-class Split(_Strict):
+class Split(Strict):
     """Fractions of the board families that are kept from training."""
 
     validation: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
@@ -196,7 +87,7 @@ class Split(_Strict):
         return self
 
 
-class Storage(_Strict):
+class Storage(Strict):
     """How pixels become bytes: ``grey = code * scale + offset``, ``pairs_per_shard`` pairs in one file."""
 
     # Powers of two: every grey level that is read back is exact in float32.
@@ -206,7 +97,7 @@ class Storage(_Strict):
     zstd_level: Annotated[int, Field(ge=0, le=22)] = 3
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """What a data set is made of.
 
     Raises
@@ -236,13 +127,15 @@ def recipe_names() -> list[str]:
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
-def load_recipe(name: str, **changes: Any) -> Recipe:
+def load_recipe(name: str, *, detectors: Path | None = None, **changes: Any) -> Recipe:
     """Read a recipe.
 
     Parameters
     ----------
     name : str
         A shipped name, or the path of a TOML file.
+    detectors : Path, optional
+        A file of ``xsim calibrate``, whose two detectors replace the recipe's.
     **changes
         Fields of the recipe that replace those of the file, e.g. ``size_px=512``; None leaves the file's value.
 
@@ -265,10 +158,25 @@ def load_recipe(name: str, **changes: Any) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: is not TOML: {error}") from error
     content |= {key: value for key, value in changes.items() if value is not None}
+    if detectors is not None:
+        content["imaging"] = _seen_by(detectors, content.get("imaging", {}))
+    folder = path.absolute().parent
     try:
-        return _with_paths(Recipe.model_validate(content), path.absolute().parent)
+        return _with_paths(Recipe.model_validate(content, context={BASE_FOLDER: folder}), folder)
     except ValidationError as error:
+        for problem in error.errors():
+            cause = problem.get("ctx", {}).get("error")
+            if isinstance(cause, InputError):  # of another file, which it names
+                raise cause from error
         raise InputError(f"{name}: {_first_problem(error)}") from error
+
+
+def _seen_by(detectors: Path, imaging: Any) -> Any:
+    """Return the imaging table with measured detectors in the place of its own."""
+    if not isinstance(imaging, dict):
+        return imaging
+    kept = {key: value for key, value in imaging.items() if key not in BROUGHT_BY_DETECTORS}
+    return {**kept, "detectors": str(detectors.absolute())}
 
 
 def _with_paths(recipe: Recipe, folder: Path) -> Recipe:
@@ -302,7 +210,8 @@ def _first_problem(error: ValidationError) -> str:
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
         return f"unknown key '{where}': {hint}"
     given = "" if isinstance(first["input"], dict) or "given" in first["msg"] else f", given {first['input']!r}"
-    return f"'{where}' {first['msg'][:1].lower()}{first['msg'][1:]}{given}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"'{where}' {message[:1].lower()}{message[1:]}{given}"
 
 
 def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:

@@ -39,13 +39,13 @@ def setup_of(imaging: Imaging) -> PairSetup:
         filters=tuple((item.material, _number(item.thickness_mm)) for item in imaging.filters),
         anode_angle_deg=_number(imaging.anode_angle_deg),
     )
-    sensor = Sensor(pitch_mm=_number(imaging.pitch_mm))
+    hr, lr = _detectors(imaging)
     distance = _number(imaging.source_detector_mm)
     magnification = check_range("magnification", _number(imaging.magnification), 1.0, 100.0)
     return PairSetup(
         spectrum=spectrum,
-        hr=Detector(Screen(_number(imaging.hr_mass_thickness_mg_cm2)), sensor),
-        lr=Detector(Screen(_number(imaging.lr_mass_thickness_mg_cm2)), sensor),
+        hr=hr,
+        lr=lr,
         kerma_uGy=_number(imaging.kerma_uGy),
         hr_frames=imaging.hr_frames,
         lr_frames=imaging.lr_frames,
@@ -59,6 +59,15 @@ def setup_of(imaging: Imaging) -> PairSetup:
             glare=_number(imaging.glare),
         ),
     )
+
+
+def _detectors(imaging: Imaging) -> tuple[Detector, Detector]:
+    """Return the HR and the LR detector: those that were measured, or else the modelled ones."""
+    if imaging.detectors is not None:
+        return imaging.detectors.pair()
+    sensor = Sensor(pitch_mm=_number(imaging.pitch_mm))
+    hr = Detector(Screen(_number(imaging.hr_mass_thickness_mg_cm2)), sensor)
+    return hr, Detector(Screen(_number(imaging.lr_mass_thickness_mg_cm2)), sensor)
 
 
 def setup_record(setup: PairSetup) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from xsim.errors import InputError, MissingFileError, UnknownNameError
 from xsim.seeds import generator
-from xsim_datasets.recipe import Imaging, Range, Recipe, Split, load_recipe, recipe_names
+from xsim_datasets.imaging import Imaging, Range
+from xsim_datasets.recipe import Recipe, Split, load_recipe, recipe_names
 from xsim_datasets.split import split_named_families, split_of_sample
 
 if TYPE_CHECKING:

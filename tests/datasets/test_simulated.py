@@ -11,8 +11,9 @@ import pytest
 import xsim
 from xsim.errors import InputError, MissingFileError
 from xsim_cli.app import main
+from xsim_datasets.imaging import Imaging, Range
 from xsim_datasets.reader import PairStore
-from xsim_datasets.recipe import GerberBoards, Imaging, PhantomBoards, RandomBoards, Range, Recipe, load_recipe
+from xsim_datasets.recipe import GerberBoards, PhantomBoards, RandomBoards, Recipe, load_recipe
 from xsim_datasets.simulated import SimulatedMaker
 
 
