@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Two test processes share the cores: one thread each.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: help setup demo test test-slow lint format types bench clean
+.PHONY: help setup demo test test-slow lint format types bench docs clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -24,6 +24,11 @@ help:  ## List the targets
 # What its developers need besides.
 .venv/.xsim-dev: .venv/.xsim
 	$(PIP) --editable ".[dev]"
+	@touch $@
+
+# What the documentation is built with.
+.venv/.xsim-docs: .venv/.xsim
+	$(PIP) --editable ".[docs]"
 	@touch $@
 
 setup: .venv/.xsim-dev  ## Make .venv with everything that developers need
@@ -50,6 +55,9 @@ test-slow: .venv/.xsim-dev  ## The checks that take minutes
 
 bench: .venv/.xsim-dev  ## Every benchmark, each beside its baseline
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+docs: .venv/.xsim-docs  ## Build the documentation into site/, strictly
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## Remove what the build and the tests leave behind
 	rm -rf build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis

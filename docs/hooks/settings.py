@@ -1,0 +1,99 @@
+"""Write the reference of recipes and training settings from the pydantic models that read them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import griffe
+
+from xsim_datasets import recipe
+from xsim_datasets.recipe import Recipe, recipe_names
+from xsim_zoo.settings import TrainSettings
+
+_RECIPES = """# Recipes and settings
+
+This page is written from the models that read these files when the site is built. Unknown keys are errors; the message
+names the nearest key. Units stand in the names.
+
+## Recipes of data sets
+
+What `xsim dataset make` takes and `xsim simulate --recipe` images with: a shipped name ({names}) or a TOML file. The
+JSON schema, for editors that check TOML as it is written, comes from `xsim dataset schema`. Where a *number or range*
+is allowed, a range is `{{ low = 50.0, high = 120.0 }}`, with `log = true` for one uniform in the logarithm; then
+`imaging.setups` says how many set-ups are drawn. Relative paths are taken from the folder of the recipe's file.
+"""
+_TRAINING = """
+## Training settings
+
+Each is a key of `--set KEY=VALUE` and of the TOML file of `--recipe` for `xsim zoo train` and `xsim zoo finetune`.
+"""
+_PLACES = {
+    "Recipe": "the file",
+    "Imaging": "`[imaging]`",
+    "Filter": "items of `imaging.filters`",
+    "RandomBoards": '`[[boards]]` with `kind = "random"`',
+    "GerberBoards": '`[[boards]]` with `kind = "gerber"`',
+    "PhantomBoards": '`[[boards]]` with `kind = "phantoms"`',
+    "Split": "`[split]`",
+    "Storage": "`[storage]`",
+}
+
+
+def settings_page() -> str:
+    """Return the page in Markdown."""
+    schema = Recipe.model_json_schema()
+    models = {"Recipe": schema, **schema["$defs"]}
+    parts = [_RECIPES.format(names=", ".join(f"`{name}`" for name in recipe_names()))]
+    for name, place in _PLACES.items():
+        about = inspect.getdoc(getattr(recipe, name)).split("\n\n")[0].replace("``", "`")
+        parts.append(f"\n### {place}\n\n{about}\n\n{_table(models[name], {})}")
+    settings = griffe.load("xsim_zoo.settings")["TrainSettings"]
+    about = {name: member.docstring.value for name, member in settings.members.items() if member.docstring}
+    parts.append(_TRAINING + "\n" + _table(TrainSettings.model_json_schema(), about))
+    return "\n".join(parts)
+
+
+def _table(schema: dict[str, Any], about: dict[str, str]) -> str:
+    """Return a table of a model's keys."""
+    required = schema.get("required", ())
+    head = ["| key | what | default |", "|---|---|---|"]
+    rows = []
+    for name, field in schema["properties"].items():
+        text = " ".join(f"{about.get(name, '')} {_kind(field)}".split())
+        default = "required" if name in required else _default(field.get("default"))
+        rows.append(f"| `{name}` | {text} | {default} |")
+    return "\n".join(head + rows) + "\n"
+
+
+def _kind(field: dict[str, Any]) -> str:
+    """Return what a value may be, with its limits."""
+    options = field.get("oneOf") or field.get("anyOf") or [field]
+    if "discriminator" in field or "items" in field:
+        return "a list of tables, see below"
+    kinds = [_one(option) for option in options if option.get("type") != "null"]
+    return " or ".join(kind for kind in kinds if kind)
+
+
+def _one(option: dict[str, Any]) -> str:
+    if "$ref" in option:
+        return {"Range": "range"}.get(option["$ref"].rsplit("/", 1)[-1], "a table, see below")
+    if "enum" in option:
+        return "one of " + ", ".join(f"`{value}`" for value in option["enum"])
+    kind = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true or false"}
+    if option.get("type") == "object":
+        return "a table of names and weights"
+    limits = [
+        f"{word} {option[key]:g}"
+        for key, word in (
+            ("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"), ("exclusiveMaximum", "below"),
+            ("multipleOf", "a multiple of"),
+        )
+        if key in option
+    ]  # fmt: skip
+    text = kind.get(option.get("type", ""), "fixed" if "const" in option else "")
+    return " ".join([text, *limits])
+
+
+def _default(value: Any) -> str:
+    return "" if value in (None, "") or isinstance(value, (dict, list)) else f"`{value}`"
