@@ -19,9 +19,9 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import types
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -81,15 +81,32 @@ def blocks(page: str) -> list[Block]:
     return found
 
 
-def agrees(shown: str, printed: str) -> bool:
-    """Return whether a page shows what was printed: the same words, any numbers, ``...`` for any lines."""
-    pattern = ""
-    for line in shown.strip().splitlines():
-        words = [re.escape(_NUMBER.sub("#", word)) for word in line.split()]
-        pattern += r"(?:[^\n]*\n)*?" if line.strip() == "..." else r"[ ]*".join(words) + r"[ ]*\n"
-    plain = [_NUMBER.sub("#", line) for line in printed.strip().splitlines()]
-    text = "".join(" ".join(line.split()) + "\n" for line in plain)
-    return re.fullmatch(pattern, text) is not None
+def aligned(shown: str, printed: str) -> list[str] | None:
+    """Return the lines of a page as they are printed now; None where the page shows something else.
+
+    Words must be the same, numbers may differ, and a line ``...`` stands for any lines.
+    """
+    wanted = shown.strip().splitlines()
+    given = printed.strip().splitlines()
+    found: list[str] = []
+    skip = False
+    for line in wanted:
+        if line.strip() == "...":
+            skip = True
+            found.append(line)
+            continue
+        if skip:
+            while given and _words(given[0]) != _words(line):
+                given.pop(0)
+        if not given or _words(given[0]) != _words(line):
+            return None
+        found.append(given.pop(0).rstrip())
+        skip = False
+    return found if skip or not given else None
+
+
+def _words(line: str) -> list[str]:
+    return _NUMBER.sub("#", line).split()
 
 
 class Runner:
@@ -97,7 +114,8 @@ class Runner:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._names: dict[str, Any] = {"__name__": "__page__"}
+        # A module of its own: dataclasses look theirs up.
+        self._module = sys.modules["__page__"] = types.ModuleType("__page__")
         self._environment = {
             **os.environ,
             "XSIM": str(ROOT),
@@ -132,7 +150,8 @@ class Runner:
         printed = io.StringIO()
         try:
             with contextlib.chdir(self._folder), contextlib.redirect_stdout(printed):
-                exec(compile(block.text, f"<line {block.line}>", "exec"), self._names)
+                code = compile(block.text, f"<line {block.line}>", "exec", dont_inherit=True)
+                exec(code, vars(self._module))
         except BaseException as error:
             raise PageError(f"line {block.line}:\n{block.text}\n{traceback.format_exc()}") from error
         return printed.getvalue()
@@ -153,11 +172,12 @@ def run_page(path: Path, folder: Path, *, update: bool = False) -> int:
     for block in blocks(page):
         printed = runner.run(block)
         count += printed is not None
-        if printed is None or block.shown is None or agrees(block.shown.text, printed):
+        if printed is None or block.shown is None:
             continue
-        if not update:
+        lines = aligned(block.shown.text, printed)
+        if lines is None and not update:
             raise PageError(f"line {block.shown.line}: the page shows\n{block.shown.text}\nbut it is\n{printed}")
-        changes.append((block.shown.span, printed.rstrip() + "\n"))
+        changes.append((block.shown.span, "\n".join(lines or printed.rstrip().splitlines()) + "\n"))
     pictures = [(path.parent / match["target"], folder / match["source"]) for match in _PICTURE.finditer(page)]
     for target, source in pictures:
         if not source.is_file():
@@ -166,7 +186,7 @@ def run_page(path: Path, folder: Path, *, update: bool = False) -> int:
             _publish(source, target)
     for (first, last), text in reversed(changes):
         page = page[:first] + text + page[last:]
-    if changes:
+    if update:
         path.write_text(page, encoding="utf-8")
     return count
 
