@@ -129,6 +129,31 @@ def test_bad_requests_are_refused(pairs: MemoryPairs, other: MemoryPairs, pretra
         measure_degradation([], pairs.degradation, 0.048)
 
 
+def test_noise_of_the_sharp_images_is_not_taken_for_blur(other: MemoryPairs, toys: SimpleNamespace) -> None:
+    """Where only noise is left of HR, the ratio of the spectra falls; the blur found must not."""
+    rng = np.random.default_rng(0)
+    noisy = [hr + rng.normal(0, 0.01, hr.shape).astype(np.float32) for hr in other.hr]
+    found = measure_degradation(list(zip(noisy, other.lr, strict=True)), toys.closed_form(), other.degradation.pitch_mm)
+    for f in (1.0, 2.0, 4.0, 7.0):
+        truth = np.interp(f, other.degradation.frequency_lp_mm, other.degradation.theta)
+        assert np.interp(f, found.frequency_lp_mm, found.theta) == pytest.approx(truth, rel=0.15)
+
+
+def test_greys_that_no_pair_shows_are_linked_as_before_and_the_open_field_is_one(
+    make_pairs: Callable[..., MemoryPairs], toys: SimpleNamespace
+) -> None:
+    """The toys' link bends up; of pairs without bright pixels only the dark part of another one can be learnt."""
+    pairs, start = make_pairs(count=6), toys.closed_form()
+    dark = [
+        (0.5 * hr, lr - start.link.forward(hr) + start.link.forward(0.5 * hr))
+        for hr, lr in zip(pairs.hr, pairs.lr, strict=True)
+    ]
+    link = measure_degradation(dark, start, start.pitch_mm).link
+    assert link.forward(1.0) == pytest.approx(1.0, abs=0.005)
+    for grey in (0.6, 0.7, 0.8, 0.9):
+        assert link.forward(grey) == pytest.approx(start.link.forward(grey), abs=0.02)
+
+
 def test_settings_start_from_the_finetuning_ones() -> None:
     settings = settings_from(None, ["steps=7"], defaults=FINETUNE_SETTINGS)
     assert settings.steps == 7
