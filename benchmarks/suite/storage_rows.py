@@ -1,0 +1,83 @@
+"""Rows of the data sets: writing, reading, and generation by several workers."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import storage
+
+from suite.rows import Row, cpu_ms, wall_s
+from xsim_datasets.executors import ProcessPool
+from xsim_datasets.patches import PatchLoader
+from xsim_datasets.recipe import load_recipe
+from xsim_datasets.simulated import SimulatedMaker, plan_of
+from xsim_datasets.writer import make_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["storage_rows"]
+
+_PAIRS = 128
+_MADE = 32
+
+
+def storage_rows() -> Iterator[Row]:
+    """Time writing beside a copy of the bytes, reading beside zarr-python, and making by one and two workers."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield from _stored(folder)
+        yield from _made(folder)
+
+
+def _stored(folder: Path) -> Iterator[Row]:
+    with contextlib.redirect_stdout(io.StringIO()):
+        start = storage.cpu_seconds()
+        store = storage.make(folder, storage.PATCH_PX, _PAIRS)
+        spent = storage.cpu_seconds() - start
+    raw = 2 * _PAIRS * storage.PATCH_PX**2
+    codes = np.random.default_rng(0).integers(0, 4096, raw, dtype=np.uint16)
+    copy = cpu_ms(lambda: codes.tofile(folder / "copy.raw"), 2)
+    size = f"{storage.PATCH_PX} x {storage.PATCH_PX}"
+    yield Row(f"write {_PAIRS} pairs of {size}", 1e3 * spent, "ms CPU", "copying their bytes to a file", copy)
+    settings: dict[str, Any] = {"patch_px": storage.PATCH_PX, "patches_per_image": 1, "images_per_block": 32}
+    rates = []
+    for one in (store, storage.ZarrStore(store.path, store.attributes, store.manifest)):
+        loader = PatchLoader(one, **settings)
+        loader.block(0, 0)
+        start = storage.cpu_seconds()
+        count = sum(len(batch.hr) for epoch in range(2) for batch in loader.epoch(epoch))
+        rates.append(count / (storage.cpu_seconds() - start))
+    floor = cpu_ms(lambda: np.fromfile(folder / "copy.raw", np.uint16).astype(np.float32), 3)
+    yield Row(
+        f"read pairs of {size}, in random order",
+        rates[0],
+        "pairs/CPU s",
+        "the same bytes from one raw file",
+        1e3 * _PAIRS / floor,
+        "zarr-python alone",
+        rates[1],
+        rate=True,
+    )
+
+
+def _made(folder: Path) -> Iterator[Row]:
+    for pairs, workers in ((_MADE // 2, 1), (_MADE, 1), (_MADE, 2)):
+        changed = load_recipe("tiny", n=pairs)
+        path = folder / f"{pairs}-{workers}.zarr"
+        seconds = wall_s(
+            lambda changed=changed, path=path, workers=workers: make_store(
+                SimulatedMaker(changed, 1), plan_of(changed, 1), str(path), executor=ProcessPool(workers)
+            )
+        )
+        yield Row(
+            f"make {pairs} pairs of the recipe tiny, {workers} {'worker' if workers == 1 else 'workers'}",
+            seconds,
+            "s wall",
+            note=f"{pairs / seconds:.1f} pairs/s, start-up of the workers included",
+        )
