@@ -265,6 +265,7 @@ class Trainer:
                 "digest": self.pairs.digest,
                 "pairs": len(set(self.order.indices)),
                 "families": self.seen,
+                "setups": len(self.pairs.setups),
             },
             scores={"validation": asdict(self.best), "lr": asdict(self.lr_scores), "images": len(self.held_out)},
         )
