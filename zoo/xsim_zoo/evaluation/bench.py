@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -57,6 +57,8 @@ class Bench:
         The set-up that probes are simulated with.
     samples : tuple of int
         The judged samples.
+    identity : str
+        Digest of all this: a worker that has this bench keeps it, with what it has built on it.
     """
 
     store: PairStore
@@ -67,6 +69,7 @@ class Bench:
     clean: bool
     setup: PairSetup | None
     samples: tuple[int, ...]
+    identity: str = ""
 
     def ready(self, label: str) -> Ready:
         """Return the entrant of a label, loaded."""
@@ -109,13 +112,20 @@ class Bench:
     def _maker(self) -> SimulatedMaker | None:
         return simulator(self.store)
 
-    def __getstate__(self) -> dict[str, object]:
-        # What was built on the way is built again where the copy arrives.
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+    def __reduce__(self) -> tuple[object, ...]:
+        return _known, tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
-    def __setstate__(self, state: dict[str, object]) -> None:
-        for name, value in state.items():
-            object.__setattr__(self, name, value)
+
+_benches: dict[str, Bench] = {}
+
+
+def _known(*parts: Any) -> Bench:
+    """Return the bench of these parts; the one that arrived before if it has the same identity."""
+    bench = Bench(*parts)
+    if bench.identity not in _benches:
+        _benches.clear()
+        _benches[bench.identity] = bench
+    return _benches[bench.identity]
 
 
 def measured_spectrum(store: PairStore, samples: Sequence[int]) -> RadialSpectrum | None:

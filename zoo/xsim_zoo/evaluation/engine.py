@@ -18,7 +18,7 @@ from xsim_zoo.evaluation.limits import limits_of
 from xsim_zoo.evaluation.options import Options
 from xsim_zoo.evaluation.preparing import Prepared, prepare
 from xsim_zoo.evaluation.probes import PROBES
-from xsim_zoo.evaluation.provenance import identity_of, provenance_of
+from xsim_zoo.evaluation.provenance import provenance_of
 from xsim_zoo.evaluation.results import SECTIONS, Evaluation
 from xsim_zoo.evaluation.showing import chosen
 from xsim_zoo.evaluation.summarising import Scoreboard
@@ -93,7 +93,7 @@ def evaluate(
     began = time.monotonic()
     store = data if isinstance(data, PairStore) else PairStore.open(data)
     prepared = prepare(store, entrants_of(restorers), options or Options(), device)
-    with Journal(journal, identity_of(prepared)) as found:
+    with Journal(journal, prepared.bench.identity) as found:
         run = _Run(prepared, found, _executor(prepared.bench.device, workers), quiet=quiet)
         run.do(run.image_jobs())
         run.do(run.probe_jobs())

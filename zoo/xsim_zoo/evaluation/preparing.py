@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from xsim_datasets.sharpness import detail_ratio
 from xsim_zoo.evaluation.bench import Bench, measured_spectrum, repeats, simulator
 from xsim_zoo.evaluation.entrants import Ready
 from xsim_zoo.evaluation.leakage import check_leak
+from xsim_zoo.evaluation.provenance import identity_of
 from xsim_zoo.loading import resolve_device
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def prepare(store: PairStore, entrants: tuple[Entrant, ...], options: Options, d
     clean, reference = _reference(store, samples[0], wanted=options.clean)
     setup, physics = _setup(store, samples[0], ready[0])
     bench = Bench(store, entrants, options, place, measured_spectrum(store, samples), clean, setup, tuple(samples))
+    bench = replace(bench, identity=identity_of(bench))
     return Prepared(bench, leaks, {"reference of power": reference, "physics of probes": physics})
 
 

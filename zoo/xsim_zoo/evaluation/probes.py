@@ -5,6 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xsim_zoo.evaluation import (
+    bar_probe,
+    coverage_probe,
+    edge_probe,
+    feature_probe,
+    mismatch_probe,
+    noise_probe,
+    open_probe,
+    shape_probe,
+    void_probe,
+)
+from xsim_zoo.evaluation.entrants import INPUT, TRUTH
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -45,4 +58,16 @@ class Probe:
         return ready.restorer.samples or not self.samplers_only
 
 
-PROBES: dict[str, Probe] = {}
+PROBES = {
+    "edges": Probe(edge_probe.measure, (INPUT,), cost=48),
+    "bars": Probe(bar_probe.measure, (INPUT, TRUTH), cost=2),
+    "noise": Probe(noise_probe.measure_noise, (INPUT,), cost=4),
+    "resolution": Probe(noise_probe.measure_resolution, (INPUT, TRUTH), cost=2),
+    "voids": Probe(void_probe.measure, (INPUT, TRUTH), cost=1),
+    "opens": Probe(open_probe.measure, (INPUT, TRUTH), cost=2),
+    "features": Probe(feature_probe.measure, (INPUT, TRUTH), cost=1),
+    "coverage": Probe(coverage_probe.measure, cost=50, simulated=False, samplers_only=True),
+    "shapes": Probe(shape_probe.measure, cost=1),
+    "mismatch": Probe(mismatch_probe.measure, cost=12, simulated=False),
+}
+"""What each probed section is made of."""

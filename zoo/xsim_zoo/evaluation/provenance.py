@@ -15,6 +15,7 @@ from xsim_zoo.evaluation.judging import BORDER_PX
 from xsim_zoo.evaluation.records import Contender, DataSource, Provenance
 
 if TYPE_CHECKING:
+    from xsim_zoo.evaluation.bench import Bench
     from xsim_zoo.evaluation.entrants import Ready
     from xsim_zoo.evaluation.preparing import Prepared
 
@@ -23,9 +24,8 @@ __all__ = ["identity_of", "provenance_of"]
 _PACKAGES = ("torch", "numpy", "scipy", "zarr", "safetensors")
 
 
-def identity_of(prepared: Prepared) -> str:
+def identity_of(bench: Bench) -> str:
     """Return a digest of all that every finding depends on, besides the restorer that it is about."""
-    bench = prepared.bench
     options = bench.options.to_dict()
     # These say nothing about a finding: one which findings there are, one what is made of them.
     decided = {key: value for key, value in options.items() if key not in {"sections", "resamples"}}

@@ -1,0 +1,147 @@
+"""Simulated shots of probes: a phantom on the data's own set-up, at any dose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import xsim
+from xsim.errors import InputError
+from xsim.phantoms import Phantom, View
+from xsim.projection import project
+from xsim.seeds import torch_seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xsim.phantoms.scene import Scene
+    from xsim.recipes import PairSetup
+    from xsim_zoo.evaluation.bench import Bench
+
+__all__ = ["BOARD", "SIDE_PX", "TRACK_MM", "Laboratory", "Shot"]
+
+SIDE_PX = 256
+"""Side of a probe's image [px]."""
+
+BOARD = ("FR-4", 1.6)
+"""The plate that every probe lies on: material and thickness [mm]."""
+
+TRACK_MM = 0.035
+"""Thickness of a copper track [mm]."""
+
+_OVERSAMPLING = 2
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One simulated pair.
+
+    Parameters
+    ----------
+    number : int
+        Which shot of its probe it is: seed of a restorer's own noise.
+    lr, hr : (H, W) float32 arrays
+        The images.
+    clean : (H, W) float32 array
+        HR without noise.
+    """
+
+    number: int
+    lr: NDArray[np.float32]
+    hr: NDArray[np.float32]
+    clean: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """The set-up of the probes.
+
+    Parameters
+    ----------
+    setup : PairSetup
+        Beam, detectors, dose.
+    seed : int
+        Seed of all shots of one probe.
+    """
+
+    setup: PairSetup
+    seed: int
+
+    @classmethod
+    def of(cls, bench: Bench, probe: str) -> Laboratory:
+        """Return the laboratory of a probe, with a seed of its own.
+
+        Raises
+        ------
+        InputError
+            If the bench has no set-up to simulate with.
+        """
+        if bench.setup is None:
+            raise InputError(f"probe '{probe}' needs a simulated set-up: the data have none")
+        return cls(bench.setup, torch_seed(bench.options.seed, stage=f"probe-{probe}"))
+
+    @property
+    def pitch_mm(self) -> float:
+        """Pixel pitch [mm]."""
+        return self.setup.pitch_mm
+
+    @property
+    def pixel_mm(self) -> float:
+        """Pixel of the phantoms, in the object [mm]."""
+        return self.setup.pitch_mm / (self.setup.geometry.magnification * _OVERSAMPLING)
+
+    @property
+    def detector_pixel_mm(self) -> float:
+        """Detector's pixel in the object [mm]."""
+        return self.pixel_mm * _OVERSAMPLING
+
+    def view(self, side_px: int = SIDE_PX) -> View:
+        """Return the view that fills an image of ``side_px`` pixels a side."""
+        return View((side_px * _OVERSAMPLING, side_px * _OVERSAMPLING), self.pixel_mm)
+
+    def target(
+        self, name: str, *, side_px: int = SIDE_PX, material: str = "Cu", thickness_mm: float, angle_deg: float
+    ) -> Phantom:
+        """Draw a test target on the board's plate."""
+        side = side_px * _OVERSAMPLING
+        return xsim.phantoms.target(
+            name,
+            (side, side),
+            self.pixel_mm,
+            angle_deg=angle_deg,
+            material=material,
+            thickness_mm=thickness_mm,
+            backing=BOARD,
+        )
+
+    def plate(self, side_px: int = SIDE_PX) -> Phantom:
+        """Draw nothing but the board's plate."""
+        side = side_px * _OVERSAMPLING
+        maps = np.full((1, side, side), BOARD[1], np.float32)
+        return Phantom((BOARD[0],), maps, self.pixel_mm, "plate", "probe", None, (), (0.5 * BOARD[1],))
+
+    def draw(self, scene: Scene, name: str) -> Phantom:
+        """Draw a scene as a phantom."""
+        materials, maps, heights = scene.render(self.view())
+        return Phantom(materials, maps, self.pixel_mm, name, "probe", None, (), heights)
+
+    def shoot(self, phantom: Phantom, number: int, *, dose: float = 1.0) -> Shot:
+        """Take shot number ``number`` of a phantom, at ``dose`` times the set-up's."""
+        setup = self.setup if dose == 1.0 else replace(self.setup, kerma_uGy=self.setup.kerma_uGy * dose)
+        pair = xsim.simulate_pair(phantom, setup, self.seed, sample=number, clean=True)
+        assert pair.hr_clean is not None
+        return Shot(number, pair.lr, pair.hr, pair.hr_clean)
+
+    def grey_step(self, thickness_mm: NDArray[np.floating], material: str = "Cu") -> NDArray[np.float64]:
+        """Return the HR grey behind layers (n,) on the plate, over that of the plate alone."""
+        layers = np.concatenate([[0.0], np.asarray(thickness_mm, dtype=np.float64)])
+        maps = np.stack([np.full_like(layers, BOARD[1]), layers]).astype(np.float32)[:, None]
+        (beam,) = project(Phantom((BOARD[0], material), maps, self.pixel_mm), [self.setup.hr_response])
+        return np.asarray(beam.grey[0, 1:] / beam.grey[0, 0], dtype=np.float64)
+
+    def thickness_for(self, contrast: float, material: str = "Cu") -> float:
+        """Return the thickness [mm] behind which HR grey falls by ``contrast``, as a share of the plate's grey."""
+        thickness = np.geomspace(1e-4, 10.0, 200)
+        return float(np.interp(contrast, 1.0 - self.grey_step(thickness, material), thickness))
