@@ -11,6 +11,7 @@ import typer
 
 from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
 from xsim_cli.restorer_name import RestorerName
+from xsim_cli.zoo_eval import register as register_eval
 from xsim_cli.zoo_run import register as register_run
 
 app = typer.Typer(
@@ -117,6 +118,7 @@ def train(
 
 
 register_run(app)
+register_eval(app)
 
 
 @app.command(epilog="Example: xsim zoo finetune physics-sde --data real.zarr -o runs/mine --mix synthetic.zarr")
