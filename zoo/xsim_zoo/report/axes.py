@@ -105,7 +105,7 @@ def _linear_ticks(low: float, high: float) -> list[float]:
 
 def _log_ticks(low: float, high: float) -> list[float]:
     decades = math.log10(high / low)
-    mantissas = (1.0, 2.0, 5.0) if decades <= 2 else (1.0, 3.0) if decades <= 4 else (1.0,)
+    mantissas = (1.0, 2.0, 5.0) if decades <= 2 else (1.0,)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     places = [mantissa * 10.0**power for power in powers for mantissa in mantissas]
     return [place for place in places if low * (1 - 1e-9) <= place <= high * (1 + 1e-9)]

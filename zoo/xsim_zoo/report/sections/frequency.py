@@ -72,7 +72,7 @@ def _curves(curves: Sequence[Curve], naming: Naming) -> Chart:
     return Chart(
         title,
         Axis.covering(FREQUENCY, [item.x for item in series], 0.0),
-        Axis.covering(label, [item.y for item in series], 0.0),
+        Axis.covering(label, [item.y for item in series], 0.0, 1.0),
         series,
         (Rule("HR", 1.0),),
         caption,
@@ -99,8 +99,8 @@ def _sharpness_fidelity(evaluation: Evaluation, naming: Naming) -> Chart | None:
         return None
     return Chart(
         "Sharpness against fidelity",
-        Axis.covering("fidelity: PSNR [dB]", [item.x for item in series]),
-        Axis.covering(f"sharpness: power kept at {at:.3g} lp/mm", [item.y for item in series], 0.0),
+        Axis.covering("fidelity: PSNR [dB]", [item.x + margin for item in series for margin in (-0.5, 0.5)]),
+        Axis.covering(f"sharpness: power kept at {at:.3g} lp/mm", [item.y for item in series], 0.0, 1.0),
         tuple(series),
         (Rule("HR", 1.0),),
         "To the right is more faithful pixel by pixel, towards 1 is as sharp as HR. One seldom gets both.",

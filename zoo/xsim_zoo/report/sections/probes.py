@@ -77,7 +77,7 @@ def _sweep(title: str, probes: Sequence[EdgeProbe], name: Callable[[EdgeProbe], 
     return Chart(
         title,
         Axis.covering(FREQUENCY, [item.x for item in series], 0.0),
-        Axis.covering("MTF over that of HR", reach, 0.0),
+        Axis.covering("MTF over that of HR", reach, 0.0, 1.0),
         tuple(series),
         (Rule("HR screen", 1.0),),
         "Median over polarity, direction and angle of the edge, in a band of their range.",
@@ -147,7 +147,7 @@ def bars(evaluation: Evaluation, naming: Naming) -> Section:
             Chart(
                 f"CTF at {100 * contrast:g} % contrast",
                 Axis.covering("bar frequency [lp/mm]", [item.x for item in series], 0.0),
-                Axis.covering("CTF", [item.y for item in series], 0.0),
+                Axis.covering("CTF", [item.y for item in series], 0.0, 1.0),
                 tuple(series),
                 (Rule("full modulation", 1.0),),
             )
