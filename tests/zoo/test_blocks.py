@@ -1,8 +1,8 @@
-"""Blocks of large images: they cover it, join without a seam, and draw the same noise where they overlap."""
+"""Blocks of large images: they cover it, join without a seam, and see what the whole image's filters see."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,36 +11,68 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.zoo.conftest import board, closed_form, degrade, power_law
-from xsim_zoo.blocks import MARGIN_PX, PlacedNoise, blocks, joined
+from xsim_datasets.images import Scale
+from xsim_zoo import pages
+from xsim_zoo.blocks import MARGIN_PX, PlacedNoise, blocks
+from xsim_zoo.loading import build
 from xsim_zoo.padding import PaddedGrid
+from xsim_zoo.pages import PageRestorer
 from xsim_zoo.physics import Physics
-from xsim_zoo.wiener import Wiener
+from xsim_zoo.run_settings import RunSettings
 
 CPU = torch.device("cpu")
+PHYSICS = Physics(closed_form(), power_law())
 
 
 @given(height=st.integers(2, 900), width=st.integers(2, 900), block=st.integers(30, 80).map(lambda n: n * 8))
 @settings(deadline=None, derandomize=True, max_examples=80)
 def test_joining_what_was_cut_gives_the_image(height, width, block):
     image = np.random.default_rng(0).random((height, width), np.float32)
-    cut = blocks(image.shape, block, 64)
-    parts = ((part, image[part.rows, part.columns]) for part in cut)
-    np.testing.assert_allclose(joined(image.shape, parts, 64), image, rtol=1e-6)
+    grid = PaddedGrid.around(image.shape)
+    joined = np.zeros_like(image)
+    cut = blocks(grid, whole_px=0, block_px=block, margin_px=64)
     for part in cut:
-        assert part.rows.start % 8 == part.columns.start % 8 == 0
-        assert part.rows.stop - part.rows.start <= block + 15
+        rows, columns = (
+            grid.sources(axis, reach.start, reach.stop).numpy() for axis, reach in enumerate((part.rows, part.columns))
+        )
+        seen = image[rows][:, columns]
+        assert seen.shape == part.shape
+        assert all(side % 8 == 0 for side in (*seen.shape, *(np.add(part.corner, grid.offset))))
+        part.add(seen[part.inner], joined)
+    np.testing.assert_allclose(joined, image, rtol=1e-6)
 
 
-def test_a_filter_in_blocks_equals_the_filter():
-    restorer = Wiener(Physics(closed_form(), power_law()))
-    y = degrade(board(4, (520, 460)), restorer.physics, 4)
-    whole = restorer.restore_array(y)
-    cut = blocks(y.shape, 400, 96)
-    assert len(cut) == 4
-    parts = ((part, restorer.restore_array(y[part.rows, part.columns])) for part in cut)
-    inner = np.s_[64:-64, 64:-64]
-    # The outer pixels depend on the width of the reflected border, which differs between the grids.
-    assert np.abs(joined(y.shape, parts, 96) - whole)[inner].max() * 65535 < 16
+def test_the_grid_goes_on_periodically():
+    grid = PaddedGrid.around((50, 61))
+    image = np.random.default_rng(1).random(grid.shape, np.float32)
+    padded = grid.pad(torch.as_tensor(image)).numpy()
+    for axis, side in enumerate(grid.padded):
+        index = grid.sources(axis, -3 * side, 2 * side).numpy()
+        shown = image.take(index, axis=axis)
+        start = -3 * side + grid.offset[axis]
+        expected = padded.take(np.arange(start, start + 5 * side) % side, axis=axis)
+        inside = [slice(at, at + size) for at, size in zip(grid.offset, grid.shape, strict=True)]
+        inside[axis] = slice(None)
+        np.testing.assert_array_equal(shown, expected[tuple(inside)])
+
+
+@pytest.mark.parametrize("name", ["wiener", "physics-sde"])
+def test_blocks_give_what_the_whole_gives_up_to_the_outermost_pixels(name, monkeypatch):
+    restorer = build(name, PHYSICS, size="tiny")
+    if name == "physics-sde":
+        generator = torch.Generator().manual_seed(0)
+        for parameter in restorer.network.parameters():
+            torch.nn.init.normal_(parameter, std=0.04, generator=generator)
+    y = degrade(board(4, (700, 560)), PHYSICS, 4)
+    # As wide a border as that of images that are cut: the network's own edge stays outside.
+    grid = PaddedGrid.around(y.shape, 96)
+    monkeypatch.setattr(pages, "PaddedGrid", SimpleNamespace(around=lambda _: grid))
+    network = restorer.network if name == "physics-sde" else None
+    restore = PageRestorer(restorer, RunSettings(), Scale(1.0), network)
+    whole = restore(y).image
+    monkeypatch.setattr(pages, "blocks", lambda grid: blocks(grid, whole_px=0, block_px=640, margin_px=192))
+    assert len(pages.blocks(grid)) == 9
+    assert np.abs(restore(y).image - whole).max() * 65535 < 12
 
 
 def test_noise_belongs_to_places():
@@ -66,11 +98,19 @@ def test_the_grid_keeps_the_network_on_the_same_pixels():
         assert min(PaddedGrid.around((side, 2 * side)).offset) >= 32
 
 
-@pytest.mark.parametrize("size", [3065, 4096, 8192, 20_000])
-def test_blocks_overlap_by_little_more_than_they_must(size):
-    cut = blocks((64, size))
-    lengths = [part.columns.stop - part.columns.start for part in cut]
-    assert max(lengths) - min(lengths) < 8
-    overlaps = [one.columns.stop - other.columns.start for one, other in pairwise(cut)]
-    assert min(overlaps) >= 2 * MARGIN_PX - 8
-    assert max(overlaps) <= 2 * MARGIN_PX + 24
+def test_up_to_64_megapixels_an_image_is_one_block():
+    assert len(blocks(PaddedGrid.around((8192, 8192)))) == 1
+    assert len(blocks(PaddedGrid.around((2048, 32_768)))) == 1
+
+
+@pytest.mark.parametrize("size", [8200, 16_400, 20_000])
+def test_blocks_of_larger_images_have_one_shape_and_their_margins(size):
+    grid = PaddedGrid.around((size, size))
+    assert min(grid.offset) >= 96
+    cut = blocks(grid)
+    assert len({part.shape for part in cut}) == 1
+    assert max(cut[0].shape) <= 8192
+    for part in cut:
+        for reach in (part.rows, part.columns):
+            assert reach.first - reach.start >= MARGIN_PX - 24
+            assert reach.stop - reach.last >= MARGIN_PX - 24

@@ -1,20 +1,21 @@
-"""Large images in blocks: the filters of a restorer need the whole padded image in memory, so it must be bounded.
+"""Large images in blocks: the filters of a restorer hold all of what they see in memory, so that must be bounded.
 
-Each block is restored with a margin in which the reach of its filters and of its network dies away, and the kept
-parts cross over linearly. Every block has one shape, so one set of filters serves all of them, and noise belongs to
-places of the image, so blocks draw the same noise where they overlap.
+Up to 64 megapixels one block is the whole padded grid. Beyond, a block is a window of that grid, which goes on
+periodically as the filters take it to do; so blocks at the edge of an image see what the filters of the whole image
+see there. Each has a margin in which the reach of filters and network dies away, and what is kept crosses over
+linearly. All blocks have one shape, so one set of maps serves them, and noise belongs to places of the image.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from xsim.seeds import torch_seed
+from xsim_zoo.padding import GRID_MULTIPLE_PX, WHOLE_PX, PaddedGrid, fast_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,92 +23,146 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["BLOCK_PX", "MARGIN_PX", "Block", "PlacedNoise", "blocks", "joined"]
+__all__ = ["Block", "PlacedNoise", "Reach", "blocks"]
 
-BLOCK_PX = 3064
-"""Side of the blocks, margins included [px]; images up to it are restored whole."""
+BLOCK_PX = 8192
+"""Longest side of the blocks of larger images, margins included [px]."""
 
-MARGIN_PX = 192
-"""Margin of the blocks [px]."""
+MARGIN_PX = 512
+"""Margin of the blocks [px]: beyond it no filter reaches by more than about 3 of 65535 grey levels."""
 
 _CROSS_PX = 32
 _CELL_PX = 256
 
 
 @dataclass(frozen=True)
-class Block:
-    """A part of an image.
+class Reach:
+    """A block along one axis, in pixels of the image.
 
     Parameters
     ----------
-    rows, columns : slice
-        What is restored, margins included.
+    first, last : int
+        What the block answers for, with half of the crossings to its neighbours.
+    start, stop : int
+        What its filters see; it may lie outside the image, on its padded grid and the periods of that.
+    cross : (bool, bool)
+        Whether a neighbour follows at the lower and the upper end.
     """
 
-    rows: slice
-    columns: slice
+    first: int
+    last: int
+    start: int
+    stop: int
+    cross: tuple[bool, bool] = (False, False)
 
     @property
-    def origin(self) -> tuple[int, int]:
-        """Row and column of the first pixel."""
-        return int(self.rows.start), int(self.columns.start)
+    def kept(self) -> slice:
+        """The part of the image that the block answers for."""
+        return slice(self.first, self.last)
 
-    def cuts(self, shape: tuple[int, ...]) -> tuple[tuple[bool, bool], tuple[bool, bool]]:
-        """Return which sides, (top, bottom) and (left, right), are cuts through an image of this shape."""
-        rows, columns = self.rows, self.columns
-        return (rows.start > 0, rows.stop < shape[0]), (columns.start > 0, columns.stop < shape[1])
+    @property
+    def inner(self) -> slice:
+        """The same part, in coordinates of the block."""
+        return slice(self.first - self.start, self.last - self.start)
+
+    def judged(self, size: int, border_px: int) -> slice:
+        """Return the part of an image of this size that is checked with the block: what it keeps and a border."""
+        return slice(max(self.first - border_px, 0), min(self.last + border_px, size))
+
+    def share(self) -> NDArray[np.float32]:
+        """Return how much each kept pixel counts; shares of neighbours add up to one."""
+        share = np.ones(self.last - self.first, np.float32)
+        rise = (np.arange(_CROSS_PX, dtype=np.float32) + 0.5) / _CROSS_PX
+        if self.cross[0]:
+            share[:_CROSS_PX] = rise
+        if self.cross[1]:
+            share[-_CROSS_PX:] = 1 - rise
+        return share
 
 
-def blocks(shape: tuple[int, ...], block_px: int = BLOCK_PX, margin_px: int = MARGIN_PX) -> list[Block]:
-    """Cut an image into equal blocks that overlap by two margins at least; one where it is small enough.
+@dataclass(frozen=True)
+class Block:
+    """A part of an image, as rows and columns."""
+
+    rows: Reach
+    columns: Reach
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of what the filters see [px]."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    @property
+    def kept(self) -> tuple[slice, slice]:
+        """The part of the image that the block answers for."""
+        return self.rows.kept, self.columns.kept
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """The same part, in coordinates of the block."""
+        return self.rows.inner, self.columns.inner
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Row and column of the image where the block's first pixel lies; it may be below zero."""
+        return self.rows.start, self.columns.start
+
+    @property
+    def cuts(self) -> tuple[tuple[bool, bool], tuple[bool, bool]]:
+        """Which sides, (top, bottom) and (left, right), are cuts through the image."""
+        return self.rows.cross, self.columns.cross
+
+    def add(self, part: NDArray[np.float32], whole: NDArray[np.float32]) -> None:
+        """Add the block's kept part, weighted by its share, to the whole image."""
+        if any(any(ends) for ends in self.cuts):
+            part = part * self.rows.share()[:, None] * self.columns.share()
+        whole[self.kept] += part
+
+
+def blocks(
+    grid: PaddedGrid, *, whole_px: int = WHOLE_PX, block_px: int = BLOCK_PX, margin_px: int = MARGIN_PX
+) -> list[Block]:
+    """Cut an image into blocks of one shape; into one, its padded grid, where it is small enough.
 
     Parameters
     ----------
-    shape : (H, W)
-        Shape of the image [px].
+    grid : PaddedGrid
+        The image and its grid.
+    whole_px : int
+        Most pixels of an image that is not cut.
     block_px, margin_px : int
-        Longest side and margin of the blocks [px].
+        Longest side and least margin of the blocks [px].
     """
-    rows, columns = (_axis(size, block_px, margin_px) for size in shape)
+    whole = grid.shape[0] * grid.shape[1] <= whole_px
+    rows, columns = (
+        [_all(grid, axis)] if whole or grid.padded[axis] <= block_px else _axis(grid.shape[axis], block_px, margin_px)
+        for axis in (0, 1)
+    )
     return [Block(row, column) for row in rows for column in columns]
 
 
-def _axis(size: int, block_px: int, margin_px: int) -> list[slice]:
-    if size <= block_px:
-        return [slice(0, size)]
-    count = -(-(size - 2 * margin_px) // (block_px - 2 * margin_px))
-    # As short as the overlaps allow: what lies in them is computed twice.
-    length = -(-(size + 2 * margin_px * (count - 1)) // (8 * count)) * 8
-    # Multiples of 8 keep the network's cells where they are in the whole image; the last block may gain 7 pixels.
-    starts = [int(at) // 8 * 8 for at in np.linspace(0, size - length, count)]
-    return [*(slice(start, start + length) for start in starts[:-1]), slice(starts[-1], size)]
+def _all(grid: PaddedGrid, axis: int) -> Reach:
+    start = -grid.offset[axis]
+    return Reach(0, grid.shape[axis], start, start + grid.padded[axis])
 
 
-def joined(
-    shape: tuple[int, ...], parts: Iterator[tuple[Block, NDArray[np.float32]]], margin_px: int = MARGIN_PX
-) -> NDArray[np.float32]:
-    """Join restored blocks; each counts fully inside its margins and fades out linearly across their middle."""
-    first = next(parts)
-    if first[1].shape == shape:
-        return first[1]
-    total = np.zeros(shape, np.float32)
-    weight = np.zeros(shape, np.float32)
-    for block, image in chain([first], parts):
-        fade = np.multiply.outer(
-            _fade(block.rows, shape[0], margin_px), _fade(block.columns, shape[1], margin_px)
-        ).astype(np.float32)
-        total[block.rows, block.columns] += fade * image
-        weight[block.rows, block.columns] += fade
-    np.divide(total, weight, out=total)
-    return total
-
-
-def _fade(part: slice, size: int, margin_px: int) -> NDArray[np.float64]:
-    length = part.stop - part.start
-    ramp = (np.arange(length) + 0.5 - (margin_px - _CROSS_PX / 2)) / _CROSS_PX
-    rising = np.ones(length) if part.start == 0 else ramp.clip(0, 1)
-    falling = np.ones(length) if part.stop == size else ramp.clip(0, 1)[::-1]
-    return np.asarray(np.minimum(rising, falling))
+def _axis(size: int, block_px: int, margin_px: int) -> list[Reach]:
+    # Multiples of 8 keep the network's cells where they are in the whole image.
+    count = -(-size // (block_px - 2 * margin_px))
+    length = -(-size // (count * GRID_MULTIPLE_PX)) * GRID_MULTIPLE_PX
+    seen = fast_size(length + 2 * margin_px)
+    before = (seen - length) // 2 // GRID_MULTIPLE_PX * GRID_MULTIPLE_PX
+    half = _CROSS_PX // 2
+    return [
+        Reach(
+            max(first - half, 0),
+            min(first + length + half, size),
+            first - before,
+            first - before + seen,
+            (first > 0, first + length < size),
+        )
+        for first in range(0, size, length)
+    ]
 
 
 class PlacedNoise:

@@ -1,26 +1,36 @@
 """Is a restored image consistent with the measurement? A check that needs no sharp image.
 
 The answer is linked to LR grey and blurred again; what is left of the measurement should be noise of the known
-spectrum. In a band of frequencies chi2 = <|Y - B_1 H|^2> / <Sigma_1 v>, with v the local grey level, as quantum noise
-falls with the signal. It is 1 for samples of the posterior and below 1 for estimates, which follow the noise a
-little: only values above 1 accuse. Below 2 lp/mm the link is fitted anew to the image, as its error there depends on
-the materials: the check proves structure, not grey level, and the residual of the grey levels stands apart.
+spectrum. In a band of frequencies chi2 = <|Y - B_1 H|^2> / <Sigma_1 v>, with v the noise power that the local grey
+level lets expect. It is 1 for samples of the posterior and below 1 for estimates, which follow the noise a little:
+only values above 1 accuse. Below 2 lp/mm the link is fitted anew to the image, as its error there depends on the
+materials: the check proves structure, not grey level, and the residual of the grey levels stands apart.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
+from scipy.signal import oaconvolve
+from torch.nn import functional
 
-from xsim.grids import nyquist_lp_mm, radial_frequency
+from xsim.grids import frequency_axes, nyquist_lp_mm
+from xsim_zoo.consistency_limits import (
+    LINK_TOLERANCE,
+    LINK_TOLERANCE_DARK,
+    BandStatistics,
+    band_statistics,
+)
 from xsim_zoo.link_refit import refitted
 from xsim_zoo.padding import PaddedGrid
 from xsim_zoo.process import fft, ifft, plane_mean
+from xsim_zoo.strips import strips
 from xsim_zoo.verdict import BLOCK_PX, Consistency, Suspect
 
 if TYPE_CHECKING:
@@ -29,26 +39,19 @@ if TYPE_CHECKING:
 
     from xsim_zoo.restorer import Restorer
 
-__all__ = ["BAND_EDGES_LP_MM", "check"]
+__all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "check"]
 
 BAND_EDGES_LP_MM = (0.3, 1.0, 2.0, 4.0, 6.0)
 """Edges of the bands [lp/mm]; the last band goes on to the Nyquist frequency."""
 
-_REFIT_BELOW_LP_MM = 2.0
-_BORDER_PX = 24
-"""What lies beyond the edge blurs into this border; it is not judged [px]."""
-_CUT_BORDER_PX = 96
-"""Where a block was cut from a larger image its neighbour judges what lies in this border [px]."""
-_LEAST_GREY = 0.02
-"""Below this grey level noise no longer falls: read noise and scatter remain."""
-_LINK_TOLERANCE = 0.05
-"""Relative error of local contrast that materials unknown to the link may cause."""
-_LIMIT = 1.5
-"""chi2 of a whole image above which it is accused; behind boards the noise is 1.1 to 1.4 times the open field's."""
-_LOCAL_LIMITS = (3.0, 3.0, 7.0, 12.0, 4.0)
-"""Local chi2 that accuses, for each band: above all that untouched restorations of simulated boards show. Narrow
-bands have few degrees of freedom, and at 4 to 6 lp/mm estimates leave some of the sharpest edges unexplained."""
+CUT_BORDER_PX = 96
+"""Where a part was cut from a larger image its neighbour judges what lies in this border [px]."""
 
+_REFIT_BELOW_LP_MM = 2.0
+_BORDER_PX = 64
+"""What lies beyond the edge blurs into this border; it is not judged [px]."""
+_DARK = 0.05
+"""Below this grey level scatter and the hardened beam decide what is seen, and the link says little."""
 
 Cuts = tuple[tuple[bool, bool], tuple[bool, bool]]
 Region = tuple[slice, slice]
@@ -73,41 +76,23 @@ def check(
         Which sides are cuts through a larger image.
     """
     judged = _judged(y.shape, cuts)
-    grid = PaddedGrid.around((y.shape[0], y.shape[1]))
-    residual = _Residual(y, x, grid, restorer)
     nyquist = nyquist_lp_mm(restorer.physics.pitch_mm)
-    edges = [edge for edge in BAND_EDGES_LP_MM if edge < nyquist] + [nyquist]
-    bands = tuple(pairwise(edges))
-    outcomes = [
-        residual.chi2(
-            (residual.frequency >= low) & (residual.frequency < high), judged, refit=high <= _REFIT_BELOW_LP_MM
-        )
-        for low, high in bands
-    ]
-    suspects = [
-        suspect
-        for band, outcome, limit in zip(bands, outcomes, _LOCAL_LIMITS, strict=False)
-        if (suspect := _suspect(band, outcome, judged, limit)) is not None
-    ]
-    worst = np.zeros_like(outcomes[0].local)
-    worst[judged] = np.max([outcome.local[judged] for outcome in outcomes], axis=0)
+    bands = tuple(pairwise([*(edge for edge in BAND_EDGES_LP_MM if edge < nyquist), nyquist]))
+    residual = _Residual(y, x, restorer, bands)
+    area = _blocks_in(judged) * BLOCK_PX**2
+    statistics = band_statistics(restorer, bands, level=float(residual.level.mean()), area_px=area)
+    outcomes = [residual.outcome(number, band, judged) for number, band in enumerate(statistics, start=1)]
+    suspects = [outcome.suspect(judged) for outcome in outcomes]
+    worst = np.zeros_like(residual.level)
+    worst[judged] = np.max([outcome.local for outcome in outcomes], axis=0)
     return Consistency(
         bands,
-        tuple(outcome.whole for outcome in outcomes),
-        tuple(suspects),
+        tuple(float(outcome.left.sum() / outcome.noise.sum()) for outcome in outcomes),
+        tuple(suspect for suspect in suspects if suspect is not None),
         residual.grey_rms,
         residual.power_beyond(x),
         worst,
     )
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """chi2 of one band: of the whole image with its standard error, and of every window."""
-
-    whole: float
-    error: float
-    local: NDArray[np.float32]
 
 
 def _judged(shape: tuple[int, ...], cuts: Cuts) -> Region:
@@ -115,81 +100,125 @@ def _judged(shape: tuple[int, ...], cuts: Cuts) -> Region:
     region = []
     for side, ends in zip(shape, cuts, strict=True):
         count = -(-side // BLOCK_PX)
-        first, last = (min((_CUT_BORDER_PX if cut else _BORDER_PX) // BLOCK_PX, count // 4) for cut in ends)
+        first, last = (min((CUT_BORDER_PX if cut else _BORDER_PX) // BLOCK_PX, count // 4) for cut in ends)
         region.append(slice(first, count - last))
     return region[0], region[1]
 
 
-def _suspect(band: tuple[float, float], outcome: _Outcome, judged: Region, limit: float) -> Suspect | None:
-    """Return where a band accuses most; None where it accuses nothing."""
-    inner = outcome.local[judged]
-    row, column = np.unravel_index(int(np.argmax(inner)), inner.shape)
-    highest = float(inner[row, column])
-    everywhere = outcome.whole > _LIMIT + 4 * outcome.error
-    if highest <= limit and not everywhere:
-        return None
-    y, x = ((int(at) + part.start) * BLOCK_PX + BLOCK_PX // 2 for at, part in zip((row, column), judged, strict=True))
-    return Suspect(band, y, x, highest, 1.0 if highest <= limit else float(np.mean(inner > limit)))
+def _blocks_in(region: Region) -> int:
+    rows, columns = region
+    return int((rows.stop - rows.start) * (columns.stop - columns.start))
 
 
-def _blocks(image: NDArray[np.float32]) -> NDArray[np.float32]:
+@dataclass(frozen=True)
+class _Outcome:
+    """What a band shows in the judged blocks: power left over, of noise alone, and all that is expected."""
+
+    band: BandStatistics
+    left: NDArray[np.float32]
+    noise: NDArray[np.float32]
+    expected: NDArray[np.float32]
+
+    @cached_property
+    def local(self) -> NDArray[np.float32]:
+        """Local chi2; windows end where the judged part ends, as the border would leak in."""
+        left, expected = (gaussian_filter(part, self.band.window_blocks) for part in (self.left, self.expected))
+        return np.asarray(left / expected)
+
+    def suspect(self, judged: Region) -> Suspect | None:
+        """Return where the band accuses most; None where it accuses nothing."""
+        row, column = np.unravel_index(int(np.argmax(self.local)), self.local.shape)
+        highest = float(self.local[row, column])
+        whole = float(self.left.sum() / self.expected.sum())
+        if highest <= self.band.local_limit and whole <= self.band.whole_limit:
+            return None
+        y, x = (
+            (int(at) + part.start) * BLOCK_PX + BLOCK_PX // 2 for at, part in zip((row, column), judged, strict=True)
+        )
+        # Blocks, not windows: a strong contradiction reaches far in the windows.
+        accused = self.left > self.band.local_limit * self.expected
+        share = 1.0 if highest <= self.band.local_limit else float(np.mean(accused))
+        return Suspect(self.band.band_lp_mm, y, x, highest, share)
+
+
+def _blocks(image: Tensor) -> NDArray[np.float32]:
     """Return the means of blocks; the last row and column of blocks may be smaller."""
-    starts = [np.arange(0, side, BLOCK_PX) for side in image.shape]
-    sums = np.add.reduceat(np.add.reduceat(image, starts[0], axis=0), starts[1], axis=1)
-    sizes = [np.minimum(BLOCK_PX, side - start) for side, start in zip(image.shape, starts, strict=True)]
-    return np.asarray(sums / np.outer(*sizes), dtype=np.float32)
+    means = functional.avg_pool2d(image[None, None], BLOCK_PX, ceil_mode=True, count_include_pad=False)
+    return np.asarray(means[0, 0].cpu().numpy())
+
+
+def _spread(level: NDArray[np.float32], reach: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the noise power of every block, from the levels of the blocks around it."""
+    around = np.pad(level, len(reach) // 2, mode="reflect" if min(level.shape) > len(reach) // 2 else "edge")
+    return np.asarray(oaconvolve(around, reach, mode="valid"), dtype=np.float32)
 
 
 class _Residual:
     """What the blurred answer leaves of the measurement, on the padded grid."""
 
-    def __init__(self, y: NDArray[np.float32], x: NDArray[np.float32], grid: PaddedGrid, restorer: Restorer) -> None:
-        operator = restorer.operator(grid.padded)
-        self.grid = grid
-        self.Sigma = operator.process.Sigma_1[0, 0]
-        self.B = operator.process.B(1.0)[0, 0]
-        self.S = operator.S[0, 0]
-        pitch_mm = restorer.physics.pitch_mm
-        self.frequency = torch.as_tensor(
-            radial_frequency(grid.padded, pitch_mm), dtype=torch.float32, device=self.B.device
+    def __init__(
+        self, y: NDArray[np.float32], x: NDArray[np.float32], restorer: Restorer, bands: tuple[tuple[float, float], ...]
+    ) -> None:
+        self.grid = PaddedGrid.around((y.shape[0], y.shape[1]))
+        self.operator = restorer.operator(self.grid.padded)
+        self.device = self.operator.S.device
+        self.Sigma = self.operator.process.Sigma_1[0, 0]
+        self.B = self.operator.process.B(1.0)[0, 0]
+        self.band_of = _band_map(self.grid.padded, restorer.physics.pitch_mm, bands).to(self.device)
+        grey = _blocks(torch.as_tensor(y))
+        self.level: NDArray[np.float32] = restorer.physics.degradation.noise_level(grey[..., None, None]).astype(
+            np.float32
         )
+        low = self.band_of <= sum(high <= _REFIT_BELOW_LP_MM for _, high in bands)
         Y = fft(self._padded(y))
-        hr = self._padded(x)
-        h = hr if restorer.link is None else restorer.link.forward(hr)
-        own = refitted(h, Y, self.B, self.Sigma, self.frequency < _REFIT_BELOW_LP_MM)
-        self.grey_rms = float((own - h).square().mean().sqrt())
-        self.grey = _blocks(np.maximum(y, _LEAST_GREY))
-        self.blurred = {False: self.B * fft(h), True: self.B * fft(own)}
-        self.left = {refit: Y - blurred for refit, blurred in self.blurred.items()}
+        h = self._padded(x)
+        if restorer.link is not None:
+            h = restorer.link.forward(h)
+        own = refitted(h, Y, self.B, self.Sigma, low)
+        self.grey_rms = float((own - h).square_().mean().sqrt())
+        self.blurred = fft(h)
+        self.blurred[low] = fft(own)[low]
+        self.blurred *= self.B
+        self.left = Y.sub_(self.blurred)
 
     def _padded(self, image: NDArray[np.float32]) -> Tensor:
-        return self.grid.pad(torch.as_tensor(image, device=self.B.device))
+        return self.grid.pad(torch.as_tensor(image, device=self.device))
 
-    def _power(self, spectrum: Tensor, inside: Tensor) -> NDArray[np.float32]:
-        """Return the mean square, block by block, of the picture that a band of a spectrum makes."""
-        image = self.grid.crop(ifft(spectrum * inside, self.grid.padded))
-        return _blocks(image.square().cpu().numpy())
+    def _picture(self, spectrum: Tensor, inside: Tensor) -> Tensor:
+        """Return the picture that a band of a spectrum makes."""
+        return self.grid.crop(ifft(torch.where(inside, spectrum, 0), self.grid.padded))
 
-    def chi2(self, inside: Tensor, judged: Region, *, refit: bool) -> _Outcome:
-        """Return chi2 of a band, over the judged blocks.
+    def outcome(self, number: int, band: BandStatistics, judged: Region) -> _Outcome:
+        """Return what the ``number``-th band shows.
 
-        The map's expectation holds, beside the noise, a share of the local contrast: materials that the link does
-        not know change contrast by a few percent without anything being wrong in the structure.
+        Expected is, beside the noise, a share of the contrast that answer and measurement both show, which materials
+        that the link does not know change without anything being wrong in the structure; and of the measurement's
+        contrast that share which noise forbids estimates to restore. What one of them shows alone has no excuse.
         """
-        noise = float(plane_mean(self.Sigma * inside, self.grid.padded)) * self.grey
-        left = self._power(self.left[refit], inside)
-        contrast = self._power(self.blurred[refit], inside)
-        expected = gaussian_filter(noise + _LINK_TOLERANCE**2 * contrast, 1.0)
-        freedom = float(plane_mean(inside.to(self.Sigma), self.grid.padded)) * left[judged].size * BLOCK_PX**2
-        return _Outcome(
-            whole=float(left[judged].sum() / noise[judged].sum()),
-            error=float(np.sqrt(2 / max(freedom, 1.0))),
-            local=np.asarray(gaussian_filter(left, 1.0) / expected, dtype=np.float32),
-        )
+        inside = self.band_of == number
+        noise = _spread(self.level, band.noise)
+        left, blurred = self._picture(self.left, inside), self._picture(self.blurred, inside)
+        power, contrast = _blocks(left.square()), _blocks(blurred.square())
+        structure = np.maximum(_blocks(left.add_(blurred).square_()) - noise, 0)
+        bent = np.where(self.level > _DARK, LINK_TOLERANCE, LINK_TOLERANCE_DARK) ** 2 * np.minimum(contrast, structure)
+        expected = noise + bent + band.withheld * structure
+        return _Outcome(band, power[judged], noise[judged], expected[judged])
 
     def power_beyond(self, x: NDArray[np.float32]) -> float:
         """Return the share of the answer's power, its mean aside, where noise exceeds the blurred prior."""
-        power = fft(self._padded(x)).abs().square()
+        power = fft(self._padded(x)).abs().square_()
         power[0, 0] = 0
-        beyond = plane_mean(power * (self.S * self.B.square() < self.Sigma), self.grid.padded)
-        return float(beyond / plane_mean(power, self.grid.padded))
+        whole = float(plane_mean(power, self.grid.padded))
+        for rows in strips(power):
+            power[rows] *= self.operator.S[0, 0][rows] * self.B[rows].square() < self.Sigma[rows]
+        return float(plane_mean(power, self.grid.padded)) / whole
+
+
+def _band_map(shape: tuple[int, int], pitch_mm: float, bands: tuple[tuple[float, float], ...]) -> Tensor:
+    """Return the number of each bin's band, from 1 on; 0 below the first band."""
+    v, u = (torch.as_tensor(axis) for axis in frequency_axes(shape, pitch_mm))
+    edges = torch.tensor([low for low, _ in bands] + [bands[-1][1]], dtype=torch.float64)
+    numbers = torch.empty((shape[0], shape[1] // 2 + 1), dtype=torch.uint8)
+    for rows in strips(numbers):
+        numbers[rows] = torch.bucketize(torch.hypot(v[rows[1]], u), edges, right=True).to(torch.uint8)
+    return numbers

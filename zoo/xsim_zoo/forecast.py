@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["forecast"]
 
 _TRIAL_PX = 192
-_BYTES_PER_PX = 80.0
+_BASE_BYTES = 3.5e8
+"""The program itself [bytes]."""
+_BYTES_PER_PX = 44.0
 """Filters, spectra and states of a block, for each of its pixels [bytes], measured."""
-_WHOLE_BYTES_PER_PX = 24.0
-"""Input, answer and weights of the whole image, for each of its pixels [bytes]."""
 
 
 def forecast(restorer: Restorer, job: Job, settings: RunSettings) -> dict[str, Any]:
@@ -44,16 +44,17 @@ def forecast(restorer: Restorer, job: Job, settings: RunSettings) -> dict[str, A
     """
     source = read_image(job.input, pages=True)
     ready = prepared(restorer, source, settings)
-    parts = blocks(source.shape)
-    grid = PaddedGrid.around((parts[0].rows.stop - parts[0].rows.start, parts[0].columns.stop - parts[0].columns.start))
+    parts = blocks(PaddedGrid.around(source.shape))
     evaluations = sampling_steps(restorer, settings) * max(settings.samples, 1) * len(parts) * source.pages
     network = ready.restore_page.network
     tiles, largest = 0, 0.0
     if isinstance(network, TiledNetwork):
-        cut = list(network.tiles(grid.padded))
+        cut = list(network.tiles(parts[0].shape))
         tiles = len(cut) * evaluations
         largest = max((r.stop - r.start) * (c.stop - c.start) for r, c in cut) * network_bytes(restorer)
     pixels = int(np.prod(source.pixels.shape))
+    # Grey levels, the answer (and its spread), and once more the grey levels, of the result.
+    whole = 2 * source.dtype.itemsize + (8 if settings.samples else 4)
     return {
         "input": str(job.input),
         "output": str(job.output),
@@ -65,7 +66,7 @@ def forecast(restorer: Restorer, job: Job, settings: RunSettings) -> dict[str, A
         "notes": list(ready.notes),
         "blocks": len(parts),
         "tiles": tiles,
-        "memory_bytes": int(largest + _BYTES_PER_PX * np.prod(grid.padded) + _WHOLE_BYTES_PER_PX * pixels),
+        "memory_bytes": int(_BASE_BYTES + largest + _BYTES_PER_PX * np.prod(parts[0].shape) + whole * pixels),
         "seconds": round(_trial_s_per_px(restorer, settings) * pixels * max(settings.samples, 1), 1),
     }
 

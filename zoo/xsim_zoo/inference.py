@@ -117,11 +117,11 @@ def restore(
         raise InputError(f"settings and options ({', '.join(options)}) were both given: give one of them")
     ready = prepared(restorer, _source(image), settings, on_tile=on_tile)
     source = ready.source
-    pages = [ready.restore_page(ready.scale.linear(page)) for page in source.images()]
-    shape = source.pixels.shape
+    pages = [ready.restore_page(page) for page in source.images()]
+    spreads = [page.std for page in pages if page.std is not None]
     return Restored(
-        image=np.stack([page.image for page in pages]).reshape(shape),
-        std=_stacked([page.std for page in pages if page.std is not None], shape),
+        image=_stacked([page.image for page in pages], source),
+        std=_stacked(spreads, source) if spreads else None,
         consistency=max((page.consistency for page in pages), key=lambda found: found.severity),
         scale=ready.scale,
         pitch_mm=ready.pitch_mm,
@@ -154,12 +154,12 @@ def prepared(
     pitch_mm, notes = _pitch(source, settings, restorer)
     scale, scale_notes = _scale(source, settings)
     _check_samples(restorer, settings)
-    restore_page = PageRestorer(restorer, settings, pitch_mm, _network(restorer, settings, on_tile))
+    restore_page = PageRestorer(restorer, settings, scale, _network(restorer, settings, on_tile))
     return Prepared(source, scale, pitch_mm, (*source.notes, *notes, *scale_notes), restore_page)
 
 
-def _stacked(pages: list[NDArray[np.float32]], shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-    return np.stack(pages).reshape(shape) if pages else None
+def _stacked(pages: list[NDArray[np.float32]], source: Radiograph) -> NDArray[np.float32]:
+    return pages[0] if source.pixels.ndim == 2 else np.stack(pages)
 
 
 def _source(image: ArrayLike | Path | str | Radiograph) -> Radiograph:

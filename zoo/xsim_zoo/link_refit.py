@@ -40,8 +40,9 @@ def refitted(h: Tensor, Y: Tensor, B: Tensor, Sigma: Tensor, below: Tensor) -> T
         Bins that take part.
     """
     weights = Sigma[below].rsqrt()
+    passed = B[below] * weights
     places = np.linspace(float(h.min()), float(h.max()), _KNOTS)
-    rows = torch.stack([_real((fft(step) * B)[below] * weights) for step in _steps(h, places)]).double().numpy()
+    rows = torch.stack([_real(fft(step)[below] * passed) for step in _steps(h, places)]).double().numpy()
     seen = _real(Y[below] * weights).double().numpy()
     gram, target = rows @ rows.T, rows @ seen
     # Cholesky turns the sums over bins back into as many rows as unknowns; the ridge stands in for greys not met.

@@ -1,22 +1,25 @@
-"""One linear image through a restorer: whole or in blocks, once or as the mean of samples, and then its check."""
+"""One page of a radiograph through a restorer: whole or in blocks, once or as the mean of samples; then its check."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from xsim_zoo.blocks import Block, PlacedNoise, blocks, joined
-from xsim_zoo.consistency import check
+from xsim.errors import InputError
+from xsim_zoo.blocks import Block, PlacedNoise, blocks
+from xsim_zoo.consistency import CUT_BORDER_PX, check
 from xsim_zoo.padding import PaddedGrid
+from xsim_zoo.restorer import How
 from xsim_zoo.verdict import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
+    from torch import Tensor
 
+    from xsim_datasets.images import Scale
     from xsim_zoo.restorer import Network, Restorer
     from xsim_zoo.run_settings import RunSettings
     from xsim_zoo.verdict import Consistency
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Page", "PageRestorer", "sampling_steps"]
 
 _SAMPLE_STEPS = 20
+_ROWS = 512
 
 
 def sampling_steps(restorer: Restorer, settings: RunSettings) -> int:
@@ -42,7 +46,7 @@ class Page:
 
 @dataclass(frozen=True)
 class PageRestorer:
-    """Restores linear images of any size.
+    """Restores pages of any size; linear images exist of one block at a time.
 
     Parameters
     ----------
@@ -50,54 +54,86 @@ class PageRestorer:
         What restores.
     settings : RunSettings
         How.
-    pitch_mm : float
-        Pixel pitch [mm].
+    scale : Scale
+        What the grey levels of the pages mean.
     network : Network, optional
         Evaluates the restorer's network, e.g. in tiles.
     """
 
     restorer: Restorer
     settings: RunSettings
-    pitch_mm: float
+    scale: Scale
     network: Network | None
 
-    def __call__(self, y: NDArray[np.float32]) -> Page:
-        """Restore an LR image (H, W), open field 1.0."""
-        image, std = self._sampled(y) if self.settings.samples else (joined(y.shape, self._parts(y)), None)
-        found = []
-        for block in blocks(y.shape):
-            part = np.s_[block.rows, block.columns]
-            found.append((block.origin, check(y[part], image[part], self.restorer, cuts=block.cuts(y.shape))))
-        return Page(image, std, merged(found, (y.shape[0], y.shape[1])))
+    def __call__(self, page: NDArray[Any]) -> Page:
+        """Restore the grey levels (H, W) of a page."""
+        grid = PaddedGrid.around((page.shape[0], page.shape[1]))
+        level = self._noise_level(page)
+        image = np.zeros(page.shape, np.float32)
+        std = np.zeros(page.shape, np.float32) if self.settings.samples else None
+        parts = blocks(grid)
+        for block in parts:
+            y = self._linear_block(page, grid, block)
+            if std is None:
+                block.add(self._restored(y, block, level), image)
+            else:
+                mean, spread = self._sampled(y, block, level)
+                block.add(mean, image)
+                block.add(spread, std)
+        found = [self._checked(page, image, block) for block in parts]
+        return Page(image, std, merged(found, (page.shape[0], page.shape[1])))
 
-    def _sampled(self, y: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _noise_level(self, page: NDArray[Any]) -> float:
+        """Return the noise level of the whole page, gathered over some rows at a time."""
+        total = 0.0
+        for first in range(0, len(page), _ROWS):
+            rows = self.scale.linear(page[first : first + _ROWS])
+            total += float(self.restorer.noise_level(rows)) * len(rows)
+        return total / len(page)
+
+    def _linear_block(self, page: NDArray[Any], grid: PaddedGrid, block: Block) -> Tensor:
+        """Return what the filters of a block see, on the device: (1, 1, H', W'), open field 1.0."""
+        rows, columns = (
+            grid.sources(axis, reach.start, reach.stop).numpy()
+            for axis, reach in enumerate((block.rows, block.columns))
+        )
+        y = torch.from_numpy(self.scale.linear(page.take(rows, axis=0).take(columns, axis=1)))
+        if not torch.isfinite(y).all():
+            raise InputError("the image holds NaN or infinite pixels: mask or repair them first")
+        return y[None, None].to(self.restorer.device)
+
+    def _restored(self, y: Tensor, block: Block, level: float, sample: int | None = None) -> NDArray[np.float32]:
+        """Return what a block answers for: the answer itself, or a posterior sample."""
+        noise = None
+        if sample is not None:
+            noise = PlacedNoise(self.settings.seed, sample, block.corner, self.restorer.device)
+        how = How(
+            sampling_steps(self.restorer, self.settings),
+            eta=0.0 if sample is None else 1.0,
+            sharpness=self.settings.sharpness,
+            noise=noise,
+        )
+        hr = self.restorer.restore_padded(y, how, noise_level=level, network=self.network)
+        return np.asarray(hr[0, 0][block.inner].float().cpu().numpy())
+
+    def _sampled(self, y: Tensor, block: Block, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and standard deviation of posterior samples, gathered one by one (Welford)."""
-        mean, squares = np.zeros_like(y), np.zeros_like(y)
+        mean = np.zeros([part.stop - part.start for part in block.inner], np.float32)
+        squares = np.zeros_like(mean)
         for number in range(self.settings.samples):
-            sample = joined(y.shape, self._parts(y, number))
+            sample = self._restored(y, block, level, number)
             step = sample - mean
             mean += step / (number + 1)
             squares += step * (sample - mean)
         return mean, np.sqrt(squares / (self.settings.samples - 1))
 
-    def _parts(self, y: NDArray[np.float32], sample: int | None = None) -> Iterator[tuple[Block, NDArray[np.float32]]]:
-        """Yield the restored blocks: of the answer, or of a posterior sample."""
-        for block in blocks(y.shape):
-            part = y[block.rows, block.columns]
-            yield (
-                block,
-                self.restorer.restore_array(
-                    part,
-                    pitch_mm=self.pitch_mm,
-                    steps=sampling_steps(self.restorer, self.settings),
-                    eta=0.0 if sample is None else 1.0,
-                    sharpness=self.settings.sharpness,
-                    noise=None if sample is None else self._noise(block, part.shape, sample),
-                    network=self.network,
-                ),
-            )
-
-    def _noise(self, block: Block, shape: tuple[int, ...], sample: int) -> PlacedNoise:
-        offset = PaddedGrid.around((shape[0], shape[1])).offset
-        corner = (block.origin[0] - offset[0], block.origin[1] - offset[1])
-        return PlacedNoise(self.settings.seed, sample, corner, self.restorer.device)
+    def _checked(
+        self, page: NDArray[Any], image: NDArray[np.float32], block: Block
+    ) -> tuple[tuple[int, int], Consistency]:
+        """Return where the judged part of a block begins, and what its check found."""
+        part = tuple(
+            reach.judged(size, CUT_BORDER_PX)
+            for reach, size in zip((block.rows, block.columns), page.shape, strict=True)
+        )
+        found = check(self.scale.linear(page[part]), image[part], self.restorer, cuts=block.cuts)
+        return (part[0].start, part[1].start), found

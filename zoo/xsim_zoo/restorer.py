@@ -178,7 +178,6 @@ class Restorer(ABC):
         """
         how = How(self.default_steps if steps is None else steps, eta, sharpness, sampler, noise)
         self.physics.check_pitch(pitch_mm)
-        self._warn_without_link(how)
         image = torch.as_tensor(np.asarray(y), dtype=torch.float32)
         if image.ndim != 2:
             raise InputError(f"an image of shape {tuple(image.shape)} was given: give one of shape (H, W)")
@@ -210,6 +209,7 @@ class Restorer(ABC):
         (1, 1, H, W) tensor
             HR grey.
         """
+        self._warn_without_link(how)
         operator = self.operator((y.shape[-2], y.shape[-1])).at_noise_level(noise_level)
         x_0 = self.solve(y, operator, how, network or self._own_network)
         return x_0 if self.link is None else self.link.inverse(x_0)
@@ -221,7 +221,7 @@ class Restorer(ABC):
                 "these weights have no grey-level link: with eta 0 each step carries the mismatch of the grey levels "
                 "on as if it were noise; take --steps 1, eta 1, or weights trained with a link",
                 XsimWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def restore(self, image: ArrayLike | Path | str, **options: Any) -> Restored:

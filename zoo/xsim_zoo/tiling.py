@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Span", "TiledNetwork", "fitting_tile_px", "network_bytes", "spans", "tiled_network"]
 
 _MIN_TILE_PX = 128
-_MAX_TILE_PX = 2048
+_MAX_TILE_PX = 1152
+"""Larger tiles leave the caches: a pixel of one of 2048 px costs half as much again [px]."""
 _BYTES_PER_PX_AND_CHANNEL = 8.0
 """Peak memory of the U-Net for each input pixel and channel of its first level [bytes], measured."""
 _MEMORY_SHARE = 0.25

@@ -10,6 +10,9 @@ import numpy as np
 from xsim.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import EllipsisType
+
     from numpy.typing import NDArray
 
 __all__ = ["POLARITIES", "Polarity", "Scale", "exposure_of_log", "open_field_signal", "scale_of", "white_level"]
@@ -18,6 +21,7 @@ Polarity = Literal["metal-dark", "metal-bright"]
 POLARITIES: tuple[Polarity, ...] = ("metal-dark", "metal-bright")
 
 _BLOCK_PX = 8
+_PART_PX = 2**20
 _USUAL_BITS = (8, 10, 12, 14, 16)
 
 
@@ -58,9 +62,14 @@ class Scale:
 
     def linear(self, grey: NDArray[Any]) -> NDArray[np.float32]:
         """Return the linear image, open field 1.0, of grey levels."""
-        if self.polarity == "metal-bright":
-            return ((self.white - grey.astype(np.float64)) / self.open_signal).astype(np.float32)
-        return (grey * np.float64(1 / self.open_signal)).astype(np.float32)
+        linear = np.empty(grey.shape, np.float32)
+        # Some rows at a time, as float64 takes four times the memory of the file.
+        for rows in _rows(grey):
+            if self.polarity == "metal-bright":
+                linear[rows] = (self.white - grey[rows].astype(np.float64)) / self.open_signal
+            else:
+                linear[rows] = grey[rows] * np.float64(1 / self.open_signal)
+        return linear
 
     def grey(self, linear: NDArray[np.floating], dtype: np.dtype[Any], white: float | None) -> tuple[NDArray[Any], int]:
         """Return linear values as grey levels of a file, and how many had to be clipped.
@@ -74,17 +83,31 @@ class Scale:
         white : float, optional
             Highest grey level of the file; None for floating point, which is never clipped.
         """
-        grey = linear.astype(np.float64) * self.open_signal
-        if self.polarity == "metal-bright":
-            grey = self.white - grey
-        if dtype.kind == "f":
-            return grey.astype(dtype), 0
-        limits = np.iinfo(dtype)
-        low = limits.min
-        high = float(limits.max) if white is None else min(white, float(limits.max))
-        rounded = np.rint(grey)
-        clipped = int(np.count_nonzero((rounded < low) | (rounded > high)))
-        return np.clip(rounded, low, high).astype(dtype), clipped
+        grey = np.empty(linear.shape, dtype)
+        clipped = 0
+        low, high = (-np.inf, np.inf) if dtype.kind == "f" else (float(np.iinfo(dtype).min), _highest(dtype, white))
+        for rows in _rows(linear):
+            levels = linear[rows].astype(np.float64) * self.open_signal
+            if self.polarity == "metal-bright":
+                levels = self.white - levels
+            if dtype.kind != "f":
+                np.rint(levels, out=levels)
+                clipped += int(np.count_nonzero((levels < low) | (levels > high)))
+            grey[rows] = np.clip(levels, low, high)
+        return grey, clipped
+
+
+def _highest(dtype: np.dtype[Any], white: float | None) -> float:
+    limit = float(np.iinfo(dtype).max)
+    return limit if white is None else min(white, limit)
+
+
+def _rows(image: NDArray[Any]) -> Iterator[tuple[EllipsisType, slice, slice]]:
+    """Yield indices of about a megapixel each that together cover an image (..., H, W)."""
+    height = image.shape[-2]
+    count = max(1, _PART_PX * height // image.size)
+    for first in range(0, height, count):
+        yield ..., slice(first, first + count), slice(None)
 
 
 def exposure_of_log(
