@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from scipy.ndimage import uniform_filter
 
 from xsim.errors import InputError
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["draw_comparison"]
+__all__ = ["LINES", "draw_comparison", "scale_bar"]
 
 _ZOOM_PX = 96
 _PANEL_IN = 4.8
-_COLORS = ("tab:red", "tab:blue", "tab:green", "tab:purple")
+
+LINES = (("#d55e00", "--"), ("#0072b2", "-"), ("#009e73", "-."), ("#cc79a7", ":"))
+"""Colours that the colour-blind tell apart (Okabe and Ito 2008), each with dashes of its own for grey prints."""
 
 
 def draw_comparison(images: Mapping[str, NDArray[np.float32]], pitch_mm: float, path: Path) -> None:
@@ -56,19 +59,45 @@ def draw_comparison(images: Mapping[str, NDArray[np.float32]], pitch_mm: float, 
     at_mm = np.arange(columns.stop - columns.start) * pitch_mm
     for index, (title, image) in enumerate(images.items()):
         whole, zoom = (figure.add_subplot(grid[row, index]) for row in (0, 1))
-        color = _COLORS[index % len(_COLORS)]
+        color, style = LINES[index % len(LINES)]
         _show(whole, image, low, high)
         whole.set_title(title, size=13)
         corner = (columns.start - 0.5, rows.start - 0.5)
         size = (columns.stop - columns.start, rows.stop - rows.start)
         whole.add_patch(Rectangle(corner, *size, fill=False, edgecolor="tab:orange", linewidth=1.2))
         _show(zoom, image[rows, columns], low, high)
-        zoom.axhline(line - rows.start, color=color, linewidth=0.8)
-        profile.plot(at_mm, image[line, columns], color=color, linewidth=1.3, label=title.splitlines()[0])
+        zoom.axhline(line - rows.start, color=color, linestyle=style, linewidth=0.8)
+        for panel, shown in ((whole, image), (zoom, image[rows, columns])):
+            scale_bar(panel, shown.shape[1], pitch_mm)
+        label = title.splitlines()[0]
+        profile.plot(at_mm, image[line, columns], color=color, linestyle=style, linewidth=1.4, label=label)
     profile.set(xlabel="position on the line [mm]", ylabel="grey, open field = 1", xlim=(at_mm[0], at_mm[-1]))
     profile.legend(frameon=False, ncols=len(images), loc="lower center", bbox_to_anchor=(0.5, 1.0))
     profile.grid(alpha=0.3)
+    figure.text(0.99, 0.005, f"black {low:.2f}, white {high:.2f} of the open field", ha="right", va="bottom", size=10)
     figure.savefig(path, dpi=80)
+
+
+def scale_bar(axes: Axes, width_px: int, pitch_mm: float) -> None:
+    """Draw a bar of a round length, a tenth to a quarter of the image's width, and say its length.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where an image is shown, one unit a pixel.
+    width_px : int
+        The image's width [px].
+    pitch_mm : float
+        Its pixel pitch [mm].
+    """
+    most = width_px * pitch_mm / 4
+    power = 10.0 ** np.floor(np.log10(most))
+    length = max(step * power for step in (1.0, 2.0, 5.0) if step * power <= most)
+    bar = AnchoredSizeBar(
+        axes.transData, length / pitch_mm, f"{length:g} mm", "lower left", size_vertical=width_px / 150, borderpad=0.4
+    )
+    bar.patch.set(alpha=0.75, linewidth=0)
+    axes.add_artist(bar)
 
 
 def _show(axes: Axes, image: NDArray[np.float32], low: float, high: float) -> None:
