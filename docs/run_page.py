@@ -30,7 +30,7 @@ _FENCE = re.compile(r"^```(?P<kind>\w+)(?P<rest>[^\n`]*)\n(?P<text>.*?)^```$", r
 _TITLE = re.compile(r'title="([^"]+)"')
 _PICTURE = re.compile(r'!\[[^\]]*\]\((?P<target>[^)]+)\)\{[^}]*data-from="(?P<source>[^"]+)"')
 _NUMBER = re.compile(r"-?\d[\d.,:]*(e[+-]?\d+)?")
-_WIDEST_PX = 1400
+_WIDEST_PX = 1000
 
 
 class PageError(Exception):
@@ -197,7 +197,7 @@ def _publish(source: Path, target: Path) -> None:
     with Image.open(source) as picture:
         small = picture.convert("RGB")
         small.thumbnail((_WIDEST_PX, 4 * _WIDEST_PX), Image.Resampling.LANCZOS)
-        small.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+        small.save(target, optimize=True)
 
 
 def main() -> None:
