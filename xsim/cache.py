@@ -10,11 +10,12 @@ import hashlib
 import os
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from xsim.npz_files import read_npz
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,9 +78,8 @@ def load_arrays(kind: str, key: str) -> dict[str, NDArray[np.float64]] | None:
     if path is None or not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: np.asarray(stored[name], dtype=np.float64) for name in stored.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return {name: np.asarray(array, dtype=np.float64) for name, array in read_npz(path).items()}
+    except ValueError:
         # A torn or foreign file is a miss: the table is computed anew and replaces it.
         return None
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import mmap
 import warnings
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import numpy as np
 import pydicom
@@ -44,7 +45,7 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
     with warnings.catch_warnings():
         # Odd identifiers and missing preambles are common; what matters is checked below.
         warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(path, force=True)
+        dataset = _read(path)
         _check_elements(dataset)
         _complete_meta(dataset)
         dtype, white = _stored_type(dataset)
@@ -70,6 +71,12 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         notes=notes,
         header={"dataset": dataset},
     )
+
+
+def _read(path: Path) -> Dataset:
+    """Read all elements; a map of the file never gives more bytes than there are, whatever an element claims."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return pydicom.dcmread(cast("BinaryIO", content), force=True)
 
 
 def _check_elements(dataset: Dataset) -> None:
