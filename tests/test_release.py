@@ -1,0 +1,216 @@
+"""What is released: one version, a wheel and an sdist that hold what they should, and workflows that run `make`."""
+
+from __future__ import annotations
+
+import email
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from xsim import __version__
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"xsim": "xsim", "xsim_datasets": "datasets", "xsim_zoo": "zoo", "xsim_cli": "cli"}
+DATA = {".toml", ".safetensors", ".json", ".typed", ".html", ".css", ".js"}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from hatchling.builders.wheel import WheelBuilder
+
+    return Path(next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path_factory.mktemp("wheel")))))
+
+
+@pytest.fixture(scope="module")
+def wheel_names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return email.message_from_bytes(archive.read(name))
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from hatchling.builders.sdist import SdistBuilder
+
+    return Path(next(SdistBuilder(str(ROOT)).build(directory=str(tmp_path_factory.mktemp("sdist")))))
+
+
+def test_the_version_is_said_once(metadata: Message) -> None:
+    assert metadata["Version"] == __version__
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    literal = re.compile(rf"(?<![\w.]){re.escape(__version__)}(?![\w.])")
+    said = {
+        path.relative_to(ROOT).as_posix()
+        for package, folder in PACKAGES.items()
+        for path in (ROOT / folder if package == folder else ROOT / folder / package).rglob("*.py")
+        if literal.search(path.read_text(encoding="utf-8"))
+    }
+    assert said == {"xsim/_version.py"}
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors", "type"} <= citation.keys()
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["type"] == "software"
+    assert all("name" in author or "family-names" in author for author in citation["authors"])
+    assert str(citation["version"]) == __version__
+    assert citation["license"] == PROJECT["project"]["license"]["text"]
+
+
+def test_the_changelog_says_what_comes() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings
+    assert any(heading == "Unreleased" or heading.startswith(__version__) for heading in headings)
+
+
+def test_a_wheel_installs_our_four_packages_and_nothing_else(wheel_names: set[str]) -> None:
+    tops = {name.split("/")[0] for name in wheel_names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+    assert not [name for name in wheel_names if "test" in PurePosixPath(name).name or "__pycache__" in name]
+
+
+def test_a_wheel_holds_every_data_file(wheel_names: set[str]) -> None:
+    expected = set()
+    for package, folder in PACKAGES.items():
+        root = ROOT if package == folder else ROOT / folder
+        files = [path for path in (root / package).rglob("*") if path.suffix in DATA | {".py"}]
+        expected |= {path.relative_to(root).as_posix() for path in files}
+    assert expected <= wheel_names
+    for package in PACKAGES:
+        assert f"{package}/py.typed" in wheel_names
+    assert "xsim_zoo/weights/physics-sde.safetensors" in wheel_names
+    assert "xsim_datasets/recipes/tiny.toml" in wheel_names
+    assert [name for name in wheel_names if name.endswith("licenses/LICENSE")]
+
+
+def test_a_wheel_says_what_it_is(wheel: Path, metadata: Message) -> None:
+    assert metadata["Name"] == "xsim"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert str(metadata.get_payload()).startswith("# xsim")
+    required = {re.split(r"[^\w.-]", line)[0] for line in metadata.get_all("Requires-Dist", [])}
+    assert {"numpy", "torch", "zarr", "typer", "safetensors"} <= required
+    assert {"gerber", "cluster", "s3", "onnx"} <= set(metadata.get_all("Provides-Extra", []))
+    with zipfile.ZipFile(wheel) as archive:
+        entry = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        assert "xsim = xsim_cli.app:main" in archive.read(entry).decode()
+    assert wheel.stat().st_size < 60e6, "PyPI takes 100 MB a file"
+
+
+def test_an_sdist_can_be_worked_on(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    for wanted in (
+        "pyproject.toml", "Makefile", "constraints.txt", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md",
+        "CITATION.cff", "SECURITY.md", "tests/test_release.py", "examples/demo.py", "xsim/_version.py",
+    ):  # fmt: skip
+        assert wanted in names, wanted
+    assert not [name for name in names if "__pycache__" in name or name.startswith((".venv", "runs/", "data/"))]
+
+
+@pytest.mark.slow
+def test_an_sdist_builds_the_same_wheel(sdist: Path, wheel_names: set[str], tmp_path: Path) -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    again = next(WheelBuilder(str(next(tmp_path.iterdir()))).build(directory=str(tmp_path / "dist")))
+    with zipfile.ZipFile(again) as archive:
+        assert set(archive.namelist()) == wheel_names
+
+
+def runs(workflow: dict[str, Any]) -> list[str]:
+    return [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_run_the_commands_of_contributing(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    # YAML 1.1 reads the key `on` as true.
+    assert workflow.get("on", workflow.get(True))
+    assert workflow["permissions"] == {"contents": "read"}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    commands = {word for run in runs(workflow) for word in re.findall(r"make ([a-z-]+)", run)}
+    for job in workflow["jobs"].values():
+        assert job["runs-on"] == "ubuntu-latest"
+        commands |= set(job.get("strategy", {}).get("matrix", {}).get("command", []))
+        for step in job["steps"]:
+            assert ("uses" in step) != ("run" in step)
+    assert commands
+    assert commands <= targets
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert all(f"make {command}" in contributing for command in commands)
+
+
+def test_every_promised_python_is_tested() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    tested = set(workflow["jobs"]["test"]["strategy"]["matrix"]["python"])
+    prefix = "Programming Language :: Python :: "
+    promised = {item.removeprefix(prefix) for item in PROJECT["project"]["classifiers"] if item.startswith(prefix)}
+    assert tested == promised
+    assert {"make test PYTHON=python", "make docs PYTHON=python"} <= set(runs(workflow))
+
+
+def readme_blocks() -> list[tuple[str, str]]:
+    """Return language and text of the README's examples."""
+    return re.findall(r"^```(sh|python)\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+
+
+@pytest.mark.slow
+def test_a_wheel_without_the_repository_does_what_the_readme_says(wheel: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    python = environment / "bin" / "python"
+    install = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check"]
+    subprocess.run([str(python), *install, str(wheel)], check=True)
+    # The dependencies are those of this environment; its own xsim, a link to the repository, is not on this path.
+    site = next(environment.glob("lib/python*/site-packages"))
+    others = [entry for entry in sys.path if entry.endswith("site-packages")]
+    (site / "dependencies.pth").write_text("\n".join(others), encoding="utf-8")
+    place = tmp_path / "anywhere"
+    place.mkdir()
+    settings = {"PATH": f"{environment / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+
+    def shell(command: str) -> None:
+        done = subprocess.run(
+            ["bash", "-ec", command], cwd=place, env=settings, capture_output=True, text=True, check=False, timeout=900
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr[-2000:]}"
+
+    shell(f'python -c "import xsim; assert xsim.__file__.startswith({str(environment)!r}), xsim.__file__"')
+    # The reader's own radiograph.
+    shell("xsim simulate --seed 3 -o given --json && mv given/lr.tif board.tif")
+    shutil.rmtree(place / "given")
+    blocks = readme_blocks()
+    assert len(blocks) >= 5
+    for language, text in blocks:
+        if language == "python":
+            (place / "example.py").write_text(text, encoding="utf-8")
+            (place / "board_restored.tif").unlink(missing_ok=True)
+            shell("python example.py")
+            continue
+        # Two steps of training show that it works; hundreds only take longer.
+        lines = [re.sub(r"steps=\d+", "steps=2", line) for line in text.splitlines()]
+        shell("\n".join(line for line in lines if not line.startswith("make ")))
+    assert (place / "board_restored.tif").exists()
