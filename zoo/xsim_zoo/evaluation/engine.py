@@ -168,7 +168,7 @@ class _Run:
         return [
             Job("shown", (label,), sample, role)
             for label in self.labels
-            for role, sample in chosen(self.scores()[label], quick=self.options.quick)
+            for role, sample in chosen(self.scores(), label, quick=self.options.quick)
             if self._missing("shown", [label], sample, role)
         ]
 
@@ -198,7 +198,7 @@ class _Run:
             asked = [
                 _Asked(section, label, sample, role)
                 for label in self.labels
-                for role, sample in chosen(self.scores()[label], quick=self.options.quick)
+                for role, sample in chosen(self.scores(), label, quick=self.options.quick)
             ]
         else:
             asked = [_Asked(section, label) for label in self._asked_by_probe(section)]

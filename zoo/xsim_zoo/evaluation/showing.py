@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from xsim.measure.similarity import psnr_dB, ssim, ssim_map
+from xsim_zoo.evaluation.entrants import INPUT
 from xsim_zoo.evaluation.judging import BORDER_PX, inner
 from xsim_zoo.evaluation.pictures import picture
 from xsim_zoo.evaluation.records import Shown
 from xsim_zoo.evaluation.subjects import subject_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,16 +30,18 @@ _WORST = 10
 _WORST_QUICK = 3
 _WINDOW_PX = 192
 _TYPICAL_PX = 512
-_GREY = (0.0, 1.1)
+_GREY_PERCENT = (0.2, 99.8)
 _SSIM = (0.0, 1.0)
 
 
-def chosen(scores: Sequence[ImageScore], *, quick: bool) -> list[tuple[Role, int]]:
-    """Return the samples to show of a restorer: that of median SSIM, then the ten of lowest SSIM."""
-    order = sorted(scores, key=lambda score: (score.ssim, score.sample))
-    worst = order[: _WORST_QUICK if quick else _WORST]
-    typical: list[tuple[Role, int]] = [("typical", order[len(order) // 2].sample)]
-    return typical + [("worst", score.sample) for score in worst]
+def chosen(scores: Mapping[str, Sequence[ImageScore]], label: str, *, quick: bool) -> list[tuple[Role, int]]:
+    """Return the samples to show of a restorer: one typical for all, then the ten where its own SSIM is lowest.
+
+    The typical one is that whose LR image is of median SSIM, so that all restorers are shown on the same.
+    """
+    as_it_is, own = (sorted(scores[name], key=lambda score: (score.ssim, score.sample)) for name in (INPUT, label))
+    typical: list[tuple[Role, int]] = [("typical", as_it_is[len(as_it_is) // 2].sample)]
+    return typical + [("worst", score.sample) for score in own[: _WORST_QUICK if quick else _WORST]]
 
 
 def show(bench: Bench, label: str, sample: int, role: Role) -> Shown:
@@ -53,6 +56,8 @@ def show(bench: Bench, label: str, sample: int, role: Role) -> Shown:
     def cut(image: NDArray[np.floating]) -> NDArray[np.floating]:
         return image[top : top + height, left : left + width]
 
+    black, white = np.percentile(cut(pair.hr), _GREY_PERCENT).tolist()
+    white = max(white, black + 0.01)
     return Shown(
         restorer=label,
         role=role,
@@ -62,9 +67,9 @@ def show(bench: Bench, label: str, sample: int, role: Role) -> Shown:
         psnr_dB=psnr if math.isfinite(psnr) else None,
         ssim=ssim(inner(answer), inner(pair.hr)),
         window=window,
-        lr=picture(cut(pair.lr), *_GREY),
-        restored=picture(cut(answer), *_GREY),
-        hr=picture(cut(pair.hr), *_GREY),
+        lr=picture(cut(pair.lr), black, white),
+        restored=picture(cut(answer), black, white),
+        hr=picture(cut(pair.hr), black, white),
         ssim_map=picture(cut(likeness), *_SSIM),
     )
 
