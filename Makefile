@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # Two test processes share the cores: one thread each.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: help setup demo test test-slow lint format types bench docs clean
+.PHONY: help setup demo test test-slow fuzz coverage wheel lint format types bench docs clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -53,8 +53,19 @@ test: lint types  ## Lint, types and the quick tests (under 12 minutes on two co
 test-slow: .venv/.xsim-dev  ## The checks that take minutes
 	$(ONE_THREAD) $(BIN)/pytest -m slow
 
-bench: .venv/.xsim-dev  ## Every benchmark, each beside its baseline
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+fuzz: .venv/.xsim-dev  ## Damage images, recipes, weights, phantoms and caches, ten minutes each
+	$(ONE_THREAD) $(BIN)/pytest tests/faults/test_fuzzing.py -m slow --fuzz-seconds 600
+
+coverage: .venv/.xsim-dev  ## Which lines the quick tests run; fails below 90 %
+	$(ONE_THREAD) $(BIN)/pytest -m "not slow" --cov --cov-report=term-missing:skip-covered
+
+wheel: .venv/.xsim-dev  ## Build wheel and sdist into dist/, and check what they hold
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	$(ONE_THREAD) $(BIN)/pytest tests/test_release.py
+
+bench: .venv/.xsim-dev  ## Every benchmark in one table, beside floors and peers (under 20 minutes on two cores)
+	$(BIN)/python benchmarks/run_all.py
 
 docs: .venv/.xsim-docs  ## Build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
