@@ -59,7 +59,7 @@ def network_rows() -> Iterator[Row]:
     )
     try:
         peer = zoo.DiffusersUNet()
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:
         yield row.with_peer(f"diffusers UNet2DModel: {missing(error)}", None)
         return
     millions = sum(one.numel() for one in peer.parameters()) / 1e6

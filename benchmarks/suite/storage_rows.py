@@ -6,10 +6,11 @@ import contextlib
 import io
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import storage
+import torch
 
 from suite.rows import Row, cpu_ms, wall_s
 from xsim_datasets.executors import ProcessPool
@@ -45,23 +46,17 @@ def _stored(folder: Path) -> Iterator[Row]:
     copy = cpu_ms(lambda: codes.tofile(folder / "copy.raw"), 2)
     size = f"{storage.PATCH_PX} x {storage.PATCH_PX}"
     yield Row(f"write {_PAIRS} pairs of {size}", 1e3 * spent, "ms CPU", "copying their bytes to a file", copy)
-    settings: dict[str, Any] = {"patch_px": storage.PATCH_PX, "patches_per_image": 1, "images_per_block": 32}
-    rates = []
-    for one in (store, storage.ZarrStore(store.path, store.attributes, store.manifest)):
-        loader = PatchLoader(one, **settings)
-        loader.block(0, 0)
-        start = storage.cpu_seconds()
-        count = sum(len(batch.hr) for epoch in range(2) for batch in loader.epoch(epoch))
-        rates.append(count / (storage.cpu_seconds() - start))
-    floor = cpu_ms(lambda: np.fromfile(folder / "copy.raw", np.uint16).astype(np.float32), 3)
+    loader = PatchLoader(store, patch_px=storage.PATCH_PX, batch_size=storage.BATCH, patches_per_image=1)
+    loader.block(0, 0)
+    plain = torch.utils.data.DataLoader(storage.PlainPatches(store, 1), batch_size=storage.BATCH, shuffle=True)
     yield Row(
-        f"read pairs of {size}, in random order",
-        rates[0],
+        f"read pairs of {size}, shuffled",
+        storage.per_cpu_second(loader.epoch(0), storage.patches_of),
         "pairs/CPU s",
-        "the same bytes from one raw file",
-        1e3 * _PAIRS / floor,
-        "zarr-python alone",
-        rates[1],
+        "decompressing them in memory",
+        storage.decoding_alone(store, 1),
+        "zarr-python and a torch DataLoader",
+        storage.per_cpu_second(plain, lambda pair: len(pair[0])),
         rate=True,
     )
 

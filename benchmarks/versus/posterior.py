@@ -13,6 +13,7 @@ from versus.sets import SEED
 from xsim.measure.similarity import psnr_dB
 from xsim.seeds import torch_seed
 from xsim_zoo.consistency import check
+from xsim_zoo.evaluation.coverage_probe import calibration
 from xsim_zoo.evaluation.judging import inner
 from xsim_zoo.sampling import white_noise
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from versus.sets import Case, Imaged
     from xsim_zoo.evaluation.entrants import Ready
 
-__all__ = ["NOMINAL", "SAMPLES", "STEPS", "Spread", "spread_of"]
+__all__ = ["NOMINAL", "SAMPLES", "STEPS", "Spread", "covered", "spread_of"]
 
 NOMINAL: Final = (0.5, 0.8, 0.95)
 STEPS: Final = 20
@@ -44,7 +45,7 @@ class Spread:
     covered : (3,) tuple of float
         Share of the pixels whose HR grey lies in the central interval of `NOMINAL` probability.
     spread, error : float
-        rms over the pixels of the samples' standard deviation, and of mean less HR.
+        rms over the pixels of the samples' standard deviation, widened for their number, and of mean less HR.
     psnr_mean_dB, psnr_sample_dB : float
         PSNR of the mean and, on average, of single samples.
     """
@@ -71,20 +72,21 @@ def spread_of(case: Case, imaged: Imaged, ready: Ready) -> Spread:
         samples.append(inner(sample))
     stack = np.stack(samples)
     middle = stack.mean(axis=0)
+    found = calibration(stack.reshape(SAMPLES, -1), hr.ravel())
     return Spread(
         restorer.name,
         case.cluster,
         case.number,
         tuple(float(value) for value in np.mean(chi2, axis=0)),
-        tuple(_covered(stack, hr, share) for share in NOMINAL),
-        float(np.sqrt(stack.var(axis=0, ddof=1).mean())),
-        float(np.sqrt(np.mean((middle - hr) ** 2))),
+        tuple(covered(stack, hr, share) for share in NOMINAL),
+        found.spread,
+        found.error,
         psnr_dB(middle, hr),
         float(np.mean([psnr_dB(sample, hr) for sample in stack])),
     )
 
 
-def _covered(stack: np.ndarray, hr: np.ndarray, share: float) -> float:
+def covered(stack: np.ndarray, hr: np.ndarray, share: float) -> float:
     """Return how often HR lies within the central interval of the samples.
 
     Among n samples the truth has n + 1 equally likely places; leaving out the same number of places at both ends is

@@ -16,7 +16,7 @@ import xsim
 from versus import picture as pictures
 from versus.figures import differences, samples, summaries
 from versus.sets import SEED
-from versus.tables import NOTE, detector_table, difference_table, sample_table, set_table
+from versus.tables import NOTE, contrast_table, detector_table, difference_table, sample_table, set_table, task_table
 from versus.verdicts import verdict_table, verdicts
 from xsim_zoo.evaluation.entrants import Ready
 
@@ -48,12 +48,14 @@ def write(folder: Path, results: Results, absent: Mapping[str, str], *, job: Job
     """
     folder.mkdir(parents=True, exist_ok=True)
     found, leads, drawn = summaries(results.scores), differences(results.scores), samples(results.spreads)
-    lines = verdicts(found, leads, drawn)
+    lines = verdicts(found, leads, drawn, results.tasks)
     parts = _tables(found)
     if leads:
         parts.insert(0, difference_table(leads, [name for name in ("random", "limesdr") if _has(leads, name)]))
     if drawn:
         parts.append(sample_table(drawn))
+    if results.tasks:
+        parts += [contrast_table(results.tasks), task_table(results.tasks)]
     if lines:
         parts.insert(0, verdict_table(lines))
     identity = _identity(job)
@@ -65,7 +67,13 @@ def write(folder: Path, results: Results, absent: Mapping[str, str], *, job: Job
         "absent": dict(absent),
         **{
             name: [_plain(one) for one in rows]
-            for name, rows in (("verdicts", lines), ("sets", found), ("leads", leads), ("samples", drawn))
+            for name, rows in (
+                ("verdicts", lines),
+                ("sets", found),
+                ("leads", leads),
+                ("samples", drawn),
+                ("tasks", results.tasks),
+            )
         },
     }
     (folder / "headline.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

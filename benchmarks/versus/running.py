@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from versus.contenders import CHAMPION, plain_rows
 from versus.posterior import Spread, spread_of
+from versus.probing import Tasks, subjects, tasks_of
 from versus.scoring import Score, score_all
 from versus.sets import cases, image_of
 from xsim_zoo.evaluation.entrants import Entrant, Ready
@@ -60,6 +61,7 @@ class Results:
 
     scores: list[Score] = field(default_factory=list)
     spreads: list[Spread] = field(default_factory=list)
+    tasks: list[Tasks] = field(default_factory=list)
 
 
 def score_case(job: Job, case: Case) -> list[Score]:
@@ -71,6 +73,11 @@ def score_case(job: Job, case: Case) -> list[Score]:
 def sample_case(job: Job, case: Case, row: Entrant) -> Spread:
     """Make one image and judge posterior samples of it."""
     return spread_of(case, job.image(case), Ready.load(row, "cpu"))
+
+
+def probe_subject(job: Job, label: str) -> Tasks:
+    """Put the probes to one subject."""
+    return tasks_of(label, job.rows, quick=job.quick)
 
 
 def run(job: Job, names: Sequence[str], *, workers: int = 1) -> Results:
@@ -90,17 +97,22 @@ def run(job: Job, names: Sequence[str], *, workers: int = 1) -> Results:
     for row in job.rows:
         if row.label == CHAMPION:
             tasks += [(sample_case, (job, case, row)) for case in sampled]
+    order = subjects(job.rows)
+    tasks += [(probe_subject, (job, label)) for label in order]
     tasks += [(score_case, (job, case)) for case in cases(names, quick=job.quick)]
     started = time.monotonic()
     for done, found in enumerate(_done(tasks, workers), start=1):
         if isinstance(found, Spread):
             results.spreads.append(found)
+        elif isinstance(found, Tasks):
+            results.tasks.append(found)
         else:
             results.scores += found
         if sys.stderr.isatty() or done % 10 == 0 or done == len(tasks):
-            print(f"{done} of {len(tasks)} images, {time.monotonic() - started:.0f} s", file=sys.stderr)
+            print(f"{done} of {len(tasks)} done, {time.monotonic() - started:.0f} s", file=sys.stderr)
     results.scores.sort(key=lambda one: (one.set_name, one.condition, one.image.sample))
     results.spreads.sort(key=lambda one: (one.row, one.number))
+    results.tasks.sort(key=lambda one: order.index(one.row))
     return results
 
 

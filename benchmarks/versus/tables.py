@@ -8,15 +8,27 @@ from typing import TYPE_CHECKING
 from versus.contenders import CHAMPION
 from versus.posterior import NOMINAL, SAMPLES, STEPS
 from versus.scoring import CHI2_BANDS, POWER_LP_MM
+from xsim_zoo.evaluation.bootstrap import Bootstrap
 from xsim_zoo.evaluation.judging import BORDER_PX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from versus.figures import Difference, Samples, Summary
+    from versus.probing import Tasks
     from xsim_zoo.evaluation.records import Estimate
 
-__all__ = ["NOTE", "Table", "detector_table", "difference_table", "sample_table", "set_table", "text_of"]
+__all__ = [
+    "NOTE",
+    "Table",
+    "contrast_table",
+    "detector_table",
+    "difference_table",
+    "sample_table",
+    "set_table",
+    "task_table",
+    "text_of",
+]
 
 NOTE = (
     f"Against HR, data range 1.0, without {BORDER_PX} px of border; 95 % intervals by bootstrap over boards "
@@ -25,6 +37,8 @@ NOTE = (
     "answer holds. Without the link, the same answer is left in LR grey."
 )
 """How the tables of the sets are to be read."""
+
+_FINEST_LP_MM = 8.0
 
 _TITLES = {
     "random": "Random boards of other seeds",
@@ -151,3 +165,49 @@ def sample_table(found: Sequence[Samples]) -> Table:
         ),
         tuple(rows),
     )
+
+
+def contrast_table(found: Sequence[Tasks]) -> Table:
+    """Return the contrast transfer of bar groups."""
+    frequencies = [f for f in found[0].bars.frequency_lp_mm if f <= _FINEST_LP_MM]
+    rows = [
+        (one.row, *("-" if value is None else f"{value:.2f}" for value in one.bars.ctf[: len(frequencies)]))
+        for one in found
+    ]
+    return Table(
+        f"Contrast transfer (CTF) of groups of five bars of {100 * found[0].bars.contrast:.0f} % contrast",
+        ("image", *(f"{f:g} lp/mm" for f in frequencies)),
+        tuple(rows),
+        f"Mean of {found[0].bars.draws} draws of the noise, relative to very wide bars.",
+    )
+
+
+def task_table(found: Sequence[Tasks]) -> Table:
+    """Return the error of void areas and the detectability of open tracks."""
+    rows = [
+        (
+            one.row,
+            text_of(void_error(one), 2),
+            f"{one.voids.bias:+.2f}",
+            *(text_of(score.auc, 3) for score in one.opens),
+        )
+        for one in found
+    ]
+    return Table(
+        "Tasks: void area of solder balls, and open tracks told from sound ones",
+        (
+            "image",
+            "error of void area [% of the ball]",
+            "bias",
+            *(f"AUC, gap of {1e3 * score.gap_mm:g} um" for score in found[0].opens),
+        ),
+        tuple(rows),
+        f"{found[0].voids.balls} balls with voids of 2 to 35 % of their area; {found[0].opens[0].present} open and as "
+        "many sound tracks of 0.1 mm for each gap; intervals over balls and tracks.",
+    )
+
+
+def void_error(one: Tasks) -> Estimate:
+    """Return the mean absolute error of void areas, with its interval over the balls."""
+    pairs = zip(one.voids.measured, one.voids.labelled, strict=True)
+    return Bootstrap(range(one.voids.balls)).mean([abs(measured - labelled) for measured, labelled in pairs])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from versus.figures import Difference, Samples, Summary
+    from versus.probing import Tasks
     from xsim_zoo.evaluation.records import Estimate
 
 __all__ = ["Verdict", "verdict_table", "verdicts"]
@@ -36,7 +37,9 @@ class Verdict:
     found: str
 
 
-def verdicts(found: Sequence[Summary], leads: Sequence[Difference], drawn: Sequence[Samples]) -> list[Verdict]:
+def verdicts(
+    found: Sequence[Summary], leads: Sequence[Difference], drawn: Sequence[Samples], tasks: Sequence[Tasks]
+) -> list[Verdict]:
     """Hold the claims against the figures; claims about restorers that are absent are left out."""
     lines = []
     for set_name in _SETS:
@@ -53,7 +56,7 @@ def verdicts(found: Sequence[Summary], leads: Sequence[Difference], drawn: Seque
             )
     for one in drawn:
         lines += _samples(one)
-    return lines
+    return lines + _contrast(tasks)
 
 
 def verdict_table(lines: Sequence[Verdict]) -> Table:
@@ -115,6 +118,16 @@ def _sharp(set_name: str, here: dict[str, Summary]) -> list[Verdict]:
         for row, least in _LEAST_POWER.items()
         if row in here
     ]
+
+
+def _contrast(tasks: Sequence[Tasks]) -> list[Verdict]:
+    """Compare the contrast of bars at 4 lp/mm."""
+    contrast = {one.row: one.bars.ctf[one.bars.frequency_lp_mm.index(4.0)] or 0.0 for one in tasks}
+    if CHAMPION not in contrast or _EQUAL not in contrast:
+        return []
+    own, other = contrast[CHAMPION], contrast[_EQUAL]
+    claim = f"{CHAMPION} transfers more contrast at 4 lp/mm than {_EQUAL}"
+    return [Verdict(claim, "bars", _says(own > other), f"{own:.2f} against {other:.2f}")]
 
 
 def _samples(one: Samples) -> list[Verdict]:
