@@ -1,13 +1,21 @@
-"""How fast pairs are written and read: the patch loader on tensorstore against the same loader on zarr-python.
+"""How fast pairs are written and read: the patch loader against zarr-python, as one writes it and in its own place.
 
     python benchmarks/storage.py [--pairs 512] [--folder DIR]
 
-CPU seconds are the figures to trust on a shared machine; wall rates are those of two loader workers.
+Every loader gives shuffled batches of 16 random patches, turned, float32. Rates per CPU second are those of one
+process without workers, the figures to trust on a shared machine; rates per second are those of two workers.
+
+- decoding alone: what the compressed chunks cost in memory, the floor for everything that reads whole images;
+- xsim: `PatchLoader`, its workers are threads;
+- xsim, processes: the same blocks through a torch `DataLoader`, which hands them over in shared memory;
+- zarr-python in xsim's loader: the same blocks, read by zarr-python;
+- zarr-python: a torch `Dataset` that reads an image for each patch, and a `DataLoader`, as its tutorials show.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import resource
 import tempfile
 import time
@@ -19,22 +27,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import zarr
+from numcodecs import blosc  # type: ignore[import-untyped]
 from scipy.ndimage import gaussian_filter
 
 from xsim.seeds import generator
 from xsim_datasets.executors import Serial
-from xsim_datasets.patches import PatchLoader
+from xsim_datasets.pair_array import PairArray
+from xsim_datasets.patches import PatchLoader, turn
 from xsim_datasets.reader import PairStore
 from xsim_datasets.sample import Plan, Sample
 from xsim_datasets.writer import make_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from numpy.typing import NDArray
 
 PATCH_PX = 256
-EPOCHS = 4
+BATCH = 16
+WORKERS = 2
+EPOCHS = 6
 DISTINCT = 32
-WARM_UP = 8  # blocks until both workers have imported what they need
+WARM_UP = 6  # items until all workers have imported what they need
 
 
 @lru_cache(maxsize=DISTINCT)
@@ -64,13 +78,17 @@ class NoiseMaker:
         return {}
 
 
-class ZarrStore(PairStore):
-    """The same store read by zarr-python."""
+class ZarrArray(PairArray):
+    """The pairs read by zarr-python."""
 
-    def _codes(self, index: int | list[int]) -> NDArray[np.uint16]:
+    def read(self, index: int | list[int], out: NDArray[np.uint16] | None = None) -> NDArray[np.uint16]:
         if self._array is None:
-            self._array = zarr.open_array(Path(self.path) / "pairs", mode="r")
-        return np.stack([self._array[one] for one in index]) if isinstance(index, list) else self._array[index]
+            self._array = zarr.open_array(Path(self._path) / "pairs", mode="r")
+        codes = np.stack([self._array[one] for one in index]) if isinstance(index, list) else self._array[index]
+        if out is None:
+            return codes
+        out[...] = codes
+        return out
 
 
 class Blocks(torch.utils.data.Dataset[list[tuple[torch.Tensor, torch.Tensor]]]):
@@ -85,6 +103,29 @@ class Blocks(torch.utils.data.Dataset[list[tuple[torch.Tensor, torch.Tensor]]]):
     def __getitem__(self, number: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
         batches = self.loader.block(*divmod(number, self.loader.blocks))
         return [(torch.from_numpy(batch.hr), torch.from_numpy(batch.lr)) for batch in batches]
+
+
+class PlainPatches(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Random patches of a zarr array, one image read for each: what a `Dataset` on zarr-python usually is."""
+
+    def __init__(self, store: PairStore, patches_per_image: int) -> None:
+        self.path = Path(store.path) / "pairs"
+        # As many as the other loaders give in their epochs, so that starting the workers weighs little.
+        self.members = np.tile(np.repeat(store.indices("train"), patches_per_image), EPOCHS)
+        self.encoding, self.size = store.encoding, store.shape[0]
+        self.array: Any = None
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, item: int) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.array is None:
+            self.array = zarr.open_array(self.path, mode="r")
+        rng = generator(1, sample=item, stage="patch")
+        top, left = rng.integers(0, self.size - PATCH_PX + 1, 2)
+        pair = self.array[int(self.members[item])][:, top : top + PATCH_PX, left : left + PATCH_PX]
+        grey = self.encoding.decode(turn(pair, int(rng.integers(8))))
+        return torch.from_numpy(grey[0]), torch.from_numpy(grey[1])
 
 
 def cpu_seconds() -> float:
@@ -109,28 +150,89 @@ def make(folder: Path, size: int, n: int) -> PairStore:
     return store
 
 
-def read(name: str, loader: PatchLoader) -> None:
-    """Print the rates of one loader: in this process per CPU second, and of two workers."""
-    loader.block(0, 0)
+def per_cpu_second(batches: Iterable[Any], size_of: Callable[[Any], int]) -> float:
+    """Return the patches that this process makes in a CPU second."""
     start, count = cpu_seconds(), 0
-    for batch in loader.epoch(1):
-        count += len(batch.hr)
-    alone = count / (cpu_seconds() - start)
-    workers = torch.utils.data.DataLoader(
-        Blocks(loader), batch_size=None, num_workers=2, multiprocessing_context="spawn", prefetch_factor=2
-    )
-    batches = iter(workers)
+    for batch in batches:
+        count += size_of(batch)
+    return count / (cpu_seconds() - start)
+
+
+def per_second(batches: Iterable[Any], size_of: Callable[[Any], int]) -> float:
+    """Return the patches that come in a second, once the workers run."""
+    iterator = iter(batches)
     for _ in range(WARM_UP):
-        next(batches)
+        next(iterator)
     started, count = time.monotonic(), 0
-    for block in batches:
-        count += sum(len(hr) for hr, _ in block)
-    wall = count / (time.monotonic() - started)
-    print(f"{name:52} {alone:7.0f} patches/CPU-s  {wall:7.0f} patches/s with 2 workers")
+    for batch in iterator:
+        count += size_of(batch)
+    return count / (time.monotonic() - started)
+
+
+def torch_loader(dataset: Any, **settings: Any) -> Any:
+    """Return a `DataLoader` with worker processes; zarr's event loop does not survive a fork."""
+    return torch.utils.data.DataLoader(
+        dataset, num_workers=WORKERS, multiprocessing_context="spawn", prefetch_factor=2, **settings
+    )
+
+
+def report(label: str, alone: float, together: float | None = None) -> None:
+    """Print one line of the table."""
+    wall = "" if together is None else f"{together:8.0f} patches/s"
+    print(f"  {label:32} {alone:8.0f} patches/CPU-s {wall}")
+
+
+def decoding_alone(store: PairStore, patches_per_image: int) -> float:
+    """Return the patches in a CPU second if nothing had to be done but to decompress the chunks."""
+    shard = Path(store.path, store_key(store)).read_bytes()
+    out = np.empty((2, *store.shape), np.uint16)
+    # The index at the shard's end: offset and length of each chunk; a chunk ends with its CRC-32C.
+    index = np.frombuffer(shard[-16 * store.pairs_per_shard - 4 : -4], "<u8").reshape(-1, 2).tolist()
+    chunks = [shard[offset : offset + length - 4] for offset, length in index]
+    start = cpu_seconds()
+    for _ in range(EPOCHS):
+        for chunk in chunks:
+            blosc.decompress(chunk, out)
+    return EPOCHS * len(chunks) * patches_per_image / (cpu_seconds() - start)
+
+
+def store_key(store: PairStore) -> str:
+    """Return the name of the first shard's file."""
+    return min(key for key in store.manifest.files if key.startswith("pairs/c."))
+
+
+def patches_of(batch: Any) -> int:
+    return len(batch.hr)
+
+
+def patches_in(block: list[tuple[torch.Tensor, torch.Tensor]]) -> int:
+    return sum(len(hr) for hr, _ in block)
+
+
+def read(store: PairStore, patches_per_image: int) -> None:
+    """Print the rates of all loaders on one store."""
+    slow = PairStore(store.path, store.attributes, store.manifest)
+    slow.array = ZarrArray(store.path)
+    report("decoding alone", decoding_alone(store, patches_per_image))
+    rates = {}
+    for label, source in (("xsim", store), ("zarr-python in xsim's loader", slow)):
+        loader = PatchLoader(source, patch_px=PATCH_PX, batch_size=BATCH, patches_per_image=patches_per_image)
+        loader.block(0, 0)
+        epochs = (batch for epoch in range(EPOCHS) for batch in loader.epoch(epoch, workers=WORKERS))
+        rates[label] = per_second(epochs, patches_of)
+        report(label, per_cpu_second(loader.epoch(EPOCHS), patches_of), rates[label])
+        if source is store:
+            blocks = torch_loader(Blocks(loader), batch_size=None)
+            report("xsim, processes", per_cpu_second(loader.epoch(EPOCHS), patches_of), per_second(blocks, patches_in))
+    plain = PlainPatches(store, patches_per_image)
+    alone = itertools.islice(torch.utils.data.DataLoader(plain, batch_size=BATCH, shuffle=True), len(plain) // 64)
+    rates["zarr-python"] = per_second(torch_loader(plain, batch_size=BATCH, shuffle=True), lambda pair: len(pair[0]))
+    report("zarr-python", per_cpu_second(alone, lambda pair: len(pair[0])), rates["zarr-python"])
+    print(f"  xsim / zarr-python, {WORKERS} workers: {rates['xsim'] / rates['zarr-python']:.1f}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=512)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
@@ -140,13 +242,11 @@ def main() -> None:
         large = make(Path(folder), 2 * PATCH_PX, max(options.pairs // 2, 128))
         for store, label, patches in (
             (whole, "256 x 256 pairs, whole", 1),
-            (large, "256 x 256 patches of 512 x 512, 1 an image", 1),
-            (large, "256 x 256 patches of 512 x 512, 4 an image", 4),
+            (large, "256 x 256 patches of 512 x 512 images, 1 an image", 1),
+            (large, "256 x 256 patches of 512 x 512 images, 4 an image", 4),
         ):
-            settings: dict[str, Any] = {"patch_px": PATCH_PX, "patches_per_image": patches, "images_per_block": 32}
-            slow = ZarrStore(store.path, store.attributes, store.manifest)
-            read(f"tensorstore, {label}", PatchLoader(store, **settings))
-            read(f"zarr-python, {label}", PatchLoader(slow, **settings))
+            print(label)
+            read(store, patches)
 
 
 if __name__ == "__main__":

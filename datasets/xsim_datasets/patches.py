@@ -23,6 +23,7 @@ import numpy as np
 
 from xsim.errors import InputError
 from xsim.seeds import check_seed, generator
+from xsim_datasets.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +43,10 @@ _READ_TOGETHER = 8
 
 @dataclass(frozen=True)
 class Batch:
-    """Patches, float32 (B, H, W) each, and the samples (B,) that they were cut from."""
+    """Patches, float32 (B, H, W) each, and the samples (B,) that they were cut from.
+
+    The memory of a block's batches is used again when none of them is held any more.
+    """
 
     hr: NDArray[np.float32]
     lr: NDArray[np.float32]
@@ -173,9 +177,8 @@ class PatchLoader:
         cuts = self._cuts(len(dealt), rng)
         batches = self._batches_in(number)
         dealt = dealt[: batches * self.batch_size]
-        # One large piece of memory, in huge pages: small ones, fresh for every batch, cost a third of the time.
-        hr, lr = grey = np.empty((2, batches, self.batch_size, *self._patch), np.float32)
-        codes = np.empty((min(_READ_TOGETHER, len(samples)), 2, *self.store.shape), np.uint16)
+        hr, lr = grey = self._memory.empty((2, batches, self.batch_size, *self._patch), np.float32)
+        codes = self._scratch.empty((min(_READ_TOGETHER, len(samples)), 2, *self.store.shape), np.uint16)
         for image in range(0, len(samples), _READ_TOGETHER):
             together = samples[image : image + _READ_TOGETHER]
             self.store.read_codes(together, out=codes[: len(together)])
@@ -191,6 +194,14 @@ class PatchLoader:
     @cached_property
     def _members(self) -> NDArray[np.int64]:
         return self.store.indices(self.split)
+
+    @cached_property
+    def _memory(self) -> Memory:
+        return Memory()
+
+    @cached_property
+    def _scratch(self) -> Memory:
+        return Memory()
 
     @cached_property
     def _orders(self) -> dict[int, NDArray[np.int64]]:

@@ -43,13 +43,15 @@ class PairStore:
         What the store says about itself: format, plan with the recipe, versions, set-ups, splits.
     manifest : Manifest
         Digest and length of every file.
+    array : PairArray
+        The codes of the pairs, and what reads them.
     """
 
     def __init__(self, path: str, attributes: dict[str, Any], manifest: Manifest) -> None:
         self.path = path
         self.attributes = attributes
         self.manifest = manifest
-        self._pairs = PairArray(path)
+        self.array = PairArray(path)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -261,7 +263,7 @@ class PairStore:
         DamageError
             If the pair is missing or its checksum fails.
         """
-        codes = self._pairs.read(self._checked(index))
+        codes = self.array.read(self._checked(index))
         return self.encoding.decode(codes[0]), self.encoding.decode(codes[1])
 
     def read_batch(self, indices: Sequence[int] | NDArray[np.integer]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -279,7 +281,7 @@ class PairStore:
         DamageError
             If a pair is missing or its checksum fails.
         """
-        return self._pairs.read([self._checked(index) for index in indices], out)
+        return self.array.read([self._checked(index) for index in indices], out)
 
     def _checked(self, index: int | np.integer) -> int:
         if not 0 <= index < self.n:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
+import shutil
+import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tests.datasets.fake import FakeMaker, fake_plan
-from xsim.errors import InputError
+from xsim.errors import DamageError, InputError
 from xsim_datasets.executors import Serial
 from xsim_datasets.patches import Batch, PatchLoader, turn
 from xsim_datasets.reader import PairStore
@@ -133,3 +136,37 @@ def test_anisotropic_physics_refuses_turns(store: PairStore) -> None:
     with pytest.raises(InputError, match="without turns"):
         PatchLoader(oblong)
     PatchLoader(oblong, turns=False)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_change_nothing_and_batches_that_are_held_stay_as_they_are(loader: PatchLoader, workers: int) -> None:
+    alone = [(batch.hr.copy(), batch.lr.copy(), batch.samples.copy()) for batch in loader.epoch(1)]
+    assert same([Batch(*parts) for parts in alone], list(loader.epoch(1, workers=workers)))
+    assert same([Batch(*parts) for parts in alone[5:]], list(loader.epoch(1, first=5, workers=workers)))
+
+
+def test_an_epoch_that_is_left_early_leaves_no_thread(loader: PatchLoader) -> None:
+    before = set(threading.enumerate())
+    batches = loader.epoch(0, workers=2)
+    next(batches)
+    batches.close()
+    assert set(threading.enumerate()) == before
+
+
+def test_a_million_pairs_are_ordered_in_one_pass(loader: PatchLoader) -> None:
+    members = np.arange(1_000_000)
+    large = replace(loader)
+    large.__dict__["_members"] = members
+    order = large._shuffled(0)
+    np.testing.assert_array_equal(np.sort(order), members)
+    shards = order[: 4 * 8] // 8
+    assert len(set(shards)) == 4, "the first images are those of four whole shards"
+    assert (np.diff(order[:32]) != 1).any()
+
+
+def test_damage_is_met_by_the_batch_that_needs_it(store: PairStore, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(store.path, tmp_path / "copy.zarr"))
+    (copy / "pairs" / "c.3.0.0.0").unlink()
+    for workers in (0, 2):
+        with pytest.raises(DamageError, match="missing"):
+            list(PatchLoader(PairStore.open(copy), batch_size=4).epoch(0, workers=workers))
