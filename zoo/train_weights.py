@@ -64,7 +64,7 @@ SHIPPED: Final = {
     "unet": Weights("unet"),
     "cdm": Weights("cdm"),
     "physics-sde-paper": Weights("physics-sde-paper"),
-    "universal": Weights("physics-sde", data="universal"),
+    "universal": Weights("physics-sde", "universal", (("steps", 5000), ("validate_every", 2500))),
 }
 
 

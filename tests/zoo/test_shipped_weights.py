@@ -11,7 +11,7 @@ import xsim
 import xsim.phantoms
 import xsim.recipes
 import xsim_zoo
-from xsim.errors import XsimWarning
+from xsim.errors import InputError, XsimWarning
 from xsim.link import GreyLink
 from xsim.measure.similarity import psnr_dB, ssim
 from xsim_zoo.checkpoint import shipped
@@ -51,3 +51,14 @@ def test_without_the_link_the_same_weights_lose_decibels(pair: Pair) -> None:
     with pytest.warns(XsimWarning, match="no grey-level link"):
         answer = other.restore_array(pair.lr)
     assert psnr_dB(answer, pair.hr) < psnr_dB(restorer.restore_array(pair.lr), pair.hr) - 3.0
+
+
+@pytest.mark.skipif("universal" not in shipped(), reason="no weights of many detectors are shipped")
+def test_weights_of_many_detectors_ask_which_and_take_any(pair: Pair) -> None:
+    restorer = xsim_zoo.load("physics-sde", "universal", device="cpu")
+    with pytest.raises(InputError, match="--detectors"):
+        restorer.restore_array(pair.lr)
+    paper = replace(restorer.physics, degradation=xsim.recipes.paper().degradation())
+    told = restorer.with_physics(paper)
+    assert told.many_detectors
+    assert psnr_dB(told.restore_array(pair.lr), pair.hr) > psnr_dB(pair.lr, pair.hr) + 10.0

@@ -118,4 +118,5 @@ def _with_tensors(checkpoint: Checkpoint, device: torch.device) -> Restorer:
     restorer = cast("LearnedRestorer", build(card.restorer, checkpoint.physics, device=device, **card.options))
     fit_tensors(restorer.network, checkpoint)
     restorer.network.eval()
+    restorer.many_detectors = restorer.awaits_detectors = card.data.get("setups", 1) > 1
     return restorer

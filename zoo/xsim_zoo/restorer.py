@@ -89,9 +89,14 @@ class Restorer(ABC):
     """Whether it works in LR grey through the grey-level link."""
     noise_follows_grey: ClassVar[bool] = True
     """Whether it expects less noise in a darker image than in the open field."""
+    many_detectors: bool = False
+    """Whether the weights have learned many pairs of detectors, and so take any pair at any pixel pitch."""
+    awaits_detectors: bool = False
+    """Whether it cannot restore before `with_physics` has said which of the many detectors it stands between."""
 
     def __init__(self, physics: Physics, *, device: torch.device | str = "cpu") -> None:
         self.physics = physics
+        self.awaits_detectors = False
         self.device = torch.device(device)
         self.link = TorchLink.sampled(physics.degradation.link, device=self.device) if self.uses_link else None
         self._operators: dict[tuple[int, int], Operator] = {}
@@ -208,7 +213,17 @@ class Restorer(ABC):
         -------
         (1, 1, H, W) tensor
             HR grey.
+
+        Raises
+        ------
+        InputError
+            If the weights have learned many detectors and were not told which these are.
         """
+        if self.awaits_detectors:
+            raise InputError(
+                "these weights have learned many detectors and hold the tables of none: give yours with --detectors, "
+                "a file of `xsim calibrate`, or in Python with_physics()"
+            )
         self._warn_without_link(how)
         operator = self.operator((y.shape[-2], y.shape[-1])).at_noise_level(noise_level)
         x_0 = self.solve(y, operator, how, network or self._own_network)

@@ -40,5 +40,6 @@ def with_detectors(restorer: Restorer, path: Path) -> Restorer:
     if isinstance(restorer, LearnedRestorer):
         if restorer.inputs < 2:
             raise InputError(f"'{restorer.name}' has learned one blur and takes no --detectors: run physics-sde")
-        restorer.physics.check_pitch(degradation.pitch_mm)
+        if not restorer.many_detectors:
+            restorer.physics.check_pitch(degradation.pitch_mm)
     return restorer.with_physics(replace(restorer.physics, degradation=degradation))
