@@ -29,6 +29,7 @@ GROUPS_LP_MM = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _CONTRAST = 0.3
 _ANGLE_DEG = 3.0
 _DRAWS, _DRAWS_QUICK = 8, 3
+_BESIDE_PX = 5
 
 
 def measure(bench: Bench, subject: Subject) -> list[BarProbe]:
@@ -68,7 +69,7 @@ def group_region(lp_mm: float, pitch_mm: float, side_px: int = SIDE_PX) -> ROI:
     x, y = (-0.22 if place < 5 else 0.22) * side_px, (0.18 * (place % 5) - 0.36) * side_px
     angle = math.radians(_ANGLE_DEG)
     across, down = x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)
-    width, height = round(5.2 / lp_mm / pitch_mm), round(0.075 * side_px)
+    width, height = round(4.5 / lp_mm / pitch_mm) + 2 * _BESIDE_PX, round(0.075 * side_px)
     left, top = round(across + side_px / 2 - width / 2), round(down + side_px / 2 - height / 2)
     left = max(left, 0)
     return left, top, min(width, side_px - left), height

@@ -1,0 +1,226 @@
+"""The whole evaluation on a small store: same numbers always, leaks and swaps refused, nothing lost when killed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from xsim.errors import InputError, UnknownNameError
+from xsim_datasets.executors import Serial
+from xsim_datasets.reader import PairStore
+from xsim_datasets.sample import Plan, Sample
+from xsim_datasets.writer import make_store
+from xsim_zoo.checkpoint import load_checkpoint
+from xsim_zoo.evaluation import Entrant, Evaluation, Options, evaluate
+from xsim_zoo.evaluation.brief import brief, image_table
+from xsim_zoo.evaluation.entrants import INPUT, Ready, entrants_of
+from xsim_zoo.evaluation.leakage import UNKNOWN, check_leak
+from xsim_zoo.evaluation.mismatch_probe import Mismatch, degraded
+from xsim_zoo.families import packed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+SIDE = 96
+TABLES = Options(sections=("power", "chi2", "differences"), resamples=200)
+
+
+@dataclass(frozen=True)
+class BoardMaker:
+    """Rectangles of a few greys, and what the shipped weights' physics makes of them; the first two are trained on."""
+
+    swapped: bool = False
+
+    def sample(self, index: int) -> Sample:
+        rng = np.random.default_rng(index)
+        hr = np.ones((SIDE, SIDE), np.float32)
+        for _ in range(14):
+            top, left = rng.integers(0, SIDE, 2)
+            height, width = rng.integers(2, 30, 2)
+            hr[top : top + height, left : left + width] *= np.float32(rng.uniform(0.6, 0.95))
+        lr = degraded(hr, load_checkpoint("physics-sde").physics.degradation, Mismatch(), rng)
+        images = (lr, hr) if self.swapped else (hr, lr)
+        side = "train" if index < 2 else "test"
+        return Sample(*images, seed=index, family=500 + index // 2, split=side, design="rectangles")
+
+    def attributes(self) -> dict[str, Any]:
+        degradation = load_checkpoint("physics-sde").physics.degradation
+        return {"pitch_mm": degradation.pitch_mm, "setups": [{"degradation": degradation.to_dict()}]}
+
+    def tables(self) -> dict[str, NDArray[np.float64]]:
+        return {}
+
+
+def _store(path: Path, maker: BoardMaker, n: int = 8) -> PairStore:
+    plan = Plan(n, SIDE, SIDE, 5, {"name": "rectangles"}, "0" * 64, origin="real", pairs_per_shard=8)
+    make_store(maker, plan, str(path), executor=Serial())
+    return PairStore.open(path)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> PairStore:
+    return _store(tmp_path_factory.mktemp("pairs") / "pairs.zarr", BoardMaker())
+
+
+def _numbers(evaluation: Evaluation) -> dict[str, Any]:
+    """Return all but the times."""
+    document = evaluation.to_dict()
+    for key in ("created", "seconds"):
+        del document["provenance"][key]
+    for image in document["images"]:
+        del image["seconds"]
+    return document
+
+
+@pytest.fixture(scope="module")
+def evaluation(store: PairStore) -> Evaluation:
+    return evaluate(["wiener", "wiener:link=off", "tv"], store, TABLES, workers=1)
+
+
+def test_scores_are_those_of_the_images(store: PairStore, evaluation: Evaluation) -> None:
+    assert evaluation.provenance.data.images == 6
+    assert evaluation.provenance.data.families == 3
+    assert [len([s for s in evaluation.images if s.restorer == label]) for label in (INPUT, *evaluation.labels)] == [
+        6
+    ] * 4
+    hr, lr = store.read(2)
+    error = (lr - hr)[16:-16, 16:-16].astype(np.float64)
+    score = next(s for s in evaluation.images if s.restorer == INPUT and s.sample == 2)
+    assert score.rmse == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
+    assert score.psnr_dB == pytest.approx(-20 * np.log10(score.rmse))
+    assert score.bias == pytest.approx(error.mean(), abs=1e-7)
+
+
+def test_restoring_helps_and_the_link_matters(evaluation: Evaluation) -> None:
+    psnr = {row.restorer: row.estimate.mean for row in evaluation.summary if row.metric == "psnr_dB"}
+    assert psnr["wiener"] > psnr[INPUT] + 3
+    assert psnr["wiener"] > psnr["wiener (link=off)"] + 3
+    difference = next(
+        row for row in evaluation.differences if row.restorer == "tv" and row.against == "wiener" and row.unit == "dB"
+    )
+    assert difference.estimate.mean == pytest.approx(psnr["tv"] - psnr["wiener"])
+
+
+def test_json_keys_that_scripts_rely_on(evaluation: Evaluation) -> None:
+    document = brief(evaluation)
+    found = document["restorers"]["wiener"]
+    assert (document["images"], document["families"]) == (6, 3)
+    assert set(found["psnr_dB"]) >= {"mean", "low", "high"}
+    assert len(found["power_ratio"]["frequency_lp_mm"]) == len(found["power_ratio"]["ratio"]) > 10
+    assert len(found["chi2"]["band_lp_mm"]) == len(found["chi2"]["value"]) > 2
+    header, rows = image_table(evaluation)
+    assert {len(row) for row in rows} == {len(header)}
+    assert len(rows) == 24
+
+
+def test_numbers_do_not_depend_on_order_or_interruption(
+    store: PairStore, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    evaluate(["wiener"], store, TABLES, workers=1, journal=journal)
+    whole = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(whole[:5]))
+    again = evaluate(["wiener", "wiener:link=off", "tv"], store, TABLES, workers=1, journal=journal)
+    assert _numbers(again) == _numbers(evaluation)
+    turned = evaluate(["tv", "wiener"], store, TABLES, workers=1)
+    scores = {(s.restorer, s.sample): s.model_copy(update={"seconds": 0.0}) for s in evaluation.images}
+    for score in turned.images:
+        assert score.model_copy(update={"seconds": 0.0}) == scores[score.restorer, score.sample]
+
+
+def test_finished_findings_are_not_done_again(
+    store: PairStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "journal"
+    evaluate(["wiener"], store, TABLES, workers=1, journal=journal)
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("restored again")
+
+    monkeypatch.setattr(Ready, "answer", fail)
+    evaluate(["wiener"], store, TABLES, workers=1, journal=journal)
+    with pytest.raises(InputError, match="other data or settings"):
+        evaluate(["wiener"], store, replace(TABLES, seed=1), workers=1, journal=journal)
+
+
+@pytest.mark.slow
+def test_numbers_do_not_depend_on_the_number_of_workers(store: PairStore, evaluation: Evaluation) -> None:
+    again = evaluate(["wiener", "wiener:link=off", "tv"], store, TABLES, workers=2)
+    assert _numbers(again) == _numbers(evaluation)
+
+
+def test_one_image_has_scores_and_no_interval(store: PairStore) -> None:
+    found = evaluate(["wiener"], store, replace(TABLES, images=1), workers=1)
+    estimate = next(row.estimate for row in found.summary if row.restorer == "wiener")
+    assert (estimate.low, estimate.high) == (None, None)
+    assert found.absent["differences"].startswith("one restorer")
+    assert any(line.check == "families" for line in found.verdicts)
+
+
+def test_probes_on_pairs_alone(store: PairStore) -> None:
+    options = Options(sections=("mismatch", "coverage", "shown"), quick=True, resamples=200, images=3)
+    found = evaluate(["wiener"], store, options, workers=1)
+    change = {row.condition: row.change_dB.mean for row in found.mismatch}
+    assert change["as stated"] == 0
+    assert change["dose x 2"] > 0 > change["dose x 0.5"]
+    assert change["0.5 px shift"] < 0
+    assert "none of the restorers draws" in found.absent["coverage"]
+    assert [item.role for item in found.shown] == ["typical", "worst", "worst", "worst"]
+    worst = [item.ssim for item in found.shown[1:]]
+    assert worst == sorted(worst)
+
+
+def test_a_leaked_board_is_refused(store: PairStore) -> None:
+    ready = Ready.load(Entrant("unet"), "cpu")
+    samples = [int(index) for index in store.indices("test")]
+
+    def with_data(**data: Any) -> Ready:
+        return replace(ready, card=replace(ready.card, data=data))
+
+    assert check_leak(with_data(families=packed([1, 2, 3])), store, "test", samples).startswith("no family")
+    assert check_leak(with_data(digest="other"), store, "test", samples) == UNKNOWN
+    with pytest.raises(InputError, match=r"learnt from 1 of the 3 board families.*sample 4"):
+        check_leak(with_data(families=packed([9, 502])), store, "test", samples)
+    own = with_data(digest=store.manifest.digest)
+    assert check_leak(own, store, "test", samples).startswith("held-out split")
+    with pytest.raises(InputError, match="trained on this very store"):
+        check_leak(own, store, "train", [0, 1])
+
+
+def test_swapped_pairs_are_refused(tmp_path: Path) -> None:
+    swapped = _store(tmp_path / "swapped.zarr", BoardMaker(swapped=True))
+    with pytest.raises(InputError, match="look swapped"):
+        evaluate(["wiener"], swapped, TABLES, workers=1)
+
+
+def test_what_cannot_be_evaluated_is_said(store: PairStore) -> None:
+    with pytest.raises(InputError, match="split 'validation' is empty"):
+        evaluate(["wiener"], store, replace(TABLES, split="validation"), workers=1)
+    with pytest.raises(UnknownNameError, match="section"):
+        Options(sections=("powder",))
+    with pytest.raises(InputError, match="given twice"):
+        entrants_of(["wiener", "wiener"])
+    with pytest.raises(InputError, match="no restorers"):
+        entrants_of([])
+
+
+def test_entrants_by_text() -> None:
+    found = Entrant.parse("physics-sde:steps=5,eta=1,link=off")
+    assert (found.steps, found.eta, found.link) == (5, 1.0, False)
+    assert found.label == "physics-sde (steps=5, eta=1, link=off)"
+    assert Entrant.parse("unet:label=mine").label == "mine"
+    for text, error in (
+        ("unett", UnknownNameError),
+        ("unet:stepz=3", UnknownNameError),
+        ("unet:steps=many", InputError),
+        ("unet:link=maybe", InputError),
+        ("unet:eta=7", InputError),
+        ("unet:label=lr", InputError),
+    ):
+        with pytest.raises(error):
+            Entrant.parse(text)
