@@ -27,7 +27,7 @@ BROUGHT_BY_DETECTORS = frozenset({"hr_mass_thickness_mg_cm2", "lr_mass_thickness
 class Strict(BaseModel):
     """A part of a recipe: unknown keys, NaN and infinities are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Range(Strict):
@@ -74,7 +74,9 @@ class Filter(Strict):
     """One sheet of filtration in the beam."""
 
     material: str
+    """An element, a NIST compound or a material of boards."""
     thickness_mm: Number
+    """Its thickness."""
 
 
 class MeasuredDetectors(Strict):
@@ -113,20 +115,35 @@ class Imaging(Strict):
     """
 
     kvp: Number = 70.0
+    """Tube voltage [kV]."""
     anode_angle_deg: Number = 12.0
+    """Angle of the tungsten anode [deg]."""
     filters: tuple[Filter, ...] = (Filter(material="Al", thickness_mm=2.5),)
+    """Sheets in the beam; 2.5 mm Al by default."""
     hr_mass_thickness_mg_cm2: Number = 33.91
+    """Gd2O2S of the sharp screen."""
     lr_mass_thickness_mg_cm2: Number = 134.55
+    """Gd2O2S of the dose-efficient screen."""
     pitch_mm: Number = 0.048
+    """Pixel pitch of both images."""
     kerma_uGy: Number = 42.56
+    """Air kerma of one frame at the detector, without object."""
     magnification: Number = 1.0
+    """Of the object, 1 for contact."""
     source_detector_mm: Number = 600.0
+    """From the focal spot to the screen."""
     focal_spot_mm: Number = 0.0
+    """Size of the focal spot."""
     scatter_ratio_per_depth: Number = 0.0
+    """Scatter-to-primary ratio for each mean free path of the object."""
     glare: Number = 0.0
+    """Share of the light that the detector spreads over millimetres."""
     hr_frames: Annotated[int, Field(ge=1)] = 20
+    """Frames averaged in the HR image."""
     lr_frames: Annotated[int, Field(ge=1)] = 1
+    """Frames averaged in the LR image."""
     setups: Annotated[int, Field(ge=1, le=4096)] = 1
+    """How many set-ups are drawn from the ranges."""
     detectors: Annotated[
         MeasuredDetectors | None,
         WithJsonSchema({"type": "string", "description": "A file of xsim calibrate: two measured detectors."}),

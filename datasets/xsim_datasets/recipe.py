@@ -35,6 +35,7 @@ __all__ = [
 
 class _Boards(Strict):
     weight: Annotated[float, Field(gt=0.0)] = 1.0
+    """How often this source is taken, relative to the others."""
 
 
 class RandomBoards(_Boards):
@@ -42,13 +43,21 @@ class RandomBoards(_Boards):
 
     kind: Literal["random"] = "random"
     layers: dict[int, float] | None = None
+    """Weight of each number of copper layers."""
     rules: dict[str, float] | None = None
+    """Weight of each rule class: standard, fine, dense."""
     defect_rates: dict[str, float] | None = None
+    """Rates that replace the usual ones, by class of defect."""
     lead_share: float | None = None
+    """Share of boards with tin-lead solder."""
     bromine_share: float | None = None
+    """Share with brominated laminate."""
     weave_share: float | None = None
+    """Share with visible cloth."""
     tilt_share: float | None = None
+    """Share of oblique views."""
     edge_share: float | None = None
+    """Share of views that show an edge of the board."""
 
     def population(self) -> dict[str, Any]:
         """Return the settings that were given, by their names in `xsim.phantoms.BoardRecipe`."""
@@ -60,8 +69,11 @@ class GerberBoards(_Boards):
 
     kind: Literal["gerber"]
     path: Path
+    """Folder of the boards' folders."""
     height_mm: Annotated[float, Field(gt=0.0)] = 1.6
+    """Thickness of the laminate."""
     defect_rates: dict[str, float] | None = None
+    """Rates that replace the usual ones, by class of defect."""
 
 
 class PhantomBoards(_Boards):
@@ -69,6 +81,7 @@ class PhantomBoards(_Boards):
 
     kind: Literal["phantoms"]
     path: Path
+    """Folder of the files."""
 
 
 Boards = Annotated[RandomBoards | GerberBoards | PhantomBoards, Field(discriminator="kind")]
@@ -78,7 +91,9 @@ class Split(Strict):
     """Fractions of the board families that are kept from training."""
 
     validation: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """Of the families, to choose weights by."""
     test: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """Of the families, to judge by."""
 
     @model_validator(mode="after")
     def _something_to_train_on(self) -> Self:
@@ -92,9 +107,13 @@ class Storage(Strict):
 
     # Powers of two: every grey level that is read back is exact in float32.
     scale: Annotated[float, Field(gt=0.0)] = 2.0**-15
+    """Grey of one code."""
     offset: float = -(2.0**-4)
+    """Grey of code 0."""
     pairs_per_shard: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Pairs in one file."""
     zstd_level: Annotated[int, Field(ge=0, le=22)] = 3
+    """Effort of the compression."""
 
 
 class Recipe(Strict):
@@ -107,13 +126,21 @@ class Recipe(Strict):
     """
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
+    """What the data set is called."""
     description: str = ""
+    """One line for people."""
     n: Annotated[int, Field(ge=1)] = 1000
+    """Pairs; -n on the command line wins."""
     size_px: Annotated[int, Field(ge=16, le=16384)] = 512
+    """Side of the images [px]."""
     imaging: Imaging = Imaging()
+    """Tube, detectors, dose and geometry."""
     boards: Annotated[tuple[Boards, ...], Field(min_length=1)] = (RandomBoards(),)
+    """Where boards come from."""
     split: Split = Split()
+    """What is kept from training."""
     storage: Storage = Storage()
+    """How pixels become bytes."""
 
     def hash(self) -> str:
         """Return the SHA-256 of the recipe's canonical JSON, without ``n``: a longer run is the same recipe."""

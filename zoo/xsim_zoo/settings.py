@@ -21,7 +21,7 @@ Positive = Annotated[int, Field(ge=1)]
 class TrainSettings(BaseModel):
     """How to train; every field is a key of ``--set KEY=VALUE`` and of a TOML recipe."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     size: Literal["tiny", "small", "base", "large"] = "small"
     """Size of the network."""
