@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import griffe
-
 from xsim_datasets import recipe
 from xsim_datasets.recipe import Recipe, recipe_names
 from xsim_zoo.settings import TrainSettings
@@ -20,8 +18,9 @@ names the nearest key. Units stand in the names.
 
 What `xsim dataset make` takes and `xsim simulate --recipe` images with: a shipped name ({names}) or a TOML file. The
 JSON schema, for editors that check TOML as it is written, comes from `xsim dataset schema`. Where a *number or range*
-is allowed, a range is `{{ low = 50.0, high = 120.0 }}`, with `log = true` for one uniform in the logarithm; then
-`imaging.setups` says how many set-ups are drawn. Relative paths are taken from the folder of the recipe's file.
+is allowed, a range is `{{ low = 50.0, high = 120.0 }}`, with `log = true` for one uniform in the logarithm or
+`step = 5.0` for steps from the low end; then `imaging.setups` says how many set-ups are drawn. Relative paths are taken
+from the folder of the recipe's file.
 """
 _TRAINING = """
 ## Training settings
@@ -47,22 +46,18 @@ def settings_page() -> str:
     parts = [_RECIPES.format(names=", ".join(f"`{name}`" for name in recipe_names()))]
     for name, place in _PLACES.items():
         about = inspect.getdoc(getattr(recipe, name)).split("\n\n")[0].replace("``", "`")
-        parts.append(f"\n### {place}\n\n{about}\n\n{_table(models[name], {})}")
-    settings = griffe.load("xsim_zoo.settings")["TrainSettings"]
-    about = {name: member.docstring.value for name, member in settings.members.items() if member.docstring}
-    parts.append(_TRAINING + "\n" + _table(TrainSettings.model_json_schema(), about))
-    return "\n".join(parts)
+        parts.append(f"\n### {place}\n\n{about}\n\n{_table(models[name])}")
+    return "\n".join([*parts, _TRAINING, _table(TrainSettings.model_json_schema())])
 
 
-def _table(schema: dict[str, Any], about: dict[str, str]) -> str:
+def _table(schema: dict[str, Any]) -> str:
     """Return a table of a model's keys."""
     required = schema.get("required", ())
-    head = ["| key | what | default |", "|---|---|---|"]
+    head = ["| key | what | kind | default |", "|---|---|---|---|"]
     rows = []
     for name, field in schema["properties"].items():
-        text = " ".join(f"{about.get(name, '')} {_kind(field)}".split())
         default = "required" if name in required else _default(field.get("default"))
-        rows.append(f"| `{name}` | {text} | {default} |")
+        rows.append(f"| `{name}` | {field.get('description', '')} | {_kind(field)} | {default} |")
     return "\n".join(head + rows) + "\n"
 
 
