@@ -86,8 +86,8 @@ def aligned(shown: str, printed: str) -> list[str] | None:
 
     Words must be the same, numbers may differ, and a line ``...`` stands for any lines.
     """
-    wanted = shown.strip().splitlines()
-    given = printed.strip().splitlines()
+    wanted = shown.strip("\n").splitlines()
+    given = printed.rstrip().strip("\n").splitlines()
     found: list[str] = []
     skip = False
     for line in wanted:
