@@ -184,6 +184,7 @@ def find_wave(
     # Steps over which the phase across the region turns by an eighth.
     step = 0.125 / height
     trials = np.arange(1.5 / height, 0.5, step) if cycles is None else cycles * np.linspace(0.85, 1.15, 31)
+    trials = np.minimum(trials, 0.5)  # beyond Nyquist the pixels show a wave's alias
     slopes = np.arange(-_STEEPEST, _STEEPEST, 0.25 / width) if slope is None else np.array([slope])
     best = (0.0, float(slopes[0]), float(trials[0]))
     for trial in trials:
