@@ -96,7 +96,7 @@ def test_samples_that_are_too_sure_are_found_out() -> None:
     rng = np.random.default_rng(6)
     truth = rng.normal(size=20_000)
     found = calibration(0.5 * rng.normal(size=(8, 20_000)), truth)
-    assert all(covered < nominal - 0.08 for covered, nominal in zip(found.covered, found.nominal, strict=True))
+    assert all(covered < 0.7 * nominal for covered, nominal in zip(found.covered, found.nominal, strict=True))
     assert found.spread < 0.6 * found.error
 
 

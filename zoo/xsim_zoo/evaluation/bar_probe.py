@@ -86,7 +86,8 @@ def contrast_transfer(
             group_region(lp_mm, pitch_mm, image.shape[0]),
             vertical=True,
             frequency_lp_mm=lp_mm,
-            slope=math.tan(math.radians(_ANGLE_DEG)),
+            # A target turned by an angle has bars that lean the other way.
+            slope=-math.tan(math.radians(_ANGLE_DEG)),
             bars=5,
         )
     except InputError:
