@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from xsim.errors import InputError
 from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
 from xsim_cli.outputs import CsvOption, check_outputs, write_csv
 
 __all__ = ["register"]
 
-_PAGES = (".html", ".htm")
 _EPILOG = (
     "Example: xsim zoo eval wiener unet physics-sde --data pairs.zarr -o report.html  ||  "
     "options of a restorer: physics-sde:steps=1  wiener:link=off  unet:weights=runs/mine,label=mine"
@@ -70,9 +68,9 @@ def evaluate(
         seed=seed,
     )
     if output is not None:
-        if output.suffix.lower() not in _PAGES:
-            raise InputError(f"{output}: is no name of a page: give one that ends in .html")
-        for path in (output, output.with_suffix(".json")):
+        from xsim_zoo.report import report_paths
+
+        for path in report_paths(output):
             check_output(path, force=force, inputs=(data,))
     check_outputs(csv, None, force=force, inputs=(data,))
     journal = output.with_name(f".{output.name}.journal") if journal is None and output is not None else journal

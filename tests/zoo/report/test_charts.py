@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsim_zoo.evaluation.records import Estimate
@@ -22,6 +22,7 @@ def chart(*series: Series) -> Chart:
     return Chart("a", Axis("x [mm]", 0.0, 10.0), Axis("y", 0.0, 1.0), series, (Rule("one", 1.0), Rule("equal")))
 
 
+@settings(derandomize=True, deadline=None, max_examples=200)
 @given(st.floats(-1e6, 1e6), st.floats(1e-4, 1e4), st.sampled_from([-1, 1]))
 def test_linear_axes_cover_their_values_with_a_few_even_ticks(first: float, ratio: float, sign: int) -> None:
     width = sign * ratio * (abs(first) + 1e-3)
@@ -33,6 +34,7 @@ def test_linear_axes_cover_their_values_with_a_few_even_ticks(first: float, rati
     np.testing.assert_allclose(np.diff(places, 2), 0, atol=1e-6)
 
 
+@settings(derandomize=True, deadline=None, max_examples=200)
 @given(st.floats(1e-9, 1e6), st.floats(1.0, 1e6))
 def test_logarithmic_axes_cover_their_values(first: float, ratio: float) -> None:
     axis = Axis.covering("", [[first, first * ratio, 0.0, -1.0, NAN]], log=True)

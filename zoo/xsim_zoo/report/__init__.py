@@ -9,12 +9,32 @@ from typing import TYPE_CHECKING
 from xsim.errors import InputError
 from xsim_datasets.images import publish
 from xsim_zoo.report.page import html
-from xsim_zoo.report.twins import csv_twins, json_twin
+from xsim_zoo.report.twins import TABLES, csv_twins, json_twin
 
 if TYPE_CHECKING:
     from xsim_zoo.evaluation.results import Evaluation
 
-__all__ = ["write_report"]
+__all__ = ["report_paths", "write_report"]
+
+
+def report_paths(path: str | Path) -> tuple[Path, ...]:
+    """Return every file that a report may be made of: the page, its JSON twin, and a CSV twin for each section.
+
+    Parameters
+    ----------
+    path : path-like
+        The HTML file.
+
+    Raises
+    ------
+    InputError
+        If ``path`` does not end as HTML does.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{path}: is no name of a page: give one that ends in .html")
+    tables = (path.with_name(f"{path.stem}_{name}.csv") for name in TABLES)
+    return (path, path.with_suffix(".json"), *tables)
 
 
 def write_report(evaluation: Evaluation, path: str | Path, *, force: bool = False) -> tuple[Path, ...]:
@@ -44,17 +64,14 @@ def write_report(evaluation: Evaluation, path: str | Path, *, force: bool = Fals
     EnvironmentFaultError
         If the disk is full or fails.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"{path}: is no name of a page: give one that ends in .html")
-    numbers = json_twin(evaluation)
-    texts = {path.with_suffix(".json"): numbers}
-    for section, text in csv_twins(evaluation).items():
-        texts[path.with_name(f"{path.stem}_{section}.csv")] = text
-    texts = {path: html(evaluation, numbers, [name.name for name in texts]), **texts}
-    existing = [name for name in texts if name.exists()]
+    page, numbers, *tables = report_paths(path)
+    existing = [name for name in (page, numbers, *tables) if name.exists()]
     if existing and not force:
         raise InputError(f"{existing[0]}: exists already: give another output or --force")
+    texts = {numbers: json_twin(evaluation)}
+    found = csv_twins(evaluation)
+    texts |= {name: found[table] for table, name in zip(TABLES, tables, strict=True) if table in found}
+    texts = {page: html(evaluation, texts[numbers], [name.name for name in texts]), **texts}
     for name, text in texts.items():
         publish(name, partial(_write, text), force=force)
     return tuple(texts)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from xsim_zoo.evaluation.records import Row
     from xsim_zoo.evaluation.results import Evaluation
 
-__all__ = ["csv_twins", "json_twin"]
+__all__ = ["TABLES", "csv_twins", "json_twin"]
+
+TABLES = ("summary", "images", *(name for name in SECTIONS if name != "shown"))
+"""Sections that have a CSV twin when they were measured."""
 
 _CURVES = (BandScore, BarProbe, Coverage, Curve, EdgeProbe, NoiseProbe, VoidScore)
 """Rows whose sequences run side by side; they take one line for each point."""
@@ -36,8 +39,7 @@ def json_twin(evaluation: Evaluation) -> str:
 
 def csv_twins(evaluation: Evaluation) -> dict[str, str]:
     """Return CSV text by section; sections that are absent have none."""
-    names = ("summary", "images", *(name for name in SECTIONS if name != "shown"))
-    return {name: _csv(getattr(evaluation, name)) for name in names if getattr(evaluation, name)}
+    return {name: _csv(getattr(evaluation, name)) for name in TABLES if getattr(evaluation, name)}
 
 
 def _csv(rows: Sequence[Row]) -> str:

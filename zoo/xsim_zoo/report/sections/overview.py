@@ -40,7 +40,7 @@ def looks(evaluation: Evaluation, naming: Naming) -> Section:
     )
     lead = (
         "What lies between the two dividers is restored: drag them, or move them by the arrow keys. One pixel is "
-        f"{evaluation.provenance.data.pitch_mm:g} mm. Below are images of median SSIM; the worst have a section of "
-        "their own, and can be chosen here as well."
+        f"{evaluation.provenance.data.pitch_mm:g} mm. Below it is a typical image, whose LR is of median SSIM; the "
+        "worst have a section of their own, and can be chosen here as well."
     )
     return Section("images", "Images", lead if shown else "", blocks)

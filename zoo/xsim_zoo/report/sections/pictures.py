@@ -54,5 +54,5 @@ def _card(group: Sequence[Shown], naming: Naming) -> Card:
     tiles += [Tile("ssim", f"SSIM map, {naming.name(shown.restorer)}", shown.ssim_map) for shown in group]
     detail = f"{first.design}, family {first.family}; window {height} x {width} px at y {row}, x {column}"
     of = ", ".join(naming.name(shown.restorer) for shown in group)
-    title = f"Image {first.sample}, {'among the worst' if first.role == 'worst' else 'typical'} of {of}"
+    title = f"Image {first.sample}, " + (f"among the worst of {of}" if first.role == "worst" else "typical")
     return Card(title, detail, tuple(tiles))
