@@ -24,13 +24,15 @@ from xsim.grids import frequency_axes, nyquist_lp_mm
 from xsim_zoo.consistency_limits import (
     LINK_TOLERANCE,
     LINK_TOLERANCE_DARK,
+    TRANSITION,
     BandStatistics,
+    band_gain,
     band_statistics,
 )
 from xsim_zoo.link_refit import refitted
 from xsim_zoo.padding import PaddedGrid
 from xsim_zoo.process import fft, ifft, plane_mean
-from xsim_zoo.strips import strips
+from xsim_zoo.strips import Rows, strips
 from xsim_zoo.verdict import BLOCK_PX, Consistency, Suspect
 
 if TYPE_CHECKING:
@@ -78,10 +80,10 @@ def check(
     judged = _judged(y.shape, cuts)
     nyquist = nyquist_lp_mm(restorer.physics.pitch_mm)
     bands = tuple(pairwise([*(edge for edge in BAND_EDGES_LP_MM if edge < nyquist), nyquist]))
-    residual = _Residual(y, x, restorer, bands)
+    residual = _Residual(y, x, restorer)
     area = _blocks_in(judged) * BLOCK_PX**2
     statistics = band_statistics(restorer, bands, level=float(residual.level.mean()), area_px=area)
-    outcomes = [residual.outcome(number, band, judged) for number, band in enumerate(statistics, start=1)]
+    outcomes = [residual.outcome(band, judged) for band in statistics]
     suspects = [outcome.suspect(judged) for outcome in outcomes]
     worst = np.zeros_like(residual.level)
     worst[judged] = np.max([outcome.local for outcome in outcomes], axis=0)
@@ -156,20 +158,23 @@ def _spread(level: NDArray[np.float32], reach: NDArray[np.float32]) -> NDArray[n
 class _Residual:
     """What the blurred answer leaves of the measurement, on the padded grid."""
 
-    def __init__(
-        self, y: NDArray[np.float32], x: NDArray[np.float32], restorer: Restorer, bands: tuple[tuple[float, float], ...]
-    ) -> None:
+    def __init__(self, y: NDArray[np.float32], x: NDArray[np.float32], restorer: Restorer) -> None:
         self.grid = PaddedGrid.around((y.shape[0], y.shape[1]))
         self.operator = restorer.operator(self.grid.padded)
         self.device = self.operator.S.device
         self.Sigma = self.operator.process.Sigma_1[0, 0]
         self.B = self.operator.process.B(1.0)[0, 0]
-        self.band_of = _band_map(self.grid.padded, restorer.physics.pitch_mm, bands).to(self.device)
+        self.axes = [
+            torch.as_tensor(axis, device=self.device)
+            for axis in frequency_axes(self.grid.padded, restorer.physics.pitch_mm)
+        ]
         grey = _blocks(torch.as_tensor(y))
         self.level: NDArray[np.float32] = restorer.physics.degradation.noise_level(grey[..., None, None]).astype(
             np.float32
         )
-        low = self.band_of <= sum(high <= _REFIT_BELOW_LP_MM for _, high in bands)
+        low = torch.empty(self.B.shape, dtype=torch.bool, device=self.device)
+        for rows in strips(low):
+            low[rows] = self._frequency(rows) < _REFIT_BELOW_LP_MM * TRANSITION**0.5
         Y = fft(self._padded(y))
         h = self._padded(x)
         if restorer.link is not None:
@@ -184,20 +189,25 @@ class _Residual:
     def _padded(self, image: NDArray[np.float32]) -> Tensor:
         return self.grid.pad(torch.as_tensor(image, device=self.device))
 
-    def _picture(self, spectrum: Tensor, inside: Tensor) -> Tensor:
-        """Return the picture that a band of a spectrum makes."""
-        return self.grid.crop(ifft(torch.where(inside, spectrum, 0), self.grid.padded))
+    def _frequency(self, rows: Rows) -> Tensor:
+        return torch.hypot(self.axes[0][rows[1]], self.axes[1])
 
-    def outcome(self, number: int, band: BandStatistics, judged: Region) -> _Outcome:
-        """Return what the ``number``-th band shows.
+    def _picture(self, spectrum: Tensor, band_lp_mm: tuple[float, float]) -> Tensor:
+        """Return the picture that a band of a spectrum makes."""
+        passed = torch.empty_like(spectrum)
+        for rows in strips(spectrum):
+            passed[rows] = spectrum[rows] * band_gain(self._frequency(rows), band_lp_mm).to(self.B)
+        return self.grid.crop(ifft(passed, self.grid.padded))
+
+    def outcome(self, band: BandStatistics, judged: Region) -> _Outcome:
+        """Return what a band shows.
 
         Expected is, beside the noise, a share of the contrast that answer and measurement both show, which materials
         that the link does not know change without anything being wrong in the structure; and of the measurement's
         contrast that share which noise forbids estimates to restore. What one of them shows alone has no excuse.
         """
-        inside = self.band_of == number
         noise = _spread(self.level, band.noise)
-        left, blurred = self._picture(self.left, inside), self._picture(self.blurred, inside)
+        left, blurred = self._picture(self.left, band.band_lp_mm), self._picture(self.blurred, band.band_lp_mm)
         power, contrast = _blocks(left.square()), _blocks(blurred.square())
         structure = np.maximum(_blocks(left.add_(blurred).square_()) - noise, 0)
         bent = np.where(self.level > _DARK, LINK_TOLERANCE, LINK_TOLERANCE_DARK) ** 2 * np.minimum(contrast, structure)
@@ -212,13 +222,3 @@ class _Residual:
         for rows in strips(power):
             power[rows] *= self.operator.S[0, 0][rows] * self.B[rows].square() < self.Sigma[rows]
         return float(plane_mean(power, self.grid.padded)) / whole
-
-
-def _band_map(shape: tuple[int, int], pitch_mm: float, bands: tuple[tuple[float, float], ...]) -> Tensor:
-    """Return the number of each bin's band, from 1 on; 0 below the first band."""
-    v, u = (torch.as_tensor(axis) for axis in frequency_axes(shape, pitch_mm))
-    edges = torch.tensor([low for low, _ in bands] + [bands[-1][1]], dtype=torch.float64)
-    numbers = torch.empty((shape[0], shape[1] // 2 + 1), dtype=torch.uint8)
-    for rows in strips(numbers):
-        numbers[rows] = torch.bucketize(torch.hypot(v[rows[1]], u), edges, right=True).to(torch.uint8)
-    return numbers

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter
 from scipy.stats import chi2
 
@@ -26,16 +27,27 @@ if TYPE_CHECKING:
 
     from xsim_zoo.restorer import Restorer
 
-__all__ = ["LINK_TOLERANCE", "LINK_TOLERANCE_DARK", "NOISE_TOLERANCE", "BandStatistics", "band_statistics"]
+__all__ = [
+    "LINK_TOLERANCE",
+    "LINK_TOLERANCE_DARK",
+    "NOISE_TOLERANCE",
+    "TRANSITION",
+    "BandStatistics",
+    "band_gain",
+    "band_statistics",
+]
 
-LINK_TOLERANCE = 0.15
-"""Relative error of local contrast that materials cause: between copper and solder the link's slope differs by it."""
+LINK_TOLERANCE = 0.1
+"""Relative error of local contrast that materials cause: copper and solder of one HR contrast differ so far in LR."""
 
-LINK_TOLERANCE_DARK = 0.5
+LINK_TOLERANCE_DARK = 0.3
 """The same where next to nothing passes."""
 
 NOISE_TOLERANCE = 1.5
 """Factor by which noise may exceed its calibration: dose, temperature, and materials that harden the beam more."""
+
+TRANSITION = 1.5
+"""Ratio of the frequencies between which the edge of a band rises or falls."""
 
 _FALSE_ALARM = 1e-3
 _WIDE_BELOW_LP_MM = 2.0
@@ -93,12 +105,12 @@ def band_statistics(
     seen = operator.S[0, 0] * operator.process.B(1.0)[0, 0].square()
     # W_1 B_1 of the structure reaches the answer and is explained; the rest stays in the residual.
     left = (level * Sigma / (seen + level * Sigma)).square()
-    frequency = radial_frequency(shape, restorer.physics.pitch_mm)
+    frequency = torch.as_tensor(radial_frequency(shape, restorer.physics.pitch_mm))
     found = []
     for low, high in bands:
-        inside = Sigma.new_tensor((frequency >= low) & (frequency < high))
+        passed = band_gain(frequency, (low, high)).to(Sigma).square()
         window = 2.0 if high <= _WIDE_BELOW_LP_MM else 1.0
-        spectrum = Sigma * inside
+        spectrum = Sigma * passed
         freedom = _freedom(spectrum, window)
         places = max(area_px / (4 * np.pi * (window * BLOCK_PX) ** 2), 1.0)
         whole_freedom = max(_bins(spectrum) * area_px / _GRID_PX**2, 1.0)
@@ -108,12 +120,23 @@ def band_statistics(
                 window_blocks=window,
                 freedom=freedom,
                 noise=_reach(spectrum),
-                withheld=float(plane_mean(left * seen * inside, shape) / plane_mean(seen * inside, shape)),
+                withheld=float(plane_mean(left * seen * passed, shape) / plane_mean(seen * passed, shape)),
                 local_limit=NOISE_TOLERANCE * _quantile(_FALSE_ALARM / places, freedom),
                 whole_limit=NOISE_TOLERANCE * _quantile(_FALSE_ALARM, whole_freedom),
             )
         )
     return found
+
+
+def band_gain(frequency_lp_mm: Tensor, band_lp_mm: tuple[float, float]) -> Tensor:
+    """Return the gain of a band at frequencies [lp/mm], 0 to 1.
+
+    Its edges are raised cosines in the logarithm, `TRANSITION` wide: sharp ones would ring from an edge of the image
+    across a tenth of it.
+    """
+    octaves = torch.log(frequency_lp_mm.clamp_min(1e-9))
+    low, high = (((octaves - np.log(edge)) / np.log(TRANSITION)).clamp_(-0.5, 0.5) for edge in band_lp_mm)
+    return (0.5 + 0.5 * torch.sin(np.pi * low)) * (0.5 - 0.5 * torch.sin(np.pi * high))
 
 
 def _quantile(probability: float, freedom: float) -> float:

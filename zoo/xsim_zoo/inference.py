@@ -189,20 +189,33 @@ def _scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[str,
     open_field = source.open_field if settings.open_field is None else settings.open_field
     if open_field is None and source.kind == "array" and source.dtype.kind == "f":
         open_field = 1.0
-    scale = scale_of(
-        source.pixels, source.white, polarity=settings.polarity, open_field=open_field, white_grey=settings.white
-    )
+    polarity = settings.polarity or source.polarity or "metal-dark"
+    scale = scale_of(source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=settings.white)
     notes: tuple[str, ...] = ()
+    if settings.polarity is None and source.polarity == "metal-bright":
+        notes += ("metal is bright, as the file says",)
+    if settings.polarity is not None and source.polarity not in {None, settings.polarity}:
+        notes += (f"{settings.polarity} forced, the file says {source.polarity}",)
     if settings.open_field is None and source.open_field is not None:
         notes += (f"open field at grey level {source.open_field:.6g}, as the file says",)
     if open_field is None:
-        notes += (f"open field estimated at grey level {scale.open_field:.6g}",)
+        notes += (_estimated(scale),)
     share = float(np.mean(source.pixels >= source.white)) if source.white is not None else 0.0
-    if share > _SATURATED and settings.polarity == "metal-dark":
+    if share > _SATURATED and polarity == "metal-dark":
         notes += (f"{share:.1%} of the pixels are saturated: nothing is known there",)
-    if settings.polarity == "metal-bright" and settings.white is None:
+    if polarity == "metal-bright" and settings.white is None:
         notes += (f"metal bright: grey level {scale.white:g} taken as no signal",)
     return scale, notes
+
+
+def _estimated(scale: Scale) -> str:
+    """Say what was taken for the open field, and what to do if it is none."""
+    if scale.open_field_seen:
+        return f"open field estimated at grey level {scale.open_field:.6g}"
+    return (
+        f"no open field found, as nothing bright is flat: grey level {scale.open_field:.6g}, of the brightest part, "
+        "stands for it, so noise and materials are misjudged: give --open-field, the grey level of the beam through air"
+    )
 
 
 def _check_samples(restorer: Restorer, settings: RunSettings) -> None:

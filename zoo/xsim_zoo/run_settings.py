@@ -35,8 +35,8 @@ class RunSettings:
         Pixel pitch [mm], in place of what the file says.
     open_field : float, optional
         Grey level of the open field, as in the file.
-    polarity : str
-        "metal-dark" or "metal-bright".
+    polarity : str, optional
+        "metal-dark" or "metal-bright", in place of what the file says; "metal-dark" where it says nothing.
     white : float, optional
         Grey level of no signal where metal is bright.
     tile_px : int, optional
@@ -56,7 +56,7 @@ class RunSettings:
     seed: int = 0
     pitch_mm: float | None = None
     open_field: float | None = None
-    polarity: Polarity = "metal-dark"
+    polarity: Polarity | None = None
     white: float | None = None
     tile_px: int | None = None
     precision: str = "auto"
@@ -77,7 +77,7 @@ class RunSettings:
             ("precision", self.precision, PRECISIONS),
             ("polarity", self.polarity, POLARITIES),
         ):
-            if value not in known:
+            if value is not None and value not in known:
                 raise UnknownNameError(what, value, known)
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,22 +7,22 @@ them belong to single bins, so they are evaluated on some rows of the half plane
 from __future__ import annotations
 
 from dataclasses import replace
+from types import EllipsisType
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import EllipsisType
 
     from torch import Tensor
 
     from xsim_zoo.operator import Operator
     from xsim_zoo.process import Process
 
-__all__ = ["ddim_step", "strips", "wiener_estimate"]
+__all__ = ["Rows", "ddim_step", "strips", "wiener_estimate"]
 
-Rows = tuple["EllipsisType", slice, slice]
+Rows = tuple[EllipsisType, slice, slice]
 
 _STRIP_BINS = 2**20
 

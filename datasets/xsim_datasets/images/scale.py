@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from xsim.errors import InputError
+from xsim_datasets.images.open_field import find_open_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["POLARITIES", "Polarity", "Scale", "exposure_of_log", "open_field_signal", "scale_of", "white_level"]
+__all__ = ["POLARITIES", "Polarity", "Scale", "exposure_of_log", "scale_of", "white_level"]
 
 Polarity = Literal["metal-dark", "metal-bright"]
 POLARITIES: tuple[Polarity, ...] = ("metal-dark", "metal-bright")
 
-_BLOCK_PX = 8
 _PART_PX = 2**20
 _USUAL_BITS = (8, 10, 12, 14, 16)
 
@@ -41,11 +41,14 @@ class Scale:
         "metal-dark" or "metal-bright".
     white : float
         Grey level of no signal at all where metal is bright; without meaning where it is dark.
+    open_field_seen : bool
+        Whether the open field was given or found; else the brightest part of the image stands for it.
     """
 
     open_field: float
     polarity: Polarity = "metal-dark"
     white: float = 0.0
+    open_field_seen: bool = True
 
     def __post_init__(self) -> None:
         if self.polarity not in POLARITIES:
@@ -158,29 +161,6 @@ def white_level(pixels: NDArray[Any], white: float | None) -> float:
     return min(fitting, default=white)
 
 
-def open_field_signal(signal: NDArray[np.floating]) -> float:
-    """Estimate the open-field signal of an image.
-
-    Means of 8 x 8 pixels put hot pixels and noise aside; of those within 5 % of the brightest (their 99.5th
-    percentile) the median is the answer. That is the mean of the open field where the image shows one, and its
-    brightest part where it shows none.
-
-    Raises
-    ------
-    InputError
-        If there is no signal.
-    """
-    height, width = signal.shape
-    rows, columns = max(height // _BLOCK_PX, 1), max(width // _BLOCK_PX, 1)
-    high, wide = min(height, _BLOCK_PX), min(width, _BLOCK_PX)
-    blocks = signal[: rows * high, : columns * wide].reshape(rows, high, columns, wide)
-    means = blocks.mean(axis=(1, 3), dtype=np.float64)
-    brightest = float(np.quantile(means, 0.995))
-    if not brightest > 0:
-        raise InputError("no part of the image is brighter than zero: check --polarity, or give --open-field")
-    return float(np.median(means[means >= 0.95 * brightest]))
-
-
 def scale_of(
     pixels: NDArray[Any],
     white: float | None,
@@ -206,9 +186,11 @@ def scale_of(
     """
     bright = polarity == "metal-bright"
     zero = (white_level(pixels, white) if white_grey is None else white_grey) if bright else 0.0
+    seen = True
     if open_field is None:
         image = pixels if pixels.ndim == 2 else pixels.reshape(-1, pixels.shape[-1])
         grey = image.astype(np.float32)
-        signal = open_field_signal(zero - grey if bright else grey)
-        open_field = zero - signal if bright else signal
-    return Scale(float(open_field), polarity, float(zero))
+        found = find_open_field(zero - grey if bright else grey)
+        open_field = zero - found.signal if bright else found.signal
+        seen = found.flat
+    return Scale(float(open_field), polarity, float(zero), seen)
