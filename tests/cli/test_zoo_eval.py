@@ -61,7 +61,7 @@ def test_report_and_table_appear_and_the_journal_goes(
         (("wiener", "--data", "DATA", "-o", "page.pdf"), "ends in .html"),
         (("wiener", "--data", "DATA", "-n", "0"), "number of images"),
         (("wiener", "wiener", "--data", "DATA"), "given twice"),
-        (("cdm", "--data", "DATA"), "no weights are shipped"),
+        (("unet:weights=runs/none", "--data", "DATA"), "has no card"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_exit_2(
