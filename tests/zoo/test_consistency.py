@@ -8,13 +8,12 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from tests.zoo.conftest import board, closed_form, degrade, power_law
-from xsim.grids import half_plane_weights
 from xsim.link import GreyLink
 from xsim_zoo.consistency import check
 from xsim_zoo.link_refit import refitted
 from xsim_zoo.padding import PaddedGrid
 from xsim_zoo.physics import Physics
-from xsim_zoo.process import fft
+from xsim_zoo.process import fft, ifft
 from xsim_zoo.verdict import merged
 from xsim_zoo.wiener import Wiener
 
@@ -33,13 +32,17 @@ def scenes(restorer):
 
 
 def visibility(x, changed, y, restorer):
-    """Return the signal to noise ratio at which an ideal observer sees the change in the measurement."""
+    """Return the signal to noise ratio at which an ideal observer sees the change in the measurement.
+
+    The observer whitens the stationary part of the noise and matches the change, u; noise of local power v then has
+    the variance sum v u^2.
+    """
     grid = PaddedGrid.around(y.shape)
     process = restorer.operator(grid.padded).process
     before, after = (fft(restorer.link.forward(grid.pad(torch.as_tensor(image)))) for image in (x, changed))
-    power = ((after - before) * process.B(1.0)[0, 0]).abs().square() / process.Sigma_1[0, 0]
-    weights = torch.as_tensor(half_plane_weights(grid.padded))
-    return float((power * weights).sum().sqrt() / np.sqrt(y[x != changed].mean()))
+    u = ifft((after - before) * process.B(1.0)[0, 0] / process.Sigma_1[0, 0].sqrt(), grid.padded).square()
+    level = restorer.physics.degradation.noise_level(y[..., None, None]).astype(np.float32)
+    return float(u.sum() / (u * grid.pad(torch.as_tensor(level))).sum().sqrt())
 
 
 def test_untouched_images_are_consistent(scenes, restorer):
