@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xsim_zoo.jobs import Job
     from xsim_zoo.restorer import Restorer
     from xsim_zoo.run_settings import RunSettings
+    from xsim_zoo.running import Report
 
 __all__ = ["register"]
 
@@ -58,7 +59,7 @@ def run(
     detectors: Annotated[Path | None, typer.Option(help="Your own two detectors, of `xsim calibrate`.")] = None,
     pitch_mm: Annotated[float | None, typer.Option(help="Pixel pitch [mm], in place of the file's.")] = None,
     open_field: Annotated[float | None, typer.Option(help="Grey level of the open field, as in the file.")] = None,
-    polarity: Annotated[Polarity, typer.Option(help="How metal looks.")] = Polarity.METAL_DARK,
+    polarity: Annotated[Polarity | None, typer.Option(help="How metal looks, in place of what the file says.")] = None,
     white: Annotated[float | None, typer.Option(help="Grey level of no signal, for metal-bright.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     precision: Annotated[Precision, typer.Option(help="Of the network only.")] = Precision.AUTO,
@@ -81,7 +82,7 @@ def run(
         seed=seed,
         pitch_mm=pitch_mm,
         open_field=open_field,
-        polarity=polarity.value,
+        polarity=None if polarity is None else polarity.value,
         white=white,
         tile_px=tile,
         precision=precision.value,
@@ -104,11 +105,16 @@ def run(
     except KeyboardInterrupt:
         say(f"{speaker.done} of {len(jobs)} files are finished and stay; run the same command again to go on")
         raise
-    if len(jobs) == 1 and report.error is not None:
+    _conclude(report, single=len(jobs) == 1, json_=json_)
+
+
+def _conclude(report: Report, *, single: bool, json_: bool) -> None:
+    """Say what became of the files, and end with the exit code of that."""
+    if single and report.error is not None:
         raise report.error
     if json_:
         emit_json("zoo.run", {"files": report.files, "failed": report.failed})
-    elif len(jobs) > 1:
+    elif not single:
         say(f"{len(report.files)} restored, {len(report.failed)} failed")
     if report.exit_code:
         raise typer.Exit(report.exit_code)
