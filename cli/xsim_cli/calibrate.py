@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
 app = typer.Typer(pretty_exceptions_enable=False)
 
 Paths = list[Path]
+Both = tuple[tuple[Path, ...], tuple[Path, ...]]
+
+
+PitchOption = Annotated[float | None, typer.Option(help="Pixel pitch of both [mm]; needed unless the files say it.")]
+PairsOption = Annotated[
+    Paths | None, typer.Option(help="HR image of a step wedge or board, registered with --lr-pair; repeat for more.")
+]
 
 
 @app.command(
@@ -44,15 +52,10 @@ def calibrate(
     hr_flats: Annotated[Paths, typer.Option(help="HR open-field frames, or a folder of them; repeat for more.")],
     lr_flats: Annotated[Paths, typer.Option(help="LR open-field frames, or a folder of them; repeat for more.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="TOML file of the two detectors and what lies between.")],
-    pitch_mm: Annotated[
-        float | None, typer.Option(help="Pixel pitch of both [mm]; needed unless the files say it.")
-    ] = None,
+    pitch_mm: PitchOption = None,
     hr_edge_roi: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="Region of the HR edges.")] = None,
     lr_edge_roi: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="Region of the LR edges.")] = None,
-    hr_pair: Annotated[
-        Paths | None,
-        typer.Option(help="HR image of a step wedge or board, registered with --lr-pair; repeat for more."),
-    ] = None,
+    hr_pair: PairsOption = None,
     lr_pair: Annotated[Paths | None, typer.Option(help="LR image of the same object.")] = None,
     hr_wedge: Annotated[Path | None, typer.Option(help="HR image of a step wedge, instead of pairs.")] = None,
     lr_wedge: Annotated[Path | None, typer.Option(help="LR image of the same wedge; it may lie elsewhere.")] = None,
@@ -81,41 +84,23 @@ def calibrate(
     from xsim.detector import Screen
     from xsim.measure import calibration
 
-    if len(hr_pair or ()) != len(lr_pair or ()):
-        raise InputError(
-            f"{len(hr_pair or ())} HR and {len(lr_pair or ())} LR images of pairs: give one LR for each HR"
-        )
-    if (hr_wedge is None) != (lr_wedge is None) or (hr_wedge and hr_pair):
-        raise InputError("the grey-level link needs --hr-wedge and --lr-wedge, or pairs, or none of them")
-    edges = image_files(hr_edge), image_files(lr_edge)
-    flats = image_files(hr_flats), image_files(lr_flats)
-    pair_files = image_files(hr_pair or ()), image_files(lr_pair or ())
-    wedges = image_files([path for path in (hr_wedge, lr_wedge) if path])
-    inputs = (*edges[0], *edges[1], *flats[0], *flats[1], *pair_files[0], *pair_files[1], *wedges)
-    check_output(out, force=force, inputs=inputs)
-    check_outputs(csv, plot, force=force, inputs=inputs)
+    files = _Files.of((hr_edge, lr_edge), (hr_flats, lr_flats), (hr_pair or [], lr_pair or []), (hr_wedge, lr_wedge))
+    check_output(out, force=force, inputs=files.all)
+    check_outputs(csv, plot, force=force, inputs=files.all)
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
     screens = Screen(hr_mass_thickness_mg_cm2), Screen(lr_mass_thickness_mg_cm2)
-    shared: dict[str, Any] = {
-        "pitch_mm": pitch_mm,
-        "polarity": polarity,
-        "kerma_uGy": kerma_uGy,
-        "fill_factor": fill_factor,
-    }
-    hr, hr_open = _measured(edges[0], flats[0], screens[0], roi=hr_edge_roi, **shared)
-    lr, lr_open = _measured(edges[1], flats[1], screens[1], roi=lr_edge_roi, **shared)
+    shared: Any = {"pitch_mm": pitch_mm, "polarity": polarity, "kerma_uGy": kerma_uGy, "fill_factor": fill_factor}
+    hr, hr_open = _measured(files.edges[0], files.flats[0], screens[0], roi=hr_edge_roi, **shared)
+    lr, lr_open = _measured(files.edges[1], files.flats[1], screens[1], roi=lr_edge_roi, **shared)
     pairs = [
         (_linear(sharp, hr_open, polarity), _linear(blurred, lr_open, polarity))
-        for sharp, blurred in zip(*pair_files, strict=True)
+        for sharp, blurred in zip(*files.pairs, strict=True)
     ]
-    link = _wedge_link(wedges, (hr_open, lr_open), polarity) if wedges else None
+    link = _wedge_link(files.wedges, (hr_open, lr_open), polarity) if files.wedges else None
     found = calibration.calibrate(hr, lr, spectrum, hr_frames=hr_frames, pairs=pairs, link=link)
     calibration.write_calibration(out, found)
-    table = found.degradation
-    columns = (table.frequency_lp_mm, table.B_1, found.B_1_sd, table.Sigma_1_mm2, found.Sigma_1_sd_mm2)
     if csv:
-        header = ("frequency_lp_mm", "B_1", "B_1_sd", "Sigma_1_mm2", "Sigma_1_sd_mm2")
-        write_csv(csv, header, zip(*columns, strict=True))
+        write_csv(csv, *_table(found))
     if plot:
         from xsim_cli.calibrate_figure import calibration_figure
 
@@ -124,6 +109,39 @@ def calibrate(
         emit_json("calibrate", {"path": out, **_document(found)})
     else:
         _print(out, found)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The images of a calibration; of edges, flats and pairs those of HR first, then those of LR."""
+
+    edges: Both
+    flats: Both
+    pairs: Both
+    wedges: tuple[Path, ...]
+
+    @classmethod
+    def of(
+        cls,
+        edges: tuple[Paths, Paths],
+        flats: tuple[Paths, Paths],
+        pairs: tuple[Paths, Paths],
+        wedges: tuple[Path | None, Path | None],
+    ) -> _Files:
+        """Return the files that the options name, folders opened up."""
+        hr_pairs, lr_pairs = pairs
+        if len(hr_pairs) != len(lr_pairs):
+            raise InputError(f"{len(hr_pairs)} HR and {len(lr_pairs)} LR images of pairs: give one LR for each HR")
+        given = [path for path in wedges if path]
+        if len(given) == 1 or (given and hr_pairs):
+            raise InputError("the grey-level link needs --hr-wedge and --lr-wedge, or pairs, or none of them")
+        found = [(image_files(hr), image_files(lr)) for hr, lr in (edges, flats, pairs)]
+        return cls(edges=found[0], flats=found[1], pairs=found[2], wedges=image_files(given))
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every one of them."""
+        return (*sum((*self.edges, *self.flats, *self.pairs), ()), *self.wedges)
 
 
 def _measured(
@@ -171,6 +189,13 @@ def _wedge_link(wedges: Sequence[Path], open_fields: tuple[float, float], polari
     hr, lr = (_linear(path, level, polarity) for path, level in zip(wedges, open_fields, strict=True))
     link: GreyLink = blame(wedges[0], link_from_wedge, hr, lr)
     return link
+
+
+def _table(found: Calibration) -> tuple[tuple[str, ...], Any]:
+    """Return header and rows of the CSV file."""
+    table = found.degradation
+    columns = (table.frequency_lp_mm, table.B_1, found.B_1_sd, table.Sigma_1_mm2, found.Sigma_1_sd_mm2)
+    return ("frequency_lp_mm", "B_1", "B_1_sd", "Sigma_1_mm2", "Sigma_1_sd_mm2"), zip(*columns, strict=True)
 
 
 def _document(found: Calibration) -> dict[str, Any]:

@@ -138,6 +138,24 @@ def verify(
 
 
 FramesOption = Annotated[Path | None, typer.Option(help="Folder of frames.")]
+ImportPolarityOption = Annotated[
+    Literal["metal-dark", "metal-bright"] | None,
+    typer.Option(help="What metal is in the images; by default what the files say, or else metal-dark."),
+]
+ScaleOption = Annotated[
+    Literal["linear", "log"],
+    typer.Option(help="What grey levels follow: the exposure, or its logarithm (needs --log-factor)."),
+]
+LogFactorOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Grey levels per factor e of the exposure: exposure = air's * exp(-(grey - air's grey) / FACTOR) "
+        "where metal is bright, exp(+...) where it is dark. Levels per decade are 2.3026 times as many."
+    ),
+]
+BoardOption = Annotated[
+    str | None, typer.Option(help="Regular expression on names outside board folders; group 1 is the board.")
+]
 
 
 @app.command(
@@ -153,26 +171,12 @@ def import_(
     hr_flat: FramesOption = None,
     lr_dark: FramesOption = None,
     lr_flat: FramesOption = None,
-    polarity: Annotated[
-        Literal["metal-dark", "metal-bright"] | None,
-        typer.Option(help="What metal is in the images; by default what the files say, or else metal-dark."),
-    ] = None,
-    scale: Annotated[
-        Literal["linear", "log"],
-        typer.Option(help="What grey levels follow: the exposure, or its logarithm (needs --log-factor)."),
-    ] = "linear",
-    log_factor: Annotated[
-        float | None,
-        typer.Option(
-            help="Grey levels per factor e of the exposure: exposure = air's * exp(-(grey - air's grey) / FACTOR) "
-            "where metal is bright, exp(+...) where it is dark. Levels per decade are 2.3026 times as many."
-        ),
-    ] = None,
+    polarity: ImportPolarityOption = None,
+    scale: ScaleOption = "linear",
+    log_factor: LogFactorOption = None,
     hr_open_field: Annotated[float | None, typer.Option(help="Grey level of air in HR files without flats.")] = None,
     lr_open_field: Annotated[float | None, typer.Option(help="Grey level of air in LR files without flats.")] = None,
-    board: Annotated[
-        str | None, typer.Option(help="Regular expression on names outside board folders; group 1 is the board.")
-    ] = None,
+    board: BoardOption = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe whose screens and beam took them, if it is known.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what an interrupted run left.")] = False,
@@ -188,14 +192,11 @@ def import_(
     from xsim_datasets.writer import make_store
 
     positions = find_positions(hr, lr, **({} if board is None else {"board": board}))
+    how: dict[str, Any] = {"polarity": polarity, "scale": scale, "log_factor": log_factor}
     maker, plan = prepare_import(
         positions,
-        Camera.of_folders(
-            hr_dark, hr_flat, polarity=polarity, open_field=hr_open_field, scale=scale, log_factor=log_factor
-        ),
-        Camera.of_folders(
-            lr_dark, lr_flat, polarity=polarity, open_field=lr_open_field, scale=scale, log_factor=log_factor
-        ),
+        Camera.of_folders(hr_dark, hr_flat, open_field=hr_open_field, **how),
+        Camera.of_folders(lr_dark, lr_flat, open_field=lr_open_field, **how),
         pitch_mm=pitch_mm,
         nominal=None if recipe is None else load_recipe(recipe),
     )

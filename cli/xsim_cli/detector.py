@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -19,49 +19,55 @@ if TYPE_CHECKING:
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
-PAPER_SCREENS = [33.91, 134.55]
 CURVES = ("mtf_screen", "mtf", "nnps_mm2", "dqe", "lubberts")
+
+
+ThicknessOption = Annotated[
+    list[float] | None,
+    typer.Option(help="Mass thickness of a screen [mg/cm2]; repeat for more.  [default: 33.91 and 134.55]"),
+]
+FilesOption = Annotated[
+    list[Path] | None, typer.Option("--detector", help="TOML file of detectors instead; repeat for more.")
+]
+ProductsOption = Annotated[
+    list[str] | None,
+    typer.Option("--product", help="Screen of a class instead: fine, fine-dyed, regular, standard-plus, fast."),
+]
+PackingOption = Annotated[float | None, typer.Option(help="Volume share of phosphor; the usual if not given.")]
+IrradiationOption = Annotated[str, typer.Option(help="X rays enter by the backing (front) or the sensor (back).")]
+FitOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Fit the optical constants to measured MTFs first: a CSV file with the columns "
+        "mass_thickness_mg_cm2, frequency_lp_mm, mtf (presampled, with the pixel of --pitch-mm)."
+    ),
+]
+GridOption = Annotated[
+    str | None, typer.Option(metavar="F,F,...", help="Frequencies of the tables [lp/mm].  [default: 0 to Nyquist]")
+]
 
 
 @app.command(
     epilog="Example: xsim detector --mass-thickness-mg-cm2 33.91 --mass-thickness-mg-cm2 134.55 --plot detectors.png"
 )
 def detector(
-    mass_thickness_mg_cm2: Annotated[
-        list[float] | None,
-        typer.Option(help="Mass thickness of a screen [mg/cm2]; repeat for more.  [default: 33.91 and 134.55]"),
-    ] = None,
-    files: Annotated[
-        list[Path] | None, typer.Option("--detector", help="TOML file of detectors instead; repeat for more.")
-    ] = None,
-    products: Annotated[
-        list[str] | None,
-        typer.Option("--product", help="Screen of a class instead: fine, fine-dyed, regular, standard-plus, fast."),
-    ] = None,
+    mass_thickness_mg_cm2: ThicknessOption = None,
+    files: FilesOption = None,
+    products: ProductsOption = None,
     pitch_mm: Annotated[float, typer.Option(help="Pixel pitch [mm].")] = 0.048,
     fill_factor: Annotated[float, typer.Option(help="Share of the pixel that is photodiode.")] = 0.85,
     phosphor: Annotated[str, typer.Option(help="Gd2O2S, CaWO4 or CsI.")] = "Gd2O2S",
-    packing: Annotated[float | None, typer.Option(help="Volume share of phosphor; the usual if not given.")] = None,
-    irradiation: Annotated[
-        str, typer.Option(help="X rays enter by the backing (front) or the sensor (back).")
-    ] = "front",
+    packing: PackingOption = None,
+    irradiation: IrradiationOption = "front",
     optics: Annotated[str, typer.Option(help="Optical constants: generic, dyed or fine-grain.")] = "generic",
-    fit_mtf: Annotated[
-        Path | None,
-        typer.Option(
-            help="Fit the optical constants to measured MTFs first: a CSV file with the columns "
-            "mass_thickness_mg_cm2, frequency_lp_mm, mtf (presampled, with the pixel of --pitch-mm)."
-        ),
-    ] = None,
+    fit_mtf: FitOption = None,
     kvp: KvpOption = None,
     filters: FilterOption = None,
     anode_angle_deg: AngleOption = 12.0,
     model: ModelOption = "kqp",
     preset: PresetOption = None,
     kerma_uGy: Annotated[float, typer.Option("--kerma-uGy", help="Air kerma of a frame [uGy].")] = 42.56,
-    frequencies: Annotated[
-        str | None, typer.Option(metavar="F,F,...", help="Frequencies of the tables [lp/mm].  [default: 0 to Nyquist]")
-    ] = None,
+    frequencies: GridOption = None,
     save: Annotated[Path | None, typer.Option(help="Write the detectors to this TOML file, for --detector.")] = None,
     csv: CsvOption = None,
     plot: PlotOption = None,
@@ -72,27 +78,18 @@ def detector(
     """Compute absorption, Swank factor, light, MTF, NNPS, DQE, SRb and SNRn of detectors in a beam."""
     from xsim.detector import Screen, Sensor
     from xsim.performance import performance
-    from xsim_cli import detector_choice as choice
+    from xsim_cli.detector_choice import choose, named_optics
 
     inputs = tuple(existing(path) for path in (*(files or ()), *([fit_mtf] if fit_mtf else ())))
     check_outputs(csv, plot, force=force, inputs=inputs)
     if save is not None:
         check_output(save, force=force, inputs=inputs)
-    if sum(map(bool, (mass_thickness_mg_cm2, files, products))) > 1 or (fit_mtf and (files or products)):
-        raise InputError("--detector and --product name whole screens: give them alone")
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
     sensor = Sensor(pitch_mm=pitch_mm, fill_factor=fill_factor)
-    fit = None
-    if files:
-        chosen = choice.stored(files)
-    elif products:
-        chosen = choice.of_products(products, sensor)
-    else:
-        screen = Screen(100.0, phosphor, choice.named_optics(optics), cast("Any", irradiation), packing)
-        if fit_mtf:
-            fit = choice.fitted(fit_mtf, screen, sensor, spectrum)
-            screen = replace(screen, optics=fit.optics)
-        chosen = choice.of_thicknesses(mass_thickness_mg_cm2 or PAPER_SCREENS, screen, sensor)
+    screen = Screen(100.0, phosphor, named_optics(optics), cast("Any", irradiation), packing)
+    chosen, fit = choose(
+        files, products, mass_thickness_mg_cm2, screen=screen, sensor=sensor, beam=spectrum, measured=fit_mtf
+    )
     table = {
         name: performance(item.response(spectrum, kerma_uGy), _grid(frequencies, item.sensor.pitch_mm))
         for name, item in chosen.items()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from xsim.detector import Detector, Screen, Sensor
 from xsim.detector_files import read_detectors
-from xsim.errors import UnknownNameError
+from xsim.errors import InputError, UnknownNameError
 from xsim.light_transport import OPTICS, Optics
 from xsim.products import screen_product
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from xsim.optics_fit import FittedOptics
     from xsim.spectrum import Spectrum
 
-__all__ = ["fitted", "named_optics", "of_products", "of_thicknesses", "stored"]
+PAPER_SCREENS = (33.91, 134.55)
+
+__all__ = ["choose", "named_optics"]
 
 
 def named_optics(name: str) -> Optics:
@@ -34,7 +36,53 @@ def named_optics(name: str) -> Optics:
     return OPTICS[name]
 
 
-def stored(files: Sequence[Path]) -> dict[str, Detector]:
+def choose(
+    files: Sequence[Path] | None,
+    products: Sequence[str] | None,
+    thicknesses: Sequence[float] | None,
+    *,
+    screen: Screen,
+    sensor: Sensor,
+    beam: Spectrum,
+    measured: Path | None,
+) -> tuple[dict[str, Detector], FittedOptics | None]:
+    """Return detectors by name, and the fit of their optics if there was one.
+
+    Parameters
+    ----------
+    files, products : sequence, optional
+        TOML files, or product classes; where one is given it alone decides.
+    thicknesses : sequence of float, optional
+        Mass thicknesses of ``screen`` [mg/cm2], by default those of the paper's two screens.
+    screen, sensor : Screen, Sensor
+        What the thicknesses are given to.
+    beam : Spectrum
+        The beam of the measured MTFs.
+    measured : Path, optional
+        CSV file of measured MTFs that the optics of ``screen`` are fitted to first.
+
+    Raises
+    ------
+    InputError
+        If more than one of them is given.
+    """
+    if sum(map(bool, (thicknesses, files, products))) > 1 or (measured and (files or products)):
+        raise InputError("--detector and --product name whole screens: give them alone")
+    if files:
+        return _stored(files), None
+    if products:
+        return {name: Detector(screen_product(name), sensor) for name in products}, None
+    fitted = _fitted(measured, screen, sensor, beam) if measured else None
+    if fitted is not None:
+        screen = replace(screen, optics=fitted.optics)
+    found = {
+        f"{value:g} mg/cm2": Detector(replace(screen, mass_thickness_mg_cm2=value), sensor)
+        for value in thicknesses or PAPER_SCREENS
+    }
+    return found, fitted
+
+
+def _stored(files: Sequence[Path]) -> dict[str, Detector]:
     """Return the detectors of TOML files by name; a name that comes twice gets its file's name in front."""
     found: dict[str, Detector] = {}
     for path in files:
@@ -43,19 +91,7 @@ def stored(files: Sequence[Path]) -> dict[str, Detector]:
     return found
 
 
-def of_thicknesses(thicknesses: Sequence[float], screen: Screen, sensor: Sensor) -> dict[str, Detector]:
-    """Return detectors of one kind of screen in several mass thicknesses [mg/cm2]."""
-    return {
-        f"{value:g} mg/cm2": Detector(replace(screen, mass_thickness_mg_cm2=value), sensor) for value in thicknesses
-    }
-
-
-def of_products(names: Sequence[str], sensor: Sensor) -> dict[str, Detector]:
-    """Return detectors of product classes."""
-    return {name: Detector(screen_product(name), sensor) for name in names}
-
-
-def fitted(path: Path, screen: Screen, sensor: Sensor, spectrum: Spectrum) -> FittedOptics:
+def _fitted(path: Path, screen: Screen, sensor: Sensor, spectrum: Spectrum) -> FittedOptics:
     """Return the optical constants fitted to a CSV file of MTFs that were measured with this sensor."""
     # scipy's optimizers take longer to import than the rest of the command to run.
     from xsim.mtf_curves import read_mtf_curves

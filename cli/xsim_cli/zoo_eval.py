@@ -18,35 +18,40 @@ _EPILOG = (
 )
 
 
+NamesArgument = Annotated[
+    list[str], typer.Argument(metavar="NAME...", help="Restorers, weights on disk, or NAME:KEY=VALUE,...")
+]
+ReportOption = Annotated[
+    Path | None, typer.Option("-o", "--output", "--report", help="HTML report; its JSON and CSV twins lie beside it.")
+]
+SectionsOption = Annotated[
+    str | None, typer.Option(help="Only these sections, e.g. power,chi2,edges; all if not given.")
+]
+JournalOption = Annotated[
+    Path | None, typer.Option(help="Findings as they come, to go on after an interruption; beside the report.")
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command ``eval`` to the group ``zoo``."""
     app.command("eval", epilog=_EPILOG)(evaluate)
 
 
 def evaluate(
-    names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="Restorers, weights on disk, or NAME:KEY=VALUE,...")
-    ],
+    names: NamesArgument,
     data: Annotated[Path, typer.Option(help="Store of pairs.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", "--report", help="HTML report; its JSON and CSV twins lie beside it."),
-    ] = None,
+    output: ReportOption = None,
     csv: CsvOption = None,
     split: Annotated[str, typer.Option(help="Which pairs: test, validation or train.")] = "test",
     images: Annotated[int | None, typer.Option("-n", "--images", help="Only the first so many of them.")] = None,
-    sections: Annotated[
-        str | None, typer.Option(help="Only these sections, e.g. power,chi2,edges; all if not given.")
-    ] = None,
+    sections: SectionsOption = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer conditions and draws in every probe.")] = False,
     samples: Annotated[int, typer.Option(help="Posterior samples of an image, for their coverage.")] = 8,
     resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap over board families.")] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of probes, samples and resamples.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Processes; as many as there are cores if not given.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    journal: Annotated[
-        Path | None, typer.Option(help="Findings as they come, to go on after an interruption; beside the report.")
-    ] = None,
+    journal: JournalOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
     debug: DebugOption = False,
@@ -67,11 +72,7 @@ def evaluate(
         resamples=resamples,
         seed=seed,
     )
-    if output is not None:
-        from xsim_zoo.report import report_paths
-
-        for path in report_paths(output):
-            check_output(path, force=force, inputs=(data,))
+    _check_report(output, force=force, inputs=(data,))
     check_outputs(csv, None, force=force, inputs=(data,))
     journal = output.with_name(f".{output.name}.journal") if journal is None and output is not None else journal
 
@@ -98,3 +99,13 @@ def evaluate(
         return
     for line in lines(evaluation):
         typer.echo(line)
+
+
+def _check_report(output: Path | None, *, force: bool, inputs: tuple[Path, ...]) -> None:
+    """Refuse a report that may not be written, before anything is judged."""
+    if output is None:
+        return
+    from xsim_zoo.report import report_paths
+
+    for path in report_paths(output):
+        check_output(path, force=force, inputs=inputs)
