@@ -24,7 +24,10 @@ __all__ = [
     "XsimWarning",
     "check_range",
     "nearest",
+    "ran_out_of_memory",
 ]
+
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "could not create a primitive", "cannot allocate memory")
 
 
 class XsimError(Exception):
@@ -120,6 +123,14 @@ def nearest(name: str, known: Iterable[str], count: int = 2) -> list[str]:
     """Return up to ``count`` of the ``known`` names that look most like ``name``."""
     by_lower = {item.lower(): item for item in known}
     return [by_lower[key] for key in get_close_matches(name.lower(), list(by_lower), n=count, cutoff=0.55)]
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out; torch and its libraries say it in words only."""
+    said = str(error)
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in said for words in _MEMORY_WORDS)
+    )
 
 
 def check_range(what: str, value: float, low: float, high: float, unit: str = "") -> float:

@@ -79,6 +79,8 @@ def disk_fault(path: Path, error: OSError, *, advice: str = "") -> EnvironmentFa
     """
     if error.errno in _FULL:
         remedy = "make room"
+    elif error.errno is None:  # numpy's short writes: it says how much, not why
+        remedy = "make room, or see to the disk"
     elif error.errno in _FORBIDDEN:
         remedy = "change its permissions, or give another output"
     else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from xsim.errors import XsimError, nearest
+from xsim.errors import XsimError, nearest, ran_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +147,7 @@ def _explain(error: Exception) -> tuple[str, int]:
         return error.format_message().rstrip(".") + ": see --help", 2
     if isinstance(error, typer.Abort):
         return "aborted", 130
-    if isinstance(error, MemoryError):
+    if ran_out_of_memory(error):
         return "out of memory: use smaller images, tiles or batches", 1
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

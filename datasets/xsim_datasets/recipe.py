@@ -129,7 +129,7 @@ class Recipe(Strict):
     """What the data set is called."""
     description: str = ""
     """One line for people."""
-    n: Annotated[int, Field(ge=1)] = 1000
+    n: Annotated[int, Field(ge=1, le=10**9)] = 1000
     """Pairs; -n on the command line wins."""
     size_px: Annotated[int, Field(ge=16, le=16384)] = 512
     """Side of the images [px]."""

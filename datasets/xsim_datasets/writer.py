@@ -7,6 +7,7 @@ where nothing can be renamed, it is built in place, and its manifest, uploaded l
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -130,6 +131,8 @@ def _stands_already(target: str, identity: Mapping[str, Any], *, resume: bool, f
     final = Path(target)
     if not final.absolute().parent.is_dir():
         raise InputError(f"{target}: its folder does not exist: make {final.absolute().parent} first")
+    if not os.access(final.absolute().parent, os.W_OK | os.X_OK):
+        raise InputError(f"{target}: its folder may not be written to: give another output")
     if final.is_symlink():
         raise InputError(f"{target}: is a link: give the path of the store itself")
     if not final.exists():

@@ -18,6 +18,7 @@ from xsim.errors import (
     PhysicsRangeError,
     UnknownNameError,
     check_range,
+    ran_out_of_memory,
 )
 
 
@@ -111,3 +112,17 @@ def test_errors_cross_process_borders(error: Exception) -> None:
 def test_a_mass_thickness_becomes_the_thickness_of_the_note() -> None:
     # 134.55 mg/cm2 of Gd2O2S packed to 4.5 g/cm3 is 299 um thick.
     assert units.um_from_mm(units.mass_thickness_mm(134.55, 4.5)) == pytest.approx(299.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("shapes do not match"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_memory_that_ran_out_is_known_by_what_libraries_say(error: Exception, memory: bool) -> None:
+    assert ran_out_of_memory(error) == memory

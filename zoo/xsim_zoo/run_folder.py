@@ -66,7 +66,9 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise InputError(f"{self.path}: is not a folder: give another one") from error
-        write_whole(self._settings, json.dumps(settings, indent=1).encode())
+        except PermissionError as error:
+            raise InputError(f"{self.path}: may not be written to: give another folder") from error
+        write_whole(self._settings, json.dumps(settings, indent=1).encode(), replace=False)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that the run was started with.

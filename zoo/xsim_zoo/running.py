@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xsim._version import __version__
-from xsim.errors import EnvironmentFaultError, InputError, XsimError
+from xsim.errors import EnvironmentFaultError, InputError, XsimError, ran_out_of_memory
 from xsim_datasets.images import publish, read_image, write_image
 from xsim_zoo.inference import Restored, restore
 from xsim_zoo.jobs import RECORD_SCHEMA, Job, read_record
@@ -103,7 +103,9 @@ def run(
                 entry = _restore_file(restorer, job, settings, identity, reporter, force=force, picture=picture)
         except XsimError as error:
             _failed(report, reporter, job, error)
-        except MemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out_of_memory(error):
+                raise
             what = EnvironmentFaultError(f"{job.input}: out of memory: give smaller tiles with --tile")
             what.__cause__ = error
             _failed(report, reporter, job, what)
