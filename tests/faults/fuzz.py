@@ -1,0 +1,255 @@
+"""Fuzzers of what reads files: whatever the file holds, it is read, or one of xsim's own errors says what is wrong.
+
+Run for longer in a process of its own, with little memory and a watch for hangs: ``python -m tests.faults.fuzz images
+600`` prints the number of files tried; a crash, a hang or a foreign error ends it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import hashlib
+import io
+import json
+import resource
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tests.datasets.bad_files import CASES, GREY
+from tests.faults.damage import damaged_bytes, damaged_documents
+from xsim.errors import InputError, XsimError
+from xsim.npz_files import read_npz
+from xsim.phantoms import Phantom, random_board
+from xsim_datasets import recipe as recipe_module
+from xsim_datasets.images import read_image
+from xsim_datasets.recipe import Recipe, load_recipe, recipe_names
+from xsim_datasets.simulated import plan_of
+from xsim_datasets.writer import estimate_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["FUZZERS", "fuzz"]
+
+HANG_S = 30.0
+MEMORY_BYTES = 3 * 2**30
+SECONDS_EACH = 10.0
+
+
+@cache
+def scratch() -> Path:
+    return Path(tempfile.mkdtemp(prefix="xsim-fuzz-"))
+
+
+def place(name: str, content: bytes) -> Path:
+    path = scratch() / name
+    path.write_bytes(content)
+    return path
+
+
+def sound_images() -> Iterator[tuple[str, bytes]]:
+    """Yield sound files of every kind, with their suffixes."""
+    for case in CASES:
+        if case.pixels is not None and case.name[0].isascii():
+            path = scratch() / f"sound{Path(case.name).suffix}"
+            case.make(path)
+            yield path.suffix.lower(), path.read_bytes()
+    layouts: list[dict[str, Any]] = [
+        {"compression": "zlib", "predictor": True}, {"tile": (16, 16)}, {"tile": (16, 16), "compression": "zlib"},
+        {"rowsperstrip": 7}, {"bigtiff": True, "compression": "zlib"}, {"compression": "lzw"}, {"metadata": None},
+    ]  # fmt: skip
+    for layout in layouts:
+        file = io.BytesIO()
+        tifffile.imwrite(file, GREY, **layout)
+        yield ".tif", file.getvalue()
+    pages = io.BytesIO()
+    tifffile.imwrite(pages, np.stack([GREY] * 3).astype(np.float32), photometric="minisblack")
+    yield ".tif", pages.getvalue()
+    for kind in ("png", "jpeg"):
+        picture = io.BytesIO()
+        Image.fromarray((GREY >> 8).astype(np.uint8)).save(picture, format=kind)
+        yield f".{kind}", picture.getvalue()
+
+
+@cache
+def images_by_suffix() -> dict[str, list[bytes]]:
+    found: dict[str, list[bytes]] = {}
+    for suffix, content in sound_images():
+        found.setdefault(suffix, []).append(content)
+    return found
+
+
+@st.composite
+def damaged_images(draw: st.DrawFn) -> tuple[str, bytes]:
+    suffix = draw(st.sampled_from(sorted(images_by_suffix())))
+    return suffix, draw(damaged_bytes(images_by_suffix()[suffix]))
+
+
+def read_images(file: tuple[str, bytes]) -> None:
+    suffix, content = file
+    place("damaged.raw.toml", content if suffix == ".raw" else b"")
+    path = place(f"damaged{suffix}", GREY.tobytes() if suffix == ".raw" else content)
+    with suppress(InputError):
+        radiograph = read_image(path, pages=True, log=True)
+        assert np.isfinite(radiograph.pixels).all()
+        assert radiograph.pixels.ndim in {2, 3}
+
+
+@cache
+def recipes() -> list[dict[str, Any]]:
+    return [json.loads(load_recipe(name).model_dump_json()) for name in recipe_names()]
+
+
+@cache
+def recipe_texts() -> list[bytes]:
+    return [path.read_bytes() for path in sorted(Path(recipe_module.__file__).parent.glob("recipes/*.toml"))]
+
+
+def inline(value: Any) -> str:
+    """Return a value as TOML on one line; what TOML has no word for is left out."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(pairs(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(inline(item) for item in value if item is not None) + "]"
+    return json.dumps(value).replace("NaN", "nan").replace("Infinity", "inf")
+
+
+def pairs(table: dict[Any, Any]) -> list[str]:
+    return [f"{json.dumps(str(key))} = {inline(value)}" for key, value in table.items() if value is not None]
+
+
+def as_toml(document: Any) -> bytes:
+    return ("\n".join(pairs(document)) if isinstance(document, dict) else inline(document)).encode()
+
+
+def damaged_recipes() -> st.SearchStrategy[bytes]:
+    documents = st.sampled_from(recipes()).flatmap(damaged_documents).map(as_toml)
+    return damaged_bytes(recipe_texts()) | documents
+
+
+def parse_recipes(content: bytes) -> None:
+    with suppress(InputError):
+        recipe = load_recipe(str(place("damaged.toml", content)))
+        assert isinstance(recipe, Recipe)
+        assert estimate_bytes(plan_of(recipe, 0)) > 0
+
+
+@cache
+def sound_checkpoint() -> tuple[dict[str, Any], bytes]:
+    """Return card and tensors of a tiny network."""
+    from xsim_zoo.checkpoint import shipped
+
+    path = shipped()["physics-sde"]
+    return json.loads(path.with_suffix(".json").read_text()), path.read_bytes()
+
+
+@st.composite
+def damaged_checkpoints(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """Return a card and its tensors; on some cards the digest of damaged tensors is the true one."""
+    card, tensors = sound_checkpoint()
+    if draw(st.booleans()):
+        card = draw(damaged_documents(card))
+    if draw(st.booleans()):
+        tensors = draw(damaged_bytes([tensors]))
+        if isinstance(card, dict) and draw(st.booleans()):
+            card = {**card, "digest": hashlib.sha256(tensors).hexdigest()}
+    text = json.dumps(card).encode()
+    return draw(damaged_bytes([text])) if draw(st.integers(0, 3)) == 0 else text, tensors
+
+
+def load_checkpoints(files: tuple[bytes, bytes]) -> None:
+    from xsim_zoo import load
+
+    place("damaged.json", files[0])
+    path = place("damaged.safetensors", files[1])
+    with suppress(XsimError):
+        load("physics-sde", path, device="cpu")
+
+
+@cache
+def sound_phantom() -> bytes:
+    return random_board(seed=1, shape=(24, 24)).save(scratch() / "sound.npz").read_bytes()
+
+
+def load_phantoms(content: bytes) -> None:
+    with suppress(XsimError):
+        assert Phantom.load(place("damaged.npz", content)).thickness_mm.ndim == 3
+
+
+@cache
+def sound_cache() -> bytes:
+    file = io.BytesIO()
+    np.savez(file, energy_keV=np.arange(40.0), fluence=np.ones((40, 2)))
+    return file.getvalue()
+
+
+def load_caches(content: bytes) -> None:
+    place("damaged-cache.npz", content)
+    with suppress(InputError):
+        assert read_npz(scratch() / "damaged-cache.npz").keys() <= {"energy_keV", "fluence"}
+
+
+FUZZERS: dict[str, tuple[Callable[[], st.SearchStrategy[Any]], Callable[[Any], None]]] = {
+    "images": (damaged_images, read_images),
+    "recipes": (damaged_recipes, parse_recipes),
+    "checkpoints": (damaged_checkpoints, load_checkpoints),
+    "phantoms": (lambda: damaged_bytes([sound_phantom()]), load_phantoms),
+    "caches": (lambda: damaged_bytes([sound_cache()]), load_caches),
+}
+"""What is damaged -> how, and what must stand it."""
+
+
+def fuzz(name: str, *, examples: int, number: int) -> None:
+    """Try so many files; the ``number`` decides which."""
+    files, check = FUZZERS[name]
+    how = settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+    def stands_it(file: Any) -> None:
+        check(file)
+
+    seed(number)(how(given(files())(stands_it)))()
+
+
+def fuzz_for(name: str, seconds: float) -> int:
+    """Try files for a time, each within its own, and return how many."""
+    files, check = FUZZERS[name]
+    tried = 0
+
+    def watched(file: Any) -> None:
+        nonlocal tried
+        tried += 1
+        faulthandler.dump_traceback_later(HANG_S, exit=True)
+        began = time.process_time()
+        check(file)
+        assert time.process_time() - began < SECONDS_EACH, "took too long"
+
+    FUZZERS[name] = (files, watched)
+    end = time.monotonic() + seconds
+    number = 0
+    while time.monotonic() < end:
+        number += 1
+        fuzz(name, examples=500, number=number)
+    faulthandler.cancel_dump_traceback_later()
+    return tried
+
+
+def main() -> None:
+    """Run one fuzzer: its name, and how long [s]."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY_BYTES, used + MEMORY_BYTES))
+    sys.stdout.write(f"{fuzz_for(sys.argv[1], float(sys.argv[2]))}\n")
+
+
+if __name__ == "__main__":
+    main()
