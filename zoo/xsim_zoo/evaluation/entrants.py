@@ -167,6 +167,10 @@ class Ready:
         """
         restorer = load(entrant.restorer, entrant.weights, device=device)
         path = weights_path(entrant.weights or _shipped_name(entrant.restorer))
+        if restorer.awaits_detectors:
+            # Weights of many detectors are told those of the shipped physics-sde, the paper's.
+            paper = load_checkpoint(weights_path(_PHYSICS_OF)).physics.degradation
+            restorer = restorer.with_physics(replace(restorer.physics, degradation=paper))
         if not entrant.link:
             degradation = replace(restorer.physics.degradation, link=GreyLink.identity())
             restorer = restorer.with_physics(Physics(degradation, restorer.physics.spectrum))
