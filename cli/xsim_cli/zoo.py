@@ -131,9 +131,11 @@ def finetune(
     ] = None,
     mix: Annotated[str | None, typer.Option(help="Store of synthetic pairs to mix in, against forgetting.")] = None,
     mix_share: Annotated[float, typer.Option(help="Their share of the training.")] = 0.25,
+    detectors: Annotated[Path | None, typer.Option(help="Your own two detectors, of `xsim calibrate`.")] = None,
     measured: Annotated[
         bool, typer.Option("--measured", help="Measure the detectors on the pairs even if the store describes them.")
     ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     recipe: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
@@ -158,7 +160,9 @@ def finetune(
             weights=from_,
             mix=None if mix is None else StorePairs(PairStore.open(mix)),
             mix_share=mix_share,
+            detectors=detectors,
             measured=measured,
+            resume=resume,
             device=device,
             quiet=json_,
             data_name=Path(data).name,

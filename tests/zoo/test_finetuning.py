@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 import xsim_zoo
-from xsim.errors import InputError, PhysicsRangeError
+from xsim.detector import Detector, Screen
+from xsim.errors import InputError, MissingFileError, PhysicsRangeError
+from xsim.link import GreyLink
+from xsim.toml_files import write_toml
 from xsim_zoo.checkpoint import load_checkpoint
 from xsim_zoo.finetuning import FINETUNE_SETTINGS, finetune
 from xsim_zoo.mixing import MixedPairs
+from xsim_zoo.optimising import Optimising
 from xsim_zoo.pair_physics import measure_degradation
 from xsim_zoo.pairs import GivenPhysics
 from xsim_zoo.settings import TrainSettings, settings_from
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from xsim_zoo.pairs import MemoryPairs
 
 SHORT = FINETUNE_SETTINGS.model_copy(
-    update={"steps": 4, "batch": 2, "crops": 1, "patch": 32, "validate_every": 2, "validate_images": 2}
+    update={"steps": 4, "batch": 2, "crops": 1, "patch": 32, "validate_every": 2, "save_every": 2, "validate_images": 2}
 )
 
 
@@ -115,6 +119,69 @@ def test_finetuning_with_synthetic_pairs(
 ) -> None:
     result = go(other, tmp_path / "run", pretrained, mix=pairs, mix_share=0.5)
     assert result.best.psnr_dB > result.before.psnr_dB
+
+
+@pytest.fixture(scope="module")
+def calibration(other: MemoryPairs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of `xsim calibrate` that knows the other detectors, but of their link only what is nominal."""
+    path = tmp_path_factory.mktemp("calibration") / "detectors.toml"
+    detectors = [Detector(Screen(mass)).to_dict() for mass in (33.91, 165.0)]
+    nominal = GreyLink((0.0, 0.5, 1.0), (0.0, 0.5, 1.0), "physics")
+    degradation = replace(other.degradation, link=nominal).to_dict()
+    write_toml(path, {"hr": detectors[0], "lr": detectors[1], "degradation": degradation})
+    return path
+
+
+def test_detectors_of_a_calibration_are_taken_and_a_nominal_link_is_measured(
+    other: MemoryPairs, pretrained: Path, calibration: Path, tmp_path: Path, toys: SimpleNamespace
+) -> None:
+    wrong = GivenPhysics(other, toys.closed_form(noise=300.0, width=1.0))
+    result = go(wrong, tmp_path / "run", pretrained, detectors=calibration)  # type: ignore[arg-type]
+    assert result.best.psnr_dB > result.before.psnr_dB + 0.5
+    kept = xsim_zoo.load("physics-sde", tmp_path / "run", device="cpu").physics.degradation
+    np.testing.assert_allclose(kept.B_1, other.degradation.B_1)
+    np.testing.assert_allclose(kept.Sigma_1_mm2, other.degradation.Sigma_1_mm2)
+    grey = np.array([0.6, 0.7, 0.9])
+    np.testing.assert_allclose(kept.link.forward(grey), other.degradation.link.forward(grey), atol=0.02)
+    with pytest.raises(InputError, match="--detectors or --measured"):
+        go(other, tmp_path / "both", pretrained, detectors=calibration, measured=True)
+    with pytest.raises(MissingFileError, match="no such file"):
+        go(other, tmp_path / "none", pretrained, detectors=tmp_path / "none.toml")
+
+
+def test_a_killed_finetuning_goes_on_to_the_same_weights(
+    pairs: MemoryPairs, other: MemoryPairs, pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = go(other, tmp_path / "whole", pretrained, measured=True)
+
+    class StoppedError(Exception):
+        """Stands for a process that dies."""
+
+    step = Optimising.step
+
+    def dies(self: Optimising, number: int, *rest: object):
+        if number == 3:
+            raise StoppedError
+        return step(self, number, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Optimising, "step", dies)
+        with pytest.raises(StoppedError):
+            go(other, tmp_path / "killed", pretrained, measured=True)
+    resumed = go(other, tmp_path / "killed", pretrained, measured=True, resume=True)
+    assert (resumed.best, resumed.before, resumed.kept) == (whole.best, whole.before, whole.kept)
+    digests = [load_checkpoint(tmp_path / run).card.digest for run in ("whole", "killed")]
+    assert digests[0] == digests[1]
+    for options, message in (
+        ({}, "other detectors"),
+        ({"measured": True, "mix": pairs}, "data set has changed"),
+    ):
+        with pytest.raises(InputError, match=message):
+            go(other, tmp_path / "killed", pretrained, resume=True, **options)
+    with pytest.raises(InputError, match="other weights"):
+        go(other, tmp_path / "killed", tmp_path / "whole", measured=True, resume=True)
+    with pytest.raises(InputError, match="was started by `xsim zoo finetune`"):
+        train("physics-sde", other, tmp_path / "killed", resume=True, device="cpu", quiet=True)
 
 
 def test_bad_requests_are_refused(pairs: MemoryPairs, other: MemoryPairs, pretrained: Path, tmp_path: Path) -> None:

@@ -112,23 +112,46 @@ def program(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.fixture(scope="module")
+def whole(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 200 steps that nothing disturbed."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    assert program(*two_hundred_steps(store, path)).wait(1200) == 0
+    return path
+
+
+def two_hundred_steps(store: Path, run: Path) -> list[str]:
+    settings = sets("steps=200", "save_every=100", "validate_every=100")
+    return ["zoo", "train", "physics-sde", "--data", str(store), "-o", str(run), "--device", "cpu", "--json", *settings]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_process_killed_at_work_goes_on_to_the_same_weights(number: int, store: Path, tmp_path: Path) -> None:
-    settings = sets("steps=40", "save_every=5", "validate_every=20")
-    arguments = ["zoo", "train", "physics-sde", "--data", str(store), "--device", "cpu", "--json", *settings]
-    assert program(*arguments, "-o", str(tmp_path / "whole")).wait(300) == 0
-    victim = program(*arguments, "-o", str(tmp_path / "killed"))
-    while len(list((tmp_path / "killed").glob("state-*"))) < 2 and victim.poll() is None:
+def test_200_steps_are_100_then_killed_then_100(number: int, store: Path, whole: Path, tmp_path: Path) -> None:
+    """Bit for bit: network, optimiser and average, the weights that were kept, and the loss of every step."""
+    killed = tmp_path / "killed"
+    victim = program(*two_hundred_steps(store, killed))
+    while not list(killed.glob("state-00000100-*")) and victim.poll() is None:
         time.sleep(0.02)
     victim.send_signal(number)
     assert victim.wait(60) == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number]
-    assert program(*arguments, "-o", str(tmp_path / "killed"), "--resume").wait(300) == 0
-    ends = [RunFolder(tmp_path / name).newest_state() for name in ("whole", "killed")]
+    stopped = RunFolder(killed).newest_state()
+    assert stopped is not None
+    assert 100 <= stopped[0] < 200
+    assert program(*two_hundred_steps(store, killed), "--resume").wait(1200) == 0
+    ends = [RunFolder(run).newest_state() for run in (whole, killed)]
     assert ends[0] is not None
     assert ends[1] is not None
-    assert ends[0][0] == ends[1][0] == 40
+    assert ends[0][0] == ends[1][0] == 200
+    assert ends[0][1].keys() == ends[1][1].keys()
     assert all(torch.equal(ends[0][1][name], ends[1][1][name]) for name in ends[0][1])
+    assert load_checkpoint(whole).card.digest == load_checkpoint(killed).card.digest
+    assert losses(killed) == losses(whole)
+
+
+def losses(run: Path) -> list[float]:
+    records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [record["loss"] for record in records if "loss" in record]
 
 
 @pytest.mark.slow

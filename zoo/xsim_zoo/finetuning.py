@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from xsim.errors import InputError
+from xsim.errors import InputError, MissingFileError
+from xsim.measure.calibration import read_calibration
 from xsim_zoo.checkpoint import load_checkpoint
 from xsim_zoo.loading import load
 from xsim_zoo.mixing import MixedPairs
-from xsim_zoo.pair_physics import measure_degradation
+from xsim_zoo.pair_physics import measure_degradation, measure_link
 from xsim_zoo.pairs import GivenPhysics, check_split, read_pairs
 from xsim_zoo.restorer import LearnedRestorer
 from xsim_zoo.run_folder import RunFolder
 from xsim_zoo.settings import TrainSettings
 from xsim_zoo.trainer import Trainer
-from xsim_zoo.training import measure_physics, run_in_folder, start_accelerator
+from xsim_zoo.training import check_same_run, measure_physics, run_in_folder, start_accelerator
 from xsim_zoo.validation import Scores, validate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xsim.degradation import Degradation
     from xsim_zoo.pairs import PairSource
 
 __all__ = ["FINETUNE_SETTINGS", "FinetuneResult", "finetune"]
@@ -30,6 +31,9 @@ FINETUNE_SETTINGS = TrainSettings(
     steps=300, batch=4, lr=2e-4, warmup=20, ema=0.98, validate_every=25, validate_images=32, patience=5, save_every=25
 )
 """A low rate, a short run, and an end when the held-out family gains no more."""
+
+_MEASURED_LINKS = frozenset({"wedge", "pairs"})
+"""Links that a calibration took from images, rather than from what the screens nominally are."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,9 @@ def finetune(
     weights: str | Path | None = None,
     mix: PairSource | None = None,
     mix_share: float = 0.25,
+    detectors: Path | None = None,
     measured: bool = False,
+    resume: bool = False,
     device: str = "auto",
     quiet: bool = False,
     data_name: str = "",
@@ -91,32 +97,46 @@ def finetune(
         Synthetic pairs to learn beside the real ones, against forgetting.
     mix_share : float
         Share of them in the training.
+    detectors : Path, optional
+        A file of ``xsim calibrate``: blur and noise are its, whatever the pairs come with. So is the grey-level link
+        where a step wedge or pairs gave it; a link from the nominal screens is measured on these pairs instead.
     measured : bool
         Measure the degradation on the pairs even if they come with one.
+    resume : bool
+        Go on from the newest state; settings are those that the run was started with.
     device, quiet, data_name
         See `xsim_zoo.training.train`.
 
     Raises
     ------
     InputError
-        If the restorer does not learn, or the data do not fit.
+        If the restorer does not learn, the data do not fit, or the run to resume is another one.
     """
+    folder = RunFolder(run)
+    if resume:
+        settings = TrainSettings(**folder.settings()["settings"])
     accelerator = start_accelerator(device)
     restorer = load(name, weights, device=accelerator.device)
     if not isinstance(restorer, LearnedRestorer):
         raise InputError(f"restorer '{name}' does not learn: train it, which measures its physics")
     before = _score_before(restorer, pairs, settings)
-    if measured or not pairs.setups:
-        pairs = GivenPhysics(pairs, _measured(restorer, pairs))
+    source = _source_of_physics(pairs, detectors, measured=measured)
+    pairs = _with_physics(pairs, restorer, source, detectors)
     physics = measure_physics(pairs, images=settings.spectrum_images, linked=restorer.uses_link)
-    adapted = restorer.with_physics(physics)
     data = pairs if mix is None else MixedPairs(pairs, mix, mix_share)
-    earlier = load_checkpoint(name if weights is None else weights).card.data.get("families", "")
-    trainer = Trainer(
-        adapted, data, RunFolder(run), settings, accelerator, quiet=quiet, data_name=data_name, seen=earlier
-    )
-    begun = {"restorer": name, "data_digest": data.digest, "settings": settings.model_dump(), "finetuned": True}
-    result = run_in_folder(trainer, begun)
+    card = load_checkpoint(name if weights is None else weights).card
+    identity = {
+        "command": "finetune",
+        "restorer": name,
+        "data_digest": data.digest,
+        "weights_digest": card.digest,
+        "detectors": source,
+    }
+    if resume:
+        check_same_run(run, folder.settings(), identity)
+    adapted, seen = restorer.with_physics(physics), card.data.get("families", "")
+    trainer = Trainer(adapted, data, folder, settings, accelerator, quiet=quiet, data_name=data_name, seen=seen)
+    result = run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})
     kept = "adapted"
     if before.psnr_dB > result.best.psnr_dB:
         trainer.best, kept = before, "pretrained"
@@ -131,7 +151,28 @@ def _score_before(restorer: LearnedRestorer, pairs: PairSource, settings: TrainS
     return validate([restorer] * len(held_out), *read_pairs(pairs, held_out)).scores
 
 
-def _measured(restorer: LearnedRestorer, pairs: PairSource) -> Degradation:
+def _source_of_physics(pairs: PairSource, detectors: Path | None, *, measured: bool) -> str:
+    """Return where the physics comes from: the digest of a calibration file, "measured" or "data"."""
+    if detectors is None:
+        return "measured" if measured or not pairs.setups else "data"
+    if measured:
+        raise InputError("the detectors are either in a file or measured on the pairs: give --detectors or --measured")
+    if not detectors.is_file():
+        raise MissingFileError(f"{detectors}: no such file: give one of `xsim calibrate`")
+    return hashlib.sha256(detectors.read_bytes()).hexdigest()
+
+
+def _with_physics(pairs: PairSource, restorer: LearnedRestorer, source: str, detectors: Path | None) -> PairSource:
+    """Return the pairs with what lies between their detectors."""
+    if source == "data":
+        return pairs
+    known = restorer.physics
     hr, lr = read_pairs(pairs, check_split(pairs, "train"))
     registered = list(zip(hr.numpy(), lr.numpy(), strict=True))
-    return measure_degradation(registered, restorer.physics.degradation, restorer.physics.pitch_mm)
+    if detectors is None:
+        return GivenPhysics(pairs, measure_degradation(registered, known.degradation, known.pitch_mm))
+    _, _, degradation = read_calibration(detectors)
+    known.check_pitch(degradation.pitch_mm)
+    if degradation.link.source not in _MEASURED_LINKS:
+        degradation = replace(degradation, link=measure_link(registered, degradation))
+    return GivenPhysics(pairs, degradation)

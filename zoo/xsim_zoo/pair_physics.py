@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["measure_degradation"]
+__all__ = ["measure_degradation", "measure_link"]
+
+Pair = tuple["NDArray[np.floating]", "NDArray[np.floating]"]
+"""Registered HR and LR images (H, W), open field 1.0."""
 
 _RINGS = 40
 _ROUNDS = 6
@@ -35,9 +38,7 @@ _TRUSTED_LP_MM: Final = (2.0, 4.0)
 """Where what the link and the blur leave is noise."""
 
 
-def measure_degradation(
-    pairs: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]], start: Degradation, pitch_mm: float
-) -> Degradation:
+def measure_degradation(pairs: Sequence[Pair], start: Degradation, pitch_mm: float) -> Degradation:
     """Return the degradation of registered pairs.
 
     Parameters
@@ -54,25 +55,46 @@ def measure_degradation(
     InputError
         If there are no pairs, or they are smaller than 64 x 64 px.
     """
-    if not pairs or min(min(hr.shape) for hr, _ in pairs) < _SMALLEST_PX:
-        raise InputError(f"{len(pairs)} pairs: give at least one, of {_SMALLEST_PX} x {_SMALLEST_PX} px or more")
+    _check_size(pairs)
     found = replace(start, pitch_mm=pitch_mm)
     for _ in range(_ROUNDS):
-        link = GreyLink.from_pairs([*pairs, *_known_greys(start.link)], found.B_1_map)
+        link = _link_through(found, pairs, start.link)
         rings = _Rings.of(pairs, link, pitch_mm)
         B_1 = _blur(rings, start)
         found = replace(found, B_1=B_1, Sigma_1_mm2=_noise(rings, B_1, pairs, start), link=link)
     return found
 
 
-def _known_greys(link: GreyLink) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def measure_link(pairs: Sequence[Pair], degradation: Degradation) -> GreyLink:
+    """Return the grey-level link of registered pairs whose blur is known.
+
+    Raises
+    ------
+    InputError
+        If there are no pairs, or they are smaller than 64 x 64 px.
+    """
+    _check_size(pairs)
+    return _link_through(degradation, pairs, degradation.link)
+
+
+def _check_size(pairs: Sequence[Pair]) -> None:
+    if not pairs or min(min(hr.shape) for hr, _ in pairs) < _SMALLEST_PX:
+        raise InputError(f"{len(pairs)} pairs: give at least one, of {_SMALLEST_PX} x {_SMALLEST_PX} px or more")
+
+
+def _link_through(blur: Degradation, pairs: Sequence[Pair], expected: GreyLink) -> GreyLink:
+    return GreyLink.from_pairs([*pairs, *_known_greys(expected)], blur.B_1_map)
+
+
+def _known_greys(link: GreyLink) -> list[Pair]:
     """Return two small pairs for what boards may not show: the open field, which is 1 in both, and all other greys.
 
     The latter as the link had them: a ramp, which no blur changes away from its ends. Of few boards, some greys are
     only seen on edges, where they say more about the blur.
     """
-    shape = (_SMALLEST_PX, 4 * _SMALLEST_PX)
-    # The ends of the ramp are flat: the blur wraps around, and the fit leaves a margin out.
+    # A few rows, less than any image counts, within the margin that the fit leaves out. The ends of the ramp are flat,
+    # as the blur wraps around.
+    shape = (40, 256)
     ramp = np.broadcast_to(np.clip(np.linspace(-0.2, 1.2, shape[1]), 0.0, 1.0), shape)
     return [(np.ones(shape), np.ones(shape)), (ramp, np.asarray(link.forward(ramp), dtype=np.float64))]
 
@@ -98,9 +120,7 @@ class _Rings:
     bins: NDArray[np.float64]
 
     @classmethod
-    def of(
-        cls, pairs: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]], link: GreyLink, pitch_mm: float
-    ) -> _Rings:
+    def of(cls, pairs: Sequence[Pair], link: GreyLink, pitch_mm: float) -> _Rings:
         edges = np.linspace(0.0, nyquist_lp_mm(pitch_mm) * np.sqrt(2), _RINGS + 1)
         sums, bins = np.zeros((3, _RINGS)), np.zeros(_RINGS)
         for hr, lr in pairs:
@@ -136,12 +156,7 @@ def _blur(rings: _Rings, start: Degradation) -> NDArray[np.float64]:
     return np.asarray(np.clip(start.B_1**exponent, B_1_FLOOR, 1.0))
 
 
-def _noise(
-    rings: _Rings,
-    B_1: NDArray[np.float64],
-    pairs: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]],
-    start: Degradation,
-) -> NDArray[np.float64]:
+def _noise(rings: _Rings, B_1: NDArray[np.float64], pairs: Sequence[Pair], start: Degradation) -> NDArray[np.float64]:
     """Return Sigma_1 [mm2] at the frequencies of ``start``: what neither blur nor link explains.
 
     Below 2 lp/mm that is not noise alone but what one link cannot say about many materials: there the noise spectrum

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xsim_zoo.pairs import PairSource
     from xsim_zoo.restorer import Restorer
 
-__all__ = ["measure_physics", "run_in_folder", "start_accelerator", "train"]
+__all__ = ["check_same_run", "measure_physics", "run_in_folder", "start_accelerator", "train"]
 
 
 def start_accelerator(device: str) -> Accelerator:
@@ -102,10 +102,10 @@ def train(
     """
     get(name)
     folder = RunFolder(run)
-    identity = {"restorer": name, "data_digest": pairs.digest}
+    identity = {"command": "train", "restorer": name, "data_digest": pairs.digest}
     if resume:
         stored = folder.settings()
-        _check_same_run(run, stored, identity)
+        check_same_run(run, stored, identity)
         settings = TrainSettings(**stored["settings"])
     settings = settings or TrainSettings()
     accelerator = start_accelerator(device)
@@ -135,13 +135,34 @@ def run_in_folder(trainer: Trainer, beginning: dict[str, Any] | None) -> TrainRe
     return result
 
 
-def _check_same_run(run: Path, stored: dict[str, Any], identity: dict[str, str]) -> None:
-    if stored.get("restorer") != identity["restorer"]:
-        raise InputError(f"{run}: trains '{stored.get('restorer')}', not '{identity['restorer']}': give its own name")
-    if stored.get("data_digest") != identity["data_digest"]:
-        raise InputError(
-            f"{run}: the data set has changed since the run was started: give the same data, or start anew"
-        )
+_OTHERWISE = {
+    "command": "was started by `xsim zoo {0}`: go on with that",
+    "restorer": "trains '{0}', not '{1}': give its own name",
+    "data_digest": "the data set has changed since the run was started: give the same data, or start anew",
+    "weights_digest": "was started from other weights: give the same ones, or start anew",
+    "detectors": "was started between other detectors: give the same ones, or start anew",
+}
+"""What makes a run the same run, and what to say where it is another."""
+
+
+def check_same_run(run: Path, stored: dict[str, Any], identity: dict[str, Any]) -> None:
+    """Refuse to go on with a run that was started as another one.
+
+    Parameters
+    ----------
+    run : Path
+        Its folder.
+    stored, identity : dict
+        What the folder says of its run, and what it would say if the run were started now.
+
+    Raises
+    ------
+    InputError
+        Naming what differs.
+    """
+    for key, text in _OTHERWISE.items():
+        if stored.get(key) != identity.get(key):
+            raise InputError(f"{run}: {text.format(stored.get(key), identity.get(key))}")
 
 
 def _fresh(name: str, physics: Physics, settings: TrainSettings, device: torch.device) -> Restorer:
