@@ -81,6 +81,7 @@ def check(
     nyquist = nyquist_lp_mm(restorer.physics.pitch_mm)
     bands = tuple(pairwise([*(edge for edge in BAND_EDGES_LP_MM if edge < nyquist), nyquist]))
     residual = _Residual(y, x, restorer)
+    del y  # as large as the image, and needed no more
     area = _blocks_in(judged) * BLOCK_PX**2
     statistics = band_statistics(restorer, bands, level=float(residual.level.mean()), area_px=area)
     outcomes = [residual.outcome(band, judged) for band in statistics]

@@ -50,7 +50,7 @@ def refitted(h: Tensor, Y: Tensor, B: Tensor, Sigma: Tensor, below: Tensor) -> T
     rises, _ = nnls(root.T, np.linalg.solve(root, target))
     curve = torch.zeros_like(h)
     for rise, step in zip(rises, _steps(h, places), strict=True):
-        curve += float(rise) * step
+        curve.add_(step, alpha=float(rise))
     return curve
 
 
@@ -62,4 +62,4 @@ def _steps(h: Tensor, places: NDArray[np.float64]) -> Iterator[Tensor]:
     """Yield a constant and, for each interval of knots, how far every pixel has climbed it (0 to 1)."""
     yield torch.ones_like(h)
     for low, high in pairwise(places.tolist()):
-        yield ((h - low) / (high - low)).clamp_(0, 1)
+        yield h.sub(low).div_(high - low).clamp_(0, 1)
