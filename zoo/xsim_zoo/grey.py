@@ -90,4 +90,6 @@ def _piecewise(curve: Callable[[Tensor], Tensor], grey: Tensor) -> Tensor:
     """Apply a curve to some pixels at a time: the numbers of their cells take twice the memory of the image."""
     if grey.numel() <= _PIECE_PX:
         return curve(grey)
-    return torch.cat([curve(piece) for piece in grey.flatten().split(_PIECE_PX)]).reshape(grey.shape)
+    return torch.cat([curve(piece) for piece in grey.flatten().chunk(-(-grey.numel() // _PIECE_PX))]).reshape(
+        grey.shape
+    )
