@@ -252,7 +252,7 @@ def preview(
     if json_:
         emit_json("dataset.preview", {"path": store, "picture": out, "samples": indices})
     else:
-        say(f"{out}: {len(indices)} of {pairs.n} pairs")
+        say(f"{out}: {len(indices)} of {pairs.n} pairs; the store holds {_splits(pairs.summary())}")
 
 
 @app.command(epilog="Example: xsim dataset export tiny.zarr -o tiffs --split test")
@@ -282,12 +282,14 @@ def export(
 
 @contextmanager
 def _kept(out: str) -> Iterator[None]:
-    """Say, when the work is interrupted, that nothing done is lost."""
+    """End, when the work is interrupted, with a line that says that nothing done is lost."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
-        say(f"{out}: interrupted: the shards that are done are kept, go on with --resume")
-        raise
+    except (KeyboardInterrupt, SystemExit) as end:
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")  # the line of progress, which ends in no newline
+        say(f"xsim: {out}: interrupted: the shards that are done are kept: go on with --resume")
+        raise SystemExit(end.code if isinstance(end, SystemExit) else 130) from None
 
 
 def _facts(path: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from xsim.seeds import check_seed, generator
 from xsim_datasets.memory import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -136,7 +136,7 @@ class PatchLoader:
         images = min(self.images_per_block, self.images - block * self.images_per_block)
         return images * self.patches_per_image // self.batch_size
 
-    def epoch(self, epoch: int, *, first: int = 0, workers: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, *, first: int = 0, workers: int = 0) -> Generator[Batch, None, None]:
         """Yield this rank's batches of an epoch.
 
         Parameters

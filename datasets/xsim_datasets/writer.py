@@ -219,7 +219,15 @@ def _stands(work: Folder, plan: Plan, shard: int) -> bool:
 
 
 def _seal(work: Folder, plan: Plan, maker: Maker, identity: Mapping[str, Any]) -> None:
-    """Gather the parts into the table, write the documents, and the manifest last."""
+    """Gather the parts into the table, write the documents, and the manifest last.
+
+    Raises
+    ------
+    InputError
+        If another maker has begun the same target meanwhile, which only an object store lets it do.
+    """
+    if work.read(PLAN) != _canonical(identity):
+        raise InputError(f"{work.name}: another xsim has begun it anew with other settings: give another output")
     shards: dict[str, Entry] = {}
     gathered = gather(_parts(work, plan, shards))
     table = gathered.table

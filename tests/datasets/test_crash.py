@@ -289,3 +289,43 @@ def test_a_full_disk_is_survived(small_disk: Path, monkeypatch: pytest.MonkeyPat
     ballast.unlink()
     make_store(FakeMaker(), fake_plan(PAIRS), str(target), executor=ProcessPool(1), resume=True)
     assert verify_store(str(target)).ok
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_program_ends_with_one_line(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    words = ["dataset", "make", "tiny", "-o", "a.zarr", "-n", "100000", "--size", "16", "--workers", "2"]
+    program = subprocess.Popen(
+        [sys.executable, "-m", "xsim_cli.app", *words],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("", "datasets", "cli"))},
+        cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True, text=True,
+    )  # fmt: skip
+    try:
+        until(lambda: any(tmp_path.glob("a.zarr.partial/parts/*")))
+        # As a terminal does it: the workers get the signal as well.
+        os.killpg(program.pid, number)
+        said = program.communicate(timeout=60)[1].splitlines()
+    finally:
+        program.kill()
+    assert program.returncode == code
+    assert [line for line in said if "pairs/s" not in line] == [
+        "xsim: a.zarr: interrupted: the shards that are done are kept: go on with --resume"
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr.partial"]
+    until(lambda: not group_lives(program.pid))
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something is true."""
+    for _ in range(2400):
+        if true():
+            return
+        time.sleep(0.05)
+    pytest.fail("waited two minutes in vain")
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -93,6 +93,23 @@ def test_an_interrupted_upload_is_resumed_and_an_old_store_is_safe(bucket: str, 
     assert not np.array_equal(PairStore.open(url).read(0)[0], PairStore.open(local).read(0)[0])
 
 
+def test_a_maker_whose_target_was_taken_does_not_seal_it(bucket: str) -> None:
+    url = f"{bucket}/taken.zarr"
+
+    def stop(made: int, done: int, total: int) -> None:
+        raise InterruptedError
+
+    def another_takes_it(made: int, done: int, total: int) -> None:
+        if done == 8:
+            with pytest.raises(InterruptedError):
+                make_store(FakeMaker(seed=6), fake_plan(seed=6), url, executor=Serial(), progress=stop, force=True)
+
+    with pytest.raises(InputError, match="begun it anew with other settings"):
+        make_store(FakeMaker(), fake_plan(), url, executor=Serial(), progress=another_takes_it)
+    with pytest.raises(DamageError, match="not finished"):
+        PairStore.open(url)
+
+
 def test_damage_in_a_bucket_is_found(bucket: str) -> None:
     url = f"{bucket}/damaged.zarr"
     make_store(FakeMaker(), fake_plan(), url, executor=Serial())

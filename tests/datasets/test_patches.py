@@ -7,7 +7,7 @@ import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -126,7 +126,7 @@ def test_places_and_turns_are_all_used(store: PairStore) -> None:
         ({"seed": -1}, "seed"),
     ],
 )
-def test_unusable_settings_are_refused(loader: PatchLoader, change: dict[str, int], message: str) -> None:
+def test_unusable_settings_are_refused(loader: PatchLoader, change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         replace(loader, **change)
 
