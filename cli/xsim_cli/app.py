@@ -71,6 +71,13 @@ class LazyGroup(TyperGroup):
         command.name = name
         return name, command, args[1:]
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C ends it with the program's line, where Typer would print an empty one."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _fail("interrupted", 130)
+
 
 app = typer.Typer(
     cls=LazyGroup,
