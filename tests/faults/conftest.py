@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,12 +24,13 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
 @pytest.fixture
 def injected(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Count faults of a kind for the report at the end."""
-    counts: Counter[str] = Counter()
+    # A plain dictionary: parallel test processes hand reports over as plain types.
+    counts: dict[str, int] = {}
     properties: list[tuple[str, Any]] = request.node.user_properties
     properties.append((FAULTS, counts))
 
     def count(kind: str, number: int = 1) -> None:
-        counts[kind] += number
+        counts[kind] = counts.get(kind, 0) + number
 
     return count
 
