@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from xsim.errors import InputError
 from xsim_cli.common import DebugOption, DetectorsOption, ForceOption, JsonOption, check_output, emit_json, say
 
 app = typer.Typer(
@@ -70,7 +71,10 @@ def make(
     settings = load_recipe(recipe, detectors=detectors, n=n, size_px=size)
     plan = plan_of(settings, seed)
     maker = SimulatedMaker(settings, plan.seed)
-    maker.check()
+    try:
+        maker.check()
+    except InputError as error:
+        raise InputError(f"{recipe}: {error}") from error
     size_GB = estimate_bytes(plan) / 1e9
     if dry_run:
         payload: dict[str, Any] = {"path": out, "n": plan.n, "size": plan.width, "estimated_bytes": int(size_GB * 1e9)}

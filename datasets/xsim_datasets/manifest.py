@@ -70,7 +70,7 @@ class Manifest:
             document = json.loads(data)
             files = {str(key): Entry(int(length), str(sha)) for key, (length, sha) in document["files"].items()}
             manifest = cls(files)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DamageError(f"{MANIFEST_KEY} is damaged ({type(error).__name__}): make the store again") from error
         # Every byte counts, so that a change that JSON does not see is a change all the same.
         if manifest.to_bytes() != data:

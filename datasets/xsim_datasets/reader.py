@@ -320,5 +320,8 @@ def _check_plain(folder: Folder, manifest: Manifest) -> None:
 
 
 def _sound_document(folder: Folder, manifest: Manifest, key: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(_sound_bytes(folder, manifest, key))
+    try:
+        document: dict[str, Any] = json.loads(_sound_bytes(folder, manifest, key))
+    except (ValueError, RecursionError) as error:
+        raise DamageError(f"{folder.name}/{key}: is no JSON ({error}): make the store again") from error
     return document

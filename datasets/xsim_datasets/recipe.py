@@ -182,7 +182,7 @@ def load_recipe(name: str, *, detectors: Path | None = None, **changes: Any) -> 
         raise UnknownNameError("recipe", name, recipe_names())
     try:
         content = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{name}: is not TOML: {error}") from error
     content |= {key: value for key, value in changes.items() if value is not None}
     if detectors is not None:

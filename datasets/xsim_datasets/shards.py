@@ -125,7 +125,7 @@ def read_part(folder: Folder, plan: Plan, shard: int) -> Part | None:
         part = json.loads(folder.read(part_key(shard)))
         entry = Entry(int(part["length"]), str(part["sha256"]))
         columns, labels = dict(part["columns"]), list(part["labels"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None
     whole = all(len(column) == len(plan.layout.samples(shard)) for column in columns.values())
     return Part(entry, columns, labels) if columns and whole else None

@@ -142,7 +142,7 @@ def _check_plan(folder: Folder, manifest: Manifest, report: Report) -> None:
 def _plan_of(folder: Folder) -> Plan | None:
     try:
         return Plan(**json.loads(folder.read("zarr.json"))["attributes"]["xsim"]["plan"])
-    except (OSError, ValueError, KeyError, TypeError, XsimError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, XsimError):
         return None
 
 

@@ -196,3 +196,9 @@ def test_an_absent_device_is_refused() -> None:
         pytest.skip("there is a CUDA device here")
     with pytest.raises(InputError, match="'cuda' is not available"):
         xsim_zoo.load("wiener", device="cuda")
+
+
+def test_a_card_that_is_nested_without_end_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "weights.json").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(DamageError, match="is not a card"):
+        load_checkpoint(tmp_path / "weights.safetensors")

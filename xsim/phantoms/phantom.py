@@ -151,7 +151,7 @@ class Phantom:
         stored = read_npz(path)
         try:
             return cls(**_fields(json.loads(str(stored["header"])), stored))
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise InputError(
                 f"{path}: not a phantom that xsim can read ({error}): make one with xsim phantom"
             ) from error

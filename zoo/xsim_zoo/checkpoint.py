@@ -169,7 +169,7 @@ def load_checkpoint(weights: str | Path) -> Checkpoint:
 def _read_card(path: Path) -> Card:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise DamageError(f"{path}: is not a card ({error}): take sound weights") from error
     if not isinstance(data, dict) or data.pop("schema", None) != _SCHEMA:
         raise InputError(f"{path}: is not a card of weights ({_SCHEMA}): give weights that xsim wrote")

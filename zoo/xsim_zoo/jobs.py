@@ -109,7 +109,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     """Return a JSON twin, or None where there is none that this program wrote."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and record.get("schema") == RECORD_SCHEMA else None
 

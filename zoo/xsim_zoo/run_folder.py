@@ -84,7 +84,7 @@ class RunFolder:
             raise MissingFileError(f"{self.path}: holds no run to resume: start it without --resume")
         try:
             settings: dict[str, Any] = json.loads(self._settings.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DamageError(f"{self._settings}: is damaged ({error}): start the run anew") from error
         return settings
 

@@ -95,7 +95,7 @@ def _read(recipe: Path) -> dict[str, Any]:
         raise MissingFileError(f"{recipe}: no such file: check the path")
     try:
         return tomllib.loads(recipe.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{recipe}: is not TOML: {error}") from error
 
 
