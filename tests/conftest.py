@@ -19,9 +19,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Count the faults by kind; a test passes only if nothing was lost and nothing ended in a traceback."""
     survived, lost = Counter[str](), Counter[str]()
+    failures = 0
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, []):
             found = dict(getattr(report, "user_properties", ())).get(FAULTS, {})
+            failures += outcome != "passed" and "tests/faults/" in report.nodeid
             if getattr(report, "when", "") == "call":
                 (survived if outcome == "passed" else lost).update(found)
     if not survived + lost:
@@ -30,5 +32,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for kind in sorted(survived | lost):
         wrong = f", of which {lost[kind]} in tests that failed" if lost[kind] else ""
         terminalreporter.write_line(f"{survived[kind] + lost[kind]:8d}  {kind}{wrong}")
-    verdict = "see the failures" if lost else "nothing lost, no traceback"
+    verdict = "see the failures" if failures else "nothing lost, no traceback"
     terminalreporter.write_line(f"{(survived + lost).total():8d}  in all: {verdict}")

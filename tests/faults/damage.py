@@ -21,7 +21,7 @@ VALUES: list[Any] = [
     "../../etc/passwd", "<script>", "9" * 400, [], [[]], [0], [-1, 1e400], ["x"], {}, {"": {}}, {"x": [None]},
 ]  # fmt: skip
 DEEP: Any = []
-for _ in range(60):
+for _ in range(200):
     DEEP = [DEEP]
 
 
