@@ -298,6 +298,8 @@ def test_an_interrupted_program_ends_with_one_line(tmp_path: Path, number: signa
         [sys.executable, "-m", "xsim_cli.app", *words],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("", "datasets", "cli"))},
         cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True, text=True,
+        # Shells start background jobs, the tests among them, with SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )  # fmt: skip
     try:
         until(lambda: any(tmp_path.glob("a.zarr.partial/parts/*")))
