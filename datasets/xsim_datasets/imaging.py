@@ -128,6 +128,8 @@ class Imaging(Strict):
     """Pixel pitch of both images."""
     kerma_uGy: Number = 42.56
     """Air kerma of one frame at the detector, without object."""
+    max_full_well_share: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """Kerma is lowered until the open field fills at most this share of either sensor's full well; none leaves it."""
     magnification: Number = 1.0
     """Of the object, 1 for contact."""
     source_detector_mm: Number = 600.0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from xsim.spectrum import Spectrum
     from xsim_datasets.recipe import Imaging
 
 __all__ = ["setup_of", "setup_record", "setup_tables"]
@@ -46,7 +47,7 @@ def setup_of(imaging: Imaging) -> PairSetup:
         spectrum=spectrum,
         hr=hr,
         lr=lr,
-        kerma_uGy=_number(imaging.kerma_uGy),
+        kerma_uGy=_kerma_uGy(imaging, spectrum, (hr, lr)),
         hr_frames=imaging.hr_frames,
         lr_frames=imaging.lr_frames,
         geometry=Geometry(
@@ -68,6 +69,20 @@ def _detectors(imaging: Imaging) -> tuple[Detector, Detector]:
     sensor = Sensor(pitch_mm=_number(imaging.pitch_mm))
     hr = Detector(Screen(_number(imaging.hr_mass_thickness_mg_cm2)), sensor)
     return hr, Detector(Screen(_number(imaging.lr_mass_thickness_mg_cm2)), sensor)
+
+
+def _kerma_uGy(imaging: Imaging, spectrum: Spectrum, detectors: tuple[Detector, Detector]) -> float:
+    """Return the kerma of one frame; where the recipe says so, at most what leaves both open fields unsaturated.
+
+    A wide range of screens and beams has pairs whose thick screen would fill the sensor at a kerma that suits others;
+    nobody exposes like that, and a network that learns from clipped images learns to undo the clipping.
+    """
+    kerma_uGy = _number(imaging.kerma_uGy)
+    if imaging.max_full_well_share is None:
+        return kerma_uGy
+    responses = [detector.response(spectrum, kerma_uGy) for detector in detectors]
+    fullest = max(response.signal_electrons / response.sensor.full_well_e for response in responses)
+    return kerma_uGy * min(1.0, imaging.max_full_well_share / fullest)
 
 
 def setup_record(setup: PairSetup) -> dict[str, Any]:

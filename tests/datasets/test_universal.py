@@ -15,12 +15,15 @@ from xsim_datasets.images import read_image
 from xsim_datasets.preview import draw_preview
 from xsim_datasets.reader import PairStore
 from xsim_datasets.recipe import load_recipe
+from xsim_datasets.setups import setup_of
 from xsim_datasets.simulated import SimulatedMaker, plan_of
 from xsim_datasets.verify import verify_store
 from xsim_datasets.writer import make_store
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from xsim_datasets.imaging import Imaging
 
 SEED = 11
 SETUPS = 3
@@ -72,3 +75,15 @@ def test_pictures_and_tiffs_have_the_pitch_of_their_sample(store: PairStore, tmp
         assert record["pitch_mm"] == store.pitch_of(record["index"])
         written = read_image(tmp_path / "tiffs" / record["lr"]).pitch_mm
         assert written == pytest.approx(record["pitch_mm"], rel=1e-4)
+
+
+def test_no_set_up_saturates_its_sensors(maker: SimulatedMaker) -> None:
+    def fullest(imaging: Imaging) -> float:
+        setup = setup_of(imaging)
+        return max(r.signal_electrons / r.sensor.full_well_e for r in (setup.hr_response, setup.lr_response))
+
+    drawn = [maker.recipe.imaging.drawn(SEED, number) for number in range(40)]
+    as_drawn = [imaging.model_copy(update={"max_full_well_share": None}) for imaging in drawn]
+    assert max(map(fullest, as_drawn)) > 1.0
+    for limited, free in zip(map(fullest, drawn), map(fullest, as_drawn), strict=True):
+        assert limited == pytest.approx(min(free, 0.8))
