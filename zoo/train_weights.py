@@ -1,6 +1,7 @@
 """Train the weights that the package ships, from nothing: make the data, train every restorer, install the outcome.
 
 Run: python zoo/train_weights.py -o FOLDER [NAME ...] [--install]
+     python zoo/train_weights.py -o FOLDER specialised        # to compare with, see benchmarks/headline.py
 Data and runs stay in FOLDER; run again, it goes on where it stopped. The recipes, seeds and settings below are all
 that decides the weights: on one machine the same command gives the same bytes.
 """
@@ -11,7 +12,7 @@ import argparse
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from xsim_datasets.executors import ProcessPool
 from xsim_datasets.reader import PairStore
@@ -19,33 +20,50 @@ from xsim_datasets.recipe import load_recipe
 from xsim_datasets.simulated import SimulatedMaker, plan_of
 from xsim_datasets.writer import make_store
 from xsim_zoo.checkpoint import WEIGHTS_FOLDER
+from xsim_zoo.finetuning import finetune
 from xsim_zoo.pairs import StorePairs
 from xsim_zoo.settings import TrainSettings
 from xsim_zoo.training import train
 
+if TYPE_CHECKING:
+    from xsim_zoo.finetuning import FinetuneResult
+    from xsim_zoo.trainer import TrainResult
+
 
 @dataclass(frozen=True)
 class Data:
-    """A training set: its recipe and what is changed in it."""
+    """A training set: its recipe and what is changed in it, `imaging` by the recipe's keys."""
 
-    recipe: str
-    n: int
-    size_px: int
-    seed: int
+    recipe: str = "paper"
+    n: int = 1024
+    size_px: int = 256
+    seed: int = 1
+    imaging: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class Weights:
-    """One set of weights: the restorer, its data, and settings that differ from `SETTINGS`."""
+    """One set of weights: the restorer, its data, settings that differ from `SETTINGS`, the weights it starts from."""
 
     restorer: str
     data: str = "paper"
     changes: tuple[tuple[str, Any], ...] = ()
+    start: str | None = None
 
+
+# The detectors that one model each is specialised on, of the same boards: a dose or an LR screen of its own.
+_KERMA_UGY: Final = 42.56
+_OTHERS: Final = {
+    "dose-quarter": (("kerma_uGy", _KERMA_UGY / 4),),
+    "dose-4": (("kerma_uGy", _KERMA_UGY * 4),),
+    "screen-80": (("lr_mass_thickness_mg_cm2", 80.0),),
+    "screen-220": (("lr_mass_thickness_mg_cm2", 220.0),),
+}
 
 DATA: Final = {
-    "paper": Data("paper", n=1024, size_px=256, seed=1),
-    "universal": Data("universal", n=1024, size_px=256, seed=1),
+    "paper": Data(),
+    "universal": Data("universal"),
+    **{name: Data(imaging=changes) for name, changes in _OTHERS.items()},
 }
 
 # The same network, the same number of steps and images for all: what differs is the method.
@@ -62,46 +80,71 @@ SHIPPED: Final = {
     "physics-sde": Weights("physics-sde"),
     "unet-wiener": Weights("unet-wiener"),
     "unet": Weights("unet"),
+    "unet-log": Weights("unet-log"),
     "cdm": Weights("cdm"),
     "physics-sde-paper": Weights("physics-sde-paper"),
-    "universal": Weights("physics-sde", "universal", (("steps", 5000), ("validate_every", 2500))),
+    "universal": Weights(
+        "physics-sde", "universal", (("steps", 5000), ("lr", 1e-3), ("validate_every", 2500)), start="physics-sde"
+    ),
 }
+
+SPECIALISED: Final = {
+    name: Weights("physics-sde", name, (("steps", 1000), ("lr", 1e-3), ("validate_every", 500)), start="physics-sde")
+    for name in _OTHERS
+}
+
+KNOWN: Final = SHIPPED | SPECIALISED
 
 
 def make_data(name: str, folder: Path, workers: int) -> PairStore:
     """Make a training set, or open the one that stands."""
     data = DATA[name]
-    settings = load_recipe(data.recipe, n=data.n, size_px=data.size_px)
-    plan = plan_of(settings, data.seed)
+    recipe = load_recipe(data.recipe, n=data.n, size_px=data.size_px)
+    imaging = recipe.imaging.model_copy(update=dict(data.imaging))
+    recipe = recipe.model_copy(update={"imaging": imaging})
+    plan = plan_of(recipe, data.seed)
     target = str(folder / f"{name}.zarr")
-    make_store(SimulatedMaker(settings, plan.seed), plan, target, executor=ProcessPool(workers), resume=True)
+    make_store(SimulatedMaker(recipe, plan.seed), plan, target, executor=ProcessPool(workers), resume=True)
     return PairStore.open(target)
 
 
 def train_one(name: str, folder: Path, workers: int) -> Path:
     """Train one set of weights, or go on with it, and return the folder of its run."""
-    weights = SHIPPED[name]
+    weights = KNOWN[name]
     run = folder / name
     pairs = StorePairs(make_data(weights.data, folder, workers))
     settings = TrainSettings(**(SETTINGS | dict(weights.changes)))
-    result = train(weights.restorer, pairs, run, settings, resume=(run / "run.json").exists(), data_name=weights.data)
+    resume = (run / "run.json").exists()
+    result: TrainResult | FinetuneResult
+    if weights.start is None:
+        result = train(weights.restorer, pairs, run, settings, resume=resume, data_name=weights.data)
+    else:
+        start = train_one(weights.start, folder, workers) / "weights.safetensors"
+        result = finetune(weights.restorer, pairs, run, settings, weights=start, resume=resume, data_name=weights.data)
     print(f"{name}: {result.best.psnr_dB:.2f} dB, SSIM {result.best.ssim:.4f}; LR {result.lr.psnr_dB:.2f} dB")
     return run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=list(SHIPPED), metavar="NAME", help=f"of {', '.join(SHIPPED)}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "names",
+        nargs="*",
+        default=list(SHIPPED),
+        metavar="NAME",
+        help=f"of {', '.join(KNOWN)}; or specialised, for all of those",
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of data and runs")
     parser.add_argument("--workers", type=int, default=2, help="processes that make data")
-    parser.add_argument("--install", action="store_true", help="copy the weights into the package")
+    parser.add_argument("--install", action="store_true", help="copy the shipped weights into the package")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(SHIPPED):
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(SHIPPED)}")
+    names = [one for name in arguments.names for one in (SPECIALISED if name == "specialised" else [name])]
+    if unknown := set(names) - set(KNOWN):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(KNOWN)}, specialised")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for name in arguments.names:
+    for name in names:
         run = train_one(name, arguments.out, arguments.workers)
-        if arguments.install:
+        if arguments.install and name in SHIPPED:
             for suffix in (".safetensors", ".json"):
                 shutil.copyfile(run / f"weights{suffix}", WEIGHTS_FOLDER / f"{name}{suffix}")
 

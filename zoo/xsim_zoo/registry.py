@@ -25,6 +25,7 @@ _BUILTIN: Final = {
     "richardson-lucy": "xsim_zoo.richardson_lucy",
     "tv": "xsim_zoo.tv",
     "unet": "xsim_zoo.regression",
+    "unet-log": "xsim_zoo.regression",
     "unet-wiener": "xsim_zoo.regression",
     "wiener": "xsim_zoo.wiener",
 }

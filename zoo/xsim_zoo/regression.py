@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import torch
 
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from xsim_zoo.batch import Batch
     from xsim_zoo.operator import Operator
 
-__all__ = ["Regression", "WienerRegression"]
+__all__ = ["LogRegression", "Regression", "WienerRegression"]
+
+_LEAST_GREY: Final = 0.01
+"""Where -ln is cut off, as noise takes dark pixels below 0."""
+
+_MIDDLE_GREY: Final = 0.5
+"""Where a difference in grey is turned into one in -ln, to give the network's answers about unit size."""
 
 
 @register("unet")
@@ -38,6 +44,29 @@ class Regression(LearnedRestorer):
         return y + c * network(centred(y), _conditions(operator, c, len(y))).to(y.dtype)
 
 
+@register("unet-log")
+class LogRegression(LearnedRestorer):
+    """Plain regression on line integrals: -ln x_0_hat = -ln y + c F(-ln y), as laboratories often feed networks.
+
+    Noise and blur are added to the grey, not to its logarithm, so that both depend on the image here.
+    """
+
+    inputs: ClassVar[int] = 1
+
+    def examples(self, batch: Batch) -> Examples:
+        """Return -ln y and the scaled difference of the line integrals."""
+        c = batch.operator.rms_change()
+        depth = _depth(batch.y)
+        target = (_depth(batch.x_0) - depth) * (_MIDDLE_GREY / c)
+        return Examples(depth - 1.0, _conditions(batch.operator, c, len(depth)), target)
+
+    def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
+        """Return the network's x_0 (B, 1, H, W) on the padded grid."""
+        c, depth = operator.rms_change(), _depth(y)
+        change = network(depth - 1.0, _conditions(operator, c, len(y))).to(y.dtype)
+        return torch.exp(-(depth + c / _MIDDLE_GREY * change))
+
+
 @register("unet-wiener")
 class WienerRegression(LearnedRestorer):
     """Regression with the physics skip: x_0_hat = W_1 y + c F(y, W_1 y)."""
@@ -52,6 +81,11 @@ class WienerRegression(LearnedRestorer):
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
         """Return the network's x_0 (B, 1, H, W) on the padded grid."""
         return _view(y, operator).answer(network)
+
+
+def _depth(grey: Tensor) -> Tensor:
+    """Return the line integral -ln of a grey level."""
+    return -grey.clamp_min(_LEAST_GREY).log()
 
 
 def _view(y: Tensor, operator: Operator) -> WienerView:
