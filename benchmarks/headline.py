@@ -3,6 +3,7 @@
     python benchmarks/headline.py -o OUT                        # everything, about 12 minutes on two cores
     python benchmarks/headline.py -o OUT --quick                # a few images of each set
     python benchmarks/headline.py -o OUT --weights unet=runs/unet --weights "unet, no link=runs/unet-plain"
+    python benchmarks/headline.py -o OUT --specialised FOLDER   # beside models of `zoo/train_weights.py specialised`
 
 Test sets are made from seeds and kept in the cache folder. Weights are those that are shipped; ``--weights NAME=PATH``
 replaces them, or adds a row where NAME is no restorer. Restorers without weights are named as absent. LimeSDR windows
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from versus import report
 from versus.contenders import contenders, parse_weights
+from versus.detectors import specialised
 from versus.running import Job, run
 from versus.sets import SETS
 
@@ -39,6 +41,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few images of each set")
     parser.add_argument("--sets", nargs="+", default=list(SETS), metavar="SET", help=f"of {', '.join(SETS)}")
     parser.add_argument("--weights", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--specialised", type=Path, help="folder of `zoo/train_weights.py -o FOLDER specialised`")
     parser.add_argument("--gerber", type=Path, default=LIMESDR, help="folder of the real board's Gerber files")
     parser.add_argument("--cache", type=Path, help="folder of the test images")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
@@ -57,7 +60,8 @@ def main() -> int:
         if "limesdr" in names and not words.gerber.is_dir():
             absent["limesdr windows"] = f"no Gerber files at {words.gerber}: give --gerber"
             names.remove("limesdr")
-        job = Job(rows, folder, words.gerber, quick=words.quick)
+        experts = specialised(words.specialised)
+        job = Job(rows, folder, words.gerber, quick=words.quick, specialised=experts)
         results = run(job, names, workers=words.workers)
         written = report.write(words.output, results, absent, picture=words.picture, job=job)
     except XsimError as error:

@@ -21,7 +21,17 @@ CHAMPION: Final = "physics-sde N=3"
 """The row that the others are compared with: physics-sde at its default number of steps."""
 
 # From the simplest to the one that this table is about.
-_ORDER: Final = ("wiener", "richardson-lucy", "tv", "unet", "unet-wiener", "cdm", "physics-sde-paper", "physics-sde")
+_ORDER: Final = (
+    "wiener",
+    "richardson-lucy",
+    "tv",
+    "unet",
+    "unet-log",
+    "unet-wiener",
+    "cdm",
+    "physics-sde-paper",
+    "physics-sde",
+)
 _BRIDGE: Final = "physics-sde"
 _STEPS: Final = (1, 3, 5)
 _KNOB: Final = 0.5

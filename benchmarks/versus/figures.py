@@ -78,6 +78,7 @@ class Samples:
     row: str
     images: int
     chi2: tuple[Estimate, ...]
+    chi2_of_truth: tuple[Estimate, ...]
     covered: tuple[Estimate, ...]
     spread: float
     error: float
@@ -159,7 +160,10 @@ def samples(spreads: Iterable[Spread]) -> list[Samples]:
             Samples(
                 row,
                 len(group),
-                tuple(over.mean(column) for column in np.array([one.chi2 for one in group]).T.tolist()),
+                *(
+                    tuple(over.mean(column) for column in np.array(values).T.tolist())
+                    for values in ([one.chi2 for one in group], [one.chi2_of_truth for one in group])
+                ),
                 tuple(over.mean([one.covered[place] for one in group]) for place in range(len(NOMINAL))),
                 float(np.sqrt(np.mean([one.spread**2 for one in group]))),
                 float(np.sqrt(np.mean([one.error**2 for one in group]))),

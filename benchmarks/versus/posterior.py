@@ -42,6 +42,8 @@ class Spread:
         See `versus.sets.Case`.
     chi2 : (4,) tuple of float
         In `versus.scoring.CHI2_BANDS`, mean over the samples.
+    chi2_of_truth : (4,) tuple of float
+        That of the noise-free HR image: above 1 is what one link for all materials leaves, and no answer's fault.
     covered : (3,) tuple of float
         Share of the pixels whose HR grey lies in the central interval of `NOMINAL` probability.
     spread, error : float
@@ -54,6 +56,7 @@ class Spread:
     cluster: str
     number: int
     chi2: tuple[float, ...]
+    chi2_of_truth: tuple[float, ...]
     covered: tuple[float, ...]
     spread: float
     error: float
@@ -78,6 +81,7 @@ def spread_of(case: Case, imaged: Imaged, ready: Ready) -> Spread:
         case.cluster,
         case.number,
         tuple(float(value) for value in np.mean(chi2, axis=0)),
+        tuple(check(imaged.lr, imaged.hr_clean, restorer).chi2[: len(CHI2_BANDS)]),
         tuple(covered(stack, hr, share) for share in NOMINAL),
         found.spread,
         found.error,

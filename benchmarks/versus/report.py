@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 import xsim
 from versus import picture as pictures
+from versus.detectors import rivalries, rivalry_table, rivalry_verdicts
 from versus.figures import differences, samples, summaries
 from versus.sets import SEED
 from versus.tables import NOTE, contrast_table, detector_table, difference_table, sample_table, set_table, task_table
@@ -48,10 +49,13 @@ def write(folder: Path, results: Results, absent: Mapping[str, str], *, job: Job
     """
     folder.mkdir(parents=True, exist_ok=True)
     found, leads, drawn = summaries(results.scores), differences(results.scores), samples(results.spreads)
-    lines = verdicts(found, leads, drawn, results.tasks)
+    contests = rivalries(results.scores)
+    lines = verdicts(found, leads, drawn, results.tasks) + rivalry_verdicts(contests)
     parts = _tables(found)
     if leads:
         parts.insert(0, difference_table(leads, [name for name in ("random", "limesdr") if _has(leads, name)]))
+    if contests:
+        parts.append(rivalry_table(contests))
     if drawn:
         parts.append(sample_table(drawn))
     if results.tasks:
@@ -71,6 +75,7 @@ def write(folder: Path, results: Results, absent: Mapping[str, str], *, job: Job
                 ("verdicts", lines),
                 ("sets", found),
                 ("leads", leads),
+                ("universal", contests),
                 ("samples", drawn),
                 ("tasks", results.tasks),
             )

@@ -43,12 +43,15 @@ class Job:
         Folder of the real board.
     quick : bool
         Few images.
+    specialised : dict of condition to Entrant
+        Models trained on the very detectors of a condition.
     """
 
     rows: tuple[Entrant, ...]
     cache: Path
     gerber: Path
     quick: bool = False
+    specialised: dict[str, Entrant] = field(default_factory=dict)
 
     def image(self, case: Case) -> Imaged:
         """Return a test image."""
@@ -66,7 +69,9 @@ class Results:
 
 def score_case(job: Job, case: Case) -> list[Score]:
     """Make one image, restore it in every way, score the answers."""
-    rows = job.rows if case.condition == "paper" else plain_rows(job.rows)
+    rows = list(job.rows) if case.condition == "paper" else plain_rows(job.rows)
+    if case.condition in job.specialised:
+        rows.append(job.specialised[case.condition])
     return score_all(case, job.image(case), rows)
 
 

@@ -9,6 +9,7 @@ from xsim.errors import InputError, MissingFileError, UnknownNameError
 from xsim_zoo.evaluation.records import ImageScore
 
 contenders = pytest.importorskip("versus.contenders")
+detectors = pytest.importorskip("versus.detectors")
 figures = pytest.importorskip("versus.figures")
 posterior = pytest.importorskip("versus.posterior")
 scoring = pytest.importorskip("versus.scoring")
@@ -20,7 +21,16 @@ RINGS = 20
 """Rings of 0.5 lp/mm up to the Nyquist frequency of the paper's pixels."""
 
 
-def scored(row: str, number: int, *, psnr_dB: float, power: float = 1.0, set_name: str = "random"):
+def scored(
+    row: str,
+    number: int,
+    *,
+    psnr_dB: float,
+    power: float = 1.0,
+    set_name: str = "random",
+    condition: str = "paper",
+    operator: str = "own",
+):
     image = ImageScore(
         restorer=row,
         sample=number,
@@ -42,7 +52,7 @@ def scored(row: str, number: int, *, psnr_dB: float, power: float = 1.0, set_nam
         outside=0.0,
         seconds=0.1,
     )
-    return scoring.Score(set_name, "paper", "own", image, psnr_dB - 5, 0.5, 0.1)
+    return scoring.Score(set_name, condition, operator, image, psnr_dB - 5, 0.5, 0.1)
 
 
 def test_sets_hold_what_they_say_and_quick_ones_are_parts_of_them():
@@ -111,6 +121,32 @@ def test_a_lead_holds_only_with_its_whole_interval(other, says):
     (line,) = [line for line in lines if "beats unet in PSNR" in line.claim]
     assert line.holds == says
     assert "unet in PSNR" in verdicts.verdict_table(lines).markdown()
+
+
+def test_universal_is_held_against_the_right_model_of_each_condition():
+    champion, dose = contenders.CHAMPION, "dose x 4"
+    scores = [scored(champion, n, psnr_dB=40.0) for n in range(3)]
+    scores += [scored("universal N=3", n, psnr_dB=39.8) for n in range(3)]
+    for row, operator, psnr_dB in [
+        (champion, "own", 28.0),
+        (champion, "right", 41.0),
+        ("universal N=3", "own", 10.0),
+        ("universal N=3", "right", 41.5),
+        (detectors.SPECIALISED, "right", 42.5),
+    ]:
+        scores += [
+            scored(row, n, psnr_dB=psnr_dB + n, set_name="detectors", condition=dose, operator=operator)
+            for n in range(3)
+        ]
+    paper, other = detectors.rivalries(scores)
+    assert (paper.condition, other.condition) == ("paper", dose)
+    assert paper.over_specialised.mean == pytest.approx(-0.2)
+    assert other.over_specialised.mean == pytest.approx(-1.0)
+    assert other.over_told.mean == pytest.approx(0.5)
+    assert other.over_untold.mean == pytest.approx(13.5)
+    said = {line.claim: line.holds for line in detectors.rivalry_verdicts([paper, other])}
+    assert list(said.values()) == ["yes", "NO", "yes"]
+    assert f"| {dose} | 42.50 [" in detectors.rivalry_table([paper, other]).markdown()
 
 
 def test_a_set_table_names_every_row():
