@@ -133,6 +133,18 @@ def card_without_physics(path: Path) -> None:
     reseal(path, physics={})
 
 
+def card_with_no_table(path: Path) -> None:
+    reseal(path, data=None)
+
+
+def card_with_no_count(path: Path) -> None:
+    reseal(path, data={"setups": "x"})
+
+
+def card_with_options_that_are_given_anyway(path: Path) -> None:
+    reseal(path, options={"device": "cpu"})
+
+
 def no_card(path: Path) -> None:
     path.with_suffix(".json").unlink()
 
@@ -156,6 +168,9 @@ def no_tensors(path: Path) -> None:
         (card_of_another_kind, InputError),
         (card_with_a_foreign_key, DamageError),
         (card_without_physics, DamageError),
+        (card_with_no_table, DamageError),
+        (card_with_no_count, DamageError),
+        (card_with_options_that_are_given_anyway, DamageError),
         (no_card, MissingFileError),
         (no_tensors, MissingFileError),
     ],
@@ -168,6 +183,12 @@ def test_bad_weights_are_refused_in_one_line(
         xsim_zoo.load("physics-sde", weights, device="cpu")
     assert "\n" not in str(caught.value)
     assert weights.stem in str(caught.value)
+
+
+def test_foreign_options_of_a_classical_restorer_are_refused(weights: Path) -> None:
+    reseal(weights, restorer="wiener", options={"surprise": 1})
+    with pytest.raises(InputError, match="does not take these options: surprise"):
+        xsim_zoo.load("wiener", weights, device="cpu")
 
 
 def test_a_pickle_is_refused_without_being_read(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 """Where the weights lie that the package ships."""
 
 _SCHEMA = "xsim.card/1"
+_KINDS = {"restorer": str, "digest": str, "version": str, "parameters": int}
+"""Kinds of a card's values; those that are not named here are tables."""
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".bin"}
 
 
@@ -98,6 +100,20 @@ class Checkpoint:
             return Physics.from_dict(self.card.physics)
         except (KeyError, TypeError, ValueError) as error:
             raise DamageError(f"{self.path}: the card's physics is unusable ({error}): take sound weights") from error
+
+    @property
+    def many_detectors(self) -> bool:
+        """Whether the weights were trained with more than one pair of detectors.
+
+        Raises
+        ------
+        DamageError
+            If the card's count of them is no count.
+        """
+        setups = self.card.data.get("setups", 1)
+        if not isinstance(setups, int):
+            raise DamageError(f"{self.path}: the card counts detectors with {setups!r:.40}: take sound weights")
+        return setups > 1
 
 
 def save_checkpoint(path: Path, card: Card, tensors: dict[str, Tensor]) -> Card:
@@ -174,9 +190,13 @@ def _read_card(path: Path) -> Card:
     if not isinstance(data, dict) or data.pop("schema", None) != _SCHEMA:
         raise InputError(f"{path}: is not a card of weights ({_SCHEMA}): give weights that xsim wrote")
     try:
-        return Card(**data)
+        card = Card(**data)
     except TypeError as error:
         raise DamageError(f"{path}: the card does not fit its schema ({error}): take sound weights") from error
+    for name, given in vars(card).items():
+        if not isinstance(given, kind := _KINDS.get(name, dict)):
+            raise DamageError(f"{path}: '{name}' is {given!r:.40}, not a {kind.__name__}: take sound weights")
+    return card
 
 
 def _read_tensors(path: Path, card: Card) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from xsim.errors import InputError, MissingFileError
+from xsim.errors import DamageError, InputError, MissingFileError
 from xsim_zoo.checkpoint import fit_tensors, load_checkpoint, restorer_mismatch, shipped
 from xsim_zoo.registry import get
 from xsim_zoo.restorer import LearnedRestorer, Restorer
@@ -97,7 +97,7 @@ def load(name: str, weights: str | Path | None = None, *, device: str | torch.de
     # A restorer without a network needs only the physics, whoever's card it stands on.
     if not cls.learned:
         options = checkpoint.card.options if checkpoint.card.restorer == name else {}
-        return cls(checkpoint.physics, device=place, **options)
+        return _from_card(checkpoint, name, place, options)
     if checkpoint.card.restorer != name:
         raise restorer_mismatch(checkpoint, name)
     return _with_tensors(checkpoint, place)
@@ -113,10 +113,17 @@ def _default_weights(name: str, *, learned: bool) -> Path:
     )
 
 
+def _from_card(checkpoint: Checkpoint, name: str, device: torch.device, options: dict[str, Any]) -> Restorer:
+    try:
+        return build(name, checkpoint.physics, device=device, **options)
+    except TypeError as error:
+        raise DamageError(f"{checkpoint.path}: the card's options do not fit ({error}): take sound weights") from error
+
+
 def _with_tensors(checkpoint: Checkpoint, device: torch.device) -> Restorer:
     card = checkpoint.card
-    restorer = cast("LearnedRestorer", build(card.restorer, checkpoint.physics, device=device, **card.options))
+    restorer = cast("LearnedRestorer", _from_card(checkpoint, card.restorer, device, card.options))
     fit_tensors(restorer.network, checkpoint)
     restorer.network.eval()
-    restorer.many_detectors = restorer.awaits_detectors = card.data.get("setups", 1) > 1
+    restorer.many_detectors = restorer.awaits_detectors = checkpoint.many_detectors
     return restorer
