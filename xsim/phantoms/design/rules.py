@@ -45,11 +45,6 @@ class RuleClass:
         """Return the routing grid: tracks two cells apart keep the class's clearance."""
         return 0.5 * (self.width_mm + self.space_mm)
 
-    @property
-    def annular_mm(self) -> float:
-        """Return the land left around the drilled hole, plating included."""
-        return 0.5 * (self.pad_mm - self.drill_mm) - PLATING_MM
-
 
 CLASSES = {
     "standard": RuleClass("standard", 0.15, 0.15, 0.30, 0.60, 0.40, 0.20),
