@@ -10,9 +10,18 @@ __all__ = ["RestorerName"]
 
 
 def _known(name: str) -> str:
+    from xsim.errors import InputError, UnknownNameError
     from xsim_zoo.registry import check_name
 
-    return check_name(name)
+    try:
+        return check_name(name)
+    except UnknownNameError:
+        from xsim_zoo.checkpoint import load_checkpoint, shipped
+
+        if name not in shipped():
+            raise
+        owner = load_checkpoint(name).card.restorer
+        raise InputError(f"'{name}' are weights, not a restorer: say {owner} --weights {name}") from None
 
 
 RestorerName = Annotated[str, typer.Argument(help="Name of a restorer, see `xsim zoo list`.", callback=_known)]

@@ -55,6 +55,8 @@ def info(
     typer.echo(f"{description['name']}: {description['about']}")
     typer.echo(f"learned: {description['learned']}, steps: {description['default_steps']}")
     _show_card(description["card"])
+    for limit in description["limits"]:
+        typer.echo(f"{'limit:':12s} {limit}")
 
 
 def _show_card(card: dict[str, Any] | None) -> None:
@@ -62,10 +64,14 @@ def _show_card(card: dict[str, Any] | None) -> None:
         typer.echo("no weights of its own are shipped")
         return
     scores = card["scores"]
+    training, data = card["training"], card["data"]
     lines = {
         "network": f"{card['options'].get('size', 'none')}, {card['parameters'] / 1e6:.2f} M parameters",
-        "pitch": f"{card['physics']['degradation']['pitch_mm']:g} mm",
-        "trained": f"{card['training'].get('steps', 0)} steps on {card['data'].get('pairs', '?')} pairs",
+        "pitch": "any" if data.get("setups", 1) > 1 else f"{card['physics']['degradation']['pitch_mm']:g} mm",
+        "trained": (
+            f"{training.get('steps', 0)} steps on {data.get('pairs', '?')} pairs of {data.get('name') or 'some data'}, "
+            f"{training.get('seconds', 0) / 60:.0f} min on {training.get('hardware', 'unknown hardware')}"
+        ),
         "digest": card["digest"] or "none",
     }
     for split in ("validation", "lr"):

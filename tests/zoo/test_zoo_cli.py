@@ -67,6 +67,22 @@ def test_a_wrong_name_suggests_the_right_one(capsys: pytest.CaptureFixture[str])
         assert "did you mean physics-sde" in error
 
 
+def test_the_name_of_weights_leads_to_their_restorer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["zoo", "info", "universal"]) == 2
+    assert "physics-sde --weights universal" in capsys.readouterr().err
+
+
+def test_info_says_what_weights_are_not_proven_for(capsys: pytest.CaptureFixture[str]) -> None:
+    said = {}
+    for words in (["physics-sde"], ["physics-sde", "--weights", "universal"], ["wiener"]):
+        assert run(["zoo", "info", *words]) == 0
+        said[words[-1]] = capsys.readouterr().out
+    assert "0.048 mm and the detectors of its card" in said["physics-sde"]
+    assert "pairs of detectors: tell it yours" in said["universal"]
+    assert "pitch:       any" in said["universal"]
+    assert "limit" not in said["wiener"]
+
+
 @pytest.mark.slow
 def test_train_info_and_finetune(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "run")

@@ -10,7 +10,7 @@ from xsim_zoo.registry import get, names
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["describe", "list_restorers"]
+__all__ = ["describe", "limits_of", "list_restorers"]
 
 
 def list_restorers() -> list[dict[str, Any]]:
@@ -48,4 +48,23 @@ def describe(name: str, weights: str | Path | None = None) -> dict[str, Any]:
         "default_steps": cls.default_steps,
         "about": (cls.__doc__ or "").strip().splitlines()[0],
         "card": None if card is None else card.to_dict(),
+        "limits": [] if card is None else limits_of(card),
     }
+
+
+def limits_of(card: Card) -> list[str]:
+    """Return what weights are not proven for, one sentence each."""
+    pitch_mm = card.physics["degradation"]["pitch_mm"]
+    setups, pairs = card.data.get("setups", 1), card.data.get("pairs", 0)
+    said = [
+        f"learned {setups} pairs of detectors: tell it yours with --detectors"
+        if setups > 1
+        else f"pixels of {pitch_mm:g} mm and the detectors of its card; others at this pitch with --detectors"
+    ]
+    if card.digest:
+        data = card.data.get("name") or "unnamed data"
+        said += [
+            f"learned from {pairs} pairs of {data}: on other objects look at the consistency verdict",
+            "scores are of held-out pairs of the same data: a closed loop until pairs of your own confirm them",
+        ]
+    return said
