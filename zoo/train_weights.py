@@ -108,18 +108,18 @@ def make_data(name: str, folder: Path, workers: int) -> PairStore:
     return PairStore.open(target)
 
 
-def train_one(name: str, folder: Path, workers: int) -> Path:
-    """Train one set of weights, or go on with it, and return the folder of its run."""
+def train_one(name: str, folder: Path, workers: int, seed: int = 0) -> Path:
+    """Train one set of weights, or go on with it, and return the folder of its run; the data's seed stays."""
     weights = KNOWN[name]
-    run = folder / name
+    run = folder / (f"{name}-seed{seed}" if seed else name)
     pairs = StorePairs(make_data(weights.data, folder, workers))
-    settings = TrainSettings(**(SETTINGS | dict(weights.changes)))
+    settings = TrainSettings(**(SETTINGS | dict(weights.changes) | {"seed": seed}))
     resume = (run / "run.json").exists()
     result: TrainResult | FinetuneResult
     if weights.start is None:
         result = train(weights.restorer, pairs, run, settings, resume=resume, data_name=weights.data)
     else:
-        start = train_one(weights.start, folder, workers) / "weights.safetensors"
+        start = train_one(weights.start, folder, workers, seed) / "weights.safetensors"
         result = finetune(weights.restorer, pairs, run, settings, weights=start, resume=resume, data_name=weights.data)
     print(f"{name}: {result.best.psnr_dB:.2f} dB, SSIM {result.best.ssim:.4f}; LR {result.lr.psnr_dB:.2f} dB")
     return run
@@ -136,14 +136,17 @@ def main() -> None:
     )
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of data and runs")
     parser.add_argument("--workers", type=int, default=2, help="processes that make data")
+    parser.add_argument("--seed", type=int, default=0, help="another training seed, in a folder of its own")
     parser.add_argument("--install", action="store_true", help="copy the shipped weights into the package")
     arguments = parser.parse_args()
     names = [one for name in arguments.names for one in (SPECIALISED if name == "specialised" else [name])]
+    if arguments.install and arguments.seed:
+        parser.error("the weights that ship are those of seed 0: leave out --seed or --install")
     if unknown := set(names) - set(KNOWN):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(KNOWN)}, specialised")
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name in names:
-        run = train_one(name, arguments.out, arguments.workers)
+        run = train_one(name, arguments.out, arguments.workers, arguments.seed)
         if arguments.install and name in SHIPPED:
             for suffix in (".safetensors", ".json"):
                 shutil.copyfile(run / f"weights{suffix}", WEIGHTS_FOLDER / f"{name}{suffix}")
