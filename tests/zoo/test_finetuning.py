@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from xsim_zoo.pair_physics import measure_degradation
 from xsim_zoo.pairs import GivenPhysics
 from xsim_zoo.settings import TrainSettings, settings_from
 from xsim_zoo.training import train
+from xsim_zoo.validation import Scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,8 +75,13 @@ def test_pairs_without_physics_have_it_measured(other: MemoryPairs, pretrained: 
     class Bare(GivenPhysics):
         setups = ()  # type: ignore[assignment]
 
-    result = go(Bare(other, other.degradation), tmp_path / "run", pretrained)  # type: ignore[arg-type]
+    bare: Any = Bare(other, other.degradation)
+    result = go(bare, tmp_path / "run", pretrained)
     assert result.best.psnr_dB > result.before.psnr_dB
+    with pytest.raises(InputError, match="do not say what lies between"):
+        train("physics-sde", bare, tmp_path / "anew", SHORT, device="cpu", quiet=True)
+    with pytest.raises(InputError, match="do not say what lies between"):
+        MixedPairs(other, bare)
 
 
 def test_where_adapting_gains_nothing_the_pretrained_weights_are_kept(
@@ -86,6 +94,61 @@ def test_where_adapting_gains_nothing_the_pretrained_weights_are_kept(
     assert result.best == result.before
     digests = [load_checkpoint(run).card.digest for run in (tmp_path / "run", pretrained)]
     assert digests[0] == digests[1]
+
+
+@pytest.fixture(scope="module")
+def of_many(pretrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pretrained weights as if they had learned several pairs of detectors, none of them these pairs' own."""
+    run = tmp_path_factory.mktemp("of_many")
+    shutil.copyfile(pretrained / "weights.safetensors", run / "weights.safetensors")
+    card = json.loads((pretrained / "weights.json").read_text())
+    card["data"]["setups"] = 3
+    (run / "weights.json").write_text(json.dumps(card))
+    return run
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_weights_of_many_detectors_are_told_those_of_the_pairs_before_they_are_scored(
+    measured: bool, other: MemoryPairs, of_many: Path, tmp_path: Path
+) -> None:
+    result = go(other, tmp_path / "run", of_many, measured=measured)
+    held_out = other.indices("validation")
+    told = xsim_zoo.load("physics-sde", of_many, device="cpu")
+    told = told.with_physics(replace(told.physics, degradation=other.degradation))
+    expected = Scores.of([told.restore_array(other.lr[index]) for index in held_out], list(other.hr[held_out]))
+    tolerance = {"abs": 1.5} if measured else {"rel": 1e-6}
+    assert result.before.psnr_dB == pytest.approx(expected.psnr_dB, **tolerance)
+    adapted = xsim_zoo.load("physics-sde", tmp_path / "run", device="cpu")
+    assert not adapted.awaits_detectors
+    answers = [adapted.restore_array(other.lr[index]) for index in held_out]
+    assert Scores.of(answers, list(other.hr[held_out])).psnr_dB == pytest.approx(result.best.psnr_dB, rel=1e-6)
+
+
+def test_weights_of_many_detectors_that_are_kept_stand_between_those_of_the_pairs(
+    other: MemoryPairs, of_many: Path, tmp_path: Path
+) -> None:
+    useless = SHORT.model_copy(update={"lr": 0.5, "clip": 1e6})
+    run = tmp_path / "run"
+    result = finetune("physics-sde", other, run, useless, weights=of_many, device="cpu", quiet=True)
+    assert result.kept == "pretrained"
+    kept = xsim_zoo.load("physics-sde", run, device="cpu")
+    held_out = other.indices("validation")
+    answers = [kept.restore_array(other.lr[index]) for index in held_out]
+    assert Scores.of(answers, list(other.hr[held_out])).psnr_dB == pytest.approx(result.before.psnr_dB, rel=1e-6)
+
+
+def test_pairs_of_another_pitch_are_refused_but_by_weights_of_many_detectors(
+    other: MemoryPairs, pretrained: Path, of_many: Path, calibration: Path, tmp_path: Path
+) -> None:
+    finer = replace(other, degradation=replace(other.degradation, pitch_mm=0.03))
+    for measured in (False, True):
+        with pytest.raises(InputError, match=r"0\.03 mm, the weights hold for 0\.048 mm"):
+            go(finer, tmp_path / "run", pretrained, measured=measured)
+    with pytest.raises(InputError, match=r"for a pixel pitch of 0\.048 mm, the pairs have 0\.03 mm"):
+        go(finer, tmp_path / "run", of_many, detectors=calibration)
+    assert not (tmp_path / "run").exists()
+    go(finer, tmp_path / "run", of_many, measured=True)
+    assert xsim_zoo.load("physics-sde", tmp_path / "run", device="cpu").physics.pitch_mm == 0.03
 
 
 def test_blur_and_noise_are_found_on_pairs(other: MemoryPairs, toys: SimpleNamespace) -> None:
@@ -119,6 +182,8 @@ def test_finetuning_with_synthetic_pairs(
 ) -> None:
     result = go(other, tmp_path / "run", pretrained, mix=pairs, mix_share=0.5)
     assert result.best.psnr_dB > result.before.psnr_dB
+    # They stand between the real pairs' detectors alone, and need not be told which.
+    assert not xsim_zoo.load("physics-sde", tmp_path / "run", device="cpu").awaits_detectors
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,14 @@ from xsim_zoo.run_folder import RunFolder
 from xsim_zoo.settings import TrainSettings
 from xsim_zoo.trainer import Trainer
 from xsim_zoo.training import check_same_run, measure_physics, run_in_folder, start_accelerator
-from xsim_zoo.validation import Scores, validate
+from xsim_zoo.validation import Scores, restorers_of, validate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from xsim_zoo.pairs import PairSource
+    from xsim_zoo.physics import Physics
+    from xsim_zoo.restorer import Restorer
 
 __all__ = ["FINETUNE_SETTINGS", "FinetuneResult", "finetune"]
 
@@ -110,7 +112,8 @@ def finetune(
     Raises
     ------
     InputError
-        If the restorer does not learn, the data do not fit, or the run to resume is another one.
+        If the restorer does not learn, the data do not fit, their pixel pitch is one that the weights do not know, or
+        the run to resume is another one.
     """
     folder = RunFolder(run)
     if resume:
@@ -119,9 +122,10 @@ def finetune(
     restorer = load(name, weights, device=accelerator.device)
     if not isinstance(restorer, LearnedRestorer):
         raise InputError(f"restorer '{name}' does not learn: train it, which measures its physics")
-    before = _score_before(restorer, pairs, settings)
+    _check_pitch(pairs, restorer)
     source = _source_of_physics(pairs, detectors, measured=measured)
     pairs = _with_physics(pairs, restorer, source, detectors)
+    before = _score_before(restorer, pairs, settings)
     physics = measure_physics(pairs, images=settings.spectrum_images, linked=restorer.uses_link)
     data = pairs if mix is None else MixedPairs(pairs, mix, mix_share)
     card = load_checkpoint(name if weights is None else weights).card
@@ -135,20 +139,52 @@ def finetune(
     if resume:
         check_same_run(run, folder.settings(), identity)
     adapted, seen = restorer.with_physics(physics), card.data.get("families", "")
-    trainer = Trainer(adapted, data, folder, settings, accelerator, quiet=quiet, data_name=data_name, seen=seen)
+    trainer = Trainer(
+        adapted,
+        data,
+        folder,
+        settings,
+        accelerator,
+        quiet=quiet,
+        data_name=data_name,
+        seen=seen,
+        setups=len(pairs.setups),
+    )
     result = run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})
     kept = "adapted"
     if before.psnr_dB > result.best.psnr_dB:
         trainer.best, kept = before, "pretrained"
-        trainer.save_weights(load(name, weights, device=accelerator.device), 0)
+        trainer.save_weights(_as_before(load(name, weights, device=accelerator.device), physics), 0)
     assert trainer.best is not None
     return FinetuneResult(result.run, result.steps, result.seconds, result.lr, before, trainer.best, kept)
 
 
 def _score_before(restorer: LearnedRestorer, pairs: PairSource, settings: TrainSettings) -> Scores:
-    """Return the scores of the weights as they are, with the physics that they were trained for."""
+    """Return the scores of the weights as they are, with the physics that they were trained for.
+
+    Weights of many detectors restore only between detectors that they are told: those of each pair.
+    """
     held_out = check_split(pairs, "validation")[: settings.validate_images]
-    return validate([restorer] * len(held_out), *read_pairs(pairs, held_out)).scores
+    told = restorers_of(pairs, held_out, restorer) if restorer.awaits_detectors else [restorer] * len(held_out)
+    return validate(told, *read_pairs(pairs, held_out)).scores
+
+
+def _as_before(restorer: Restorer, physics: Physics) -> Restorer:
+    """Return pretrained weights as `_score_before` scored them."""
+    if not restorer.awaits_detectors:
+        return restorer
+    return restorer.with_physics(replace(restorer.physics, degradation=physics.degradation))
+
+
+def _check_pitch(pairs: PairSource, restorer: Restorer) -> None:
+    """Refuse pairs of one pixel pitch, other than that of weights which know only theirs."""
+    own = restorer.physics
+    if pairs.pitch_mm is None or restorer.many_detectors or own.is_pitch(pairs.pitch_mm):
+        return
+    raise InputError(
+        f"the pairs have a pixel pitch of {pairs.pitch_mm:g} mm, the weights hold for {own.pitch_mm:g} mm: start from "
+        "weights of many detectors (--from universal), or train at that pitch"
+    )
 
 
 def _source_of_physics(pairs: PairSource, detectors: Path | None, *, measured: bool) -> str:
@@ -170,9 +206,14 @@ def _with_physics(pairs: PairSource, restorer: LearnedRestorer, source: str, det
     hr, lr = read_pairs(pairs, check_split(pairs, "train"))
     registered = list(zip(hr.numpy(), lr.numpy(), strict=True))
     if detectors is None:
-        return GivenPhysics(pairs, measure_degradation(registered, known.degradation, known.pitch_mm))
+        pitch_mm = known.pitch_mm if pairs.pitch_mm is None else pairs.pitch_mm
+        return GivenPhysics(pairs, measure_degradation(registered, known.degradation, pitch_mm))
     _, _, degradation = read_calibration(detectors)
-    known.check_pitch(degradation.pitch_mm)
+    if not replace(known, degradation=degradation).is_pitch(pairs.pitch_mm):
+        raise InputError(
+            f"{detectors}: holds for a pixel pitch of {degradation.pitch_mm:g} mm, the pairs have {pairs.pitch_mm:g} "
+            "mm: give the calibration of these detectors"
+        )
     if degradation.link.source not in _MEASURED_LINKS:
         degradation = replace(degradation, link=measure_link(registered, degradation))
     return GivenPhysics(pairs, degradation)

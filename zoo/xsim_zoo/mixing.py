@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xsim.errors import InputError, check_range
-from xsim_zoo.pairs import check_split
+from xsim_zoo.pairs import check_setups, check_split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ class MixedPairs:
     Raises
     ------
     InputError
-        If the shapes differ or the share is out of range.
+        If the shapes differ, the share is out of range, or the synthetic pairs do not know their detectors.
     """
 
     def __init__(self, real: PairSource, synthetic: PairSource, share: float = 0.25) -> None:
@@ -45,6 +45,7 @@ class MixedPairs:
             raise InputError(
                 f"the pairs to mix in have shape {synthetic.shape}, the others {real.shape}: make them of one size"
             )
+        check_setups(synthetic)
         self._real, self._synthetic = real, synthetic
         of_real, of_synthetic = check_split(real, "train"), check_split(synthetic, "train")
         repeats = max(1, round(len(of_synthetic) * (1 - share) / share / len(of_real)))
@@ -58,6 +59,11 @@ class MixedPairs:
     def shape(self) -> tuple[int, int]:
         """Shape (H, W) of every image [px]."""
         return self._real.shape
+
+    @property
+    def pitch_mm(self) -> float | None:
+        """Pixel pitch [mm]; None where the two differ in it."""
+        return self._real.pitch_mm if self._real.pitch_mm == self._synthetic.pitch_mm else None
 
     @property
     def setups(self) -> Sequence[Degradation]:

@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from xsim.degradation import Degradation
     from xsim_datasets.reader import PairStore
 
-__all__ = ["GivenPhysics", "MemoryPairs", "Order", "PairSource", "Prefetch", "StorePairs", "check_split", "read_pairs"]
+__all__ = [
+    "GivenPhysics",
+    "MemoryPairs",
+    "Order",
+    "PairSource",
+    "Prefetch",
+    "StorePairs",
+    "check_setups",
+    "check_split",
+    "read_pairs",
+]
 
 
 class PairSource(Protocol):
@@ -36,8 +46,12 @@ class PairSource(Protocol):
         """Shape (H, W) of every image [px]."""
 
     @property
+    def pitch_mm(self) -> float | None:
+        """Pixel pitch [mm]; None where the set-ups differ in it."""
+
+    @property
     def setups(self) -> Sequence[Degradation]:
-        """What lies between the two detectors, for each pair of detectors that the data hold."""
+        """What lies between the two detectors, for each pair of detectors that the data hold; none if not known."""
 
     def setup_of(self, index: int, /) -> int:
         """Return which of the set-ups took a sample."""
@@ -79,6 +93,11 @@ class MemoryPairs:
     def shape(self) -> tuple[int, int]:
         """Shape (H, W) of every image [px]."""
         return int(self.hr.shape[1]), int(self.hr.shape[2])
+
+    @property
+    def pitch_mm(self) -> float:
+        """Pixel pitch [mm]."""
+        return float(self.degradation.pitch_mm)
 
     @property
     def setups(self) -> Sequence[Degradation]:
@@ -132,6 +151,12 @@ class StorePairs:
         return self._store.shape
 
     @property
+    def pitch_mm(self) -> float | None:
+        """Pixel pitch [mm]; None where the set-ups differ in it."""
+        pitch_mm = self._store.attributes["pitch_mm"]
+        return None if pitch_mm is None else float(pitch_mm)
+
+    @property
     def setups(self) -> Sequence[Degradation]:
         """The degradations of the store's pairs of detectors; none for real pairs that came without."""
         return self._setups
@@ -172,7 +197,7 @@ class GivenPhysics:
     def __init__(self, pairs: PairSource, degradation: Degradation) -> None:
         self._pairs = pairs
         self._degradation = degradation
-        self.shape, self.digest = pairs.shape, pairs.digest
+        self.shape, self.pitch_mm, self.digest = pairs.shape, pairs.pitch_mm, pairs.digest
         self.indices, self.read_batch, self.families = pairs.indices, pairs.read_batch, pairs.families
 
     @property
@@ -200,6 +225,22 @@ def check_split(pairs: PairSource, split: str, at_least: int = 1) -> list[int]:
             "smaller batch"
         )
     return indices
+
+
+def check_setups(pairs: PairSource) -> Sequence[Degradation]:
+    """Return the set-ups of pairs that say what lies between their detectors.
+
+    Raises
+    ------
+    InputError
+        If they do not: real pairs that were imported without a recipe.
+    """
+    if not pairs.setups:
+        raise InputError(
+            "the pairs do not say what lies between their detectors: import them with --recipe, or adapt weights with "
+            "`xsim zoo finetune`, which measures it on them"
+        )
+    return pairs.setups
 
 
 def read_pairs(pairs: PairSource, indices: Sequence[int]) -> tuple[Tensor, Tensor]:

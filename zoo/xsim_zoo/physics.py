@@ -42,6 +42,10 @@ class Physics:
         """Whether the two grey levels differ, so that the link does something."""
         return not self.degradation.link.is_identity
 
+    def is_pitch(self, pitch_mm: float | None) -> bool:
+        """Return whether a pixel pitch [mm] is this one, to 1 %; an unknown one (None) is taken to be."""
+        return pitch_mm is None or abs(pitch_mm / self.pitch_mm - 1) <= _PITCH_TOLERANCE
+
     def check_pitch(self, pitch_mm: float | None) -> None:
         """Accept images of this pixel pitch [mm], or of an unknown one (None).
 
@@ -50,7 +54,7 @@ class Physics:
         InputError
             If it differs by more than 1 %: the tables hold the pixel aperture, and networks learn in pixels.
         """
-        if pitch_mm is not None and not abs(pitch_mm / self.pitch_mm - 1) <= _PITCH_TOLERANCE:
+        if not self.is_pitch(pitch_mm):
             raise InputError(
                 f"the image has a pixel pitch of {pitch_mm:g} mm, the weights hold for {self.pitch_mm:g} mm: resample "
                 f"the image, train at its pitch, or force --pitch-mm {self.pitch_mm:g}"

@@ -27,7 +27,7 @@ from xsim_zoo.progress import Progress
 from xsim_zoo.restorer import LearnedRestorer, Restorer
 from xsim_zoo.run_log import RunLog
 from xsim_zoo.signals import Interruption
-from xsim_zoo.validation import Scores, Validation, score_lr, validate
+from xsim_zoo.validation import Scores, Validation, restorers_of, score_lr, validate
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -89,6 +89,8 @@ class Trainer:
         What the card calls the data.
     seen : str
         Board families that the restorer learnt from before, see `xsim_zoo.families`.
+    setups : int, optional
+        How many pairs of detectors the weights will be for; None takes all that the data hold.
 
     Attributes
     ----------
@@ -112,6 +114,7 @@ class Trainer:
         quiet: bool = False,
         data_name: str = "",
         seen: str = "",
+        setups: int | None = None,
     ) -> None:
         self.restorer, self.pairs, self.folder, self.settings = restorer, pairs, folder, settings
         self.accelerator, self.device, self.data_name = accelerator, accelerator.device, data_name
@@ -122,6 +125,7 @@ class Trainer:
         self.held_out = check_split(pairs, "validation")[: settings.validate_images]
         self.held_out_pairs = read_pairs(pairs, self.held_out)
         self.seen = merged(seen, packed(pairs.families([*train_indices, *self.held_out])))
+        self.setups = len(pairs.setups) if setups is None else setups
         self.lr_scores = score_lr(*self.held_out_pairs)
         self.links = [TorchLink.sampled(setup.link, device=self.device) for setup in pairs.setups]
         self.best: Scores | None = None
@@ -234,10 +238,7 @@ class Trainer:
 
     def _keep_if_best(self, restorer: Restorer, done: int) -> Validation:
         """Validate, each pair with the physics of its own set-up, and keep the weights if none were better."""
-        spectrum = restorer.physics.spectrum
-        of_setup = [restorer.with_physics(Physics(setup, spectrum)) for setup in self.pairs.setups]
-        restorers = [of_setup[self.pairs.setup_of(index)] for index in self.held_out]
-        validation = validate(restorers, *self.held_out_pairs)
+        validation = validate(restorers_of(self.pairs, self.held_out, restorer), *self.held_out_pairs)
         self._since_best += 1
         if self.best is None or validation.scores.psnr_dB > self.best.psnr_dB:
             self.best, self._since_best = validation.scores, 0
@@ -265,7 +266,7 @@ class Trainer:
                 "digest": self.pairs.digest,
                 "pairs": len(set(self.order.indices)),
                 "families": self.seen,
-                "setups": len(self.pairs.setups),
+                "setups": self.setups,
             },
             scores={"validation": asdict(self.best), "lr": asdict(self.lr_scores), "images": len(self.held_out)},
         )

@@ -12,7 +12,7 @@ from xsim.errors import InputError
 from xsim.seeds import torch_seed
 from xsim_zoo.grey import TorchLink
 from xsim_zoo.loading import build, resolve_device
-from xsim_zoo.pairs import check_split, read_pairs
+from xsim_zoo.pairs import check_setups, check_split, read_pairs
 from xsim_zoo.physics import Physics
 from xsim_zoo.registry import get
 from xsim_zoo.run_folder import RunFolder
@@ -51,7 +51,13 @@ def measure_physics(pairs: PairSource, *, images: int = 64, linked: bool = True)
         Largest number of images to measure on.
     linked : bool
         Take HR to LR grey first, by each sample's own link.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to train on, or the pairs do not say what lies between their detectors.
     """
+    check_setups(pairs)
     indices = check_split(pairs, "train")[:images]
     hr, _ = read_pairs(pairs, indices)
     setups = [pairs.setups[pairs.setup_of(index)] for index in indices]

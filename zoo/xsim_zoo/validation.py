@@ -12,6 +12,7 @@ from xsim.grids import radial_mean
 from xsim.measure.similarity import psnr_dB, ssim
 from xsim_zoo.optimising import DivergedError
 from xsim_zoo.padding import PaddedGrid
+from xsim_zoo.physics import Physics
 from xsim_zoo.process import fft, ifft
 
 if TYPE_CHECKING:
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from xsim_zoo.pairs import PairSource
     from xsim_zoo.restorer import Restorer
 
-__all__ = ["DETAIL_BAND_LP_MM", "Scores", "Validation", "score_lr", "validate"]
+__all__ = ["DETAIL_BAND_LP_MM", "Scores", "Validation", "restorers_of", "score_lr", "validate"]
 
 DETAIL_BAND_LP_MM = (2.0, 5.0)
 """Where thick screens blur what thin ones show, and where no misfit of the grey-level link disturbs [lp/mm]."""
@@ -68,6 +70,13 @@ class Validation:
     sharpness: float
     chi2: float
     first: NDArray[np.float32]
+
+
+def restorers_of(pairs: PairSource, indices: Sequence[int], restorer: Restorer) -> list[Restorer]:
+    """Return a restorer for each sample: between the detectors that took it, with the prior spectrum that it had."""
+    spectrum = restorer.physics.spectrum
+    of_setup = [restorer.with_physics(Physics(setup, spectrum)) for setup in pairs.setups]
+    return [of_setup[pairs.setup_of(index)] for index in indices]
 
 
 def validate(restorers: Sequence[Restorer], hr: Tensor, lr: Tensor) -> Validation:
