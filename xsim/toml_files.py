@@ -68,7 +68,14 @@ def _lines(table: Mapping[str, Any], where: tuple[str, ...]) -> Iterator[str]:
 
 def _key(name: str) -> str:
     bare = name.replace("_", "").replace("-", "")
-    return name if bare.isascii() and bare.isalnum() else json.dumps(name)
+    return name if bare.isascii() and bare.isalnum() else _text(name)
+
+
+def _text(text: str) -> str:
+    """Return a TOML string; half characters, as in file names that are no UTF-8, become question marks."""
+    whole = text.encode(errors="replace").decode()
+    # JSON writes characters beyond 16 bits as two escapes, and DEL as it is: TOML forbids both.
+    return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _value(name: str, value: Any) -> str:
@@ -78,7 +85,9 @@ def _value(name: str, value: Any) -> str:
         return f"[{', '.join(_value(name, item) for item in value)}]"
     if isinstance(value, float) and not math.isfinite(value):
         return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
-    if isinstance(value, (bool, int, float, str)):
-        # JSON's numbers, truth values and escaped texts are TOML's as well.
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, (bool, int, float)):
+        # JSON's numbers and truth values are TOML's as well.
         return json.dumps(value)
     raise InputError(f"{name}: a {type(value).__name__} cannot stand in a TOML file: give numbers, texts or lists")

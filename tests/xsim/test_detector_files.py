@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,18 +54,3 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     for reader in (read_detectors, read_mtf_curves, read_toml):
         with pytest.raises(MissingFileError, match=r"nope\.toml"):
             reader(tmp_path / "nope.toml")
-
-
-def test_toml_of_every_kind_reads_back(tmp_path: Path) -> None:
-    import tomllib
-
-    tables = {
-        "a": 1,
-        "b": [1.5, 2e-12],
-        "name": 'quo"te\n',
-        "t": {"u": {"x": True, "y": []}, "33.91 mg/cm2": {"z": -0.0}},
-    }
-    assert tomllib.loads(toml_text(tables)) == tables
-    assert math.isnan(tomllib.loads(toml_text({"x": float("nan")}))["x"])
-    with pytest.raises(InputError, match="NoneType"):
-        toml_text({"x": None})
