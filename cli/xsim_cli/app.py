@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "measure": ("xsim_cli.measure", "MTF, NNPS, CTF of images; PSNR and SSIM of two."),
     "calibrate": ("xsim_cli.calibrate", "Measure your own two detectors and what lies between them."),
     "zoo": ("xsim_cli.zoo", "Restorers: list, train, finetune, run, evaluate, export."),
-    "doctor": ("xsim_cli.doctor", "What works here, what is missing, and the command that mends it."),
+    "doctor": ("xsim_cli.doctor", "What works, what is missing, and the command that mends it."),
 }
 
 
@@ -83,6 +83,7 @@ app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: xsim zoo run physics-sde board.tif --pitch-mm 0.048 -o restored.tif",
 )
@@ -143,7 +144,16 @@ def main(args: Sequence[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
+        if (text := _help_of(error)) is not None:
+            sys.stderr.write(f"{text}\n")
+            sys.exit(2)
         _fail(*_explain(error))
+
+
+def _help_of(error: Exception) -> str | None:
+    """Return the help that Typer raises as an error where a group is called without a command."""
+    context, message = getattr(error, "ctx", None), getattr(error, "message", None)
+    return message if context is not None and message == context.get_help() else None
 
 
 def _explain(error: Exception) -> tuple[str, int]:

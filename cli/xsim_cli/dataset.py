@@ -20,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="HR/LR pairs in zarr: make, import, verify, look at, export.",
+    epilog="Example: xsim dataset make tiny -o tiny.zarr -n 64",
 )
 
 StoreArgument = Annotated[str, typer.Argument(help="The store: a folder, or a URL such as s3://bucket/pairs.zarr.")]
@@ -61,7 +62,7 @@ def make(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Make a store of simulated HR/LR pairs; the same seed makes the same bytes, whatever the number of workers."""
+    """Make a store of simulated HR/LR pairs. The same seed makes the same bytes, whatever the number of workers."""
     from xsim_datasets.cluster import DaskCluster
     from xsim_datasets.executors import ProcessPool
     from xsim_datasets.recipe import load_recipe
@@ -99,7 +100,7 @@ def make(
 
 @app.command(epilog="Example: xsim dataset schema > recipe.schema.json")
 def schema(json_: JsonOption = False, debug: DebugOption = False) -> None:
-    """Print the JSON schema of recipes, for editors that check TOML as it is written."""
+    """Print the JSON schema of recipes. Editors check TOML with it as it is written."""
     from xsim_datasets.recipe import Recipe, recipe_names
 
     if json_:
@@ -126,7 +127,7 @@ def verify(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Check that a store is whole and unaltered; name everything that is not, and end with 1."""
+    """Check that a store is whole and unaltered. Everything that is not is named, and the exit code is 1."""
     from xsim_datasets.verify import verify_store
 
     report = verify_store(store, full=full)
@@ -141,7 +142,9 @@ def verify(
         raise typer.Exit(1)
 
 
-FramesOption = Annotated[Path | None, typer.Option(help="Folder of frames.")]
+FramesOption = Annotated[
+    Path | None, typer.Option(help="Folder of frames: dark without beam, flat without object; they are averaged.")
+]
 ImportPolarityOption = Annotated[
     Literal["metal-dark", "metal-bright"] | None,
     typer.Option(help="What metal is in the images; by default what the files say, or else metal-dark."),
@@ -188,7 +191,7 @@ def import_(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Import real pairs: averaged, dark and flat corrected, registered; the same format as simulated ones."""
+    """Import real pairs into a store. They are averaged, dark and flat corrected, and registered."""
     from xsim_datasets.correction import Camera
     from xsim_datasets.executors import ProcessPool
     from xsim_datasets.real import find_positions, prepare_import
@@ -227,9 +230,7 @@ def import_(
     say(f"{out}: {plan.n} real pairs of {facts['families']} boards, {plan.width} x {plan.height} px, {_splits(facts)}")
 
 
-SamplesOption = Annotated[
-    str | None, typer.Option("--samples", help="Which: numbers and ranges such as 0,3,10-19. All by default.")
-]
+SamplesOption = Annotated[str | None, typer.Option("--samples", help="Which: numbers and ranges such as 0,3,10-19.")]
 SplitOption = Annotated[str | None, typer.Option("--split", help="Only those of train, validation or test.")]
 
 
@@ -243,7 +244,7 @@ def preview(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Draw a contact sheet: pairs side by side, with their labelled defects; eight pairs unless told which."""
+    """Draw a contact sheet of pairs, with their labelled defects. The first eight, unless told which."""
     from xsim_datasets.preview import draw_preview
     from xsim_datasets.reader import PairStore
 
@@ -269,7 +270,7 @@ def export(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write pairs as 16-bit TIFFs, hr/ and lr/, with their rows of the table in pairs.json."""
+    """Write pairs as 16-bit TIFFs. They go to hr/ and lr/, their rows of the table to pairs.json."""
     from xsim_datasets.export import export_pairs
     from xsim_datasets.reader import PairStore
 

@@ -28,7 +28,11 @@ from xsim_cli.measure_inputs import (
 from xsim_cli.measure_report import edge_document, report, some
 from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, write_figure
 
-app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    epilog="Example: xsim measure compare restored.tif hr.tif --data-range 50000",
+)
 
 
 @app.callback()
@@ -57,7 +61,7 @@ def mtf(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure the presampled MTF from slanted edges (IEC 62220-1-1, ISO 12233)."""
+    """Measure the presampled MTF from slanted edges. After IEC 62220-1-1 and ISO 12233."""
     from xsim.measure.edge import average_edges, edge_mtf
 
     inputs = image_files(images)
@@ -110,7 +114,7 @@ def nnps(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure the noise power spectrum of flat fields, normalised by their mean (IEC 62220-1)."""
+    """Measure the normalised noise power spectrum of flat fields. After IEC 62220-1."""
     from xsim.measure import noise
 
     inputs = image_files(flats)
@@ -157,7 +161,7 @@ def ctf(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure the contrast transfer of bar groups and, by Coltman's series, the MTF.
+    """Measure the contrast transfer of bar groups. The MTF follows by Coltman's series.
 
     Give one --roi a group, or none to have a line-pair chart searched.
     """
@@ -209,7 +213,7 @@ def resolution(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Read a duplex wire gauge (ISO 19232-5): SRb; with a flat region SNR and normalised SNR (ISO 17636-2)."""
+    """Read SRb from a duplex wire gauge. After ISO 19232-5; with a flat region SNR and normalised SNR (ISO 17636-2)."""
     from xsim.measure.resolution import flat_snr, normalised_snr
     from xsim.measure.wires import duplex_wire
 
@@ -259,7 +263,7 @@ def compare(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Compare two images: PSNR, SSIM (Wang 2004) and RMSE, for a stated data range."""
+    """Compare two images: PSNR, SSIM and RMSE. SSIM after Wang (2004); all for a stated data range."""
     from xsim.measure.comparison import compare_images
 
     inputs = image_files([image, reference])

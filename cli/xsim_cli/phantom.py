@@ -13,7 +13,12 @@ from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, 
 if TYPE_CHECKING:
     from xsim.phantoms import Phantom
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Boards and test targets.")
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Boards and test targets.",
+    epilog="Example: xsim phantom random --seed 7 -o board.npz",
+)
 
 OutOption = Annotated[Path, typer.Option("-o", "--out", help="Phantom to write (.npz); the picture lies beside it.")]
 SizeOption = Annotated[int, typer.Option("--size", help="Pixels along each side of the window.")]
@@ -60,7 +65,10 @@ def random(
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same board.")] = 0,
     size: SizeOption = 1024,
     pixel_um: Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")] = 24.0,
-    tilt_deg: Annotated[float | None, typer.Option("--tilt-deg", help="Oblique angle [deg], 0 to 45.")] = None,
+    tilt_deg: Annotated[
+        float | None,
+        typer.Option("--tilt-deg", help="Oblique angle [deg], 0 to 45; as seed and recipe have it if not given."),
+    ] = None,
     out: OutOption = Path("phantom.npz"),
     mark_defects: DefectsOption = False,
     force: ForceOption = False,
@@ -135,12 +143,20 @@ def _role(text: str) -> tuple[str, str]:
 
 @app.command("target", epilog="Example: xsim phantom target edge --angle-deg 3 --material W -o edge.npz")
 def target(
-    name: Annotated[str, typer.Argument(help="edge, bars, duplex-wire, wedge, discs, star, flat, ...")],
+    name: Annotated[
+        str, typer.Argument(help="edge, bars, duplex-wire, wedge, discs, star, flat, disc-array, wedge-17, spiral.")
+    ],
     size: SizeOption = 1024,
     pixel_um: Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")] = 24.0,
-    angle_deg: Annotated[float | None, typer.Option("--angle-deg", help="Turn of the target [deg].")] = None,
-    material: Annotated[str | None, typer.Option("--material", help="What it is made of.")] = None,
-    thickness_mm: Annotated[float | None, typer.Option("--thickness-mm", help="Its thickness [mm].")] = None,
+    angle_deg: Annotated[
+        float | None, typer.Option("--angle-deg", help="Turn of the target [deg]; its own if not given.")
+    ] = None,
+    material: Annotated[
+        str | None, typer.Option("--material", help="What it is made of, e.g. W or Cu; its own if not given.")
+    ] = None,
+    thickness_mm: Annotated[
+        float | None, typer.Option("--thickness-mm", help="Its thickness [mm]; its own if not given.")
+    ] = None,
     out: OutOption = Path("phantom.npz"),
     force: ForceOption = False,
     json_: JsonOption = False,

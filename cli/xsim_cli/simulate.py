@@ -44,7 +44,10 @@ def simulate(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Image a board with both screens and write the pair as a folder."""
+    """Image a board with both screens and write the pair as a folder.
+
+    Options without a default are as the recipe has them.
+    """
     from xsim.pair import simulate_pair
     from xsim_datasets.pair_folder import check_pair_folder, write_pair
     from xsim_datasets.recipe import load_recipe

@@ -87,13 +87,16 @@ def train(
     data: Annotated[str, typer.Option(help="Store of pairs, of `xsim dataset make`.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
     recipe: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. steps=2000; repeat for more."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Train a restorer; put `accelerate launch -m xsim_cli.app` in place of `xsim` for many devices."""
+    """Train a restorer. For many devices put `accelerate launch -m xsim_cli.app` in place of `xsim`."""
     from dataclasses import asdict
 
     from xsim_zoo.launching import parent_command, processes_missing, relaunch
@@ -136,19 +139,22 @@ def finetune(
         str | None, typer.Option("--from", help="Weights file, run folder or shipped name; the shipped one by default.")
     ] = None,
     mix: Annotated[str | None, typer.Option(help="Store of synthetic pairs to mix in, against forgetting.")] = None,
-    mix_share: Annotated[float, typer.Option(help="Their share of the training.")] = 0.25,
+    mix_share: Annotated[float, typer.Option(help="Their share of the training, 0 to 1.")] = 0.25,
     detectors: Annotated[Path | None, typer.Option(help="Your own two detectors, of `xsim calibrate`.")] = None,
     measured: Annotated[
         bool, typer.Option("--measured", help="Measure the detectors on the pairs even if the store describes them.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     recipe: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. steps=2000; repeat for more."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Adapt pretrained weights to a few real pairs; the better of before and after is kept."""
+    """Adapt pretrained weights to a few real pairs. The better of before and after is kept."""
     from dataclasses import asdict
 
     from xsim_datasets.reader import PairStore
@@ -192,7 +198,7 @@ def export(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a restorer's network for other programs, checked against torch to 1e-4."""
+    """Write a restorer's network for other programs. It is checked against torch to 1e-4."""
     from dataclasses import asdict
 
     from xsim_zoo.exporting import export as export_network

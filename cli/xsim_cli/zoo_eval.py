@@ -56,7 +56,7 @@ def evaluate(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Judge restorers: scores with intervals, sharpness, noise, tasks, uncertainty, mismatch, worst cases.
+    """Judge restorers on held-out pairs. Scores with intervals, sharpness, noise, tasks, uncertainty, worst cases.
 
     A run that was interrupted goes on where it ended if it is given the same report or journal again.
     """

@@ -51,8 +51,14 @@ def register(app: typer.Typer) -> None:
 def run(
     name: RestorerName,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="TIFF, PNG, NPY, DICOM, RAW; folders.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="A file for one image, else a folder.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Sampling steps; 1 is the answer of highest fidelity.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="A file for one image, else a folder; beside the input if not given."),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Sampling steps; 1 is the answer of highest fidelity. The restorer's own if not given."),
+    ] = None,
     samples: Annotated[int, typer.Option(help="Posterior samples: their mean, and a map of their spread.")] = 0,
     sharpness: Annotated[float, typer.Option(help="0 highest fidelity, 1 full sharpness.")] = 1.0,
     weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
@@ -63,7 +69,9 @@ def run(
     white: Annotated[float | None, typer.Option(help="Grey level of no signal, for metal-bright.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     precision: Annotated[Precision, typer.Option(help="Of the network only.")] = Precision.AUTO,
-    tile: Annotated[int | None, typer.Option(help="Side of the tiles [px]; follows from free memory.")] = None,
+    tile: Annotated[
+        int | None, typer.Option(help="Side of the tiles [px]; follows from free memory if not given.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     picture: Annotated[bool, typer.Option("--picture", help="Draw before, after, difference, profile.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and leave.")] = False,
@@ -71,7 +79,7 @@ def run(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Restore radiographs: same size, kind and grey scale as they came, with a check against the measurement."""
+    """Restore radiographs. Size, kind and grey scale stay; each result is checked against the measurement."""
     from xsim_zoo.jobs import plan
     from xsim_zoo.run_settings import RunSettings
 

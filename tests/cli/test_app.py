@@ -49,6 +49,18 @@ def test_a_bad_command_line_is_one_line_and_exit_2(
     assert words in said.err
 
 
+@pytest.mark.parametrize("group", [(), ("dataset",), ("measure",), ("phantom",), ("zoo",)])
+def test_a_group_without_a_command_shows_its_help(group: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*group) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = said.err.splitlines()
+    assert lines[0].startswith("Usage: ")
+    assert lines[0].endswith(" ".join((*group, "[OPTIONS] COMMAND [ARGS]...")))
+    assert any(line.startswith("  Example: xsim ") for line in lines)
+    assert not [line for line in lines if line.endswith("...") and line != lines[0]], "a help line is cut off"
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
