@@ -10,11 +10,12 @@ from scipy.ndimage import gaussian_filter
 from tests.zoo.conftest import board, closed_form, degrade, power_law
 from xsim.link import GreyLink
 from xsim_zoo.consistency import check
+from xsim_zoo.inference import restore
 from xsim_zoo.link_refit import refitted
 from xsim_zoo.padding import PaddedGrid
 from xsim_zoo.physics import Physics
 from xsim_zoo.process import fft, ifft
-from xsim_zoo.verdict import merged
+from xsim_zoo.verdict import Consistency, Suspect, merged
 from xsim_zoo.wiener import Wiener
 
 SHAPE = (192, 200)
@@ -90,12 +91,46 @@ def test_the_truth_has_chi2_of_one(scenes, restorer):
     np.testing.assert_allclose(chi2[1:] * grey, 1.0, atol=0.05)
 
 
-def test_another_detectors_noise_accuses_the_whole_image(scenes, restorer):
+@pytest.mark.parametrize("factor", [0.1, 0.3, 1.0, 3.0, 9.0])
+def test_the_noise_of_a_measurement_is_told_from_its_structure(scenes, restorer, factor):
+    for sharp, _ in scenes[:3]:
+        y = degrade(sharp, Physics(closed_form(noise=factor), power_law()), 3)
+        found = check(y, sharp, restorer)
+        # The closed-form scenes have stationary noise, that of their mean grey; the check expects that of each block.
+        grey = np.clip(y, 0.02, 1.0)
+        assert found.noise_factor * np.median(grey) / grey.mean() == pytest.approx(factor, rel=0.15)
+
+
+def test_a_restorer_that_takes_noise_for_structure_does_not_hide_it(scenes, restorer):
     sharp, _ = scenes[0]
-    loud = Physics(closed_form(noise=9.0), power_law())
-    found = check(degrade(sharp, loud, 3), sharp, restorer)
-    assert "over the image" in found.verdict
-    assert "not that of these detectors" in found.verdict
+    y = degrade(sharp, Physics(closed_form(noise=30.0), power_law()), 3)
+    found = check(y, restorer.restore_array(y), restorer)
+    assert not found.consistent
+    assert found.verdict.startswith("not consistent over the image: noise is 3")
+    assert "--detectors" in found.verdict
+    assert found.severity > 30
+    assert not found.remarks
+
+
+def test_less_noise_is_a_remark_and_no_fault(scenes, restorer):
+    sharp, _ = scenes[0]
+    y = degrade(sharp, Physics(closed_form(noise=0.25), power_law()), 3)
+    result = restore(restorer, y)
+    assert result.consistency.verdict == "consistent with the measurement"
+    assert [note for note in result.notes if "noise is 0.2" in note]
+
+
+def test_noise_is_not_judged_where_it_cannot_be_told(restorer):
+    small = degrade(gaussian_filter(board(1, (30, 400)), 0.7), restorer.physics, 1)
+    dark = degrade(np.full(SHAPE, 0.02, np.float32), restorer.physics, 1)
+    for y in (small[:, :100], dark):
+        assert check(y, restorer.restore_array(y), restorer).noise_factor is None
+
+
+def test_what_speaks_against_the_whole_image_is_said_of_the_whole_image():
+    band = (2.0, 4.0)
+    found = Consistency((band,), (3.0,), (Suspect(band, 40, 50, 4.0, 0.9),), 0.0, 0.0, np.zeros((4, 4), np.float32))
+    assert "over the image at 2-4 (90%) lp/mm" in found.verdict
 
 
 def test_a_wrong_link_is_refitted_and_told_apart(scenes):
@@ -111,7 +146,7 @@ def test_refit_recovers_a_curve():
     h = torch.as_tensor(gaussian_filter(rng.random((64, 66)), 2), dtype=torch.float32)
     h = (h - h.min()) / (h.max() - h.min())
     bent = torch.where(h < 0.5, 0.6 * h, 0.3 + 1.4 * (h - 0.5))
-    ones = torch.ones((64, 34))
+    ones = torch.ones(64 * 34)
     found = refitted(h, fft(bent), ones, ones, torch.ones((64, 34), dtype=torch.bool))
     assert float((found - bent).abs().max()) < 1e-3
 
@@ -140,3 +175,4 @@ def test_parts_of_a_large_image_are_judged_like_the_whole(restorer):
         assert np.hypot(one.y - other.y, one.x - other.x) < 12
         assert one.chi2 == pytest.approx(other.chi2, rel=0.4)
     np.testing.assert_allclose(joined.chi2[2:], whole.chi2[2:], rtol=0.15)
+    assert joined.noise_factor == pytest.approx(whole.noise_factor, rel=0.05)

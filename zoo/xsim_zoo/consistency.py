@@ -9,7 +9,7 @@ materials: the check proves structure, not grey level, and the residual of the g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
-from scipy.signal import oaconvolve
-from torch.nn import functional
 
 from xsim.grids import frequency_axes, nyquist_lp_mm
 from xsim_zoo.consistency_limits import (
@@ -30,6 +28,7 @@ from xsim_zoo.consistency_limits import (
     band_statistics,
 )
 from xsim_zoo.link_refit import refitted
+from xsim_zoo.noise_check import block_means, noise_of, spread
 from xsim_zoo.padding import PaddedGrid
 from xsim_zoo.process import fft, ifft, plane_mean
 from xsim_zoo.strips import Rows, strips
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from xsim_zoo.process import Process
     from xsim_zoo.restorer import Restorer
 
 __all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "check"]
@@ -77,16 +77,21 @@ def check(
     cuts : ((top, bottom), (left, right))
         Which sides are cuts through a larger image.
     """
-    judged = _judged(y.shape, cuts)
+    grid = PaddedGrid.around((y.shape[0], y.shape[1]))
+    level = _noise_level(y, restorer)
+    Y = fft(grid.pad(torch.as_tensor(y, device=restorer.device)))
+    del y  # as large as the image, and needed no more
+    judged = _judged(grid.shape, cuts)
+    noise = noise_of(Y, level, judged, restorer, grid)
+    residual = _Residual(Y, x, restorer, grid)
+    del Y
     nyquist = nyquist_lp_mm(restorer.physics.pitch_mm)
     bands = tuple(pairwise([*(edge for edge in BAND_EDGES_LP_MM if edge < nyquist), nyquist]))
-    residual = _Residual(y, x, restorer)
-    del y  # as large as the image, and needed no more
     area = _blocks_in(judged) * BLOCK_PX**2
-    statistics = band_statistics(restorer, bands, level=float(residual.level.mean()), area_px=area)
-    outcomes = [residual.outcome(band, judged) for band in statistics]
+    statistics = band_statistics(restorer, bands, level=float(level.mean()), area_px=area)
+    outcomes = [residual.outcome(band, level, judged, noise_factor=noise or 1.0) for band in statistics]
     suspects = [outcome.suspect(judged) for outcome in outcomes]
-    worst = np.zeros_like(residual.level)
+    worst = np.zeros_like(level)
     worst[judged] = np.max([outcome.local for outcome in outcomes], axis=0)
     return Consistency(
         bands,
@@ -95,6 +100,7 @@ def check(
         residual.grey_rms,
         residual.power_beyond(x),
         worst,
+        noise,
     )
 
 
@@ -144,48 +150,47 @@ class _Outcome:
         return Suspect(self.band.band_lp_mm, y, x, highest, share)
 
 
-def _blocks(image: Tensor) -> NDArray[np.float32]:
-    """Return the means of blocks; the last row and column of blocks may be smaller."""
-    means = functional.avg_pool2d(image[None, None], BLOCK_PX, ceil_mode=True, count_include_pad=False)
-    return np.asarray(means[0, 0].cpu().numpy())
-
-
-def _spread(level: NDArray[np.float32], reach: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the noise power of every block, from the levels of the blocks around it."""
-    around = np.pad(level, len(reach) // 2, mode="reflect" if min(level.shape) > len(reach) // 2 else "edge")
-    return np.asarray(oaconvolve(around, reach, mode="valid"), dtype=np.float32)
+def _noise_level(y: NDArray[np.float32], restorer: Restorer) -> NDArray[np.float32]:
+    """Return the noise power of every block relative to the open field, from its grey level."""
+    grey = block_means(torch.as_tensor(y))
+    return restorer.physics.degradation.noise_level(grey[..., None, None]).astype(np.float32)
 
 
 class _Residual:
     """What the blurred answer leaves of the measurement, on the padded grid."""
 
-    def __init__(self, y: NDArray[np.float32], x: NDArray[np.float32], restorer: Restorer) -> None:
-        self.grid = PaddedGrid.around((y.shape[0], y.shape[1]))
-        self.operator = restorer.operator(self.grid.padded)
-        self.device = self.operator.S.device
-        self.Sigma = self.operator.process.Sigma_1[0, 0]
-        self.B = self.operator.process.B(1.0)[0, 0]
+    def __init__(self, Y: Tensor, x: NDArray[np.float32], restorer: Restorer, grid: PaddedGrid) -> None:
+        self.grid = grid
+        self.operator = restorer.operator(grid.padded)
+        self.device = restorer.device
         self.axes = [
-            torch.as_tensor(axis, device=self.device)
-            for axis in frequency_axes(self.grid.padded, restorer.physics.pitch_mm)
+            torch.as_tensor(axis, device=self.device) for axis in frequency_axes(grid.padded, restorer.physics.pitch_mm)
         ]
-        grey = _blocks(torch.as_tensor(y))
-        self.level: NDArray[np.float32] = restorer.physics.degradation.noise_level(grey[..., None, None]).astype(
-            np.float32
-        )
-        low = torch.empty(self.B.shape, dtype=torch.bool, device=self.device)
-        for rows in strips(low):
-            low[rows] = self._frequency(rows) < _REFIT_BELOW_LP_MM * TRANSITION**0.5
-        Y = fft(self._padded(y))
         h = self._padded(x)
         if restorer.link is not None:
             h = restorer.link.forward(h)
-        own = refitted(h, Y, self.B, self.Sigma, low)
+        low = torch.empty(Y.shape, dtype=torch.bool, device=self.device)
+        for rows in strips(low):
+            low[rows] = self._frequency(rows) < _REFIT_BELOW_LP_MM * TRANSITION**0.5
+        own = refitted(h, Y, torch.exp(-self._process.theta[low]), self._process.Sigma_1[low], low)
         self.grey_rms = float((own - h).square_().mean().sqrt())
         self.blurred = fft(h)
+        del h
         self.blurred[low] = fft(own)[low]
-        self.blurred *= self.B
+        del own, low
+        for rows in strips(self.blurred):
+            self.blurred[rows] *= self._B(rows)
         self.left = Y.sub_(self.blurred)
+
+    @property
+    def _process(self) -> Process:
+        """The forward process without the axes of batches."""
+        process = self.operator.process
+        return replace(process, theta=process.theta[0, 0], Sigma_1=process.Sigma_1[0, 0])
+
+    def _B(self, rows: Rows) -> Tensor:
+        """Return B_1 of some rows; as a whole it would be as large as half the image."""
+        return torch.exp(-self._process.theta[rows])
 
     def _padded(self, image: NDArray[np.float32]) -> Tensor:
         return self.grid.pad(torch.as_tensor(image, device=self.device))
@@ -197,21 +202,24 @@ class _Residual:
         """Return the picture that a band of a spectrum makes."""
         passed = torch.empty_like(spectrum)
         for rows in strips(spectrum):
-            passed[rows] = spectrum[rows] * band_gain(self._frequency(rows), band_lp_mm).to(self.B)
+            passed[rows] = spectrum[rows] * band_gain(self._frequency(rows), band_lp_mm).to(self.operator.S)
         return self.grid.crop(ifft(passed, self.grid.padded))
 
-    def outcome(self, band: BandStatistics, judged: Region) -> _Outcome:
+    def outcome(
+        self, band: BandStatistics, level: NDArray[np.float32], judged: Region, *, noise_factor: float
+    ) -> _Outcome:
         """Return what a band shows.
 
         Expected is, beside the noise, a share of the contrast that answer and measurement both show, which materials
         that the link does not know change without anything being wrong in the structure; and of the measurement's
-        contrast that share which noise forbids estimates to restore. What one of them shows alone has no excuse.
+        contrast that share which noise forbids estimates to restore. What one of them shows alone has no excuse, and
+        neither has noise beyond what the detectors make: it is no contrast.
         """
-        noise = _spread(self.level, band.noise)
+        noise = spread(level, band.noise)
         left, blurred = self._picture(self.left, band.band_lp_mm), self._picture(self.blurred, band.band_lp_mm)
-        power, contrast = _blocks(left.square()), _blocks(blurred.square())
-        structure = np.maximum(_blocks(left.add_(blurred).square_()) - noise, 0)
-        bent = np.where(self.level > _DARK, LINK_TOLERANCE, LINK_TOLERANCE_DARK) ** 2 * np.minimum(contrast, structure)
+        power, contrast = block_means(left.square()), block_means(blurred.square())
+        structure = np.maximum(block_means(left.add_(blurred).square_()) - max(noise_factor, 1.0) * noise, 0)
+        bent = np.where(level > _DARK, LINK_TOLERANCE, LINK_TOLERANCE_DARK) ** 2 * np.minimum(contrast, structure)
         expected = noise + bent + band.withheld * structure
         return _Outcome(band, power[judged], noise[judged], expected[judged])
 
@@ -220,6 +228,7 @@ class _Residual:
         power = fft(self._padded(x)).abs().square_()
         power[0, 0] = 0
         whole = float(plane_mean(power, self.grid.padded))
+        Sigma = self._process.Sigma_1
         for rows in strips(power):
-            power[rows] *= self.operator.S[0, 0][rows] * self.B[rows].square() < self.Sigma[rows]
+            power[rows] *= self.operator.S[0, 0][rows] * self._B(rows).square() < Sigma[rows]
         return float(plane_mean(power, self.grid.padded)) / whole

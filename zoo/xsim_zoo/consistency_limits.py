@@ -17,7 +17,7 @@ from scipy.stats import chi2
 
 from xsim.grids import radial_frequency
 from xsim_zoo.process import plane_mean
-from xsim_zoo.verdict import BLOCK_PX
+from xsim_zoo.verdict import BLOCK_PX, NOISE_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from xsim_zoo.restorer import Restorer
 
 __all__ = [
+    "GRID_PX",
     "LINK_TOLERANCE",
     "LINK_TOLERANCE_DARK",
-    "NOISE_TOLERANCE",
     "TRANSITION",
     "BandStatistics",
     "band_gain",
     "band_statistics",
+    "effective_bins",
+    "noise_reach",
 ]
 
 LINK_TOLERANCE = 0.1
@@ -43,15 +45,13 @@ LINK_TOLERANCE = 0.1
 LINK_TOLERANCE_DARK = 0.3
 """The same where next to nothing passes."""
 
-NOISE_TOLERANCE = 1.5
-"""Factor by which noise may exceed its calibration: dose, temperature, and materials that harden the beam more."""
-
 TRANSITION = 1.5
 """Ratio of the frequencies between which the edge of a band rises or falls."""
 
 _FALSE_ALARM = 1e-3
 _WIDE_BELOW_LP_MM = 2.0
-_GRID_PX = 256
+GRID_PX = 256
+"""Side of the grid on which the statistics of noise are worked out [px]."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def band_statistics(
     area_px : int
         Area that is judged [px].
     """
-    shape = (_GRID_PX, _GRID_PX)
+    shape = (GRID_PX, GRID_PX)
     operator = restorer.adapt(restorer.physics.operator(shape))
     Sigma = operator.process.Sigma_1[0, 0]
     seen = operator.S[0, 0] * operator.process.B(1.0)[0, 0].square()
@@ -113,13 +113,13 @@ def band_statistics(
         spectrum = Sigma * passed
         freedom = _freedom(spectrum, window)
         places = max(area_px / (4 * np.pi * (window * BLOCK_PX) ** 2), 1.0)
-        whole_freedom = max(_bins(spectrum) * area_px / _GRID_PX**2, 1.0)
+        whole_freedom = max(effective_bins(spectrum) * area_px / GRID_PX**2, 1.0)
         found.append(
             BandStatistics(
                 band_lp_mm=(low, high),
                 window_blocks=window,
                 freedom=freedom,
-                noise=_reach(spectrum),
+                noise=noise_reach(spectrum),
                 withheld=float(plane_mean(left * seen * passed, shape) / plane_mean(seen * passed, shape)),
                 local_limit=NOISE_TOLERANCE * _quantile(_FALSE_ALARM / places, freedom),
                 whole_limit=NOISE_TOLERANCE * _quantile(_FALSE_ALARM, whole_freedom),
@@ -144,10 +144,10 @@ def _quantile(probability: float, freedom: float) -> float:
     return float(chi2.isf(probability, freedom) / freedom)
 
 
-def _bins(spectrum: Tensor) -> float:
+def effective_bins(spectrum: Tensor) -> float:
     """Return the effective number of real bins, in the full plane, of noise with this spectrum."""
-    shape = (_GRID_PX, _GRID_PX)
-    return float(plane_mean(spectrum, shape) ** 2 / plane_mean(spectrum.square(), shape)) * _GRID_PX**2
+    shape = (GRID_PX, GRID_PX)
+    return float(plane_mean(spectrum, shape) ** 2 / plane_mean(spectrum.square(), shape)) * GRID_PX**2
 
 
 def _freedom(spectrum: Tensor, window_blocks: float) -> float:
@@ -161,12 +161,12 @@ def _freedom(spectrum: Tensor, window_blocks: float) -> float:
     return float(C[0, 0] ** 2 / (A * C**2).sum())
 
 
-def _reach(spectrum: Tensor) -> NDArray[np.float32]:
+def noise_reach(spectrum: Tensor) -> NDArray[np.float32]:
     """Return the mean square that white noise in one block gives to the blocks around it, filtered to a spectrum.
 
     Sharp bands ring: beside an open field a dark place shows more of its neighbour's noise than of its own.
     """
-    shape = (_GRID_PX, _GRID_PX)
+    shape = (GRID_PX, GRID_PX)
     kernel = np.fft.irfft2(np.sqrt(spectrum.cpu().numpy()), s=shape)
     block = np.zeros(shape)
     block[:BLOCK_PX, :BLOCK_PX] = 1.0
@@ -177,7 +177,7 @@ def _reach(spectrum: Tensor) -> NDArray[np.float32]:
 
 def _window(blocks: float) -> NDArray[np.float64]:
     """Return the window of a local chi2 in pixels: a Gaussian of blocks, each block flat; its sum is 1."""
-    places = np.zeros((_GRID_PX // BLOCK_PX,) * 2)
+    places = np.zeros((GRID_PX // BLOCK_PX,) * 2)
     places[len(places) // 2, len(places) // 2] = 1.0
     weights = gaussian_filter(places, blocks, mode="wrap")
     return np.kron(weights, np.full((BLOCK_PX, BLOCK_PX), 1.0 / BLOCK_PX**2))

@@ -90,6 +90,8 @@ def _piecewise(curve: Callable[[Tensor], Tensor], grey: Tensor) -> Tensor:
     """Apply a curve to some pixels at a time: the numbers of their cells take twice the memory of the image."""
     if grey.numel() <= _PIECE_PX:
         return curve(grey)
-    return torch.cat([curve(piece) for piece in grey.flatten().chunk(-(-grey.numel() // _PIECE_PX))]).reshape(
-        grey.shape
-    )
+    answer = torch.empty(grey.shape, dtype=grey.dtype, device=grey.device)
+    pieces = -(-grey.numel() // _PIECE_PX)
+    for piece, place in zip(grey.flatten().chunk(pieces), answer.flatten().chunk(pieces), strict=True):
+        place.copy_(curve(piece))
+    return answer

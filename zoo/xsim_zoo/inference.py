@@ -119,14 +119,15 @@ def restore(
     source = ready.source
     pages = [ready.restore_page(page) for page in source.images()]
     spreads = [page.std for page in pages if page.std is not None]
+    consistency = max((page.consistency for page in pages), key=lambda found: found.severity)
     return Restored(
         image=_stacked([page.image for page in pages], source),
         std=_stacked(spreads, source) if spreads else None,
-        consistency=max((page.consistency for page in pages), key=lambda found: found.severity),
+        consistency=consistency,
         scale=ready.scale,
         pitch_mm=ready.pitch_mm,
         source=source,
-        notes=ready.notes,
+        notes=(*ready.notes, *consistency.remarks),
     )
 
 

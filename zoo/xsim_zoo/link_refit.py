@@ -34,13 +34,13 @@ def refitted(h: Tensor, Y: Tensor, B: Tensor, Sigma: Tensor, below: Tensor) -> T
         Linked answer in LR grey, on the padded grid.
     Y : (H, W // 2 + 1) complex tensor
         Spectrum of the measurement.
-    B, Sigma : (H, W // 2 + 1) tensors
-        Blur and noise variance of every bin.
+    B, Sigma : (n,) tensors
+        Blur and noise variance of the bins that take part.
     below : (H, W // 2 + 1) tensor of bool
-        Bins that take part.
+        Which bins these are.
     """
-    weights = Sigma[below].rsqrt()
-    passed = B[below] * weights
+    weights = Sigma.rsqrt()
+    passed = B * weights
     places = np.linspace(float(h.min()), float(h.max()), _KNOTS)
     rows = torch.stack([_real(fft(step)[below] * passed) for step in _steps(h, places)]).double().numpy()
     seen = _real(Y[below] * weights).double().numpy()

@@ -73,15 +73,20 @@ class PageRestorer:
         std = np.zeros(page.shape, np.float32) if self.settings.samples else None
         parts = blocks(grid)
         for block in parts:
-            y = self._linear_block(page, grid, block)
-            if std is None:
-                block.add(self._restored(y, block, level), image)
-            else:
-                mean, spread = self._sampled(y, block, level)
-                block.add(mean, image)
-                block.add(spread, std)
+            self._add_block(self._linear_block(page, grid, block), block, level, image, std)
         found = [self._checked(page, image, block) for block in parts]
         return Page(image, std, merged(found, (page.shape[0], page.shape[1])))
+
+    def _add_block(
+        self, y: Tensor, block: Block, level: float, image: NDArray[np.float32], std: NDArray[np.float32] | None
+    ) -> None:
+        """Add what a block answers for to the whole image, and to the spread of the samples if they are drawn."""
+        if std is None:
+            block.add(self._restored(y, block, level), image)
+        else:
+            mean, spread = self._sampled(y, block, level)
+            block.add(mean, image)
+            block.add(spread, std)
 
     def _noise_level(self, page: NDArray[Any]) -> float:
         """Return the noise level of the whole page, gathered over some rows at a time."""

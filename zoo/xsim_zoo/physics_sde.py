@@ -56,7 +56,8 @@ class PhysicsSDE(LearnedRestorer):
         def denoise(X_t: Tensor, t: float, /) -> Tensor:
             times = torch.full((len(X_t),), t, device=X_t.device, dtype=operator.S.dtype)
             X_0_hat = fft(WienerView.of(X_t, times, operator).answer(network))
-            first.extend([] if first else [X_0_hat])
+            if how.sharpness < 1 and not first:
+                first.append(X_0_hat)
             return X_0_hat
 
         X_0 = sampler(how.sampler)(

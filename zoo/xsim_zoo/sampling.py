@@ -128,6 +128,7 @@ def ddim(
         if noise is not None and eta > 0:
             Z = fft(noise((*X.shape[:-2], *process.shape)).to(process.theta.dtype))
         X = ddim_step(process, X_0_hat, X, s=s, t=t, eta=eta, Z=Z)
+        del X_0_hat, Z
     return X
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xsim_zoo.operator import Operator
     from xsim_zoo.process import Process
 
-__all__ = ["Rows", "ddim_step", "strips", "wiener_estimate"]
+__all__ = ["Rows", "ddim_step", "rows_of", "strips", "wiener_estimate"]
 
 Rows = tuple[EllipsisType, slice, slice]
 
@@ -35,8 +35,13 @@ def strips(maps: Tensor) -> Iterator[Rows]:
         yield ..., slice(first, first + rows), slice(None)
 
 
-def _rows_of(process: Process, rows: Rows) -> Process:
+def _process_rows(process: Process, rows: Rows) -> Process:
     return replace(process, theta=process.theta[rows], Sigma_1=process.Sigma_1[rows])
+
+
+def rows_of(operator: Operator, rows: Rows) -> Operator:
+    """Return an operator whose maps are some rows of another's; its shape stays that of the whole image."""
+    return replace(operator, process=_process_rows(operator.process, rows), S=operator.S[rows])
 
 
 def wiener_estimate(X_t: Tensor, t: float | Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
@@ -44,8 +49,7 @@ def wiener_estimate(X_t: Tensor, t: float | Tensor, operator: Operator) -> tuple
     estimate = torch.empty_like(X_t)
     variance = torch.zeros((), dtype=operator.S.dtype, device=X_t.device)
     for rows in strips(operator.S):
-        part = replace(operator, process=_rows_of(operator.process, rows), S=operator.S[rows])
-        W, c = part.wiener(t)
+        W, c = rows_of(operator, rows).wiener(t)
         estimate[rows] = W * X_t[rows]
         # The plane mean of some rows alone is their share of that of the whole plane.
         variance = variance + c.square()
@@ -58,7 +62,7 @@ def ddim_step(
     """Return X_s = a X_0_hat + k X_t + std Z, see `Process.ddim`; ``Z`` is the spectrum of white noise."""
     X_s = torch.empty_like(X_t)
     for rows in strips(process.theta):
-        a, k, std = _rows_of(process, rows).ddim(s, t, eta)
+        a, k, std = _process_rows(process, rows).ddim(s, t, eta)
         X_s[rows] = a * X_0_hat[rows] + k * X_t[rows]
         if Z is not None:
             X_s[rows] += std * Z[rows]

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["BLOCK_PX", "Consistency", "Suspect", "merged"]
+__all__ = ["BLOCK_PX", "NOISE_TOLERANCE", "Consistency", "Suspect", "merged"]
 
 BLOCK_PX = 8
 """Squares are averaged over blocks of this side, then over a Gaussian window of one block standard deviation [px]."""
+
+NOISE_TOLERANCE = 1.5
+"""Factor by which noise may exceed its calibration: dose, temperature, and materials that harden the beam more."""
 
 _EVERYWHERE = 0.5
 """Share of the windows from which on a contradiction belongs to the whole image, not to a place."""
@@ -63,6 +66,8 @@ class Consistency:
         after the blur: what stands there comes from experience rather than from this measurement.
     map : (ceil(H / 8), ceil(W / 8)) float32 array
         Largest local chi2 of all bands; zero in the border, which is not judged.
+    noise_factor : float, optional
+        Noise power of the measurement in units of what its grey levels let expect; None where it cannot be told.
     """
 
     band_lp_mm: tuple[tuple[float, float], ...]
@@ -71,20 +76,32 @@ class Consistency:
     grey_residual: float
     power_beyond: float
     map: NDArray[np.float32]
+    noise_factor: float | None = None
+
+    @property
+    def loud(self) -> bool:
+        """Whether the measurement holds more noise than detectors and dose explain."""
+        return self.noise_factor is not None and self.noise_factor > NOISE_TOLERANCE
 
     @property
     def consistent(self) -> bool:
         """Whether nothing accuses the image."""
-        return not self.suspects
+        return not self.suspects and not self.loud
 
     @property
     def severity(self) -> float:
         """How strongly the check accuses, to compare images."""
-        return max((suspect.chi2 for suspect in self.suspects), default=0.0)
+        noise = self.noise_factor if self.loud and self.noise_factor is not None else 0.0
+        return max((suspect.chi2 for suspect in self.suspects), default=0.0) + noise
 
     @property
     def verdict(self) -> str:
         """One line for people."""
+        if self.loud:
+            return (
+                f"not consistent over the image: noise is {self.noise_factor:.2g} times what the weights expect: "
+                "expose at their dose, or calibrate at this one and give --detectors"
+            )
         if not self.suspects:
             return "consistent with the measurement"
         spread = [suspect for suspect in self.suspects if suspect.share > _EVERYWHERE]
@@ -101,6 +118,14 @@ class Consistency:
             f"(chi2 {worst.chi2:.1f}; about 1 or less is expected)"
         )
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is worth saying though nothing is wrong."""
+        if self.noise_factor is None or self.noise_factor > 1 / NOISE_TOLERANCE:
+            return ()
+        factor = f"{self.noise_factor:.2g}"
+        return (f"noise is {factor} times what the weights expect: with your own --detectors more detail comes back",)
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types, without the map."""
         return {
@@ -111,6 +136,7 @@ class Consistency:
             "suspects": [vars(suspect) for suspect in self.suspects],
             "grey_residual": self.grey_residual,
             "power_beyond": self.power_beyond,
+            "noise_factor": self.noise_factor,
         }
 
 
@@ -148,4 +174,11 @@ def merged(parts: Sequence[tuple[tuple[int, int], Consistency]], shape: tuple[in
         float(np.sqrt(np.average([part.grey_residual**2 for part in found], weights=areas))),
         float(np.average([part.power_beyond for part in found], weights=areas)),
         whole,
+        _mean_noise([part.noise_factor for part in found]),
     )
+
+
+def _mean_noise(factors: Sequence[float | None]) -> float | None:
+    """Return the mean of the factors that are known, on a scale of ratios."""
+    known = [factor for factor in factors if factor is not None and factor > 0]
+    return float(np.exp(np.mean(np.log(known)))) if known else None
