@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xsim.errors import DamageError
 
@@ -96,3 +96,35 @@ class Manifest:
             return cls.from_bytes(data)
         except DamageError as error:
             raise DamageError(f"{folder.name}: {error}") from error
+
+    def sound_bytes(self, folder: Folder, key: str) -> bytes:
+        """Return the bytes of a listed file.
+
+        Raises
+        ------
+        DamageError
+            If they cannot be read or are not those that were sealed.
+        """
+        try:
+            data = folder.read(key)
+        except OSError as error:
+            raise DamageError(f"{folder.name}/{key}: cannot be read: run xsim dataset verify") from error
+        if self.files.get(key) != entry_of(data):
+            raise DamageError(f"{folder.name}/{key}: was altered: run xsim dataset verify")
+        return data
+
+    def sound_document(self, folder: Folder, key: str) -> dict[str, Any]:
+        """Return a listed JSON document.
+
+        Raises
+        ------
+        DamageError
+            If it is none, or not the one that was sealed.
+        """
+        try:
+            document = json.loads(self.sound_bytes(folder, key))
+        except (ValueError, RecursionError) as error:
+            raise DamageError(f"{folder.name}/{key}: is no JSON ({error}): make the store again") from error
+        if not isinstance(document, dict):
+            raise DamageError(f"{folder.name}/{key}: holds no attributes: make the store again")
+        return document

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ import zarr
 import xsim
 from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError
 from xsim_datasets.folder import Folder, LocalFolder, open_folder
-from xsim_datasets.manifest import Manifest, entry_of
+from xsim_datasets.manifest import Manifest
 from xsim_datasets.pair_array import PairArray
 from xsim_datasets.schema import FORMAT, SPLITS, Encoding
 
@@ -70,8 +69,8 @@ class PairStore:
         folder = open_folder(name)
         cls.check_exists(folder)
         manifest = Manifest.read(folder)
-        document = _sound_document(folder, manifest, "zarr.json")
-        _sound_document(folder, manifest, "pairs/zarr.json")
+        document = manifest.sound_document(folder, "zarr.json")
+        manifest.sound_document(folder, "pairs/zarr.json")
         own = document.get("attributes", {}).get("xsim", {})
         if own.get("format") != FORMAT:
             raise InputError(f"{name}: its format is {own.get('format')!r}: this xsim reads {FORMAT!r}")
@@ -291,22 +290,11 @@ class PairStore:
     def _columns(self, name: str) -> dict[str, NDArray[Any]]:
         folder = open_folder(self.path)
         keys = [key for key in self.manifest.files if key.startswith(f"{name}/")]
-        files = {key: _sound_bytes(folder, self.manifest, key) for key in keys}
+        files = {key: self.manifest.sound_bytes(folder, key) for key in keys}
         buffer = zarr.core.buffer.default_buffer_prototype().buffer
         store = zarr.storage.MemoryStore({key: buffer.from_bytes(data) for key, data in files.items()})
         group = zarr.open_group(store, path=name, mode="r")
         return {key: np.asarray(array[...]) for key, array in group.arrays()}
-
-
-def _sound_bytes(folder: Folder, manifest: Manifest, key: str) -> bytes:
-    """Return a file's bytes if they are those of the manifest."""
-    try:
-        data = folder.read(key)
-    except OSError as error:
-        raise DamageError(f"{folder.name}/{key}: cannot be read: run xsim dataset verify") from error
-    if manifest.files.get(key) != entry_of(data):
-        raise DamageError(f"{folder.name}/{key}: was altered: run xsim dataset verify")
-    return data
 
 
 def _check_plain(folder: Folder, manifest: Manifest) -> None:
@@ -317,11 +305,3 @@ def _check_plain(folder: Folder, manifest: Manifest) -> None:
         for entry in entries:
             if f"pairs/{entry.name}" in manifest.files and not entry.is_file():
                 raise DamageError(f"{folder.name}/pairs/{entry.name}: is no plain file: run xsim dataset verify")
-
-
-def _sound_document(folder: Folder, manifest: Manifest, key: str) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(_sound_bytes(folder, manifest, key))
-    except (ValueError, RecursionError) as error:
-        raise DamageError(f"{folder.name}/{key}: is no JSON ({error}): make the store again") from error
-    return document
