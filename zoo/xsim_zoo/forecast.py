@@ -62,7 +62,7 @@ def forecast(restorer: Restorer, job: Job, settings: RunSettings) -> dict[str, A
         "pages": source.pages,
         "dtype": str(source.dtype),
         "pitch_mm": ready.pitch_mm,
-        "open_field": ready.scale.open_field,
+        "open_field": source.turned(ready.scale.open_field),
         "notes": list(ready.notes),
         "blocks": len(parts),
         "tiles": tiles,

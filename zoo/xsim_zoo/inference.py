@@ -44,7 +44,7 @@ class Restored:
     consistency : Consistency
         The check; that of the worst page where there are several.
     scale : Scale
-        What the grey levels of the input mean.
+        What the grey levels of the input mean, black low.
     pitch_mm : float
         Pixel pitch that was used [mm].
     source : Radiograph
@@ -60,6 +60,11 @@ class Restored:
     pitch_mm: float
     source: Radiograph
     notes: tuple[str, ...]
+
+    @property
+    def open_field(self) -> float:
+        """Grey level of the open field, as in the file."""
+        return self.source.turned(self.scale.open_field)
 
     def radiograph(self) -> tuple[Radiograph, int]:
         """Return the image on the input's own grey scale and in its type, and how many pixels were clipped."""
@@ -187,34 +192,35 @@ def _pitch(source: Radiograph, settings: RunSettings, restorer: Restorer) -> tup
 
 
 def _scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[str, ...]]:
-    open_field = source.open_field if settings.open_field is None else settings.open_field
+    open_field = source.open_field if settings.open_field is None else source.turned(settings.open_field)
     if open_field is None and source.kind == "array" and source.dtype.kind == "f":
         open_field = 1.0
     polarity = settings.polarity or source.polarity or "metal-dark"
-    scale = scale_of(source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=settings.white)
+    white = None if settings.white is None else source.turned(settings.white)
+    scale = scale_of(source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=white)
     notes: tuple[str, ...] = ()
     if settings.polarity is None and source.polarity == "metal-bright":
         notes += ("metal is bright, as the file says",)
     if settings.polarity is not None and source.polarity not in {None, settings.polarity}:
         notes += (f"{settings.polarity} forced, the file says {source.polarity}",)
     if settings.open_field is None and source.open_field is not None:
-        notes += (f"open field at grey level {source.open_field:.6g}, as the file says",)
+        notes += (f"open field at grey level {source.turned(source.open_field):.6g}, as the file says",)
     if open_field is None:
-        notes += (_estimated(scale),)
+        notes += (_estimated(source.turned(scale.open_field), seen=scale.open_field_seen),)
     share = float(np.mean(source.pixels >= source.white)) if source.white is not None else 0.0
     if share > _SATURATED and polarity == "metal-dark":
         notes += (f"{share:.1%} of the pixels are saturated: nothing is known there",)
     if polarity == "metal-bright" and settings.white is None:
-        notes += (f"metal bright: grey level {scale.white:g} taken as no signal",)
+        notes += (f"metal bright: grey level {source.turned(scale.white):g} taken as no signal",)
     return scale, notes
 
 
-def _estimated(scale: Scale) -> str:
+def _estimated(open_field: float, *, seen: bool) -> str:
     """Say what was taken for the open field, and what to do if it is none."""
-    if scale.open_field_seen:
-        return f"open field estimated at grey level {scale.open_field:.6g}"
+    if seen:
+        return f"open field estimated at grey level {open_field:.6g}"
     return (
-        f"no open field found, as nothing bright is flat: grey level {scale.open_field:.6g}, of the brightest part, "
+        f"no open field found, as nothing bright is flat: grey level {open_field:.6g}, of the brightest part, "
         "stands for it, so noise and materials are misjudged: give --open-field, the grey level of the beam through air"
     )
 

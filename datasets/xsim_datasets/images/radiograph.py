@@ -88,6 +88,13 @@ class Radiograph:
         """Yield the image (H, W) of each page."""
         yield from self.pixels.reshape(-1, *self.shape)
 
+    def turned(self, level: float) -> float:
+        """Return a grey level of ``pixels`` as it stands in the file, or one of the file as it stands in ``pixels``.
+
+        The two differ where the file holds white at zero.
+        """
+        return self.white - level if self.white_is_zero and self.white is not None else level
+
     def with_pixels(self, pixels: NDArray[Any]) -> Radiograph:
         """Return a radiograph of the same file with other grey levels.
 
