@@ -152,24 +152,31 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
     return {
         "voids": tuple(
             r.VoidScore(
-                restorer=label, balls=25, mean_absolute_error=3.0 - 0.5 * rank, bias=-1.0, limit_low=-4.0,
-                limit_high=2.0, labelled=labelled,
+                restorer=label, balls=25, mean_absolute_error=3.0 - 0.5 * rank, change=_estimate(-0.5 * rank, 0.3),
+                bias=-1.0, limit_low=-4.0, limit_high=2.0, labelled=labelled,
+                sizes=tuple(
+                    r.VoidSize(from_percent=low, to_percent=high, balls=12, seen=min(12, 3 * place + 3 * rank))
+                    for place, (low, high) in enumerate([(2.0, 10.0), (10.0, 40.0)])
+                ),
                 measured=tuple(v - 1.0 + 0.3 * (i % 5) for i, v in enumerate(labelled)),
             )
             for rank, label in enumerate(["lr", *labels, "hr"])
         ),
         "opens": tuple(
             r.OpenScore(
-                restorer=label, gap_mm=gap, present=40, absent=40, auc=_estimate(min(0.6 + gap * 4, 0.99), 0.04),
-                d_prime=20 * gap,
+                restorer=label, gap_mm=gap, copper_mm=copper, present=40, absent=40,
+                auc=_estimate(min(0.6 + 100 * gap * copper, 0.99), 0.04), change=_estimate(0.02 * rank, 0.01),
+                d_prime=20 * gap, d_prime_best=25 * gap,
             )
-            for label in ["lr", *labels, "hr"]
+            for rank, label in enumerate(["lr", *labels, "hr"])
             for gap in (0.02, 0.04, 0.08)
+            for copper in (0.035, 0.07)
         ),
         "features": tuple(
             r.FeatureScore(
-                restorer=label, area_cm2=6.0, features=90, missed=12 - 3 * rank, invented=rank,
+                restorer=label, area_cm2=6.0, features=90, threshold=0.004, missed=12 - 3 * rank, invented=rank,
                 missed_per_cm2=(12 - 3 * rank) / 6.0, invented_per_cm2=rank / 6.0,
+                change=_estimate(-0.5 * rank, 0.2),
             )
             for rank, label in enumerate(["lr", *labels])
         ),
@@ -182,7 +189,7 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
             for region in ("all", "flat", "edge")
         ),
         "shapes": tuple(
-            r.ShapeScore(restorer=label, shape=shape, psnr_dB=30.0 + rank, ssim=0.9, gain_dB=4.0, invented_energy=0.01)
+            r.ShapeScore(restorer=label, shape=shape, psnr_dB=30.0 + rank, ssim=0.9, gain_dB=4.0, weak_error=0.4)
             for rank, label in enumerate(labels)
             for shape in ("disc-array", "wedge-17", "spiral")
         ),
@@ -223,9 +230,17 @@ def example_evaluation(
     return Evaluation(
         provenance=_provenance(labels, images),
         verdicts=(
-            r.Verdict(level="fail", check="invented features", text="physics-sde invents 0.3 features per cm2"),
-            r.Verdict(level="warn", check="mismatch", text="unet loses 1.0 dB where the MTF is 10 % lower"),
-            r.Verdict(level="pass", check="baseline", text="physics-sde beats wiener by 8.0 dB [7.2, 8.8]"),
+            r.Verdict(
+                level="fail",
+                check="small features",
+                text="of 90 dots, on LR 12 missed, 0 invented",
+                findings=(
+                    r.Finding(restorer=labels[0], level="pass", text="9 missed, 0 invented"),
+                    r.Finding(restorer=labels[-1], level="fail", text="3 missed, 2 invented"),
+                ),
+            ),
+            r.Verdict(level="warn", check="mismatch", text="PSNR lost where the MTF is 10 % lower"),
+            r.Verdict(level="pass", check="learned against classical", text="PSNR less that of wiener"),
         ),
         images=_images(labels, images),
         limits=(

@@ -81,6 +81,8 @@ def lines(evaluation: Evaluation) -> Iterator[str]:
         yield f"{label:{width}s}  {psnr}  SSIM {_text(found['ssim'], 4, '')}"
     for verdict in evaluation.verdicts:
         yield f"{verdict.level}: {verdict.check}: {verdict.text}"
+        for finding in verdict.findings:
+            yield f"    {finding.level}: {': '.join(filter(None, [finding.restorer, finding.text]))}"
 
 
 def _text(estimate: Estimate, digits: int, unit: str) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "EdgeProbe",
     "Estimate",
     "FeatureScore",
+    "Finding",
     "ImageScore",
     "MismatchScore",
     "NoiseProbe",
@@ -34,10 +35,12 @@ __all__ = [
     "Summary",
     "Verdict",
     "VoidScore",
+    "VoidSize",
 ]
 
 Numbers = tuple[float, ...]
 MaybeNumbers = tuple[float | None, ...]
+Level = Literal["fail", "warn", "pass"]
 
 
 class Row(BaseModel):
@@ -107,12 +110,21 @@ class Provenance(Row):
     seconds: float
 
 
-class Verdict(Row):
-    """One line of the first page; failed checks stand first."""
+class Finding(Row):
+    """What a check found of one restorer, or of the evaluation as a whole (no name)."""
 
-    level: Literal["fail", "warn", "pass"]
+    restorer: str
+    level: Level
+    text: str
+
+
+class Verdict(Row):
+    """One question of the first page: ``text`` says what is compared, ``level`` is the worst of its findings."""
+
+    level: Level
     check: str
     text: str
+    findings: tuple[Finding, ...] = ()
 
 
 class ImageScore(Row):
@@ -245,40 +257,70 @@ class Resolution(Row):
     note: str = ""
 
 
+class VoidSize(Row):
+    """How many of the voids of a class, given by their area in % of the ball, are seen."""
+
+    from_percent: float
+    to_percent: float
+    balls: int
+    seen: int
+
+
 class VoidScore(Row):
-    """Void area of solder balls, measured against labelled, in % of the ball's area (Bland-Altman)."""
+    """Void area of solder balls, measured against labelled, in % of the ball's area (Bland-Altman).
+
+    ``change`` is the mean absolute error less that on the LR image, paired by ball. Voids are seen that stand out
+    from all but one in twenty of the sound balls.
+    """
 
     restorer: str
     balls: int
     mean_absolute_error: float
+    change: Estimate
     bias: float
     limit_low: float
     limit_high: float
+    sizes: tuple[VoidSize, ...]
     labelled: Numbers
     measured: Numbers
 
 
 class OpenScore(Row):
-    """Detectability of an open track of one gap: a matched filter's area under the ROC curve, and its d'."""
+    """Detectability of a gap in a track of copper, by observers who know where it would be.
+
+    ``auc`` and ``d_prime`` belong to a matched filter that does not whiten the noise, as an eye does not; ``change``
+    is its AUC less that on the LR image, paired by track. ``d_prime_best`` belongs to the Hotelling observer of the
+    same channels, the best linear one: what restoring does not raise, it did not find in the measurement.
+    """
 
     restorer: str
     gap_mm: float
+    copper_mm: float
     present: int
     absent: int
     auc: Estimate
+    change: Estimate
     d_prime: float
+    d_prime_best: float
 
 
 class FeatureScore(Row):
-    """Small features missed, and features that stand where there are none, per cm2 of board."""
+    """Small features missed, and features that stand where there are none, per cm2 of board.
+
+    ``missed`` dots are weaker than the image's own peaks that occur once per cm2 where nothing is (``threshold``), so
+    that every image is judged at the same rate of false calls. ``invented`` are peaks where nothing is that look like
+    the dots and that noise of the image's own strength does not explain.
+    """
 
     restorer: str
     area_cm2: float
     features: int
+    threshold: float
     missed: int
     invented: int
     missed_per_cm2: float
     invented_per_cm2: float
+    change: Estimate
 
 
 class Coverage(Row):
@@ -298,14 +340,18 @@ class Coverage(Row):
 
 
 class ShapeScore(Row):
-    """A shape that no training board shows."""
+    """A shape that no training board shows.
+
+    ``weak_error`` is the power of the answer's error over that of the clean image's structure at the frequencies where
+    B_1 is below 0.25; leaving them empty costs 1.
+    """
 
     restorer: str
     shape: str
     psnr_dB: float | None
     ssim: float
     gain_dB: float | None
-    invented_energy: float
+    weak_error: float | None
 
 
 class MismatchScore(Row):

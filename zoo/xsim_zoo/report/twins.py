@@ -24,6 +24,9 @@ TABLES = ("summary", "images", *(name for name in SECTIONS if name != "shown"))
 _CURVES = (BandScore, BarProbe, Coverage, Curve, EdgeProbe, NoiseProbe, VoidScore)
 """Rows whose sequences run side by side; they take one line for each point."""
 
+_APART = ("sizes",)
+"""Sequences that do not run beside the others of their row."""
+
 _PICTURES = ("lr", "restored", "hr", "ssim_map")
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -62,7 +65,7 @@ def _lines(row: Row) -> Iterator[dict[str, Any]]:
     if not isinstance(row, _CURVES):
         yield _flat(fields)
         return
-    sequences = {key: value for key, value in fields.items() if isinstance(value, tuple)}
+    sequences = {key: value for key, value in fields.items() if isinstance(value, tuple) and key not in _APART}
     single = {key: value for key, value in fields.items() if key not in sequences}
     for point in zip(*sequences.values(), strict=True):
         yield _flat({**single, **dict(zip(sequences, point, strict=True))})

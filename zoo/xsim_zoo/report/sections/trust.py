@@ -91,7 +91,7 @@ def _shapes(evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         Column("PSNR [dB]"),
         Column("SSIM"),
         Column("gain over LR [dB]"),
-        Column("invented energy"),
+        Column("error power where B\N{SUBSCRIPT ONE} < 0.25 (1: left empty)"),
     )
     rows = tuple(
         (
@@ -100,7 +100,7 @@ def _shapes(evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
             Number(row.psnr_dB, ".2f", "infinite"),
             Number(row.ssim, ".4f"),
             Number(row.gain_dB, "+.2f", "does not apply"),
-            Number(row.invented_energy, ".3g"),
+            Number(row.weak_error, ".3g", "does not apply"),
         )
         for row in evaluation.shapes
     )
