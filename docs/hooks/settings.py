@@ -27,10 +27,11 @@ _TRAINING = """
 
 Each is a key of `--set KEY=VALUE` and of the TOML file of `--recipe` for `xsim zoo train` and `xsim zoo finetune`.
 """
+_CONSTANT = "Says which kind of table it is."
 _PLACES = {
-    "Recipe": "the file",
+    "Recipe": "The file",
     "Imaging": "`[imaging]`",
-    "Filter": "items of `imaging.filters`",
+    "Filter": "Items of `imaging.filters`",
     "RandomBoards": '`[[boards]]` with `kind = "random"`',
     "GerberBoards": '`[[boards]]` with `kind = "gerber"`',
     "PhantomBoards": '`[[boards]]` with `kind = "phantoms"`',
@@ -57,7 +58,8 @@ def _table(schema: dict[str, Any]) -> str:
     rows = []
     for name, field in schema["properties"].items():
         default = "required" if name in required else _default(field.get("default"))
-        rows.append(f"| `{name}` | {field.get('description', '')} | {_kind(field)} | {default} |")
+        about = field.get("description") or _CONSTANT
+        rows.append(f"| `{name}` | {about} | {_kind(field)} | {default} |")
     return "\n".join(head + rows) + "\n"
 
 
@@ -75,6 +77,8 @@ def _one(option: dict[str, Any]) -> str:
         return {"Range": "range"}.get(option["$ref"].rsplit("/", 1)[-1], "a table, see below")
     if "enum" in option:
         return "one of " + ", ".join(f"`{value}`" for value in option["enum"])
+    if "const" in option:
+        return f"`{option['const']}`"
     kind = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true or false"}
     if option.get("type") == "object":
         return "a table of names and weights"
@@ -86,7 +90,7 @@ def _one(option: dict[str, Any]) -> str:
         )
         if key in option
     ]  # fmt: skip
-    text = kind.get(option.get("type", ""), "fixed" if "const" in option else "")
+    text = kind.get(option.get("type", ""), "")
     return " ".join([text, *limits])
 
 
