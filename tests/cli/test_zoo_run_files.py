@@ -150,6 +150,15 @@ def test_a_part_of_open_field_is_enough(run, tmp_path, share):
     assert entry_of(tmp_path / "a_restored.tif")["open_field"] == pytest.approx(50000, rel=0.01)
 
 
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+def test_a_pitch_that_does_not_fit_names_the_file_and_the_remedy(run, signal, tmp_path, words):
+    tifffile.imwrite(tmp_path / "a.tif", signal, resolution=(10 / 0.2, 10 / 0.2), resolutionunit=3)
+    code, said = run(tmp_path / "a.tif", "-o", tmp_path / "b.tif", *words)
+    assert code == 2
+    assert said.startswith(f"xsim: {tmp_path / 'a.tif'}: the image has a pixel pitch of 0.2 mm")
+    assert len(said.strip().splitlines()) == 1
+
+
 # (code, type, value): what a radiograph may say of itself, and every type of value that TIFF has.
 KEPT_TIFF_TAGS = [
     (269, 2, "board 7"),  # DocumentName

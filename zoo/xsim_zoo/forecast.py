@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xsim.errors import XsimError
 from xsim_datasets.images import read_image
 from xsim_zoo.blocks import blocks
 from xsim_zoo.inference import prepared
@@ -43,7 +44,10 @@ def forecast(restorer: Restorer, job: Job, settings: RunSettings) -> dict[str, A
         If the file cannot be used.
     """
     source = read_image(job.input, pages=True)
-    ready = prepared(restorer, source, settings)
+    try:
+        ready = prepared(restorer, source, settings)
+    except XsimError as error:
+        raise job.named(error) from error
     parts = blocks(PaddedGrid.around(source.shape))
     evaluations = sampling_steps(restorer, settings) * max(settings.samples, 1) * len(parts) * source.pages
     network = ready.restore_page.network

@@ -14,6 +14,8 @@ from xsim_datasets.images import SUFFIXES, kind_of_name
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from xsim.errors import XsimError
+
 __all__ = ["RECORD_SCHEMA", "Job", "plan", "read_record"]
 
 RECORD_SCHEMA = "xsim.zoo.run.file/1"
@@ -53,6 +55,15 @@ class Job:
     def picture(self) -> Path:
         """The picture of the restoration, PNG."""
         return self.output.with_name(f"{self.output.stem}{_PICTURE}.png")
+
+    def named(self, error: XsimError) -> XsimError:
+        """Return an error that names the file first, as every line of the program does."""
+        said = str(error)
+        if said.startswith((f"{self.input}: ", str(self.output.with_name(self.output.stem)))):
+            return error
+        renamed = (InputError if isinstance(error, InputError) else type(error))(f"{self.input}: {said}")
+        renamed.__cause__ = error
+        return renamed
 
 
 def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:

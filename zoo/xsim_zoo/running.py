@@ -102,11 +102,13 @@ def run(
             if entry is None:
                 entry = _restore_file(restorer, job, settings, identity, reporter, force=force, picture=picture)
         except XsimError as error:
-            _failed(report, reporter, job, error)
+            _failed(report, reporter, job, job.named(error))
         except (MemoryError, RuntimeError) as error:
             if not ran_out_of_memory(error):
                 raise
-            what = EnvironmentFaultError(f"{job.input}: out of memory: give smaller tiles with --tile")
+            what = EnvironmentFaultError(
+                f"{job.input}: out of memory: free some, give smaller tiles with --tile, or cut the image"
+            )
             what.__cause__ = error
             _failed(report, reporter, job, what)
         else:
