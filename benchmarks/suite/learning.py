@@ -6,10 +6,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
+from rival_networks import DiffusersUNet
 from torch.utils.flop_counter import FlopCounterMode
 
-import zoo
 from suite.rows import Row, cpu_ms, missing
+from xsim_zoo.operator import CONDITIONS
+from xsim_zoo.unet import build_unet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,9 +44,9 @@ def floor_ms(work: Callable[[], object]) -> float:
 def network_rows() -> Iterator[Row]:
     """Time a training pass of the backbone and of diffusers' network of about as many parameters."""
     torch.set_num_threads(1)
-    network = zoo.build_unet(2, "tiny").to(memory_format=torch.channels_last)
+    network = build_unet(2, "tiny").to(memory_format=torch.channels_last)
     patches = torch.randn(_PATCHES)
-    conditions = torch.zeros(len(patches), zoo.CONDITIONS)
+    conditions = torch.zeros(len(patches), CONDITIONS)
 
     def learn(model: torch.nn.Module) -> Callable[[], object]:
         return lambda: model(patches, conditions).square().mean().backward()
@@ -58,7 +60,7 @@ def network_rows() -> Iterator[Row]:
         note=f"{sum(one.numel() for one in network.parameters()) / 1e6:.2f} M parameters",
     )
     try:
-        peer = zoo.DiffusersUNet()
+        peer = DiffusersUNet()
     except (ImportError, RuntimeError) as error:
         yield row.with_peer(f"diffusers UNet2DModel: {missing(error)}", None)
         return
