@@ -77,11 +77,13 @@ def check_output(path: Path, *, force: bool, inputs: tuple[Path, ...] = ()) -> P
     Raises
     ------
     InputError
-        If it exists and ``force`` is off, is one of the inputs, or lies in a folder that does not exist.
+        If it exists and ``force`` is off, is one of the inputs or a folder, or lies in one that does not exist.
     """
     for item in inputs:
         if path.exists() and item.exists() and path.samefile(item):
             raise InputError(f"{path}: is also an input: give another output")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder: give a file to write")
     if path.exists() and not force:
         raise InputError(f"{path}: exists already: give another output or --force")
     if not path.absolute().parent.is_dir():

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from xsim.errors import DamageError
 from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
 from xsim_cli.restorer_name import RestorerName
 from xsim_cli.zoo_eval import register as register_eval
@@ -63,6 +64,15 @@ def _show_card(card: dict[str, Any] | None) -> None:
     if card is None:
         typer.echo("no weights of its own are shipped")
         return
+    try:
+        lines = _card_lines(card)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamageError(f"the card of these weights cannot be read ({error!r}): take sound weights") from error
+    for key, value in lines.items():
+        typer.echo(f"{key + ':':12s} {value}")
+
+
+def _card_lines(card: dict[str, Any]) -> dict[str, str]:
     scores = card["scores"]
     training, data = card["training"], card["data"]
     lines = {
@@ -77,8 +87,7 @@ def _show_card(card: dict[str, Any] | None) -> None:
     for split in ("validation", "lr"):
         if split in scores:
             lines[split] = f"{scores[split]['psnr_dB']:.2f} dB, SSIM {scores[split]['ssim']:.4f}"
-    for key, value in lines.items():
-        typer.echo(f"{key + ':':12s} {value}")
+    return lines
 
 
 @app.command(epilog="Example: xsim zoo train physics-sde --data pairs.zarr -o runs/first --set steps=2000")
@@ -201,10 +210,12 @@ def export(
     """Write a restorer's network for other programs. It is checked against torch to 1e-4."""
     from dataclasses import asdict
 
+    from xsim_zoo.checkpoint import weights_path
     from xsim_zoo.exporting import export as export_network
     from xsim_zoo.loading import load
 
-    check_output(output, force=force, inputs=() if weights is None else (weights,))
+    tensors = None if weights is None else weights_path(weights)
+    check_output(output, force=force, inputs=() if tensors is None else (tensors, tensors.with_suffix(".json")))
     exported = asdict(export_network(load(name, weights, device="cpu"), output, format_))
     if json_:
         emit_json("zoo.export", exported)

@@ -64,6 +64,7 @@ def test_adapting_gains_over_the_unadapted_weights(
     result = go(other, tmp_path / "run", pretrained, measured=measured)
     assert result.kept == "adapted"
     assert result.best.psnr_dB > result.before.psnr_dB + 0.5
+    assert load_checkpoint(tmp_path / "run").card.training["settings"]["size"] == "tiny"
     kept = xsim_zoo.load("physics-sde", tmp_path / "run", device="cpu")
     assert (
         kept.physics.degradation.B_1_map((64, 64))[0, 20]
@@ -252,6 +253,11 @@ def test_a_killed_finetuning_goes_on_to_the_same_weights(
 def test_bad_requests_are_refused(pairs: MemoryPairs, other: MemoryPairs, pretrained: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not learn"):
         finetune("wiener", pairs, tmp_path / "run", weights=pretrained, device="cpu", quiet=True)
+    for key, value in {"size": "base", "prediction": "eps"}.items():
+        settings = SHORT.model_copy(update={key: value})
+        with pytest.raises(InputError, match=f"{key}={value}: finetuning keeps the network"):
+            finetune("physics-sde", pairs, tmp_path / "run", settings, weights=pretrained, device="cpu", quiet=True)
+    assert not (tmp_path / "run").exists()
     with pytest.raises(PhysicsRangeError, match="share"):
         MixedPairs(other, pairs, share=1.0)
     small = replace(pairs, hr=pairs.hr[:, :64], lr=pairs.lr[:, :64])
@@ -259,6 +265,8 @@ def test_bad_requests_are_refused(pairs: MemoryPairs, other: MemoryPairs, pretra
         MixedPairs(other, small)
     with pytest.raises(InputError, match="0 pairs"):
         measure_degradation([], pairs.degradation, 0.048)
+    with pytest.raises(InputError, match="a side of 63 px"):
+        measure_degradation([(pairs.hr[0, :63], pairs.lr[0, :63])], pairs.degradation, 0.048)
 
 
 def test_noise_of_the_sharp_images_is_not_taken_for_blur(other: MemoryPairs, toys: SimpleNamespace) -> None:

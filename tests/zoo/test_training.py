@@ -182,6 +182,9 @@ def test_a_run_is_never_written_over_nor_resumed_from_nothing(pairs: MemoryPairs
         go("wiener", pairs, tmp_path / "run")
     with pytest.raises(MissingFileError, match="no run"):
         go("wiener", pairs, tmp_path / "other", resume=True)
+    (tmp_path / "run" / "run.json").unlink()
+    with pytest.raises(InputError, match="holds weights already"):
+        go("wiener", pairs, tmp_path / "run")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="not a folder"):
         go("wiener", pairs, tmp_path / "file")
@@ -194,17 +197,18 @@ def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"batch": 99}, "holds 6 pairs, 99 are needed"), ({"patch": 128}, "does not fit")],
+    [({"batch": 99}, "holds 6 pairs, 99 needed: give a smaller batch"), ({"patch": 128}, "does not fit")],
 )
 def test_settings_that_do_not_fit_the_data(
     changes: dict[str, int], message: str, pairs: MemoryPairs, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message):
         go("physics-sde", pairs, tmp_path / "run", SHORT.model_copy(update=changes))
+    assert not (tmp_path / "run").exists(), "the same folder is free for the mended command"
 
 
 def test_an_empty_split_is_refused(pairs: MemoryPairs, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'validation' holds 0"):
+    with pytest.raises(InputError, match="'validation' holds 0 pairs, 1 needed: give more pairs"):
         go("physics-sde", replace(pairs, held_out=0), tmp_path / "run")
 
 

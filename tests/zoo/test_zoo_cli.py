@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 import torch
 
 from xsim_cli.app import main
-from xsim_zoo.checkpoint import load_checkpoint
+from xsim_zoo.checkpoint import load_checkpoint, shipped
 from xsim_zoo.launching import processes_missing
 from xsim_zoo.run_folder import RunFolder
 
@@ -83,6 +84,38 @@ def test_info_says_what_weights_are_not_proven_for(capsys: pytest.CaptureFixture
     assert "limit" not in said["wiener"]
 
 
+@pytest.fixture
+def unet(tmp_path: Path) -> Path:
+    """A folder with sound weights, as a run leaves them."""
+    folder = tmp_path / "unet"
+    folder.mkdir()
+    for path in (shipped()["unet"], shipped()["unet"].with_suffix(".json")):
+        shutil.copyfile(path, folder / f"weights{path.suffix}")
+    return folder
+
+
+def test_an_export_never_replaces_the_weights_it_reads(unet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in unet.iterdir()}
+    for output in (*before, unet, unet.parent):
+        assert run(["zoo", "export", "unet", "--weights", str(unet), "-o", str(output), "--force"]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert "is also an input" in error or "is a folder" in error
+    assert {path: path.read_bytes() for path in unet.iterdir()} == before
+
+
+def test_info_shows_no_card_of_what_would_not_run(unet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["zoo", "info", "unet-wiener", "--weights", str(unet)]) == 2
+    assert "holds weights of 'unet', not of 'unet-wiener'" in capsys.readouterr().err
+    card = json.loads((unet / "weights.json").read_text())
+    for key, value in {"options": {"size": "small"}, "physics": {}, "scores": {"lr": 1}}.items():
+        (unet / "weights.json").write_text(json.dumps(card | {key: value}))
+        assert run(["zoo", "info", "unet", "--weights", str(unet)]) in {1, 2}
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert "internal error" not in error
+
+
 @pytest.mark.slow
 def test_train_info_and_finetune(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "run")
@@ -106,7 +139,7 @@ def test_train_info_and_finetune(store: Path, tmp_path: Path, capsys: pytest.Cap
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [(["batch=99"], "99 are needed"), (["sizes=tiny"], "did you mean size"), (["lr=nan"], "lr=nan")],
+    [(["batch=99"], "99 needed"), (["sizes=tiny"], "did you mean size"), (["lr=nan"], "lr=nan")],
 )
 @pytest.mark.slow
 def test_settings_that_do_not_fit_are_one_line(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xsim_zoo.grey import TorchLink
     from xsim_zoo.operator import Operator
 
-__all__ = ["Batch", "make_batch"]
+__all__ = ["Batch", "check_patch", "make_batch"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,18 @@ def _turned(images: Tensor, symmetry: int) -> Tensor:
     return turned.transpose(-1, -2) if symmetry & 4 and square else turned
 
 
+def check_patch(patch: int, shape: tuple[int, int]) -> None:
+    """Accept crops with a side of ``patch`` [px] of images of a shape (H, W).
+
+    Raises
+    ------
+    InputError
+        If they are larger than the images.
+    """
+    if patch > min(shape):
+        raise InputError(f"patch {patch} does not fit images of {shape[0]} x {shape[1]} px: give a smaller one")
+
+
 def make_batch(
     hr: Tensor,
     lr: Tensor,
@@ -137,10 +149,7 @@ def make_batch(
         If the patch does not fit the images.
     """
     grid = PaddedGrid.around((hr.shape[-2], hr.shape[-1]))
-    if patch > min(grid.shape):
-        raise InputError(
-            f"patch {patch} does not fit images of {grid.shape[0]} x {grid.shape[1]} px: give a smaller one"
-        )
+    check_patch(patch, grid.shape)
     draws = [_draw(seed, sample, grid, crops, patch) for sample in samples]
     hr, lr = hr.to(device), lr.to(device)
     if links is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xsim_zoo.checkpoint import Card, load_checkpoint, shipped
+from xsim_zoo.loading import load
 from xsim_zoo.registry import get, names
 
 if TYPE_CHECKING:
@@ -33,14 +34,21 @@ def list_restorers() -> list[dict[str, Any]]:
 def describe(name: str, weights: str | Path | None = None) -> dict[str, Any]:
     """Return what a restorer is, and the card of its weights (None where none are shipped).
 
+    The weights are loaded whole, so that a card is shown only of what would run.
+
     Raises
     ------
     UnknownNameError
         If there is no such restorer.
+    XsimError
+        See `xsim_zoo.loading.load`.
     """
     cls = get(name)
     source = shipped().get(name) if weights is None else weights
-    card: Card | None = None if source is None else load_checkpoint(source).card
+    card: Card | None = None
+    if source is not None:
+        load(name, source, device="cpu")
+        card = load_checkpoint(source).card
     return {
         "name": name,
         "learned": cls.learned,

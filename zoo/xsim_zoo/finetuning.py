@@ -112,8 +112,8 @@ def finetune(
     Raises
     ------
     InputError
-        If the restorer does not learn, the data do not fit, their pixel pitch is one that the weights do not know, or
-        the run to resume is another one.
+        If the restorer does not learn, the settings name another network, the data do not fit, their pixel pitch is
+        one that the weights do not know, or the run to resume is another one.
     """
     folder = RunFolder(run)
     if resume:
@@ -122,6 +122,7 @@ def finetune(
     restorer = load(name, weights, device=accelerator.device)
     if not isinstance(restorer, LearnedRestorer):
         raise InputError(f"restorer '{name}' does not learn: train it, which measures its physics")
+    settings = _with_network_of(restorer, settings)
     _check_pitch(pairs, restorer)
     source = _source_of_physics(pairs, detectors, measured=measured)
     pairs = _with_physics(pairs, restorer, source, detectors)
@@ -167,6 +168,19 @@ def _score_before(restorer: LearnedRestorer, pairs: PairSource, settings: TrainS
     held_out = check_split(pairs, "validation")[: settings.validate_images]
     told = restorers_of(pairs, held_out, restorer) if restorer.awaits_detectors else [restorer] * len(held_out)
     return validate(told, *read_pairs(pairs, held_out)).scores
+
+
+def _with_network_of(restorer: LearnedRestorer, settings: TrainSettings) -> TrainSettings:
+    """Return the settings with the network of the weights, which finetuning keeps; refuse those that name another."""
+    own = {key: restorer.options.get(key) for key in ("size", "prediction")}
+    for key, value in own.items():
+        given = getattr(settings, key)
+        if given not in {value, getattr(FINETUNE_SETTINGS, key)}:
+            raise InputError(
+                f"training setting {key}={given}: finetuning keeps the network of its weights, {key}={value}: leave it "
+                "out, or give weights of that kind"
+            )
+    return settings.model_copy(update=own)
 
 
 def _as_before(restorer: Restorer, physics: Physics) -> Restorer:

@@ -94,7 +94,8 @@ class Optimising:
         # Checked before the optimiser moves, so that the weights stay as they were.
         if not (math.isfinite(record.loss) and math.isfinite(record.gradient)):
             raise DivergedError(
-                f"the loss is not finite at step {step + 1} ({what()}): lower lr (now {self.settings.lr:g})"
+                f"the loss is not finite at step {step + 1} ({what()}): start anew with a lower lr (now "
+                f"{self.settings.lr:g})"
             )
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)

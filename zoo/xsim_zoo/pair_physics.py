@@ -78,8 +78,11 @@ def measure_link(pairs: Sequence[Pair], degradation: Degradation) -> GreyLink:
 
 
 def _check_size(pairs: Sequence[Pair]) -> None:
-    if not pairs or min(min(hr.shape) for hr, _ in pairs) < _SMALLEST_PX:
-        raise InputError(f"{len(pairs)} pairs: give at least one, of {_SMALLEST_PX} x {_SMALLEST_PX} px or more")
+    if not pairs:
+        raise InputError("0 pairs to measure the detectors on: give at least one")
+    side = min(min(hr.shape) for hr, _ in pairs)
+    if side < _SMALLEST_PX:
+        raise InputError(f"pairs with a side of {side} px do not show their detectors: give {_SMALLEST_PX} px or more")
 
 
 def _link_through(blur: Degradation, pairs: Sequence[Pair], expected: GreyLink) -> GreyLink:

@@ -220,10 +220,10 @@ def check_split(pairs: PairSource, split: str, at_least: int = 1) -> list[int]:
     """
     indices = [int(index) for index in pairs.indices(split)]
     if len(indices) < at_least:
-        raise InputError(
-            f"the split '{split}' holds {len(indices)} pairs, {at_least} are needed: make a larger data set or a "
-            "smaller batch"
+        remedy = (
+            "give a smaller batch, or more pairs" if at_least > 1 else "give more pairs, or this split a larger share"
         )
+        raise InputError(f"the split '{split}' holds {len(indices)} pairs, {at_least} needed: {remedy}")
     return indices
 
 

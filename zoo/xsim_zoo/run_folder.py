@@ -58,10 +58,12 @@ class RunFolder:
         Raises
         ------
         InputError
-            If a run is there already.
+            If a run or weights are there already, or no folder can be.
         """
         if self._settings.exists():
             raise InputError(f"{self.path}: holds a run already: go on with --resume, or give another folder")
+        if self.weights.exists() or self.weights.with_suffix(".json").exists():
+            raise InputError(f"{self.path}: holds weights already, which a run would replace: give another folder")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from xsim_zoo.batch import Batch, make_batch
+from xsim_zoo.batch import Batch, check_patch, make_batch
 from xsim_zoo.checkpoint import Card, save_checkpoint
 from xsim_zoo.families import merged, packed
 from xsim_zoo.grey import TorchLink
@@ -100,7 +100,7 @@ class Trainer:
     Raises
     ------
     InputError
-        If a split is empty or the batch larger than the training split.
+        If a split is empty, the batch larger than the training split, or the patch larger than the images.
     """
 
     def __init__(
@@ -123,6 +123,8 @@ class Trainer:
         train_indices = check_split(pairs, "train", at_least=settings.batch * self.world)
         self.order = Order(tuple(train_indices), settings.seed)
         self.held_out = check_split(pairs, "validation")[: settings.validate_images]
+        if isinstance(restorer, LearnedRestorer):
+            check_patch(settings.patch, pairs.shape)
         self.held_out_pairs = read_pairs(pairs, self.held_out)
         self.seen = merged(seen, packed(pairs.families([*train_indices, *self.held_out])))
         self.setups = len(pairs.setups) if setups is None else setups
