@@ -90,7 +90,7 @@ class Manifest:
             data = folder.read(MANIFEST_KEY)
         except FileNotFoundError:
             raise DamageError(
-                f"{folder.name}: is not finished, it has no {MANIFEST_KEY}: make it with --resume"
+                f"{folder.name}: has no {MANIFEST_KEY}: is no store of pairs, or not finished: make it with --resume"
             ) from None
         try:
             return cls.from_bytes(data)

@@ -147,6 +147,7 @@ def test_results_and_their_companions_are_no_inputs(images, weights, capsys):
         (("wiener", "board0.tif", "--sharpness", "2"), "sharpness"),
         (("wiener", "board0.tif", "--device", "cuda:9"), "device"),
         (("wiener", "board0.tif", "-o", "nowhere.gif"), "no kind of image"),
+        (("wiener", "board0.tif", "board1.tif", "-o", "both.tif"), "name a folder"),
         (("wiener", "rgb.tif"), "one grey channel"),
         (("wiener", "nan.tif"), "NaN"),
     ],

@@ -82,7 +82,8 @@ def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:
     MissingFileError
         If a folder or pattern holds no image.
     InputError
-        If two results would have one name, a result would be an input, or the folder cannot be written to.
+        If two results would have one name, a result would be an input, the name of a file is given for a folder, or
+        the folder cannot be written to.
     """
     found = [pair for given in inputs for pair in _images(given)]
     single = len(found) == 1 and len(inputs) == 1 and not inputs[0].is_dir()
@@ -132,6 +133,8 @@ def _target(path: Path, inside: Path, output: Path | None, *, single: bool) -> P
     if single and output.suffix and not output.is_dir():
         kind_of_name(output)
         return output
+    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+        raise InputError(f"{output}: names a file, and results go into a folder here: name a folder")
     return output / inside.with_suffix(suffix)
 
 
