@@ -38,13 +38,13 @@ Both = tuple[tuple[Path, ...], tuple[Path, ...]]
 
 PitchOption = Annotated[float | None, typer.Option(help="Pixel pitch of both [mm]; needed unless the files say it.")]
 PairsOption = Annotated[
-    Paths | None, typer.Option(help="HR image of a step wedge or board, registered with --lr-pair; repeat for more.")
+    Paths | None, typer.Option(help="HR image of a board or step wedge, registered with --lr-pair; repeat for more.")
 ]
 
 
 @app.command(
     epilog="Example: xsim calibrate --hr-edge hr_edge.tif --lr-edge lr_edge.tif --hr-flats hr_flats/ "
-    "--lr-flats lr_flats/ --pitch-mm 0.048 --hr-pair hr_wedge.tif --lr-pair lr_wedge.tif -o DETECTORS.toml"
+    "--lr-flats lr_flats/ --pitch-mm 0.048 --hr-pair hr_board.tif --lr-pair lr_board.tif -o DETECTORS.toml"
 )
 def calibrate(
     hr_edge: Annotated[Paths, typer.Option(help="Image of a slanted edge on the sharp (HR) screen; repeat for more.")],

@@ -17,6 +17,7 @@ from xsim.grids import nyquist_lp_mm
 from xsim.link import GreyLink
 from xsim.measure.decreasing_fit import fit_mtf, fit_nnps
 from xsim.measure.edge import EdgeMTF, average_edges
+from xsim.measure.grey_cover import shown_greys, unseen_ranges
 from xsim.measure.noise import NNPS, nnps
 from xsim.seeds import generator
 from xsim.toml_files import read_toml, write_toml
@@ -220,6 +221,14 @@ def calibrate(
     kerma = lr.kerma_uGy
     if link is None and not pairs:
         caveats.append("grey-level link from the nominal screens, not measured: give registered pairs or a step wedge")
+    else:
+        # The first knot of a wedge's link is "no signal", which no step has shown.
+        greys = shown_greys(sharp for sharp, _ in pairs) if link is None else link.hr_grey[1:]
+        caveats += [
+            f"grey-level link between {low:.2f} and {high:.2f} is a guess: nothing shown has such a grey: add "
+            "finer steps or another object"
+            for low, high in unseen_ranges(greys)
+        ]
 
     def between(one: Detector, other: Detector, known: GreyLink | None) -> Degradation:
         return Degradation.between(

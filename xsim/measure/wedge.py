@@ -21,7 +21,8 @@ _SMOOTH_PX = 3.0
 _AREA_SHARE = 0.002
 _AREA_PX = 150
 # Relative slopes [1/px] beyond this many times the usual one, and beyond this, belong to the flanks between steps.
-_FLANK = 4.0
+# On a thick screen steps run into each other's tails: where one limit joins them, a lower one may tell them apart.
+_FLANKS = (4.0, 2.0, 1.5)
 _FLANK_LEAST = 5e-4
 # Levels whose ratio is closer to 1 than this are one step seen twice.
 _APART = 0.03
@@ -49,17 +50,26 @@ def wedge_levels(image: ArrayLike) -> NDArray[np.float64]:
     # Noise lifts the slopes of its own surroundings: dark steps have another usual slope than the open field.
     usual = ndimage.median_filter(slope[::4, ::4], size=31, mode="nearest")
     usual = np.kron(usual, np.ones((4, 4)))[: slope.shape[0], : slope.shape[1]]
-    flat = slope <= np.maximum(_FLANK * np.minimum(usual, 2.0 * float(np.median(slope))), _FLANK_LEAST)
+    usual = np.minimum(usual, 2.0 * float(np.median(slope)))
+    found = [_levels(pixels, slope <= np.maximum(factor * usual, _FLANK_LEAST), floor) for factor in _FLANKS]
+    most = max(found, key=len)
+    if len(most) < 3:
+        raise InputError(f"{len(most)} steps found: give a wedge of three or more")
+    return most
+
+
+def _levels(pixels: NDArray[np.float64], flat: NDArray[np.bool_], floor: float) -> NDArray[np.float64]:
+    """Return the levels of the large flat areas, rising, those of one step merged."""
     # A gap in a flank must not join two steps.
     labels, _ = ndimage.label(ndimage.binary_erosion(flat, iterations=2))
     sizes = np.bincount(labels.ravel())
     large = [index for index in range(1, sizes.size) if sizes[index] >= max(_AREA_PX, _AREA_SHARE * pixels.size)]
     levels = np.sort([float(np.median(pixels[labels == index])) for index in large])
     levels = levels[levels > floor]
-    apart = np.concatenate([[0], np.cumsum(levels[1:] > (1 + _APART) * levels[:-1])]).astype(int)
-    if levels.size == 0 or apart[-1] < 2:
-        raise InputError(f"{len(set(apart.tolist())) if levels.size else 0} steps found: give a wedge of three or more")
-    return np.array([levels[apart == step].mean() for step in range(apart[-1] + 1)])
+    if levels.size == 0:
+        return levels
+    step = np.concatenate([[0], np.cumsum(levels[1:] > (1 + _APART) * levels[:-1])]).astype(int)
+    return np.array([levels[step == number].mean() for number in range(step[-1] + 1)])
 
 
 def link_from_wedge(hr: ArrayLike, lr: ArrayLike) -> GreyLink:

@@ -15,6 +15,7 @@ from xsim.link import GreyLink
 from xsim.measure.calibration import calibrate, measure_detector, read_calibration, write_calibration
 from xsim.measure.decreasing_fit import fit_mtf, fit_nnps
 from xsim.measure.edge import edge_mtf
+from xsim.measure.grey_cover import unseen_ranges
 
 SHAPE = (320, 320)
 FLATS = 12
@@ -125,6 +126,26 @@ def test_link_from_registered_pairs(setup, measured):
     assert found.degradation.link.source == "pairs"
     assert np.abs(found.degradation.link.forward(grey) - link.forward(grey)).max() < 0.01
     assert not any("nominal screens" in text for text in found.warnings)
+
+
+def test_greys_that_no_image_showed_are_said_to_be_guessed(setup, measured):
+    coarse = np.repeat([0.15, 0.2, 0.3, 0.45, 0.6, 1.0], 40) * np.ones((240, 1))
+    found = calibrate(*measured, setup.spectrum, pairs=[(coarse, coarse)]).warnings
+    assert sum("is a guess" in text for text in found) == 1
+    assert any(text.startswith("grey-level link between 0.60 and 1.00 is a guess") for text in found)
+    fine = np.repeat(np.linspace(0.6, 1.0, 6), 40) * np.ones((240, 1))
+    both = calibrate(*measured, setup.spectrum, pairs=[(coarse, coarse), (fine, fine)]).warnings
+    assert not any("is a guess" in text for text in both)
+    link = GreyLink((0.0, 0.2, 0.6, 1.0), (0.0, 0.3, 0.7, 1.0))
+    assert sum("is a guess" in text for text in calibrate(*measured, setup.spectrum, link=link).warnings) == 2
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20))
+def test_unseen_ranges_are_wide_and_hold_no_level(greys):
+    for low, high in unseen_ranges(greys):
+        assert high - low > 0.2
+        assert not any(low < grey < high for grey in greys)
+    assert unseen_ranges([*greys, *np.linspace(0, 1, 7)]) == []
 
 
 def test_without_pairs_the_link_is_said_to_be_nominal(setup, measured):

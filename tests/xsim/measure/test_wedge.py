@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+import xsim
+from xsim.detector import Detector, Screen, Sensor
 from xsim.errors import InputError
 from xsim.measure.wedge import link_from_wedge, wedge_levels
 
@@ -29,6 +31,20 @@ def test_link_of_unregistered_images():
     grey = np.linspace(0.15, 0.98, 40)
     assert link.source == "wedge"
     assert np.abs(link.forward(grey) - grey**0.85).max() < 0.01
+
+
+@pytest.mark.parametrize("thickness_mm", [0.25, 1.0])
+def test_steps_on_a_thick_screen_are_all_found(thickness_mm):
+    setup = xsim.recipes.paper(hr=Detector(Screen(50.0), Sensor()), lr=Detector(Screen(180.0), Sensor()))
+    shot = xsim.simulate_pair(
+        xsim.phantoms.target("wedge", (1024, 1024), 0.024, thickness_mm=thickness_mm), setup, seed=3
+    )
+    link = link_from_wedge(shot.hr, shot.lr)
+    # Ten steps, the open field, and no signal.
+    assert len(link.hr_grey) == 12
+    nominal = xsim.link.GreyLink.from_physics(setup.hr_response, setup.lr_response)
+    grey = np.linspace(link.hr_grey[1], 1.0, 30)
+    assert np.abs(link.forward(grey) - nominal.forward(grey)).max() < 0.03
 
 
 @pytest.mark.parametrize(
