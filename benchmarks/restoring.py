@@ -2,9 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/restoring.py                 # sizes 512, 1024, 2048
     python benchmarks/restoring.py --sizes 1024 4096 8192 --restorers wiener physics-sde
+    pip install --target SITE --no-deps diffusers; PYTHONPATH=SITE python benchmarks/restoring.py --sizes
 
 Each size runs in a process of its own, so that its peak memory is its own. Times are CPU seconds (a busy machine does
-not change them) and wall seconds, after loading. The rivals do the same task on one 512 x 512 image: diffusers'
+not change them) and wall seconds, after loading. The rivals do the same task on one image of 512 x 512: diffusers'
 UNet2DModel of about the same number of parameters with DDIM in 20 steps, and deepinv's DiffPIR with DRUNet, both with
 untrained weights (their speed does not depend on them) and only where they are installed.
 """
@@ -122,7 +123,8 @@ RIVALS: dict[str, tuple[str, Callable[[int], float]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024, 2048])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[512, 1024, 2048])
+    parser.add_argument("--rivals-size", type=int, default=512)
     parser.add_argument("--restorers", nargs="+", default=["wiener", "physics-sde"])
     parser.add_argument("--one", nargs=2, metavar=("NAME", "SIZE"), help=argparse.SUPPRESS)
     words = parser.parse_args()
@@ -132,7 +134,7 @@ def main() -> None:
     for name in words.restorers:
         for side in words.sizes:
             subprocess.run([sys.executable, __file__, "--one", name, str(side)], check=True)
-    side = 512
+    side = words.rivals_size
     own = ours(side)
     print(f"physics-sde, defaults, {side} px: {own:.2f} s CPU")
     for title, (package, work) in RIVALS.items():

@@ -127,10 +127,18 @@ def test_noise_is_not_judged_where_it_cannot_be_told(restorer):
         assert check(y, restorer.restore_array(y), restorer).noise_factor is None
 
 
+def outcome(chi2, share, noise):
+    band, empty = (2.0, 4.0), np.zeros((4, 4), np.float32)
+    return Consistency((band,), (chi2,), (Suspect(band, 40, 50, chi2, share),), 0.0, 0.0, empty, noise)
+
+
 def test_what_speaks_against_the_whole_image_is_said_of_the_whole_image():
-    band = (2.0, 4.0)
-    found = Consistency((band,), (3.0,), (Suspect(band, 40, 50, 4.0, 0.9),), 0.0, 0.0, np.zeros((4, 4), np.float32))
-    assert "over the image at 2-4 (90%) lp/mm" in found.verdict
+    assert "over the image at 2-4 (90%) lp/mm" in outcome(30.0, 0.9, 1.1).verdict
+    # Noise of 1.8 does not explain thirtyfold residuals, but those of the same size.
+    assert "over the image at 2-4 (90%) lp/mm" in outcome(30.0, 0.9, 1.8).verdict
+    assert outcome(30.0, 0.9, 1.8).verdict.endswith("noise is 1.8 times what the weights expect")
+    assert outcome(30.0, 0.1, 1.8).verdict.startswith("not consistent at y 40, x 50")
+    assert "over the image: noise is 40 times" in outcome(30.0, 0.9, 40.0).verdict
 
 
 def test_a_wrong_link_is_refitted_and_told_apart(scenes):

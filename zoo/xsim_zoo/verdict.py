@@ -97,24 +97,32 @@ class Consistency:
     @property
     def verdict(self) -> str:
         """One line for people."""
-        if self.loud:
-            return (
-                f"not consistent over the image: noise is {self.noise_factor:.2g} times what the weights expect: "
-                "expose at their dose, or calibrate at this one and give --detectors"
-            )
-        if not self.suspects:
+        if self.consistent:
             return "consistent with the measurement"
+        noise = f"noise is {self.noise_factor or 1.0:.2g} times what the weights expect"
+        if not self.suspects or self._noise_explains:
+            return f"not consistent over the image: {noise}: expose at their dose, or calibrate and give --detectors"
+        return f"not consistent {self._contradiction}{f'; {noise}' if self.loud else ''}"
+
+    @property
+    def _noise_explains(self) -> bool:
+        """Whether what is left of the image is no more than its noise."""
+        return self.loud and max(self.chi2) <= NOISE_TOLERANCE * (self.noise_factor or 1.0)
+
+    @property
+    def _contradiction(self) -> str:
+        """Where the residual accuses."""
         spread = [suspect for suspect in self.suspects if suspect.share > _EVERYWHERE]
         if spread:
             bands = ", ".join(f"{s.band_lp_mm[0]:g}-{s.band_lp_mm[1]:.3g} ({s.share:.0%})" for s in spread)
             return (
-                f"not consistent over the image at {bands} lp/mm: its blur or noise is not that of these detectors, "
-                "or the open field is not: see --open-field, --detectors"
+                f"over the image at {bands} lp/mm: its blur or noise is not that of these detectors, or the open field "
+                "is not: see --open-field, --detectors"
             )
         worst = max(self.suspects, key=lambda suspect: suspect.chi2)
         low, high = worst.band_lp_mm
         return (
-            f"not consistent at y {worst.y}, x {worst.x} at {low:g}-{high:.3g} lp/mm "
+            f"at y {worst.y}, x {worst.x} at {low:g}-{high:.3g} lp/mm "
             f"(chi2 {worst.chi2:.1f}; about 1 or less is expected)"
         )
 
