@@ -132,7 +132,8 @@ class Consistency:
         if self.noise_factor is None or self.noise_factor > 1 / NOISE_TOLERANCE:
             return ()
         factor = f"{self.noise_factor:.2g}"
-        return (f"noise is {factor} times what the weights expect: with your own --detectors more detail comes back",)
+        advice = "check --polarity and --open-field; with your own --detectors more detail comes back"
+        return (f"noise is {factor} times what the weights expect: {advice}",)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types, without the map."""
