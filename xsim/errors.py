@@ -77,7 +77,7 @@ class UnknownNameError(InputError, LookupError):
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        known = sorted(known)
+        name, known = str(name), sorted(known)  # names come from files too, where they may be anything
         close = nearest(name, known)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
         super().__init__(f"unknown {kind} '{name}': {hint}")

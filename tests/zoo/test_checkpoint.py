@@ -145,6 +145,10 @@ def card_with_options_that_are_given_anyway(path: Path) -> None:
     reseal(path, options={"device": "cpu"})
 
 
+def card_of_a_network_without_size(path: Path) -> None:
+    reseal(path, options={"size": None})
+
+
 def no_card(path: Path) -> None:
     path.with_suffix(".json").unlink()
 
@@ -171,6 +175,7 @@ def no_tensors(path: Path) -> None:
         (card_with_no_table, DamageError),
         (card_with_no_count, DamageError),
         (card_with_options_that_are_given_anyway, DamageError),
+        (card_of_a_network_without_size, DamageError),
         (no_card, MissingFileError),
         (no_tensors, MissingFileError),
     ],
@@ -187,7 +192,7 @@ def test_bad_weights_are_refused_in_one_line(
 
 def test_foreign_options_of_a_classical_restorer_are_refused(weights: Path) -> None:
     reseal(weights, restorer="wiener", options={"surprise": 1})
-    with pytest.raises(InputError, match="does not take these options: surprise"):
+    with pytest.raises(DamageError, match="does not take these options: surprise"):
         xsim_zoo.load("wiener", weights, device="cpu")
 
 

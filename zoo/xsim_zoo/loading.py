@@ -116,7 +116,7 @@ def _default_weights(name: str, *, learned: bool) -> Path:
 def _from_card(checkpoint: Checkpoint, name: str, device: torch.device, options: dict[str, Any]) -> Restorer:
     try:
         return build(name, checkpoint.physics, device=device, **options)
-    except TypeError as error:
+    except (InputError, TypeError) as error:
         raise DamageError(f"{checkpoint.path}: the card's options do not fit ({error}): take sound weights") from error
 
 
