@@ -57,7 +57,8 @@ fuzz: .venv/.xsim-dev  ## Damage images, recipes, weights, phantoms and caches, 
 	$(ONE_THREAD) $(BIN)/pytest tests/faults/test_fuzzing.py -m slow --fuzz-seconds 600
 
 coverage: .venv/.xsim-dev  ## Which lines the quick tests run; fails below 90 %
-	$(ONE_THREAD) $(BIN)/pytest -m "not slow" --cov --cov-report=term-missing:skip-covered
+	$(ONE_THREAD) $(BIN)/coverage run -m pytest -m "not slow"
+	$(BIN)/coverage report
 
 wheel: .venv/.xsim-dev  ## Build wheel and sdist into dist/, and check what they hold
 	rm -rf dist
@@ -71,4 +72,4 @@ docs: .venv/.xsim-docs  ## Build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## Remove what the build and the tests leave behind
-	rm -rf build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
