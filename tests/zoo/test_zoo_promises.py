@@ -9,12 +9,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 import xsim_zoo
 from xsim_datasets.reader import PairStore
 from xsim_zoo.validation import Scores
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -60,6 +62,15 @@ def scores(name: str, weights: Path | None, store: Path) -> tuple[Scores, Scores
     hr, lr = pairs.read_batch([int(index) for index in pairs.indices("test")])
     restorer = xsim_zoo.load(name, weights, device="cpu")
     return Scores.of(list(lr), list(hr)), Scores.of([restorer.restore_array(y) for y in lr], list(hr))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """CPU time is what is promised; threads that wait for each other would spend more of it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
