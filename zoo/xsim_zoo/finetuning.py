@@ -139,16 +139,15 @@ def finetune(
     }
     if resume:
         check_same_run(run, folder.settings(), identity)
-    adapted, seen = restorer.with_physics(physics), card.data.get("families", "")
     trainer = Trainer(
-        adapted,
+        restorer.with_physics(physics),
         data,
         folder,
         settings,
         accelerator,
         quiet=quiet,
         data_name=data_name,
-        seen=seen,
+        start=card,
         setups=len(pairs.setups),
     )
     result = run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})

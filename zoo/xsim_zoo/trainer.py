@@ -87,8 +87,8 @@ class Trainer:
         Say nothing on stderr.
     data_name : str
         What the card calls the data.
-    seen : str
-        Board families that the restorer learnt from before, see `xsim_zoo.families`.
+    start : Card, optional
+        Card of the weights that the restorer starts from: their board families are seen, their digest is kept.
     setups : int, optional
         How many pairs of detectors the weights will be for; None takes all that the data hold.
 
@@ -113,7 +113,7 @@ class Trainer:
         *,
         quiet: bool = False,
         data_name: str = "",
-        seen: str = "",
+        start: Card | None = None,
         setups: int | None = None,
     ) -> None:
         self.restorer, self.pairs, self.folder, self.settings = restorer, pairs, folder, settings
@@ -126,7 +126,11 @@ class Trainer:
         if isinstance(restorer, LearnedRestorer):
             check_patch(settings.patch, pairs.shape)
         self.held_out_pairs = read_pairs(pairs, self.held_out)
-        self.seen = merged(seen, packed(pairs.families([*train_indices, *self.held_out])))
+        self.start = start
+        self.seen = merged(
+            "" if start is None else start.data.get("families", ""),
+            packed(pairs.families([*train_indices, *self.held_out])),
+        )
         self.setups = len(pairs.setups) if setups is None else setups
         self.lr_scores = score_lr(*self.held_out_pairs)
         self.links = [TorchLink.sampled(setup.link, device=self.device) for setup in pairs.setups]
@@ -262,6 +266,7 @@ class Trainer:
                 "processes": self.world,
                 "seconds": round(time.monotonic() - self._began, 1),
                 "hardware": _hardware(self.device),
+                "started_from": None if self.start is None else self.start.digest,
             },
             data={
                 "name": self.data_name,
