@@ -116,6 +116,19 @@ def test_numbers_do_not_depend_on_the_number_of_workers(store: PairStore, evalua
     assert _numbers(again) == _numbers(evaluation)
 
 
+@pytest.mark.slow
+def test_probes_of_a_sampler_repeat_with_other_workers_and_other_company(store: PairStore) -> None:
+    options = Options(sections=("voids", "opens", "features", "coverage"), quick=True, resamples=200, images=2)
+    alone = evaluate(["physics-sde"], store, options, workers=1)
+    beside = evaluate(["wiener", "physics-sde"], store, options, workers=2)
+    for section in options.sections:
+        first, second = (
+            [row for row in getattr(found, section) if row.restorer != "wiener"] for found in (alone, beside)
+        )
+        assert first == second, section
+        assert any(row.restorer == "physics-sde" for row in first)
+
+
 def test_one_image_has_scores_and_no_interval(store: PairStore) -> None:
     found = evaluate(["wiener"], store, replace(TABLES, images=1), workers=1)
     estimate = next(row.estimate for row in found.summary if row.restorer == "wiener")

@@ -36,7 +36,7 @@ def voids(evaluation: Evaluation) -> Verdict | None:
         for label in evaluation.labels
         if label in rows and best < before
     ]
-    text = f"mean error in % of the ball, and less that on LR; on LR {before:.2f}, on HR {best:.2f}"
+    text = f"mean error in % of the ball, in brackets its change from LR; on LR {before:.2f}, on HR {best:.2f}"
     return verdict("area of voids", text, findings)
 
 
@@ -56,7 +56,9 @@ def tracks(evaluation: Evaluation) -> Verdict | None:
         found = [rows[label, gap, copper] for gap, copper in asked if (label, gap, copper) in rows]
         if found:
             findings.append(_track(label, found))
-    text = "AUC of a matched filter less that on LR, for gaps that HR shows and LR partly hides; the largest change"
+    text = (
+        "AUC of a matched filter, its change from LR where that is largest, for gaps that HR shows and LR partly hides"
+    )
     return verdict("open tracks", text, findings)
 
 
@@ -88,7 +90,7 @@ def features(evaluation: Evaluation) -> Verdict | None:
 
     before = rows[INPUT]
     text = (
-        f"of {before.features} dots at one false call per cm2, and less those on LR; on LR {before.missed} missed, "
-        f"{before.invented} invented"
+        f"of {before.features} dots at one false call per cm2, in brackets the change from LR; on LR {before.missed} "
+        f"missed, {before.invented} invented"
     )
     return verdict("small features", text, findings())
