@@ -71,6 +71,15 @@ def random_stacks(
 
     A stack is a main material up to optical depth 5, half of the time with a little of a second one, on a random
     part of the substrate (the first material). The draws are always the same.
+
+    Parameters
+    ----------
+    hr_response, lr_response : DetectorResponse
+        What the two detectors make of the same beam.
+    materials : sequence of str
+        Names of the materials, the substrate's first.
+    substrate_mm : float
+        Thickness of the whole substrate [mm].
     """
     main, thickness = _random_thickness_mm(hr_response, materials, substrate_mm)
     hr, lr = (_through(response, materials, thickness)[0] for response in (hr_response, lr_response))
@@ -127,6 +136,11 @@ def fit_pairs(
     """Return knots (HR grey, LR grey) and the RMS residual of y ~ B_1 h(x), fitted to images.
 
     Parameters are those of `xsim.link.GreyLink.from_pairs`.
+
+    Raises
+    ------
+    InputError
+        If a pair's shapes differ, or no pixel is left within the margins.
     """
     places = _places(knots)
     gram, target, power, count = np.zeros((knots, knots)), np.zeros(knots), 0.0, 0

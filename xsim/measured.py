@@ -60,7 +60,18 @@ class Measured:
         kerma_uGy: float,
         signal_electrons: float | None = None,
     ) -> Measured:
-        """Return the curves of (frequency, value) tables; the MTF is made 1 at f = 0.
+        """Return the curves of measured tables; the MTF is made 1 at f = 0.
+
+        Parameters
+        ----------
+        mtf : tuple of array_like
+            Frequency [lp/mm] and MTF.
+        nnps : tuple of array_like
+            Frequency [lp/mm] and NNPS [mm2].
+        kerma_uGy : float
+            Air kerma at which the NNPS was measured [uGy].
+        signal_electrons : float, optional
+            Mean signal of a pixel at that kerma [electrons], where it is known.
 
         Raises
         ------

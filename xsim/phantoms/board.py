@@ -95,6 +95,19 @@ def draw_view(
 ) -> View:
     """Draw how a board is looked at: mostly straight, nearly aligned, sometimes oblique.
 
+    Parameters
+    ----------
+    seed : int
+        Seed of the board; its view has a stream of its own.
+    shape : tuple of int
+        Rows and columns of the window.
+    pixel_mm : float
+        Pixel of the window [mm].
+    recipe : BoardRecipe
+        How often and how far boards are tilted, and how far away the source is.
+    tilt_deg, rotation_deg : float, optional
+        Angles that are asked for [deg] rather than drawn.
+
     Raises
     ------
     InputError
