@@ -161,7 +161,7 @@ def check_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
         bad = int(np.count_nonzero(~np.isfinite(native)))
         raise InputError(f"holds {bad} pixels that are NaN or infinite: mask or repair them first")
     if low == high:
-        raise InputError(f"holds one grey level only ({low:g}): there is nothing to restore")
+        raise InputError(f"holds one grey level only ({low:g}): there is nothing to see: check what wrote it")
     return native
 
 
