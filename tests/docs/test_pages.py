@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,14 @@ def test_blocks_are_of_kinds_that_the_runner_knows(page: str) -> None:
     assert {block.kind for block in found} <= LANGUAGES
     if page.startswith("tutorials/"):
         assert not [block for block in found if block.kind == "text" and "xsim " in block.text], "commands must run"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "datasets/FORMAT.md"])
+def test_links_and_pictures_outside_the_site_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    targets = re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
+    missing = [target for target in targets if "://" not in target and not (path.parent / target).exists()]
+    assert not missing
 
 
 def test_a_page_that_shows_other_words_fails(tmp_path: Path) -> None:
