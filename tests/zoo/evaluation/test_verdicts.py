@@ -82,7 +82,7 @@ def test_open_tracks_are_judged_only_where_hr_shows_them(
     assert judged is not None
     assert judged.level == level
     assert [finding.restorer for finding in judged.findings] == list(LABELS)
-    assert all("80 um" in finding.text for finding in judged.findings)
+    assert all(f"{interval(change, digits=3)} over 2 gaps" in finding.text for finding in judged.findings)
 
 
 @pytest.mark.parametrize(("hr", "lr"), [(0.6, 0.55), (1.0, 0.99)])
