@@ -43,6 +43,16 @@ class Precision(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="A file for one image, else a folder; beside the input if not given."),
+]
+StepsOption = Annotated[
+    int | None,
+    typer.Option(help="Sampling steps; 1 is the answer of highest fidelity. The restorer's own if not given."),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command ``run`` to the group ``zoo``."""
     app.command("run", epilog=_EPILOG)(run)
@@ -51,14 +61,8 @@ def register(app: typer.Typer) -> None:
 def run(
     name: RestorerName,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="TIFF, PNG, NPY, DICOM, RAW; folders.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="A file for one image, else a folder; beside the input if not given."),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(help="Sampling steps; 1 is the answer of highest fidelity. The restorer's own if not given."),
-    ] = None,
+    output: OutputOption = None,
+    steps: StepsOption = None,
     samples: Annotated[int, typer.Option(help="Posterior samples: their mean, and a map of their spread.")] = 0,
     sharpness: Annotated[float, typer.Option(help="0 highest fidelity, 1 full sharpness.")] = 1.0,
     weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
@@ -70,7 +74,7 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     precision: Annotated[Precision, typer.Option(help="Of the network only.")] = Precision.AUTO,
     tile: Annotated[
-        int | None, typer.Option(help="Side of the tiles [px]; follows from free memory if not given.")
+        int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     picture: Annotated[bool, typer.Option("--picture", help="Draw before, after, difference, profile.")] = False,
