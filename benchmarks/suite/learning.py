@@ -60,7 +60,7 @@ def network_rows() -> Iterator[Row]:
         note=f"{sum(one.numel() for one in network.parameters()) / 1e6:.2f} M parameters",
     )
     try:
-        peer = DiffusersUNet()
+        peer = DiffusersUNet(width=12)
     except (ImportError, RuntimeError) as error:
         yield row.with_peer(f"diffusers UNet2DModel: {missing(error)}", None)
         return
