@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xsim_zoo.evaluation import records as r
+from xsim_zoo.evaluation import task_records as t
 from xsim_zoo.evaluation.pictures import picture
 from xsim_zoo.evaluation.results import Evaluation
 
@@ -151,11 +152,11 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
     labelled = tuple(float(v) for v in np.linspace(2.0, 40.0, 25))
     return {
         "voids": tuple(
-            r.VoidScore(
+            t.VoidScore(
                 restorer=label, balls=25, mean_absolute_error=3.0 - 0.5 * rank, change=_estimate(-0.5 * rank, 0.3),
                 bias=-1.0, limit_low=-4.0, limit_high=2.0, labelled=labelled,
                 sizes=tuple(
-                    r.VoidSize(from_percent=low, to_percent=high, balls=12, seen=min(12, 3 * place + 3 * rank))
+                    t.VoidSize(from_percent=low, to_percent=high, balls=12, seen=min(12, 3 * place + 3 * rank))
                     for place, (low, high) in enumerate([(2.0, 10.0), (10.0, 40.0)])
                 ),
                 measured=tuple(v - 1.0 + 0.3 * (i % 5) for i, v in enumerate(labelled)),
@@ -163,7 +164,7 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
             for rank, label in enumerate(["lr", *labels, "hr"])
         ),
         "opens": tuple(
-            r.OpenScore(
+            t.OpenScore(
                 restorer=label, gap_mm=gap, copper_mm=copper, present=40, absent=40,
                 auc=_estimate(min(0.6 + 100 * gap * copper, 0.99), 0.04), change=_estimate(0.02 * rank, 0.01),
                 d_prime=20 * gap, d_prime_best=25 * gap,
@@ -173,7 +174,7 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
             for copper in (0.035, 0.07)
         ),
         "features": tuple(
-            r.FeatureScore(
+            t.FeatureScore(
                 restorer=label, area_cm2=6.0, features=90, threshold=0.004, missed=12 - 3 * rank, invented=rank,
                 missed_per_cm2=(12 - 3 * rank) / 6.0, invented_per_cm2=rank / 6.0,
                 change=_estimate(-0.5 * rank, 0.2),

@@ -14,8 +14,9 @@ from xsim_zoo.evaluation.verdicts import verdicts_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xsim_zoo.evaluation.records import Level, OpenScore, Verdict
+    from xsim_zoo.evaluation.records import Level, Verdict
     from xsim_zoo.evaluation.results import Evaluation
+    from xsim_zoo.evaluation.task_records import OpenScore
 
 GAIN = Estimate(mean=0.1, low=0.05, high=0.15)
 LOSS = negated(GAIN)

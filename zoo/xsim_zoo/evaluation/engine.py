@@ -10,7 +10,7 @@ import psutil
 
 from xsim_datasets.executors import ProcessPool, Serial
 from xsim_datasets.reader import PairStore
-from xsim_zoo.evaluation import records
+from xsim_zoo.evaluation import records, task_records
 from xsim_zoo.evaluation.entrants import INPUT, Entrant, entrants_of
 from xsim_zoo.evaluation.jobs import IMAGES, Job, Task, run_job
 from xsim_zoo.evaluation.journal import Journal
@@ -40,9 +40,9 @@ _ROWS: dict[str, type[Row]] = {
     "bars": records.BarProbe,
     "noise": records.NoiseProbe,
     "resolution": records.Resolution,
-    "voids": records.VoidScore,
-    "opens": records.OpenScore,
-    "features": records.FeatureScore,
+    "voids": task_records.VoidScore,
+    "opens": task_records.OpenScore,
+    "features": task_records.FeatureScore,
     "coverage": records.Coverage,
     "shapes": records.ShapeScore,
     "mismatch": records.MismatchScore,

@@ -15,8 +15,8 @@ from xsim.seeds import generator
 from xsim_zoo.evaluation.bootstrap import Bootstrap
 from xsim_zoo.evaluation.entrants import INPUT
 from xsim_zoo.evaluation.laboratory import BOARD, SIDE_PX, TRACK_MM, Laboratory, Shot
-from xsim_zoo.evaluation.records import FeatureScore
 from xsim_zoo.evaluation.subjects import Subject
+from xsim_zoo.evaluation.task_records import FeatureScore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,8 +21,8 @@ from xsim_zoo.evaluation.observer import (
     paired_areas,
     scores_of,
 )
-from xsim_zoo.evaluation.records import OpenScore
 from xsim_zoo.evaluation.subjects import Subject
+from xsim_zoo.evaluation.task_records import OpenScore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

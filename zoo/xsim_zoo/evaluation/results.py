@@ -14,11 +14,9 @@ from xsim_zoo.evaluation.records import (
     Curve,
     Difference,
     EdgeProbe,
-    FeatureScore,
     ImageScore,
     MismatchScore,
     NoiseProbe,
-    OpenScore,
     Provenance,
     Resolution,
     Row,
@@ -26,8 +24,8 @@ from xsim_zoo.evaluation.records import (
     Shown,
     Summary,
     Verdict,
-    VoidScore,
 )
+from xsim_zoo.evaluation.task_records import FeatureScore, OpenScore, VoidScore  # noqa: TC001 - read by pydantic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,8 +13,9 @@ from xsim_zoo.evaluation.records import Estimate, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xsim_zoo.evaluation.records import Level, OpenScore, Verdict
+    from xsim_zoo.evaluation.records import Level, Verdict
     from xsim_zoo.evaluation.results import Evaluation
+    from xsim_zoo.evaluation.task_records import OpenScore
 
 __all__ = ["features", "tracks", "voids"]
 

@@ -15,8 +15,8 @@ from xsim.seeds import generator
 from xsim_zoo.evaluation.bootstrap import Bootstrap
 from xsim_zoo.evaluation.entrants import INPUT
 from xsim_zoo.evaluation.laboratory import BOARD, SIDE_PX, Laboratory, Shot
-from xsim_zoo.evaluation.records import VoidScore, VoidSize
 from xsim_zoo.evaluation.subjects import Subject
+from xsim_zoo.evaluation.task_records import VoidScore, VoidSize
 from xsim_zoo.evaluation.void_observer import Ball, areas_of, deficits, seen
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from xsim_zoo.evaluation.records import BandScore, BarProbe, Coverage, Curve, EdgeProbe, NoiseProbe, VoidScore
+from xsim_zoo.evaluation.records import BandScore, BarProbe, Coverage, Curve, EdgeProbe, NoiseProbe
 from xsim_zoo.evaluation.results import SECTIONS
+from xsim_zoo.evaluation.task_records import VoidScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
