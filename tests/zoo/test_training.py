@@ -17,7 +17,7 @@ import xsim_zoo
 from xsim.errors import DamageError, InputError, MissingFileError
 from xsim_zoo.catalogue import describe
 from xsim_zoo.optimising import DivergedError, Optimising, learning_rate
-from xsim_zoo.pairs import Order
+from xsim_zoo.order import Order
 from xsim_zoo.run_folder import RunFolder
 from xsim_zoo.settings import TrainSettings, settings_from
 from xsim_zoo.training import measure_physics, train

@@ -20,8 +20,9 @@ from xsim_zoo.families import merged, packed
 from xsim_zoo.grey import TorchLink
 from xsim_zoo.operator import Operator
 from xsim_zoo.optimising import Optimising
+from xsim_zoo.order import Order, Prefetch
 from xsim_zoo.padding import PaddedGrid
-from xsim_zoo.pairs import Order, Prefetch, check_split, read_pairs
+from xsim_zoo.pairs import check_split, read_pairs
 from xsim_zoo.physics import Physics
 from xsim_zoo.progress import Progress
 from xsim_zoo.restorer import LearnedRestorer, Restorer
