@@ -16,7 +16,8 @@ from xsim_zoo.evaluation.subjects import subject_of
 if TYPE_CHECKING:
     from xsim_datasets.reader import PairStore
     from xsim_zoo.evaluation.entrants import Entrant
-    from xsim_zoo.evaluation.records import BarProbe, OpenScore, VoidScore
+    from xsim_zoo.evaluation.records import BarProbe
+    from xsim_zoo.evaluation.task_records import OpenScore, VoidScore
 
 __all__ = ["Tasks", "subjects", "tasks_of"]
 

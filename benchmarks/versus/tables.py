@@ -201,11 +201,14 @@ def task_table(found: Sequence[Tasks]) -> Table:
             "image",
             "error of void area [% of the ball]",
             "bias",
-            *(f"AUC, gap of {1e3 * score.gap_mm:g} um" for score in found[0].opens),
+            *(
+                f"AUC, gap of {1e3 * score.gap_mm:g} um in {1e3 * score.copper_mm:g} um of copper"
+                for score in found[0].opens
+            ),
         ),
         tuple(rows),
-        f"{found[0].voids.balls} balls with voids of 2 to 35 % of their area; {found[0].opens[0].present} open and as "
-        "many sound tracks of 0.1 mm for each gap; intervals over balls and tracks.",
+        f"{found[0].voids.balls} balls with voids of 0.5 to 35 % of their area; {found[0].opens[0].present} open and "
+        "as many sound tracks of 0.1 mm for each gap; intervals over balls and tracks.",
     )
 
 
