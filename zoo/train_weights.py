@@ -19,10 +19,10 @@ from xsim_datasets.reader import PairStore
 from xsim_datasets.recipe import load_recipe
 from xsim_datasets.simulated import SimulatedMaker, plan_of
 from xsim_datasets.writer import make_store
-from xsim_zoo.checkpoint import WEIGHTS_FOLDER
 from xsim_zoo.finetuning import finetune
 from xsim_zoo.pairs import StorePairs
 from xsim_zoo.settings import TrainSettings
+from xsim_zoo.shipped_weights import WEIGHTS_FOLDER
 from xsim_zoo.training import train
 
 if TYPE_CHECKING:

@@ -16,10 +16,12 @@ def _known(name: str) -> str:
     try:
         return check_name(name)
     except UnknownNameError:
-        from xsim_zoo.checkpoint import load_checkpoint, shipped
+        from xsim_zoo.shipped_weights import shipped
 
         if name not in shipped():
             raise
+        from xsim_zoo.checkpoint import load_checkpoint
+
         owner = load_checkpoint(name).card.restorer
         raise InputError(f"'{name}' are weights, not a restorer: say {owner} --weights {name}") from None
 

@@ -20,14 +20,12 @@ from xsim._version import __version__
 from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError, XsimError
 from xsim.whole_files import write_whole
 from xsim_zoo.physics import Physics
+from xsim_zoo.shipped_weights import shipped
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["Card", "Checkpoint", "load_checkpoint", "save_checkpoint", "shipped", "weights_path"]
-
-WEIGHTS_FOLDER = Path(__file__).parent / "weights"
-"""Where the weights lie that the package ships."""
 
 _SCHEMA = "xsim.card/1"
 _KINDS = {"restorer": str, "digest": str, "version": str, "parameters": int}
@@ -136,11 +134,6 @@ def save_checkpoint(path: Path, card: Card, tensors: dict[str, Tensor]) -> Card:
     )
     write_whole(path.with_suffix(".json"), json.dumps(card.to_dict(), indent=1).encode())
     return card
-
-
-def shipped() -> dict[str, Path]:
-    """Return the weights that the package ships: name -> path of the tensor file (its card lies beside it)."""
-    return {path.stem: path.with_suffix(".safetensors") for path in sorted(WEIGHTS_FOLDER.glob("*.json"))}
 
 
 def weights_path(weights: str | Path) -> Path:
