@@ -153,7 +153,7 @@ def weights_path(weights: str | Path) -> Path:
         path = path / "weights.safetensors"
     elif not path.suffix and str(weights) == path.name and not path.exists():
         if path.name not in shipped():
-            raise UnknownNameError("weights", path.name, shipped())
+            raise UnknownNameError("file, folder or shipped weights", path.name, shipped())
         return shipped()[path.name]
     if not path.with_suffix(".json").is_file():
         raise MissingFileError(f"{path}: has no card {path.with_suffix('.json').name}: give weights with their card")
