@@ -1,6 +1,6 @@
 """The headline table: physics-sde against every other restorer, on boards that none has seen.
 
-    python benchmarks/headline.py -o OUT                        # everything, about 12 minutes on two cores
+    python benchmarks/headline.py -o OUT                        # everything, about 15 minutes on two cores
     python benchmarks/headline.py -o OUT --quick                # a few images of each set
     python benchmarks/headline.py -o OUT --weights unet=runs/unet --weights "unet, no link=runs/unet-plain"
     python benchmarks/headline.py -o OUT --specialised FOLDER   # beside models of `zoo/train_weights.py specialised`
