@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -111,3 +112,14 @@ def test_numbers_are_written_for_people(value: float, spec: str, text: str) -> N
 )
 def test_ticks_are_short(value: float, text: str) -> None:
     assert tick_label(value) == text
+
+
+@pytest.mark.parametrize("high", [5.0, 0.06, 6e-3, 1.2e-4])
+def test_labels_of_a_narrow_axis_do_not_touch(high: float) -> None:
+    axis = Axis("difference", -high, 0.0)
+    shown = axis.labelled(180)
+    assert "0" in [tick.label for tick in shown]
+    for left, right in pairwise(shown):
+        # Half of each label lies between two ticks; digits of the report's font are 7.5 px wide.
+        assert 180 * (right.at - left.at) > 7.5 * (len(left.label) + len(right.label)) / 2
+    assert axis.labelled(10_000) == axis.ticks

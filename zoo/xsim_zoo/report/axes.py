@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Axis", "Tick"]
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_CHARACTER_PX = 9.0
+"""Width of a character of a label, its share of the gap to the next label included [px]."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,16 @@ class Axis:
         """Where the axis is labelled."""
         places = _log_ticks(self.low, self.high) if self.log else _linear_ticks(self.low, self.high)
         return tuple(Tick(float(self.fractions(place)), tick_label(place)) for place in places)
+
+    def labelled(self, width_px: float) -> tuple[Tick, ...]:
+        """Return the ticks whose labels fit side by side along ``width_px``, zero among them where it is a tick."""
+        ticks = self.ticks
+        if len(ticks) < 2:
+            return ticks
+        room = width_px * (ticks[1].at - ticks[0].at)
+        every = math.ceil(max(len(tick.label) for tick in ticks) * _CHARACTER_PX / room)
+        zero = next((place for place, tick in enumerate(ticks) if tick.label == "0"), 0)
+        return ticks[zero % every :: every]
 
 
 def _nice_step(span: float, most: int = 6) -> float:
