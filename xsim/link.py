@@ -206,12 +206,13 @@ class GreyLink:
             If a key is missing or the knots are not usable.
         """
         try:
+            by_material = dict(tables.get("residual_by_material", {}))
             return cls(
                 tuple(float(value) for value in tables["hr_grey"]),
                 tuple(float(value) for value in tables["lr_grey"]),
                 str(tables.get("source", "wedge")),
                 float(tables.get("residual", 0.0)),
-                tuple((str(name), float(value)) for name, value in tables.get("residual_by_material", {}).items()),
+                tuple((str(name), float(value)) for name, value in by_material.items()),
             )
         except KeyError as error:
             raise InputError(f"grey link: the key {error} is missing: give hr_grey and lr_grey") from None

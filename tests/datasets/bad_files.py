@@ -226,6 +226,7 @@ CASES: list[Case] = [
     Case("objects.npy", _npy(np.array([{"a": 1}, None], dtype=object)), "never read"),
     Case("pickle.npy", _bytes(b"\x80\x04cos\nsystem\n."), "does not begin"),
     Case("claims-20-GB.npy", _bytes(_npy_header("(100000, 100000)")), "claims"),
+    Case("header-of-4-GB.npy", _bytes(b"\x93NUMPY\x02\x00" + b"\xff" * 4 + b"{'descr': '<u2'"), "header claims"),
     Case("short.npy", _bytes(_npy_header("(40, 50)", body=GREY.tobytes()[:-2])), "bytes of pixels"),
     Case("long.npy", _bytes(_npy_header("(40, 50)", body=GREY.tobytes() + b"xx")), "bytes of pixels"),
     Case("negative-shape.npy", _bytes(_npy_header("(-40, 50)")), ""),

@@ -141,6 +141,12 @@ def card_with_no_count(path: Path) -> None:
     reseal(path, data={"setups": "x"})
 
 
+def card_with_a_link_of_no_materials(path: Path) -> None:
+    physics = json.loads(path.with_suffix(".json").read_text())["physics"]
+    physics["degradation"]["link"]["residual_by_material"] = None
+    reseal(path, physics=physics)
+
+
 def card_with_options_that_are_given_anyway(path: Path) -> None:
     reseal(path, options={"device": "cpu"})
 
@@ -174,6 +180,7 @@ def no_tensors(path: Path) -> None:
         (card_without_physics, DamageError),
         (card_with_no_table, DamageError),
         (card_with_no_count, DamageError),
+        (card_with_a_link_of_no_materials, DamageError),
         (card_with_options_that_are_given_anyway, DamageError),
         (card_of_a_network_without_size, DamageError),
         (no_card, MissingFileError),

@@ -12,8 +12,12 @@ from xsim_datasets.images.radiograph import Radiograph, check_claim
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import BinaryIO
 
 __all__ = ["read_npy", "white_of", "write_npy"]
+
+_MAX_HEADER = 10_000
+"""Longest header that is read [bytes]; that of an image has about a hundred."""
 
 
 def white_of(dtype: np.dtype[Any]) -> float | None:
@@ -31,8 +35,11 @@ def read_npy(path: Path, *, max_pixels: int) -> Radiograph:
     """
     with path.open("rb") as file:
         version = np.lib.format.read_magic(file)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(file, max_header_size=10_000)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=_MAX_HEADER)
+        else:
+            _check_header_length(file)
+            shape, _, dtype = np.lib.format.read_array_header_2_0(file, max_header_size=_MAX_HEADER)
         start = file.tell()
     if dtype.hasobject or dtype.kind not in "uif":
         raise InputError(f"holds {dtype} elements: give integers or floating point (pickled objects are never read)")
@@ -48,6 +55,15 @@ def read_npy(path: Path, *, max_pixels: int) -> Radiograph:
     pixels = np.load(path, allow_pickle=False)
     header = {"dtype": dtype.str, "fortran": bool(pixels.flags.f_contiguous and not pixels.flags.c_contiguous)}
     return Radiograph(pixels, "npy", white=white_of(dtype), header=header)
+
+
+def _check_header_length(file: BinaryIO) -> None:
+    """Refuse a header of gigabytes, for which numpy would ask the memory before it looks at its length."""
+    start = file.tell()
+    length = int.from_bytes(file.read(4), "little")
+    file.seek(start)
+    if length > _MAX_HEADER:
+        raise InputError(f"its header claims {length} bytes, of at most {_MAX_HEADER}: copy it again")
 
 
 def write_npy(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> None:  # noqa: ARG001
