@@ -216,8 +216,8 @@ class GreyLink:
             )
         except KeyError as error:
             raise InputError(f"grey link: the key {error} is missing: give hr_grey and lr_grey") from None
-        except TypeError as error:
-            raise InputError(f"grey link: {error}: give lists of numbers") from None
+        except (AttributeError, TypeError) as error:
+            raise InputError(f"grey link: {error}: give a table with lists of numbers") from None
 
 
 def _broken_line(

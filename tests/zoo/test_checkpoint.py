@@ -147,6 +147,12 @@ def card_with_a_link_of_no_materials(path: Path) -> None:
     reseal(path, physics=physics)
 
 
+def card_with_no_link(path: Path) -> None:
+    physics = json.loads(path.with_suffix(".json").read_text())["physics"]
+    physics["degradation"]["link"] = None
+    reseal(path, physics=physics)
+
+
 def card_with_options_that_are_given_anyway(path: Path) -> None:
     reseal(path, options={"device": "cpu"})
 
@@ -181,6 +187,7 @@ def no_tensors(path: Path) -> None:
         (card_with_no_table, DamageError),
         (card_with_no_count, DamageError),
         (card_with_a_link_of_no_materials, DamageError),
+        (card_with_no_link, DamageError),
         (card_with_options_that_are_given_anyway, DamageError),
         (card_of_a_network_without_size, DamageError),
         (no_card, MissingFileError),

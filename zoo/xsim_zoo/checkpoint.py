@@ -96,7 +96,7 @@ class Checkpoint:
         """
         try:
             return Physics.from_dict(self.card.physics)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DamageError(f"{self.path}: the card's physics is unusable ({error}): take sound weights") from error
 
     @property
