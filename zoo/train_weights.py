@@ -62,7 +62,8 @@ _OTHERS: Final = {
 
 DATA: Final = {
     "paper": Data(),
-    "universal": Data("universal"),
+    # Four times the set-ups of the recipe, and no more boards for each: what decides is how many detectors it has met.
+    "universal": Data("universal", n=3072, imaging=(("setups", 256),)),
     **{name: Data(imaging=changes) for name, changes in _OTHERS.items()},
 }
 
