@@ -125,11 +125,14 @@ class UNet(nn.Module):
 
     @property
     def receptive_px(self) -> int:
-        """How far [px] an input pixel can reach in the answer; tiles need at least this overlap to be exact."""
+        """How far [px] beyond a tile with sides at multiples of 8 px the image matters to its answer."""
         first, second, third = self.size.blocks
-        # Two 3 x 3 convolutions a block, on each side of the U at 2 and 4 px, once at 8 px; stem and head at 2 px;
-        # and the stride, as a pixel may sit at either end of its cell.
-        return 2 * (2 + 4 * first) + 4 * (4 * second) + 8 * (2 * third) + STRIDE_PX
+        # From the answer inwards, in cells of 2, 4 and 8 px: two 3 x 3 convolutions a block, and the head. A half cell
+        # of the coarser grid counts as a whole one. Then outwards to the stem.
+        halves = 1 + 2 * first
+        quarters = -(-halves // 2) + 2 * second
+        eighths = -(-quarters // 2) + 2 * third
+        return 8 * eighths + 4 * 2 * second + 2 * (2 * first + 1)
 
     def forward(self, features: Tensor, conditions: Tensor) -> Tensor:
         """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3).
