@@ -49,7 +49,21 @@ class Operator:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Operator:
-        """Evaluate the tables on a grid; ``pitch_mm`` defaults to the degradation's own."""
+        """Evaluate the tables on a grid.
+
+        Parameters
+        ----------
+        degradation : Degradation
+            What lies between the detectors.
+        spectrum : RadialSpectrum
+            Prior power of sharp images.
+        shape : (H, W)
+            Shape of the padded image [px].
+        pitch_mm : float, optional
+            Pixel pitch [mm]; the degradation's own if not given.
+        device, dtype
+            Of the maps.
+        """
         process = Process.between(degradation, shape, pitch_mm=pitch_mm, device=device, dtype=dtype)
         pitch = degradation.pitch_mm if pitch_mm is None else pitch_mm
         return cls(process, spectrum.tensor(shape, pitch, like=process.theta))
@@ -60,7 +74,13 @@ class Operator:
         return cls(Process.stack([o.process for o in operators]), torch.cat([o.S for o in operators]))
 
     def at_noise_level(self, level: float | Tensor) -> Operator:
-        """Return the operator of images whose noise power is ``level`` (one, or one for each) times this one's."""
+        """Return the operator of images with another noise.
+
+        Parameters
+        ----------
+        level : float or (B,) tensor
+            Noise power relative to this operator's.
+        """
         return replace(self, process=self.process.at_noise_level(level))
 
     @property
@@ -73,6 +93,11 @@ class Operator:
 
         W_t = S B_t / (S B_t^2 + Sigma_t) is the posterior mean of x_0 given x_t for Gaussian images, and
         c(t)^2 the plane mean of the posterior variance S Sigma_t / (S B_t^2 + Sigma_t).
+
+        Parameters
+        ----------
+        t : float or (B,) tensor
+            Time in [0, 1].
 
         Returns
         -------
@@ -95,6 +120,13 @@ class Operator:
 
         The noise rms stands for the dose; c(t) sums up blur and noise, so that one network can serve many
         detectors.
+
+        Parameters
+        ----------
+        t : float or (B,) tensor
+            Time in [0, 1].
+        c : (B or 1, 1, 1, 1) tensor
+            rms error of the Wiener estimate, see `wiener`.
         """
         noise = plane_mean(self.process.Sigma_1, self.shape).sqrt()
         time = torch.as_tensor(t, dtype=c.dtype, device=c.device).reshape(-1)

@@ -85,7 +85,19 @@ class Process:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Process:
-        """Evaluate a degradation's tables on a grid of any size and pitch [mm]."""
+        """Evaluate a degradation's tables on a grid.
+
+        Parameters
+        ----------
+        degradation : Degradation
+            B_1 and Sigma_1 [mm2] over frequency [lp/mm].
+        shape : (H, W)
+            Shape of the padded image [px].
+        pitch_mm : float, optional
+            Pixel pitch [mm]; the degradation's own if not given.
+        device, dtype
+            Of the maps.
+        """
         B_1 = np.maximum(degradation.B_1_map(shape, pitch_mm), MIN_B_1)
         Sigma_1 = degradation.Sigma_1_map(shape, pitch_mm)
         # The logarithm is taken in float64: in float32 -ln(1 - 1e-9) would be zero.
@@ -102,7 +114,13 @@ class Process:
         )
 
     def at_noise_level(self, level: float | Tensor) -> Process:
-        """Return the process that ends at ``level`` (one, or one for each sample) times this one's noise power."""
+        """Return the process that ends in another noise.
+
+        Parameters
+        ----------
+        level : float or (B,) tensor
+            Noise power relative to this process's.
+        """
         return replace(self, Sigma_1=self.Sigma_1 * _column(level, self.Sigma_1))
 
     def B(self, t: float | Tensor) -> Tensor:
@@ -121,11 +139,33 @@ class Process:
         return self.Sigma_1 * self.r(t)
 
     def marginal(self, X_0: Tensor, t: float | Tensor, Z: Tensor) -> Tensor:
-        """Draw X_t given X_0, equation (1); ``Z`` is the spectrum of white noise."""
+        """Draw X_t given X_0, equation (1) of the paper.
+
+        Parameters
+        ----------
+        X_0 : (B, 1, H, W // 2 + 1) complex tensor
+            Spectra of the sharp images, in LR grey.
+        t : float or (B,) tensor
+            Time in [0, 1], one for all or one for each sample.
+        Z : (B, 1, H, W // 2 + 1) complex tensor
+            Spectra of *real* white noise of unit variance.
+        """
         return self.B(t) * X_0 + self.Sigma(t).sqrt() * Z
 
     def posterior(self, X_0: Tensor, X_t: Tensor, s: float | Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and variance of X_s given X_t and X_0, for 0 <= s < t.
+        """Return mean and variance of X_s given X_t and X_0.
+
+        Parameters
+        ----------
+        X_0, X_t : (B, 1, H, W // 2 + 1) complex tensors
+            Spectra at both ends.
+        s, t : float or (B,) tensor
+            Times, 0 <= s < t.
+
+        Returns
+        -------
+        mean : (B, 1, H, W // 2 + 1) complex tensor
+        variance : (B or 1, 1, H, W // 2 + 1) tensor
 
         Notes
         -----
@@ -139,7 +179,14 @@ class Process:
     def bridge(self, X_0: Tensor, Y: Tensor, t: Tensor, Z: Tensor) -> Tensor:
         """Draw X_t given both ends, X_0 and X_1 = Y: the coupling that counts y's noise once.
 
-        At t = 1 it is ``Y`` itself. ``t`` holds one time for each sample.
+        Parameters
+        ----------
+        X_0, Y : (B, 1, H, W // 2 + 1) complex tensors
+            Spectra of the sharp images, in LR grey, and of their measurements.
+        t : (B,) tensor
+            Times in [0, 1]; at 1 the state is ``Y`` itself.
+        Z : (B, 1, H, W // 2 + 1) complex tensor
+            Spectra of real white noise of unit variance.
         """
         mean, variance = self.posterior(X_0, Y, t, 1.0)
         return mean + variance.clamp_min(0).sqrt() * Z
@@ -148,7 +195,18 @@ class Process:
         """Return the coefficients (a, k, std) of one step t -> s: X_s = a X_0_hat + k X_t + std Z.
 
         Every eta in [0, 1] keeps the marginals; eta = 1 is the exact posterior, eta = 0 is deterministic and needs
-        only the MTFs.
+        only the MTFs (Song et al. 2021, for each frequency).
+
+        Parameters
+        ----------
+        s, t : float
+            Times, 0 <= s < t.
+        eta : float
+            Share of the posterior's noise, 0 to 1.
+
+        Returns
+        -------
+        a, k, std : (B or 1, 1, H, W // 2 + 1) tensors
         """
         r_s, r_t, r_step = self.r(s), self.r(t), self.r(t - s)
         # r_t = r_step + B_step^2 r_s turns r_s - eta^2 r_s r_step / r_t into a sum: nothing cancels.

@@ -60,6 +60,11 @@ def time_grid(steps: int) -> list[float]:
 
     All high frequencies arrive in the last steps, near t ~ 1 / (2 theta): the grid must be dense there.
 
+    Parameters
+    ----------
+    steps : int
+        N.
+
     Raises
     ------
     InputError
@@ -73,7 +78,12 @@ def time_grid(steps: int) -> list[float]:
 def white_noise(generator: torch.Generator, device: torch.device | str = "cpu") -> NoiseSource:
     """Return a noise source that draws from one generator and hands the fields to ``device``.
 
-    The numbers are drawn where the generator lives; a CPU generator gives the same fields on every device.
+    Parameters
+    ----------
+    generator : torch.Generator
+        Where the numbers are drawn; one on the CPU gives the same fields on every device.
+    device : torch device or str
+        Where the fields are wanted.
     """
 
     def draw(shape: tuple[int, ...], /) -> Tensor:
@@ -145,6 +155,15 @@ def second_order(
 
     The step t -> s is exact for an X_0_hat that is linear in the logarithm L of B_t / sqrt(r_t); the slope comes
     from the step before (DPM-Solver++ 2M, Lu et al. 2022, carried over to a rate for each frequency).
+
+    Parameters
+    ----------
+    process, denoise, X_1, times
+        See `ddim`.
+    eta : float
+        0; there is no noise in it.
+    noise : NoiseSource, optional
+        Not used.
 
     Raises
     ------
