@@ -28,7 +28,7 @@ def page_faults_of_filling(times: int) -> int:
 @on_glibc
 def test_a_freed_block_is_used_again_without_page_faults() -> None:
     fresh = page_faults_of_filling(_TIMES)
-    with reused_memory():
+    with reused_memory(give_back=True):
         page_faults_of_filling(1)
         again = page_faults_of_filling(_TIMES)
     assert again < fresh / 2
@@ -37,7 +37,7 @@ def test_a_freed_block_is_used_again_without_page_faults() -> None:
 @on_glibc
 def test_the_memory_goes_back_at_the_end() -> None:
     process = psutil.Process()
-    with reused_memory():
+    with reused_memory(give_back=True):
         page_faults_of_filling(1)
         held = process.memory_info().rss
     assert process.memory_info().rss < held - _BLOCK_BYTES / 2
@@ -45,5 +45,5 @@ def test_the_memory_goes_back_at_the_end() -> None:
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_glibc", lambda: None)
-    with reused_memory():
+    with reused_memory(give_back=True):
         assert float(torch.ones(3).sum()) == 3.0

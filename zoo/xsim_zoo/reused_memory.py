@@ -27,10 +27,16 @@ _USUAL_MMAP_BYTES: Final = 2**25
 
 
 @contextmanager
-def reused_memory() -> Iterator[None]:
-    """Keep freed blocks of up to 1 GiB within the process for the time of a ``with``, then give back what is free.
+def reused_memory(*, give_back: bool) -> Iterator[None]:
+    """Keep freed blocks of up to 1 GiB within the process for the time of a ``with``.
 
     Nothing happens where the C library is not glibc.
+
+    Parameters
+    ----------
+    give_back : bool
+        Give what is free at the end back to the system at once: worth its time where much else is to come. Otherwise
+        glibc does so by and by.
     """
     libc = _glibc()
     if libc is None:
@@ -43,7 +49,8 @@ def reused_memory() -> Iterator[None]:
     finally:
         libc.mallopt(_M_MMAP_THRESHOLD, _USUAL_MMAP_BYTES)
         libc.mallopt(_M_TRIM_THRESHOLD, 2 * _USUAL_MMAP_BYTES)
-        libc.malloc_trim(0)
+        if give_back:
+            libc.malloc_trim(0)
 
 
 @cache

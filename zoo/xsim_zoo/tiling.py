@@ -141,8 +141,9 @@ class TiledNetwork:
         """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3)."""
         batch, _, height, width = features.shape
         answer = torch.empty((batch, 1, height, width), dtype=torch.float32, device=features.device)
-        with reused_memory():
-            for rows, columns in self.tiles((height, width)):
+        tiles = list(self.tiles((height, width)))
+        with reused_memory(give_back=len(tiles) > 1):
+            for rows, columns in tiles:
                 tile = self._evaluate(features[:, :, rows.seen, columns.seen], conditions)
                 answer[:, :, rows.kept, columns.kept] = tile[:, :, rows.inner, columns.inner].float()
                 del tile
