@@ -83,6 +83,9 @@ class Degradation:
     excess_noise : float
         c of the noise power g (1 + c (1 - g)) behind objects of LR grey g, relative to the open field's: 0 for
         photons of one energy, about 0.2 for a 70 kV beam that boards harden. See `noise_level`.
+    mtf_hr : (n,) array, optional
+        MTF of the HR detector, pixel aperture included; None where it is not known. The process does not need it: it
+        says how sharp the images are that the process begins with.
 
     Raises
     ------
@@ -97,9 +100,12 @@ class Degradation:
     link: GreyLink = field(default_factory=GreyLink.identity)
     mode: Mode = "calibrated"
     excess_noise: float = 0.0
+    mtf_hr: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("B_1", "Sigma_1_mm2"):
+        for name in ("B_1", "Sigma_1_mm2", "mtf_hr"):
+            if getattr(self, name) is None:
+                continue
             frequency, values = checked_table(f"degradation {name}", self.frequency_lp_mm, getattr(self, name))
             object.__setattr__(self, "frequency_lp_mm", frequency)
             object.__setattr__(self, name, values)
@@ -154,19 +160,20 @@ class Degradation:
             )
         link = GreyLink.from_physics(hr_response, lr_response) if link is None else link
         frequency = quadratic_grid(_END / pitch, _ROWS)
+        mtf_hr = hr_response.mtf(frequency)
         B_1 = _mtf_ratio(hr_response, lr_response, frequency)
         S_lr = _mean_nnps(lr_response, frequency, lr_frames)
         excess = excess_noise(lr_response, BOARD_MATERIALS, SUBSTRATE_MM)
         if mode == "paper":
             # Equation (2) at t = 1 with q = NNPS_LR.
-            return cls(frequency, B_1, (1.0 - np.square(B_1)) * S_lr, pitch, link, mode, excess)
+            return cls(frequency, B_1, (1.0 - np.square(B_1)) * S_lr, pitch, link, mode, excess, mtf_hr)
         # HR noise reaches LR grey through the link's slope in the open field, then through the blur.
         S_0 = link.slope(1.0) ** 2 * _mean_nnps(hr_response, frequency, hr_frames)
         Sigma_1 = S_lr - np.square(B_1) * S_0
         low = Sigma_1 < _SIGMA_FLOOR * S_lr
         _warn_clipped("Sigma_1", low, frequency, "HR noise exceeds LR noise there: average more HR frames")
         Sigma_1 = np.where(low, _SIGMA_FLOOR * S_lr, Sigma_1)
-        return cls(frequency, B_1, Sigma_1, pitch, link, mode, excess)
+        return cls(frequency, B_1, Sigma_1, pitch, link, mode, excess, mtf_hr)
 
     @property
     def theta(self) -> NDArray[np.float64]:
@@ -232,6 +239,7 @@ class Degradation:
             "mode": self.mode,
             "excess_noise": self.excess_noise,
             "link": self.link.to_dict(),
+            **({} if self.mtf_hr is None else {"mtf_hr": self.mtf_hr.tolist()}),
         }
 
     @classmethod
@@ -252,6 +260,7 @@ class Degradation:
                 GreyLink.from_dict(tables["link"]) if "link" in tables else GreyLink.identity(),
                 tables.get("mode", "calibrated"),
                 float(tables.get("excess_noise", 0.0)),
+                np.asarray(tables["mtf_hr"], dtype=np.float64) if "mtf_hr" in tables else None,
             )
         except KeyError as error:
             raise InputError(f"degradation: the key {error} is missing: give it") from None

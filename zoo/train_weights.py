@@ -85,7 +85,10 @@ SHIPPED: Final = {
     "cdm": Weights("cdm"),
     "physics-sde-paper": Weights("physics-sde-paper"),
     "universal": Weights(
-        "physics-sde", "universal", (("steps", 5000), ("lr", 1e-3), ("validate_every", 2500)), start="physics-sde"
+        "physics-sde",
+        "universal",
+        (("steps", 14000), ("lr", 1.5e-3), ("validate_every", 2000), ("spectrum_images", 256)),
+        start="physics-sde",
     ),
 }
 

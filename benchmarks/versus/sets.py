@@ -72,7 +72,7 @@ SETS: Final[dict[str, ImageSet]] = {
     "limesdr": ImageSet("limesdr", ("paper",), 24, 3),
     "ten-layer": ImageSet("ten-layer", ("paper",), 12, 2),
     "shapes": ImageSet("shapes", ("paper",), 12, 6),
-    "detectors": ImageSet("random", _OTHERS, 6, 2),
+    "detectors": ImageSet("random", _OTHERS, 12, 2),
 }
 
 

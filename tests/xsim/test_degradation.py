@@ -161,6 +161,14 @@ def test_it_survives_json_and_toml(paper: Degradation) -> None:
         np.testing.assert_array_equal(again.Sigma_1_map((32, 32)), paper.Sigma_1_map((32, 32)))
 
 
+def test_it_says_how_sharp_the_hr_images_are(paper: Degradation) -> None:
+    assert paper.mtf_hr is not None
+    np.testing.assert_allclose(paper.mtf_hr, response(33.91).mtf(paper.frequency_lp_mm))
+    tables = paper.to_dict()
+    del tables["mtf_hr"]
+    assert Degradation.from_dict(tables).mtf_hr is None
+
+
 def test_swapped_detectors_are_refused_with_the_frequency() -> None:
     with pytest.raises(InputError, match=r"lp/mm: LR must be the blurrier of the two: are they swapped\?"):
         Degradation.between(response(134.55), response(33.91))
@@ -217,6 +225,8 @@ def test_the_paper_pair_needs_no_clipping() -> None:
         ({"pitch_mm": -1.0}, PhysicsRangeError, "pixel pitch"),
         ({"mode": "own"}, UnknownNameError, "calibrated"),
         ({"B_1": None}, InputError, "the key 'B_1' is missing"),
+        ({"mtf_hr": [1.0, -0.1]}, InputError, "mtf_hr"),
+        ({"mtf_hr": [1.0]}, InputError, "mtf_hr"),
     ],
 )
 def test_unusable_tables_are_refused(

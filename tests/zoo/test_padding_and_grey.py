@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xsim.degradation import Degradation
 from xsim.errors import InputError
+from xsim.grids import radial_frequency
 from xsim.link import GreyLink
 from xsim_zoo.grey import TorchLink
+from xsim_zoo.operator import Operator
 from xsim_zoo.padding import BORDER_PX, PaddedGrid, fast_size
 from xsim_zoo.process import fft, ifft
 from xsim_zoo.spectrum import RadialSpectrum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 
 @given(st.integers(1, 150), st.integers(1, 150))
@@ -78,7 +88,58 @@ def test_spectrum_of_known_noise_is_found_again() -> None:
     np.testing.assert_array_equal(back.S_mm2, measured.S_mm2)
 
 
+def _degradation(mtf_hr: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None) -> Degradation:
+    f = np.linspace(0.0, 15.0, 300)
+    return Degradation(f, np.exp(-0.1 * f), np.full(300, 1e-6), 0.05, mtf_hr=None if mtf_hr is None else mtf_hr(f))
+
+
+def test_the_spectrum_of_many_detectors_becomes_that_of_each() -> None:
+    """Blur the same noise by two MTFs: the mean spectrum, told of one of them, is the spectrum of its images."""
+    shape, f = (256, 256), np.geomspace(0.05, 15.0, 40)
+    scene = torch.as_tensor(RadialSpectrum(f, 1e-4 / (1 + f)).map(shape, 0.05)).sqrt()
+    scene[0, 0] = 0
+    frequency = radial_frequency(shape, 0.05)
+    generator = torch.Generator().manual_seed(1)
+    detectors, images = [], []
+    for rate in (0.1, 0.3) * 6:
+        white = fft(torch.randn(shape, generator=generator).double())
+        images.append(ifft(white * scene * torch.as_tensor(np.exp(-rate * frequency)), shape))
+        detectors.append(_degradation(lambda f, rate=rate: np.exp(-rate * f)))
+    pooled = RadialSpectrum.measure(images, [0.05] * 12, detectors)
+    inside = (pooled.frequency_lp_mm > 1) & (pooled.frequency_lp_mm < 9)
+    for first in (0, 1):
+        alone = RadialSpectrum.measure(images[first::2], [0.05] * 6, detectors[first::2])
+        told = pooled.behind(detectors[first])
+        np.testing.assert_allclose(told.S_mm2[inside], alone.S_mm2[inside], rtol=0.15)
+        # Untold it is far from it, and told of its own detector a spectrum is what it was.
+        assert np.abs(np.log(pooled.S_mm2[inside] / alone.S_mm2[inside])).max() > 0.5
+        np.testing.assert_allclose(alone.behind(detectors[first]).S_mm2, alone.S_mm2, rtol=1e-12)
+        np.testing.assert_allclose(told.behind(detectors[first]).S_mm2, told.S_mm2, rtol=1e-12)
+        back = RadialSpectrum.from_dict(told.to_dict())
+        np.testing.assert_array_equal(back.behind(detectors[0]).S_mm2, told.behind(detectors[0]).S_mm2)
+
+
+def test_a_spectrum_stays_where_an_mtf_is_not_known() -> None:
+    images = [torch.randn((64, 64), generator=torch.Generator().manual_seed(2))]
+    known, unknown = _degradation(lambda f: np.exp(-0.2 * f)), _degradation(None)
+    seen = RadialSpectrum.measure(images, [0.05], [known])
+    assert seen.behind(unknown) is seen
+    for blind in (RadialSpectrum.measure(images, [0.05]), RadialSpectrum.measure(images, [0.05], [unknown])):
+        assert blind.mtf_squared is None
+        assert blind.behind(known) is blind
+
+
+def test_the_wiener_filter_knows_how_sharp_its_images_are() -> None:
+    sharp, soft = _degradation(lambda f: np.exp(-0.1 * f)), _degradation(lambda f: np.exp(-0.3 * f))
+    images = [torch.randn((64, 64), generator=torch.Generator().manual_seed(3))]
+    spectrum = RadialSpectrum.measure(images, [0.05], [sharp])
+    gains = [Operator.between(one, spectrum, (64, 64)).wiener(1.0)[0][0, 0, 10, 10] for one in (sharp, soft)]
+    assert gains[0] > gains[1] > 0
+
+
 def test_spectra_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(InputError, match="squared MTFs"):
+        RadialSpectrum.from_dict({"frequency_lp_mm": [0.5, 1.0], "S_mm2": [1.0, 1.0], "mtf_squared": [1.0]})
     with pytest.raises(InputError, match="empty"):
         RadialSpectrum.measure([], [])
     with pytest.raises(InputError, match="unusable"):

@@ -56,7 +56,7 @@ class Operator:
         degradation : Degradation
             What lies between the detectors.
         spectrum : RadialSpectrum
-            Prior power of sharp images.
+            Prior power of sharp images; it is that of this HR detector where both MTFs are known.
         shape : (H, W)
             Shape of the padded image [px].
         pitch_mm : float, optional
@@ -66,7 +66,7 @@ class Operator:
         """
         process = Process.between(degradation, shape, pitch_mm=pitch_mm, device=device, dtype=dtype)
         pitch = degradation.pitch_mm if pitch_mm is None else pitch_mm
-        return cls(process, spectrum.tensor(shape, pitch, like=process.theta))
+        return cls(process, spectrum.behind(degradation).tensor(shape, pitch, like=process.theta))
 
     @classmethod
     def stack(cls, operators: Sequence[Operator]) -> Operator:

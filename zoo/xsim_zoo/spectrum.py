@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from xsim.degradation import Degradation
+
 __all__ = ["RadialSpectrum"]
 
 _RINGS = 64
+_LEAST_MTF = 1e-3
+"""Where less passes, what is seen is noise, and says nothing about another detector."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,18 @@ class RadialSpectrum:
         Rising frequencies above zero [lp/mm].
     S_mm2 : (n,) array
         Power spectral density [mm2] of images whose open field is 1.0.
+    mtf_squared : (n,) array, optional
+        Mean square of the MTFs of the detectors that took them; None where these are not known.
     """
 
     frequency_lp_mm: NDArray[np.float64]
     S_mm2: NDArray[np.float64]
+    mtf_squared: NDArray[np.float64] | None = None
 
     @classmethod
-    def measure(cls, images: Iterable[Tensor], pitches_mm: Sequence[float]) -> RadialSpectrum:
+    def measure(
+        cls, images: Iterable[Tensor], pitches_mm: Sequence[float], detectors: Sequence[Degradation] = ()
+    ) -> RadialSpectrum:
         """Measure the mean spectrum of images (H, W) on their reflected grids, where the filter will use it.
 
         Parameters
@@ -49,6 +58,8 @@ class RadialSpectrum:
             Sharp images, open field 1.0.
         pitches_mm : sequence of float
             Pixel pitch of each [mm].
+        detectors : sequence of Degradation, optional
+            What took each; their HR MTFs are averaged as the images are.
 
         Raises
         ------
@@ -57,18 +68,40 @@ class RadialSpectrum:
         """
         corner = 0.5 * np.sqrt(2) / min(pitches_mm, default=1.0)
         edges = np.geomspace(corner / 300, corner, _RINGS + 1)
-        total, count = np.zeros(_RINGS), np.zeros(_RINGS)
-        for image, pitch_mm in zip(images, pitches_mm, strict=True):
+        centres = np.sqrt(edges[:-1] * edges[1:])
+        mtfs = [_mtf_squared(detector, centres) for detector in detectors]
+        total, passed, count = np.zeros((3, _RINGS))
+        for number, (image, pitch_mm) in enumerate(zip(images, pitches_mm, strict=True)):
             grid = PaddedGrid.around((image.shape[-2], image.shape[-1]))
             power = fft(grid.pad(image.double())).abs().square().cpu().numpy() * pitch_mm**2
             mean, weight = radial_mean(power, grid.padded, pitch_mm, edges)
             total += np.where(weight > 0, mean, 0) * weight
+            if mtfs and (mtf := mtfs[number]) is not None:
+                passed += mtf * weight
             count += weight
         filled = count > 0
         if not filled.any() or not (total[filled] > 0).all():
             raise InputError("the power spectrum of these images is empty: give images with structure")
-        centres = np.sqrt(edges[:-1] * edges[1:])[filled]
-        return cls(centres, total[filled] / count[filled])
+        known = bool(mtfs) and all(mtf is not None for mtf in mtfs)
+        mean_square = passed[filled] / count[filled] if known else None
+        return cls(centres[filled], total[filled] / count[filled], mean_square)
+
+    def behind(self, degradation: Degradation) -> RadialSpectrum:
+        """Return the spectrum of the same scenes taken by another HR detector: S goes with the square of its MTF.
+
+        A prior that is the mean of many detectors is too smooth for the sharpest of them, and too rough for others.
+        Where either MTF is not known the spectrum stays as it is.
+
+        Parameters
+        ----------
+        degradation : Degradation
+            What lies between that detector and another.
+        """
+        own = _mtf_squared(degradation, self.frequency_lp_mm)
+        if own is None or self.mtf_squared is None:
+            return self
+        ratio = np.clip(own / np.maximum(self.mtf_squared, _LEAST_MTF**2), _LEAST_MTF**2, None)
+        return replace(self, S_mm2=self.S_mm2 * ratio, mtf_squared=own)
 
     def map(self, shape: tuple[int, int], pitch_mm: float) -> NDArray[np.float64]:
         """Return S in bin variances (mm2 / pitch^2) on a grid, shape (H, W // 2 + 1).
@@ -88,7 +121,8 @@ class RadialSpectrum:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""
-        return {"frequency_lp_mm": self.frequency_lp_mm.tolist(), "S_mm2": self.S_mm2.tolist()}
+        tables = {"frequency_lp_mm": self.frequency_lp_mm, "S_mm2": self.S_mm2, "mtf_squared": self.mtf_squared}
+        return {name: table.tolist() for name, table in tables.items() if table is not None}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> RadialSpectrum:
@@ -104,4 +138,15 @@ class RadialSpectrum:
         sound = frequency.shape == S.shape and frequency.ndim == 1 and len(frequency) > 1
         if not (sound and (np.diff(frequency) > 0).all() and frequency[0] > 0 and (S > 0).all()):
             raise InputError("the table of S(f) is unusable: frequencies must rise from above zero and S be positive")
-        return cls(frequency, S)
+        if data.get("mtf_squared") is None:
+            return cls(frequency, S)
+        mtf_squared = np.asarray(data["mtf_squared"], dtype=float)
+        if mtf_squared.shape != S.shape or not (mtf_squared >= 0).all() or not np.isfinite(mtf_squared).all():
+            raise InputError("the table of S(f) is unusable: its squared MTFs must be as many, and 0 or above")
+        return cls(frequency, S, mtf_squared)
+
+
+def _mtf_squared(degradation: Degradation, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    if degradation.mtf_hr is None:
+        return None
+    return np.square(np.interp(frequency_lp_mm, degradation.frequency_lp_mm, degradation.mtf_hr))

@@ -64,7 +64,7 @@ def measure_physics(pairs: PairSource, *, images: int = 64, linked: bool = True)
     if linked:
         links = [TorchLink.sampled(setup.link) for setup in pairs.setups]
         hr = torch.stack([links[pairs.setup_of(i)].forward(image) for i, image in zip(indices, hr, strict=True)])
-    return Physics(pairs.setups[0], RadialSpectrum.measure(hr, [setup.pitch_mm for setup in setups]))
+    return Physics(pairs.setups[0], RadialSpectrum.measure(hr, [setup.pitch_mm for setup in setups], setups))
 
 
 def train(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from xsim.degradation import Degradation
     from xsim.recipes import PairSetup
     from xsim_datasets.reader import PairStore
     from xsim_zoo.evaluation.entrants import Entrant
@@ -133,12 +134,12 @@ def measured_spectrum(store: PairStore, samples: Sequence[int]) -> RadialSpectru
     if not store.attributes["setups"]:
         return None
     images: list[torch.Tensor] = []
-    pitches: list[float] = []
+    detectors: list[Degradation] = []
     for sample in samples[:_SPECTRUM_IMAGES]:
         degradation = store.degradation_of(sample)
         images.append(TorchLink.sampled(degradation.link).forward(torch.as_tensor(store.read(sample)[0])))
-        pitches.append(degradation.pitch_mm)
-    return RadialSpectrum.measure(images, pitches)
+        detectors.append(degradation)
+    return RadialSpectrum.measure(images, [detector.pitch_mm for detector in detectors], detectors)
 
 
 def simulator(store: PairStore) -> SimulatedMaker | None:
