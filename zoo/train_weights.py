@@ -67,7 +67,8 @@ DATA: Final = {
     **{name: Data(imaging=changes) for name, changes in _OTHERS.items()},
 }
 
-# The same network, the same number of steps and images for all: what differs is the method.
+# The same network, the same number of steps and images for all: what differs is the method, and the learning rate where
+# twice the usual one gave the better validation score.
 SETTINGS: Final[dict[str, Any]] = {
     "size": "tiny",
     "steps": 2000,
@@ -77,12 +78,14 @@ SETTINGS: Final[dict[str, Any]] = {
     "save_every": 500,
 }
 
+_FASTER: Final = (("lr", 4e-3),)
+
 SHIPPED: Final = {
     "physics-sde": Weights("physics-sde"),
     "unet-wiener": Weights("unet-wiener"),
-    "unet": Weights("unet"),
-    "unet-log": Weights("unet-log"),
-    "cdm": Weights("cdm"),
+    "unet": Weights("unet", changes=_FASTER),
+    "unet-log": Weights("unet-log", changes=_FASTER),
+    "cdm": Weights("cdm", changes=_FASTER),
     "physics-sde-paper": Weights("physics-sde-paper"),
     "universal": Weights(
         "physics-sde",
