@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -41,6 +44,15 @@ def test_the_memory_goes_back_at_the_end() -> None:
         page_faults_of_filling(1)
         held = process.memory_info().rss
     assert process.memory_info().rss < held - _BLOCK_BYTES / 2
+
+
+@pytest.mark.parametrize(("own", "seen"), [(None, "1"), ("0", "0")])
+def test_large_pages_are_asked_for_unless_someone_decided_otherwise(own: str | None, seen: str) -> None:
+    name = "THP_MEM_ALLOC_ENABLE"
+    environment = {key: value for key, value in os.environ.items() if key != name} | ({name: own} if own else {})
+    script = f"import xsim_zoo, os; print(os.environ['{name}'])"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == seen
 
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

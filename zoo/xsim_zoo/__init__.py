@@ -6,7 +6,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
+
+# torch then puts its large arrays on large pages where Linux offers them: fetching small ones one by one costs a tenth
+# of the time of a large radiograph. It looks once, at its first large array; who has set this already is left alone.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 # public name -> module that holds it
 _LAZY = {
