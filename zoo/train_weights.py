@@ -133,6 +133,7 @@ def train_one(name: str, folder: Path, workers: int, seed: int = 0) -> Path:
 
 
 def main() -> None:
+    """Read the command line, then make, train and perhaps install, in the order of the names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "names",

@@ -57,12 +57,8 @@ class Operator:
             What lies between the detectors.
         spectrum : RadialSpectrum
             Prior power of sharp images; it is that of this HR detector where both MTFs are known.
-        shape : (H, W)
-            Shape of the padded image [px].
-        pitch_mm : float, optional
-            Pixel pitch [mm]; the degradation's own if not given.
-        device, dtype
-            Of the maps.
+        shape, pitch_mm, device, dtype
+            See `Process.between`.
         """
         process = Process.between(degradation, shape, pitch_mm=pitch_mm, device=device, dtype=dtype)
         pitch = degradation.pitch_mm if pitch_mm is None else pitch_mm

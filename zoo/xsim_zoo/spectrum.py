@@ -69,22 +69,21 @@ class RadialSpectrum:
         corner = 0.5 * np.sqrt(2) / min(pitches_mm, default=1.0)
         edges = np.geomspace(corner / 300, corner, _RINGS + 1)
         centres = np.sqrt(edges[:-1] * edges[1:])
-        mtfs = [_mtf_squared(detector, centres) for detector in detectors]
+        mtfs = [mtf for detector in detectors if (mtf := _mtf_squared(detector, centres)) is not None]
+        known = 0 < len(mtfs) == len(detectors)
         total, passed, count = np.zeros((3, _RINGS))
         for number, (image, pitch_mm) in enumerate(zip(images, pitches_mm, strict=True)):
             grid = PaddedGrid.around((image.shape[-2], image.shape[-1]))
             power = fft(grid.pad(image.double())).abs().square().cpu().numpy() * pitch_mm**2
             mean, weight = radial_mean(power, grid.padded, pitch_mm, edges)
             total += np.where(weight > 0, mean, 0) * weight
-            if mtfs and (mtf := mtfs[number]) is not None:
-                passed += mtf * weight
+            if known:
+                passed += mtfs[number] * weight
             count += weight
         filled = count > 0
         if not filled.any() or not (total[filled] > 0).all():
             raise InputError("the power spectrum of these images is empty: give images with structure")
-        known = bool(mtfs) and all(mtf is not None for mtf in mtfs)
-        mean_square = passed[filled] / count[filled] if known else None
-        return cls(centres[filled], total[filled] / count[filled], mean_square)
+        return cls(centres[filled], total[filled] / count[filled], passed[filled] / count[filled] if known else None)
 
     def behind(self, degradation: Degradation) -> RadialSpectrum:
         """Return the spectrum of the same scenes taken by another HR detector: S goes with the square of its MTF.
