@@ -90,7 +90,13 @@ SHIPPED: Final = {
     "universal": Weights(
         "physics-sde",
         "universal",
-        (("steps", 14000), ("lr", 1.5e-3), ("validate_every", 2000), ("spectrum_images", 256)),
+        (
+            ("steps", 20000),
+            ("lr", 1.5e-3),
+            ("validate_every", 2000),
+            ("spectrum_images", 256),
+            ("tells_link", True),
+        ),
         start="physics-sde",
     ),
 }

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from xsim_zoo.restorer import Restorer
 
 
-def speaking(name: str, physics: Physics) -> Restorer:
-    restorer = xsim_zoo.build(name, physics, size="tiny")
+def speaking(name: str, physics: Physics, *, tells_link: bool = False) -> Restorer:
+    restorer = xsim_zoo.build(name, physics, size="tiny", tells_link=tells_link)
     generator = torch.Generator().manual_seed(0)
     for parameter in restorer.network.parameters():
         torch.nn.init.normal_(parameter, std=0.05, generator=generator)
@@ -27,10 +27,13 @@ def speaking(name: str, physics: Physics) -> Restorer:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in xsim_zoo.names() if xsim_zoo.get(name).learned])
-def test_onnx_answers_as_torch(name: str, physics: Physics, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "tells_link"),
+    [("physics-sde", True), *((name, False) for name in xsim_zoo.names() if xsim_zoo.get(name).learned)],
+)
+def test_onnx_answers_as_torch(name: str, tells_link: bool, physics: Physics, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
-    exported = exporting.export(speaking(name, physics), tmp_path / "net.onnx")
+    exported = exporting.export(speaking(name, physics, tells_link=tells_link), tmp_path / "net.onnx")
     assert exported.largest_difference <= exporting.TOLERANCE
     assert exported.bytes == (tmp_path / "net.onnx").stat().st_size
 

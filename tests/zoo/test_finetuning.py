@@ -85,6 +85,34 @@ def test_pairs_without_physics_have_it_measured(other: MemoryPairs, pretrained: 
         MixedPairs(other, bare)
 
 
+def test_weights_that_were_not_told_of_the_link_can_learn_to_listen(
+    pairs: MemoryPairs, other: MemoryPairs, pretrained: Path, tmp_path: Path
+) -> None:
+    settings = SHORT.model_copy(update={"tells_link": True})
+    go = {"weights": pretrained, "device": "cpu", "quiet": True}
+    result = finetune("physics-sde", other, tmp_path / "told", settings, **go)
+    told = xsim_zoo.load("physics-sde", tmp_path / "told", device="cpu")
+    assert told.network.tells_link
+    assert told.network.embedding.link.weight.abs().max() > 0
+    assert told.options == {"size": "tiny", "tells_link": True}
+    assert load_checkpoint(tmp_path / "told").card.training["settings"]["tells_link"]
+    assert finetune("physics-sde", other, tmp_path / "told", resume=True, **go).best == result.best
+    # Pairs of several detectors are told of it from the start; one pair of detectors has nothing to tell.
+    train("physics-sde", MixedPairs(other, pairs), tmp_path / "many", SHORT, device="cpu", quiet=True)
+    assert load_checkpoint(tmp_path / "many").card.options["tells_link"]
+    assert "tells_link" not in load_checkpoint(pretrained).card.options
+    with pytest.raises(InputError, match="tells_link=False: finetuning keeps the network of its weights"):
+        finetune(
+            "physics-sde",
+            other,
+            tmp_path / "deaf",
+            SHORT.model_copy(update={"tells_link": False}),
+            weights=tmp_path / "told",
+            device="cpu",
+            quiet=True,
+        )
+
+
 def test_where_adapting_gains_nothing_the_pretrained_weights_are_kept(
     pairs: MemoryPairs, pretrained: Path, tmp_path: Path, toys: SimpleNamespace
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsim.grids import half_plane_weights
-from xsim_zoo.operator import Operator
+from xsim.link import GreyLink
+from xsim_zoo.operator import CONDITIONS, LINK_CONDITIONS, Operator
 from xsim_zoo.process import Process, fft, ifft, plane_mean
 
 if TYPE_CHECKING:
@@ -162,6 +164,20 @@ def test_stacked_degradations_act_on_their_own_samples(physics: Physics) -> None
     torch.testing.assert_close(W[:1], one.wiener(0.3)[0])
     assert c.shape == (2, 1, 1, 1)
     assert both.conditions(t, c).shape == (2, 3)
+
+
+def test_conditions_tell_where_each_link_bends(physics: Physics) -> None:
+    bent = physics.operator((64, 64))
+    straight = replace(physics, degradation=replace(physics.degradation, link=GreyLink.identity())).operator((64, 64))
+    both = Operator.stack([bent, straight])
+    told = both.conditions(1.0, both.wiener(1.0)[1])
+    assert told.shape == (2, CONDITIONS + LINK_CONDITIONS)
+    greys = np.array([0.25, 0.5, 0.75])
+    leaves = torch.as_tensor(np.asarray(physics.degradation.link.forward(greys)) - greys).float()
+    torch.testing.assert_close(told[0, CONDITIONS:], leaves / 0.02)
+    assert not told[1, CONDITIONS:].any()
+    # The first three are the same with a link and without.
+    torch.testing.assert_close(told[1, :CONDITIONS], told[0, :CONDITIONS])
 
 
 def test_wiener_gain_is_the_gaussian_posterior_mean(physics: Physics) -> None:

@@ -78,3 +78,20 @@ def test_what_does_not_fit_is_refused(network: UNet) -> None:
         network(torch.zeros(1, 2, 30, 32), torch.zeros(1, 3))
     with pytest.raises(UnknownNameError, match="tiny"):
         build_unet(1, "tini")
+
+
+@torch.no_grad()
+def test_a_network_told_of_the_link_goes_on_from_one_that_was_not(network: UNet) -> None:
+    features = torch.randn((2, 2, 64, 64), generator=torch.Generator().manual_seed(2))
+    state = torch.tensor([[0.4, -4.0, -3.0], [1.0, -5.0, -4.0]])
+    straight, bent = torch.zeros((2, 3)), torch.full((2, 3), 1.5)
+    told = network.told_link()
+    assert (network.conditions, told.conditions) == (3, 6)
+    for link in (straight, bent):
+        torch.testing.assert_close(told(features, torch.cat([state, link], 1)), network(features, state))
+    nn.init.normal_(told.embedding.link.weight, std=0.1, generator=torch.Generator().manual_seed(3))
+    answers = [told(features, torch.cat([state, link], 1)) for link in (straight, bent)]
+    torch.testing.assert_close(answers[0], network(features, state))
+    assert (answers[1] - answers[0]).abs().max() > 1e-3
+    # What was told to a network that does not listen changes nothing.
+    assert torch.equal(network(features, torch.cat([state, bent], 1)), network(features, state))

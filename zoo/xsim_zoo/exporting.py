@@ -14,7 +14,6 @@ import torch
 
 from xsim.errors import DamageError, ExtraMissingError, InputError, UnknownNameError
 from xsim.whole_files import whole_file
-from xsim_zoo.operator import CONDITIONS
 from xsim_zoo.restorer import LearnedRestorer
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Exported:
 
 
 def export(restorer: Restorer, path: Path, format_: str = "onnx") -> Exported:
-    """Write a restorer's network; inputs are ``features`` (B, C, H, W) and ``conditions`` (B, 3), any H, W in 8s.
+    """Write a restorer's network; inputs are ``features`` (B, C, H, W) and ``conditions`` (B, 3 or 6), any H, W in 8s.
 
     Raises
     ------
@@ -117,7 +116,7 @@ def _difference(restorer: LearnedRestorer, path: Path) -> float:
 def _probe(restorer: LearnedRestorer, shape: tuple[int, int], batch: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn((batch, restorer.inputs, *shape), generator=generator)
-    return features, torch.rand((batch, CONDITIONS), generator=generator) - 0.5
+    return features, torch.rand((batch, restorer.network.conditions), generator=generator) - 0.5
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def finetune(
     restorer = load(name, weights, device=accelerator.device)
     if not isinstance(restorer, LearnedRestorer):
         raise InputError(f"restorer '{name}' does not learn: train it, which measures its physics")
-    settings = _with_network_of(restorer, settings)
+    restorer, settings = _with_one_network(restorer, settings)
     _check_pitch(pairs, restorer)
     source = _source_of_physics(pairs, detectors, measured=measured)
     pairs = _with_physics(pairs, restorer, source, detectors)
@@ -169,9 +169,15 @@ def _score_before(restorer: LearnedRestorer, pairs: PairSource, settings: TrainS
     return validate(told, *read_pairs(pairs, held_out)).scores
 
 
-def _with_network_of(restorer: LearnedRestorer, settings: TrainSettings) -> TrainSettings:
-    """Return the settings with the network of the weights, which finetuning keeps; refuse those that name another."""
+def _with_one_network(restorer: LearnedRestorer, settings: TrainSettings) -> tuple[LearnedRestorer, TrainSettings]:
+    """Return restorer and settings of one network: that of the weights, which finetuning keeps.
+
+    Refused are settings that name another; only what it was not told of the link it may learn to hear.
+    """
+    if settings.tells_link and not restorer.network.tells_link:
+        restorer = restorer.with_network(restorer.network.told_link())
     own = {key: restorer.options.get(key) for key in ("size", "prediction")}
+    own["tells_link"] = restorer.network.tells_link
     for key, value in own.items():
         given = getattr(settings, key)
         if given not in {value, getattr(FINETUNE_SETTINGS, key)}:
@@ -179,7 +185,7 @@ def _with_network_of(restorer: LearnedRestorer, settings: TrainSettings) -> Trai
                 f"training setting {key}={given}: finetuning keeps the network of its weights, {key}={value}: leave it "
                 "out, or give weights of that kind"
             )
-    return settings.model_copy(update=own)
+    return restorer, settings.model_copy(update=own)
 
 
 def _as_before(restorer: Restorer, physics: Physics) -> Restorer:

@@ -46,9 +46,15 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
 
 
 def build(
-    name: str, physics: Physics, *, device: str | torch.device = "cpu", size: str = "small", **options: Any
+    name: str,
+    physics: Physics,
+    *,
+    device: str | torch.device = "cpu",
+    size: str = "small",
+    tells_link: bool = False,
+    **options: Any,
 ) -> Restorer:
-    """Return a fresh restorer; a learned one gets a new network of a named size.
+    """Return a fresh restorer; a learned one gets a new network of a named size, told of the link or not.
 
     Raises
     ------
@@ -59,7 +65,7 @@ def build(
     try:
         if not issubclass(cls, LearnedRestorer):
             return cls(physics, device=device, **options)
-        return cls(physics, build_unet(cls.inputs, size), device=device, **options)
+        return cls(physics, build_unet(cls.inputs, size, tells_link=tells_link), device=device, **options)
     except TypeError as error:
         raise InputError(
             f"restorer '{name}' does not take these options: {', '.join(options) or 'none'} given"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 
 from xsim_zoo.process import Process, plane_mean
@@ -15,12 +16,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim.degradation import Degradation
+    from xsim.link import GreyLink
     from xsim_zoo.spectrum import RadialSpectrum
 
-__all__ = ["CONDITIONS", "Operator"]
+__all__ = ["CONDITIONS", "LINK_CONDITIONS", "Operator"]
 
 CONDITIONS = 3
-"""Numbers that condition a network: time, noise level, and uncertainty of the Wiener estimate."""
+"""Numbers that condition every network: time, noise level, and uncertainty of the Wiener estimate."""
+
+_LINK_GREYS: Final = (0.25, 0.5, 0.75)
+LINK_CONDITIONS = len(_LINK_GREYS)
+"""Numbers more for a network that is told the grey-level link."""
+
+_LINK_UNIT: Final = 0.02
+"""Links of two phosphor screens leave the diagonal by about this much."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +42,13 @@ class Operator:
         The forward process; batches may hold one for each sample.
     S : (B or 1, 1, H, W // 2 + 1) tensor
         Prior power of every bin.
+    link_shape : (B or 1, 3) tensor, optional
+        How far the grey-level link leaves the diagonal at three greys, in about unit size.
     """
 
     process: Process
     S: Tensor
+    link_shape: Tensor | None = None
 
     @classmethod
     def between(
@@ -62,12 +74,18 @@ class Operator:
         """
         process = Process.between(degradation, shape, pitch_mm=pitch_mm, device=device, dtype=dtype)
         pitch = degradation.pitch_mm if pitch_mm is None else pitch_mm
-        return cls(process, spectrum.behind(degradation).tensor(shape, pitch, like=process.theta))
+        S = spectrum.behind(degradation).tensor(shape, pitch, like=process.theta)
+        return cls(process, S, _link_shape(degradation.link).to(process.theta))
 
     @classmethod
     def stack(cls, operators: Sequence[Operator]) -> Operator:
         """Join operators of one shape into one with a batch axis."""
-        return cls(Process.stack([o.process for o in operators]), torch.cat([o.S for o in operators]))
+        shapes = [o.link_shape for o in operators if o.link_shape is not None]
+        return cls(
+            Process.stack([o.process for o in operators]),
+            torch.cat([o.S for o in operators]),
+            torch.cat(shapes) if len(shapes) == len(operators) else None,
+        )
 
     def at_noise_level(self, level: float | Tensor) -> Operator:
         """Return the operator of images with another noise.
@@ -112,10 +130,12 @@ class Operator:
         return plane_mean(change, self.shape).sqrt()
 
     def conditions(self, t: float | Tensor, c: Tensor) -> Tensor:
-        """Return what a network is told about the state, shape (B, 3): t, ln of the noise rms, ln of c(t).
+        """Return what a network is told about the state, shape (B, 6): t, ln of the noise rms, ln of c(t), the link.
 
         The noise rms stands for the dose; c(t) sums up blur and noise, so that one network can serve many
-        detectors.
+        detectors. Where the link bends tells how differently the two screens see a hardened beam, and so which
+        materials it is wrong for, and by how much: no single curve of grey can say it (`GreyLink`). Without a link
+        shape the answer is (B, 3).
 
         Parameters
         ----------
@@ -127,5 +147,12 @@ class Operator:
         noise = plane_mean(self.process.Sigma_1, self.shape).sqrt()
         time = torch.as_tensor(t, dtype=c.dtype, device=c.device).reshape(-1)
         columns = [time, noise.reshape(-1).log(), c.clamp_min(1e-6).reshape(-1).log()]
+        columns += [] if self.link_shape is None else list(self.link_shape.to(c).unbind(1))
         length = max(len(column) for column in columns)
         return torch.stack([column.expand(length) for column in columns], dim=1)
+
+
+def _link_shape(link: GreyLink) -> Tensor:
+    """Return how far a link leaves the diagonal, shape (1, 3)."""
+    greys = np.array(_LINK_GREYS)
+    return torch.as_tensor((np.asarray(link.forward(greys)) - greys) / _LINK_UNIT)[None]

@@ -43,7 +43,7 @@ class WienerView:
         Its expected rms error.
     features : (B, 2, H, W) tensor
         The estimate, centred, and what the filter took away, in units of c.
-    conditions : (B, 3) tensor
+    conditions : (B, 3 or 6) tensor
         See `Operator.conditions`.
     """
 

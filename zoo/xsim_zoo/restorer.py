@@ -36,7 +36,7 @@ class Network(Protocol):
     """A network, or what evaluates one tile by tile on the whole padded image."""
 
     def __call__(self, features: Tensor, conditions: Tensor, /) -> Tensor:
-        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3)."""
+        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3 or 6)."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,7 @@ class Examples:
     Parameters
     ----------
     features : (B, C, H, W) tensor
-    conditions : (B, 3) tensor
+    conditions : (B, 3 or 6) tensor
     target : (B, 1, H, W) tensor
     """
 
@@ -297,12 +297,18 @@ class LearnedRestorer(Restorer):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What else the constructor was told, for the card: the size of the network."""
-        return {"size": self.network.size_name}
+        """What else the constructor was told, for the card: what network it is."""
+        return {"size": self.network.size_name} | ({"tells_link": True} if self.network.tells_link else {})
 
     @property
     def _own_network(self) -> Network:
         return self.network
+
+    def with_network(self, network: UNet) -> Self:
+        """Return this restorer around another network."""
+        other = copy(self)
+        other.network = network.to(self.device)
+        return other
 
     @property
     def receptive_px(self) -> int:

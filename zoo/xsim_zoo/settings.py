@@ -63,6 +63,9 @@ class TrainSettings(BaseModel):
     """Largest number of training images that S(f) is measured on."""
     prediction: Literal["x0", "eps", "v"] | None = None
     """What `cdm` predicts; None takes its default."""
+    tells_link: bool | None = None
+    """Tell the network the grey-level link; None does where the data hold several pairs of detectors, and goes on with
+    a network as it is."""
 
 
 def settings_from(

@@ -138,7 +138,7 @@ class TiledNetwork:
                 yield rows, columns
 
     def __call__(self, features: Tensor, conditions: Tensor, /) -> Tensor:
-        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3)."""
+        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3 or 6)."""
         batch, _, height, width = features.shape
         answer = torch.empty((batch, 1, height, width), dtype=torch.float32, device=features.device)
         tiles = list(self.tiles((height, width)))

@@ -116,7 +116,7 @@ def train(
     settings = settings or TrainSettings()
     accelerator = start_accelerator(device)
     physics = measure_physics(pairs, images=settings.spectrum_images, linked=get(name).uses_link)
-    restorer = _fresh(name, physics, settings, accelerator.device)
+    restorer = _fresh(name, physics, settings, accelerator.device, setups=len(pairs.setups))
     trainer = Trainer(restorer, pairs, folder, settings, accelerator, quiet=quiet, data_name=data_name)
     return run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})
 
@@ -171,10 +171,11 @@ def check_same_run(run: Path, stored: dict[str, Any], identity: dict[str, Any]) 
             raise InputError(f"{run}: {text.format(stored.get(key), identity.get(key))}")
 
 
-def _fresh(name: str, physics: Physics, settings: TrainSettings, device: torch.device) -> Restorer:
+def _fresh(name: str, physics: Physics, settings: TrainSettings, device: torch.device, *, setups: int) -> Restorer:
     options: dict[str, Any] = {} if settings.prediction is None else {"prediction": settings.prediction}
     if get(name).learned:
         options["size"] = settings.size
+        options["tells_link"] = setups > 1 if settings.tells_link is None else settings.tells_link
     # torch initialises from its global generator: borrow it and put it back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(settings.seed, stage="weights"))

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from xsim.errors import InputError, UnknownNameError
-from xsim_zoo.operator import CONDITIONS
+from xsim_zoo.operator import CONDITIONS, LINK_CONDITIONS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,21 +49,35 @@ def _conv(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class Embedding(nn.Module):
-    """Turn the conditions (B, 3) into features (B, 64): sines and cosines of each, then a small perceptron."""
+    """Turn the conditions into features (B, 64): sines and cosines of the first three, then a small perceptron.
+
+    What it may be told of the link enters as it is: waves would let a network know each of its detectors by heart.
+
+    Parameters
+    ----------
+    tells_link : bool
+        Take three conditions more, the shape of the grey-level link.
+    """
 
     frequency: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, *, tells_link: bool = False) -> None:
         super().__init__()
         self.register_buffer("frequency", 2.0 ** torch.arange(-3, 4), persistent=False)
         self.hidden = nn.Linear(CONDITIONS * 14, _EMBEDDING)
         self.out = nn.Linear(_EMBEDDING, _EMBEDDING)
+        self.link = nn.Linear(LINK_CONDITIONS, _EMBEDDING, bias=False) if tells_link else None
+        if self.link is not None:
+            # It begins unheard: weights that were not told of links can go on from where they are.
+            nn.init.zeros_(self.link.weight)
 
     def forward(self, conditions: Tensor) -> Tensor:
-        """Return the features (B, 64)."""
-        phase = (conditions[:, :, None] * self.frequency).flatten(1)
-        waves = torch.cat([phase.sin(), phase.cos()], dim=1)
-        return functional.silu(self.out(functional.silu(self.hidden(waves))))
+        """Return the features (B, 64) of conditions (B, 3), or (B, 6) with the link; more of them are not looked at."""
+        phase = (conditions[:, :CONDITIONS, None] * self.frequency).flatten(1)
+        hidden = self.hidden(torch.cat([phase.sin(), phase.cos()], dim=1))
+        if self.link is not None:
+            hidden = hidden + self.link(conditions[:, CONDITIONS : CONDITIONS + LINK_CONDITIONS])
+        return functional.silu(self.out(functional.silu(hidden)))
 
 
 class ResBlock(nn.Module):
@@ -96,6 +110,8 @@ class UNet(nn.Module):
         Input channels.
     size_name : str
         "tiny", "small", "base" or "large".
+    tells_link : bool
+        The network is told the shape of the grey-level link: three conditions more.
 
     Raises
     ------
@@ -103,15 +119,16 @@ class UNet(nn.Module):
         If there is no such size.
     """
 
-    def __init__(self, inputs: int, size_name: str) -> None:
+    def __init__(self, inputs: int, size_name: str, *, tells_link: bool = False) -> None:
         super().__init__()
         if size_name not in SIZES:
             raise UnknownNameError("network size", size_name, SIZES)
         self.inputs = inputs
         self.size_name = size_name
+        self.tells_link = tells_link
         self.size = size = SIZES[size_name]
         widths = [size.channels * 2**level for level in range(3)]
-        self.embedding = Embedding()
+        self.embedding = Embedding(tells_link=tells_link)
         self.stem = _conv(4 * inputs, widths[0])
         self.encoder = nn.ModuleList(_level(widths[i], size.blocks[i]) for i in range(2))
         self.down = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2) for i in range(2))
@@ -122,6 +139,17 @@ class UNet(nn.Module):
         # A fresh network says nothing: with a Wiener skip the restorer starts as the Wiener filter.
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    @property
+    def conditions(self) -> int:
+        """How many conditions it looks at, 3 or 6."""
+        return CONDITIONS + LINK_CONDITIONS * self.tells_link
+
+    def told_link(self) -> UNet:
+        """Return a copy that is told the link too, and answers as this one does until it has learned to listen."""
+        other = build_unet(self.inputs, self.size_name, tells_link=True)
+        other.load_state_dict(other.state_dict() | self.state_dict())
+        return other.train(self.training)
 
     @property
     def receptive_px(self) -> int:
@@ -135,7 +163,7 @@ class UNet(nn.Module):
         return 8 * eighths + 4 * 2 * second + 2 * (2 * first + 1)
 
     def forward(self, features: Tensor, conditions: Tensor) -> Tensor:
-        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3).
+        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3 or 6).
 
         Raises
         ------
@@ -172,12 +200,18 @@ def _through(blocks: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
     return x
 
 
-def build_unet(inputs: int, size: str = "small") -> UNet:
+def build_unet(inputs: int, size: str = "small", *, tells_link: bool = False) -> UNet:
     """Return a fresh network of a named size: "tiny", "small", "base" or "large".
+
+    Parameters
+    ----------
+    inputs, size, tells_link
+        See `UNet`.
 
     Raises
     ------
     UnknownNameError
         For any other size.
     """
-    return UNet(inputs, size).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    network = UNet(inputs, size, tells_link=tells_link)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
