@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from versus.sets import Case, Imaged
 
-__all__ = ["Job", "Results", "run"]
+__all__ = ["Job", "Results", "parallel", "run"]
 
 _SAMPLED = {False: 6, True: 1}
 """Images that posterior samples are drawn of, in the full and in the quick run."""
@@ -106,7 +106,7 @@ def run(job: Job, names: Sequence[str], *, workers: int = 1) -> Results:
     tasks += [(probe_subject, (job, label)) for label in order]
     tasks += [(score_case, (job, case)) for case in cases(names, quick=job.quick)]
     started = time.monotonic()
-    for done, found in enumerate(_done(tasks, workers), start=1):
+    for done, found in enumerate(parallel(tasks, workers), start=1):
         if isinstance(found, Spread):
             results.spreads.append(found)
         elif isinstance(found, Tasks):
@@ -121,8 +121,8 @@ def run(job: Job, names: Sequence[str], *, workers: int = 1) -> Results:
     return results
 
 
-def _done(tasks: Sequence[tuple[Callable[..., object], tuple[object, ...]]], workers: int) -> Iterable[object]:
-    """Yield results as they come."""
+def parallel(tasks: Sequence[tuple[Callable[..., object], tuple[object, ...]]], workers: int) -> Iterable[object]:
+    """Yield the results of calls (function, arguments) as they come, from processes with one thread each."""
     # Children read these before numpy is imported; torch asks for them too.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = "1"

@@ -13,6 +13,7 @@ detectors = pytest.importorskip("versus.detectors")
 figures = pytest.importorskip("versus.figures")
 posterior = pytest.importorskip("versus.posterior")
 scoring = pytest.importorskip("versus.scoring")
+seeds = pytest.importorskip("seeds")
 sets = pytest.importorskip("versus.sets")
 tables = pytest.importorskip("versus.tables")
 verdicts = pytest.importorskip("versus.verdicts")
@@ -163,3 +164,17 @@ def test_intervals_of_an_exchangeable_truth_cover_as_often_as_they_say():
         assert posterior.covered(drawn[1:], drawn[0], share) == pytest.approx(share, abs=0.01)
     # A posterior that is too sure of itself covers too little.
     assert posterior.covered(0.5 * drawn[1:], drawn[0], 0.8) < 0.7
+
+
+def test_seeds_are_found_in_their_folders_and_leads_are_those_of_one_seed(tmp_path):
+    for name in ("physics-sde", "physics-sde-seed2", "unet", "unet-seed2", "unet-wiener", "physics-sde-paper", "cdm"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights.safetensors").touch()
+    runs = seeds.runs_in(tmp_path)
+    expected = [("physics-sde", 0), ("physics-sde", 2), ("unet-wiener", 0), ("unet", 0), ("unet", 2)]
+    assert [(run.restorer, run.seed) for run in runs] == expected
+    scores = np.array([[40.0, 0.9], [41.0, 0.9], [40.5, 0.9], [39.0, 0.8], [40.25, 0.8]])
+    sde, wiener, unet = seeds.table("random", runs, scores).rows
+    assert sde[1:3] == ("0, 2", "40.00, 41.00")
+    assert wiener[-1] == "-0.50"
+    assert unet[-1] == "+1.00, +0.75"

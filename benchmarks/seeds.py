@@ -1,0 +1,120 @@
+"""How much of a lead is the training seed's: restorers trained from several seeds, on the test sets of the headline.
+
+    python zoo/train_weights.py -o FOLDER physics-sde unet-wiener unet --seed 1   # and --seed 2, --seed 0
+    python benchmarks/seeds.py FOLDER                                            # 3 minutes on two cores
+
+Every seed draws initial weights, order, crops, times and noise anew; the training images stay. A lead is that of
+physics-sde over another restorer, paired by image and by seed; its spread is what other seeds make of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from headline import LIMESDR
+from versus.running import parallel
+from versus.sets import SEED, Case, cases, image_of
+from versus.tables import Table
+
+from xsim.cache import cache_folder
+from xsim.errors import XsimError
+from xsim.measure.similarity import psnr_dB, ssim
+from xsim_zoo.evaluation.entrants import Entrant, Ready
+from xsim_zoo.evaluation.judging import inner
+
+RESTORERS: Final = ("physics-sde", "unet-wiener", "unet")
+SETS: Final = ("random", "limesdr")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The outcome of one training."""
+
+    restorer: str
+    seed: int
+    weights: Path
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """Return the runs of `zoo/train_weights.py`, those of one restorer together, by seed."""
+    found = []
+    for restorer in RESTORERS:
+        for path in folder.glob(f"{restorer}*/weights.safetensors"):
+            if match := re.fullmatch(rf"{restorer}(?:-seed(\d+))?", path.parent.name):
+                found.append(Run(restorer, int(match[1] or 0), path))
+    return sorted(found, key=lambda run: (RESTORERS.index(run.restorer), run.seed))
+
+
+def score(case: Case, runs: list[Run], cache: Path, gerber: Path) -> list[tuple[float, float]]:
+    """Return PSNR [dB] and SSIM of one image after each run's restorer, data range 1.0."""
+    image = image_of(case, cache, gerber)
+    hr = inner(image.hr)
+    answers = [
+        Ready.load(Entrant(run.restorer, str(run.weights)), "cpu").answer(image.lr, seed=SEED, sample=case.number)
+        for run in runs
+    ]
+    return [(psnr_dB(inner(answer), hr), ssim(inner(answer), hr)) for answer in answers]
+
+
+def scores_of(name: str, runs: list[Run], cache: Path, gerber: Path, workers: int) -> np.ndarray:
+    """Return the scores of a test set, shape (runs, 2)."""
+    return np.mean(list(parallel([(score, (case, runs, cache, gerber)) for case in cases([name])], workers)), axis=0)
+
+
+def table(name: str, runs: list[Run], scores: np.ndarray) -> Table:
+    """Return PSNR and SSIM of every run, and the lead of physics-sde's of the same seed over it."""
+    champion = {run.seed: values for run, values in zip(runs, scores, strict=True) if run.restorer == RESTORERS[0]}
+    rows = []
+    for restorer in RESTORERS:
+        own = {run.seed: values for run, values in zip(runs, scores, strict=True) if run.restorer == restorer}
+        leads = [champion[seed][0] - own[seed][0] for seed in own if seed in champion]
+        rows.append(
+            (
+                restorer,
+                ", ".join(str(seed) for seed in own),
+                ", ".join(f"{values[0]:.2f}" for values in own.values()),
+                ", ".join(f"{values[1]:.4f}" for values in own.values()),
+                "-" if restorer == RESTORERS[0] else ", ".join(f"{lead:+.2f}" for lead in leads),
+            )
+        )
+    heads = ("restorer", "seeds", "PSNR [dB]", "SSIM", "lead of physics-sde [dB]")
+    return Table(f"Seeds, {name}", heads, tuple(rows))
+
+
+def main() -> int:
+    """Score every run on both sets and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder of the runs")
+    parser.add_argument("--gerber", type=Path, default=LIMESDR, help="folder of the real board's Gerber files")
+    parser.add_argument("--cache", type=Path, help="folder of the test images")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    words = parser.parse_args()
+    start = time.monotonic()
+    runs = runs_in(words.folder)
+    if not runs:
+        print(f"seeds: {words.folder}: holds no run of {', '.join(RESTORERS)}: train them first", file=sys.stderr)
+        return 2
+    cache = words.cache or (cache_folder() or words.folder) / "headline"
+    try:
+        for name in SETS:
+            if name == "limesdr" and not words.gerber.is_dir():
+                print(f"limesdr: no Gerber files at {words.gerber}: give --gerber", file=sys.stderr)
+                continue
+            print(table(name, runs, scores_of(name, runs, cache, words.gerber, words.workers)).markdown(), flush=True)
+    except XsimError as error:
+        print(f"seeds: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"{time.monotonic() - start:.0f} s with {words.workers} workers")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
