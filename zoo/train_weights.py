@@ -2,6 +2,7 @@
 
 Run: python zoo/train_weights.py -o FOLDER [NAME ...] [--install]
      python zoo/train_weights.py -o FOLDER specialised        # to compare with, see benchmarks/headline.py
+     python zoo/train_weights.py -o FOLDER experiments        # what docs/experiments.md tells of sizes and of the link
 Data and runs stay in FOLDER; run again, it goes on where it stopped. The recipes, seeds and settings below are all
 that decides the weights: on one machine the same command gives the same bytes.
 """
@@ -62,6 +63,7 @@ _OTHERS: Final = {
 
 DATA: Final = {
     "paper": Data(),
+    "quarter": Data(n=256),
     # Four times the set-ups of the recipe, and no more boards for each: what decides is how many detectors it has met.
     "universal": Data("universal", n=3072, imaging=(("setups", 256),)),
     **{name: Data(imaging=changes) for name, changes in _OTHERS.items()},
@@ -106,7 +108,28 @@ SPECIALISED: Final = {
     for name in _OTHERS
 }
 
-KNOWN: Final = SHIPPED | SPECIALISED
+_SHORT: Final = (("steps", 600), ("validate_every", 600))
+_OF_MANY: Final = (
+    ("steps", 3000),
+    ("lr", 1.5e-3),
+    ("validate_every", 3000),
+    ("validate_images", 256),
+    ("spectrum_images", 256),
+)
+
+# One thing is changed in each, against `patch-96`, against `physics-sde` (quarter), or between the last two.
+EXPERIMENTS: Final = {
+    "patch-96": Weights("physics-sde", changes=_SHORT),
+    "patch-64": Weights("physics-sde", changes=(*_SHORT, ("patch", 64))),
+    "patch-128": Weights("physics-sde", changes=(*_SHORT, ("patch", 128))),
+    "small": Weights("physics-sde", changes=(*_SHORT, ("size", "small"))),
+    "quarter": Weights("physics-sde", "quarter"),
+    "link-told": Weights("physics-sde", "universal", (*_OF_MANY, ("tells_link", True)), start="physics-sde"),
+    "link-untold": Weights("physics-sde", "universal", _OF_MANY, start="physics-sde"),
+}
+
+GROUPS: Final = {"specialised": SPECIALISED, "experiments": EXPERIMENTS}
+KNOWN: Final = SHIPPED | SPECIALISED | EXPERIMENTS
 
 
 def make_data(name: str, folder: Path, workers: int) -> PairStore:
@@ -146,18 +169,18 @@ def main() -> None:
         nargs="*",
         default=list(SHIPPED),
         metavar="NAME",
-        help=f"of {', '.join(KNOWN)}; or specialised, for all of those",
+        help=f"of {', '.join(KNOWN)}; or {' or '.join(GROUPS)}, for all of those",
     )
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of data and runs")
     parser.add_argument("--workers", type=int, default=2, help="processes that make data")
     parser.add_argument("--seed", type=int, default=0, help="another training seed, in a folder of its own")
     parser.add_argument("--install", action="store_true", help="copy the shipped weights into the package")
     arguments = parser.parse_args()
-    names = [one for name in arguments.names for one in (SPECIALISED if name == "specialised" else [name])]
+    names = [one for name in arguments.names for one in GROUPS.get(name, (name,))]
     if arguments.install and arguments.seed:
         parser.error("the weights that ship are those of seed 0: leave out --seed or --install")
     if unknown := set(names) - set(KNOWN):
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(KNOWN)}, specialised")
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join([*KNOWN, *GROUPS])}")
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name in names:
         run = train_one(name, arguments.out, arguments.workers, arguments.seed)
