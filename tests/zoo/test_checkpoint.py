@@ -109,6 +109,15 @@ def not_a_number(path: Path) -> None:
     reseal(path)
 
 
+def whole_numbers(path: Path) -> None:
+    save_file({name: (100 * tensor).to(torch.int8) for name, tensor in load_file(path).items()}, path)
+    reseal(path)
+
+
+def card_of_a_network_told_of_the_link(path: Path) -> None:
+    reseal(path, options={"size": "tiny", "tells_link": True})
+
+
 def other_tensors_than_the_card(path: Path) -> None:
     reseal(path, tensors={})
 
@@ -178,6 +187,8 @@ def no_tensors(path: Path) -> None:
         (renamed_tensor, InputError),
         (wrong_shape, InputError),
         (not_a_number, DamageError),
+        (whole_numbers, DamageError),
+        (card_of_a_network_told_of_the_link, InputError),
         (other_tensors_than_the_card, DamageError),
         (card_of_another_restorer, InputError),
         (card_is_no_json, DamageError),

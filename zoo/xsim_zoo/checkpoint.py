@@ -217,7 +217,12 @@ def fit_tensors(module: torch.nn.Module, checkpoint: Checkpoint) -> None:
     ------
     InputError
         If names or shapes differ: the weights belong to another network.
+    DamageError
+        If a tensor holds whole numbers, which would be taken as they are.
     """
+    for name, tensor in checkpoint.tensors.items():
+        if not tensor.is_floating_point():
+            raise DamageError(f"{checkpoint.path}: {name} holds {tensor.dtype}, not weights: take sound ones")
     try:
         module.load_state_dict(checkpoint.tensors)
     except RuntimeError as error:
