@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -127,6 +128,26 @@ def test_the_link_is_undone(physics: Physics) -> None:
     y = np.full((64, 64), float(physics.degradation.link.forward(0.5)), np.float32)
     restored = xsim_zoo.build("wiener", physics).restore_array(y)
     np.testing.assert_allclose(restored, 0.5, atol=1e-3)
+
+
+def test_only_a_network_of_one_pair_of_detectors_keeps_the_prior_it_learned_with(physics: Physics) -> None:
+    f = physics.degradation.frequency_lp_mm
+    sharp, soft = (replace(physics.degradation, mtf_hr=np.exp(-rate * f)) for rate in (0.1, 0.3))
+    own = np.square(np.exp(-0.1 * physics.spectrum.frequency_lp_mm))
+    known = Physics(sharp, replace(physics.spectrum, mtf_squared=own))
+    told = Physics(soft, known.spectrum)
+    shape = (64, 64)
+    followed = told.operator(shape).S
+    assert not torch.allclose(followed, known.operator(shape).S)
+    one, many = (fresh("physics-sde", known) for _ in range(2))
+    many.many_detectors = True
+    for restorer, expected in (
+        (one, known.operator(shape).S),
+        (many, followed),
+        (fresh("wiener", known), followed),
+    ):
+        torch.testing.assert_close(restorer.operator(shape).S, known.operator(shape).S)
+        torch.testing.assert_close(restorer.with_physics(told).operator(shape).S, expected)
 
 
 def test_sharpness_mixes_the_one_step_and_the_sampled_answer(physics: Physics, toys: SimpleNamespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -119,8 +119,16 @@ class Restorer(ABC):
     def operator(self, shape: tuple[int, int]) -> Operator:
         """Return the operator on a padded grid, with the noise of the open field; the last grid's maps are kept."""
         if shape not in self._operators:
-            self._operators = {shape: self.adapt(self.physics.operator(shape, device=self.device))}
+            physics = self.physics
+            if not self._prior_follows_hr:
+                physics = replace(physics, spectrum=physics.spectrum.fixed())
+            self._operators = {shape: self.adapt(physics.operator(shape, device=self.device))}
         return self._operators[shape]
+
+    @property
+    def _prior_follows_hr(self) -> bool:
+        """Whether the prior spectrum becomes that of the HR detector that the restorer is told of."""
+        return True
 
     def noise_level(self, y: ArrayLike | Tensor) -> NDArray[np.float64]:
         """Return the noise power of LR images (..., H, W) that the restorer expects, relative to the open field."""
@@ -303,6 +311,12 @@ class LearnedRestorer(Restorer):
     @property
     def _own_network(self) -> Network:
         return self.network
+
+    @property
+    def _prior_follows_hr(self) -> bool:
+        # A network of one pair of detectors has learned what this filter leaves, and loses by another one. Those that
+        # have met many gain, and so does what learns nothing.
+        return self.many_detectors
 
     def with_network(self, network: UNet) -> Self:
         """Return this restorer around another network."""

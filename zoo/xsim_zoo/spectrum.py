@@ -102,6 +102,10 @@ class RadialSpectrum:
         ratio = np.clip(own / np.maximum(self.mtf_squared, _LEAST_MTF**2), _LEAST_MTF**2, None)
         return replace(self, S_mm2=self.S_mm2 * ratio, mtf_squared=own)
 
+    def fixed(self) -> RadialSpectrum:
+        """Return this spectrum for good: it stays what it is behind any HR detector."""
+        return replace(self, mtf_squared=None)
+
     def map(self, shape: tuple[int, int], pitch_mm: float) -> NDArray[np.float64]:
         """Return S in bin variances (mm2 / pitch^2) on a grid, shape (H, W // 2 + 1).
 

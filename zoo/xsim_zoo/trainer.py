@@ -133,6 +133,7 @@ class Trainer:
             packed(pairs.families([*train_indices, *self.held_out])),
         )
         self.setups = len(pairs.setups) if setups is None else setups
+        restorer.many_detectors = self.setups > 1
         self.lr_scores = score_lr(*self.held_out_pairs)
         self.links = [TorchLink.sampled(setup.link, device=self.device) for setup in pairs.setups]
         self.best: Scores | None = None
