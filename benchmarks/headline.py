@@ -17,7 +17,6 @@ pixels at the border; intervals are 95 %, by bootstrap over boards.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -26,12 +25,9 @@ from versus import report
 from versus.contenders import contenders, parse_weights
 from versus.detectors import specialised
 from versus.running import Job, run
-from versus.sets import SETS
+from versus.sets import SETS, add_image_options, image_folder
 
-from xsim.cache import cache_folder
 from xsim.errors import XsimError
-
-LIMESDR = Path(__file__).parents[2] / "shared" / "data" / "boards" / "limesdr_qpcie"
 
 
 def options() -> argparse.Namespace:
@@ -42,9 +38,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--sets", nargs="+", default=list(SETS), metavar="SET", help=f"of {', '.join(SETS)}")
     parser.add_argument("--weights", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--specialised", type=Path, help="folder of `zoo/train_weights.py -o FOLDER specialised`")
-    parser.add_argument("--gerber", type=Path, default=LIMESDR, help="folder of the real board's Gerber files")
-    parser.add_argument("--cache", type=Path, help="folder of the test images")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    add_image_options(parser)
     parser.add_argument("--picture", type=Path, help="where the picture goes; OUT/headline.png if not given")
     return parser.parse_args()
 
@@ -53,7 +47,7 @@ def main() -> int:
     """Make the sets, restore, score, write."""
     words = options()
     start = time.monotonic()
-    folder = words.cache or (cache_folder() or words.output) / "headline"
+    folder = image_folder(words.cache, words.output)
     try:
         rows, absent = contenders(parse_weights(words.weights))
         names = list(words.sets)

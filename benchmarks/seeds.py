@@ -1,7 +1,7 @@
 """How much of a lead is the training seed's: restorers trained from several seeds, on the test sets of the headline.
 
     python zoo/train_weights.py -o FOLDER physics-sde unet-wiener unet --seed 1   # and --seed 2, --seed 0
-    python benchmarks/seeds.py FOLDER                                            # 3 minutes on two cores
+    python benchmarks/seeds.py FOLDER                                            # a minute on two cores
 
 Every seed draws initial weights, order, crops, times and noise anew; the training images stay. A lead is that of
 physics-sde over another restorer, paired by image and by seed; its spread is what other seeds make of it.
@@ -10,7 +10,6 @@ physics-sde over another restorer, paired by image and by seed; its spread is wh
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 import time
@@ -19,12 +18,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from headline import LIMESDR
 from versus.running import parallel
-from versus.sets import SEED, Case, cases, image_of
+from versus.sets import SEED, Case, add_image_options, cases, image_folder, image_of
 from versus.tables import Table
 
-from xsim.cache import cache_folder
 from xsim.errors import XsimError
 from xsim.measure.similarity import psnr_dB, ssim
 from xsim_zoo.evaluation.entrants import Entrant, Ready
@@ -71,10 +68,12 @@ def scores_of(name: str, runs: list[Run], cache: Path, gerber: Path, workers: in
 
 def table(name: str, runs: list[Run], scores: np.ndarray) -> Table:
     """Return PSNR and SSIM of every run, and the lead of physics-sde's of the same seed over it."""
-    champion = {run.seed: values for run, values in zip(runs, scores, strict=True) if run.restorer == RESTORERS[0]}
+    of_seed: dict[str, dict[int, np.ndarray]] = {restorer: {} for restorer in RESTORERS}
+    for run, values in zip(runs, scores, strict=True):
+        of_seed[run.restorer][run.seed] = values
+    champion = of_seed[RESTORERS[0]]
     rows = []
-    for restorer in RESTORERS:
-        own = {run.seed: values for run, values in zip(runs, scores, strict=True) if run.restorer == restorer}
+    for restorer, own in of_seed.items():
         leads = [champion[seed][0] - own[seed][0] for seed in own if seed in champion]
         rows.append(
             (
@@ -93,16 +92,14 @@ def main() -> int:
     """Score every run on both sets and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder of the runs")
-    parser.add_argument("--gerber", type=Path, default=LIMESDR, help="folder of the real board's Gerber files")
-    parser.add_argument("--cache", type=Path, help="folder of the test images")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    add_image_options(parser)
     words = parser.parse_args()
     start = time.monotonic()
     runs = runs_in(words.folder)
     if not runs:
         print(f"seeds: {words.folder}: holds no run of {', '.join(RESTORERS)}: train them first", file=sys.stderr)
         return 2
-    cache = words.cache or (cache_folder() or words.folder) / "headline"
+    cache = image_folder(words.cache, words.folder)
     try:
         for name in SETS:
             if name == "limesdr" and not words.gerber.is_dir():

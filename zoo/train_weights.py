@@ -81,6 +81,7 @@ SETTINGS: Final[dict[str, Any]] = {
 }
 
 _FASTER: Final = (("lr", 4e-3),)
+_OF_MANY: Final = (("lr", 1.5e-3), ("spectrum_images", 256))
 
 SHIPPED: Final = {
     "physics-sde": Weights("physics-sde"),
@@ -92,13 +93,7 @@ SHIPPED: Final = {
     "universal": Weights(
         "physics-sde",
         "universal",
-        (
-            ("steps", 20000),
-            ("lr", 1.5e-3),
-            ("validate_every", 2000),
-            ("spectrum_images", 256),
-            ("tells_link", True),
-        ),
+        (*_OF_MANY, ("steps", 20000), ("validate_every", 2000), ("tells_link", True)),
         start="physics-sde",
     ),
 }
@@ -109,13 +104,7 @@ SPECIALISED: Final = {
 }
 
 _SHORT: Final = (("steps", 600), ("validate_every", 600))
-_OF_MANY: Final = (
-    ("steps", 3000),
-    ("lr", 1.5e-3),
-    ("validate_every", 3000),
-    ("validate_images", 256),
-    ("spectrum_images", 256),
-)
+_SHORT_OF_MANY: Final = (*_OF_MANY, ("steps", 3000), ("validate_every", 3000), ("validate_images", 256))
 
 # One thing is changed in each, against `patch-96`, against `physics-sde` (quarter), or between the last two.
 EXPERIMENTS: Final = {
@@ -124,8 +113,8 @@ EXPERIMENTS: Final = {
     "patch-128": Weights("physics-sde", changes=(*_SHORT, ("patch", 128))),
     "small": Weights("physics-sde", changes=(*_SHORT, ("size", "small"))),
     "quarter": Weights("physics-sde", "quarter"),
-    "link-told": Weights("physics-sde", "universal", (*_OF_MANY, ("tells_link", True)), start="physics-sde"),
-    "link-untold": Weights("physics-sde", "universal", _OF_MANY, start="physics-sde"),
+    "link-told": Weights("physics-sde", "universal", (*_SHORT_OF_MANY, ("tells_link", True)), start="physics-sde"),
+    "link-untold": Weights("physics-sde", "universal", _SHORT_OF_MANY, start="physics-sde"),
 }
 
 GROUPS: Final = {"specialised": SPECIALISED, "experiments": EXPERIMENTS}

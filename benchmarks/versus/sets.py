@@ -18,6 +18,7 @@ import numpy as np
 
 import xsim
 from xsim import recipes
+from xsim.cache import cache_folder
 from xsim.detector import Detector, Screen, Sensor
 from xsim.errors import MissingFileError, UnknownNameError
 from xsim.phantoms import BoardRecipe, random_board
@@ -25,6 +26,7 @@ from xsim.phantoms.targets import target
 from xsim.seeds import generator, torch_seed
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
@@ -33,7 +35,18 @@ if TYPE_CHECKING:
     from xsim.phantoms.gerber import GerberBoard
     from xsim.recipes import PairSetup
 
-__all__ = ["CONDITIONS", "SEED", "SETS", "Case", "Imaged", "cases", "image_of", "setup_of"]
+__all__ = [
+    "CONDITIONS",
+    "SEED",
+    "SETS",
+    "Case",
+    "Imaged",
+    "add_image_options",
+    "cases",
+    "image_folder",
+    "image_of",
+    "setup_of",
+]
 
 SEED: Final = 20_260_810
 """Seed of every test set; boards draw from stages that training never uses."""
@@ -41,6 +54,7 @@ SEED: Final = 20_260_810
 _SIDE_PX: Final = 320
 _OVERSAMPLING: Final = 2
 _SHAPES: Final = ("bars", "discs", "star", "disc-array", "wedge-17", "spiral")
+_LIMESDR: Final = Path(__file__).parents[3] / "shared" / "data" / "boards" / "limesdr_qpcie"
 _BACKING: Final = ("FR-4", 1.6)
 
 CONDITIONS: Final[dict[str, dict[str, float]]] = {
@@ -113,6 +127,18 @@ class Imaged:
     lr: NDArray[np.float32]
     hr: NDArray[np.float32]
     hr_clean: NDArray[np.float32]
+
+
+def add_image_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a program that makes these images, and works on them in several processes."""
+    parser.add_argument("--gerber", type=Path, default=_LIMESDR, help="folder of the real board's Gerber files")
+    parser.add_argument("--cache", type=Path, help="folder of the test images")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+
+
+def image_folder(given: Path | None, otherwise: Path) -> Path:
+    """Return the folder of the test images: the one given, that of the cache, or one in another folder."""
+    return given or (cache_folder() or otherwise) / "headline"
 
 
 def cases(names: Iterable[str], *, quick: bool = False) -> list[Case]:

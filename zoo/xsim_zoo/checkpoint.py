@@ -205,6 +205,9 @@ def _read_tensors(path: Path, card: Card) -> dict[str, Tensor]:
     if {name: list(tensor.shape) for name, tensor in tensors.items()} != card.tensors:
         raise DamageError(f"{path}: its tensors are not those on its card: fetch it again")
     for name, tensor in tensors.items():
+        # torch would take whole numbers as they are, and the network would answer nonsense.
+        if not tensor.is_floating_point():
+            raise DamageError(f"{path}: tensor '{name}' holds {tensor.dtype}, not weights: fetch it again")
         if not torch.isfinite(tensor).all():
             raise DamageError(f"{path}: tensor '{name}' holds NaN or infinite numbers: train it again")
     return tensors
@@ -217,12 +220,7 @@ def fit_tensors(module: torch.nn.Module, checkpoint: Checkpoint) -> None:
     ------
     InputError
         If names or shapes differ: the weights belong to another network.
-    DamageError
-        If a tensor holds whole numbers, which would be taken as they are.
     """
-    for name, tensor in checkpoint.tensors.items():
-        if not tensor.is_floating_point():
-            raise DamageError(f"{checkpoint.path}: {name} holds {tensor.dtype}, not weights: take sound ones")
     try:
         module.load_state_dict(checkpoint.tensors)
     except RuntimeError as error:
