@@ -22,13 +22,13 @@ import numpy as np
 import scipy.fft
 
 from xsim.curves import quadratic_grid
-from xsim.detector import Detector, DetectorResponse, Screen
-from xsim.fluorescence import layer_transfer
+from xsim.detector.detector import Detector, DetectorResponse, Screen
+from xsim.detector.fluorescence import layer_transfer
+from xsim.detector.light_transport import light_transfer
+from xsim.detector.phosphors import emission_probability, phosphor
 from xsim.grids import radial_frequency
-from xsim.light_transport import light_transfer
+from xsim.imaging.noise import coloured_spectrum, standard_normal
 from xsim.materials import mass_coefficient_mm2_g
-from xsim.noise import coloured_spectrum, standard_normal
-from xsim.phosphors import emission_probability, phosphor
 from xsim.seeds import generator
 from xsim.spectrum import Spectrum, preset_spectrum
 from xsim.units import g_mm3_from_g_cm3

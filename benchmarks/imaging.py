@@ -22,19 +22,20 @@ import imaging_peers
 import numpy as np
 import scipy.fft
 
-from xsim.acquisition import acquire
-from xsim.exposure import imager
-from xsim.fixed_pattern import fixed_pattern
-from xsim.noise import standard_normal
-from xsim.pair import simulate_pair
+from xsim.imaging.acquisition import acquire
+from xsim.imaging.exposure import imager
+from xsim.imaging.fixed_pattern import fixed_pattern
+from xsim.imaging.noise import standard_normal
+from xsim.imaging.pair import simulate_pair
+from xsim.imaging.projection import project, rule_for
 from xsim.phantoms import Phantom
-from xsim.projection import project, rule_for
-from xsim.recipes import PairSetup, paper
+from xsim.recipes import paper
 from xsim.seeds import generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from xsim.imaging.setup import PairSetup
     from xsim.spectrum import Spectrum
 
 BOARD = ("Cu", "SAC305", "FR-4", "Al2O3", "BaTiO3", "Ta-porous", "NiZn-ferrite", "Au")
@@ -142,7 +143,7 @@ def report(setup: PairSetup, phantom: Phantom, repeats: int) -> None:
 def torch_twin(setup: PairSetup, phantom: Phantom, repeats: int) -> None:
     import torch
 
-    from xsim_zoo.simulation import BatchSimulator
+    from xsim_zoo.training.simulation import BatchSimulator
 
     for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
         twin = BatchSimulator(setup, phantom.materials, phantom.shape, phantom.pixel_mm, device=device)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import xraylib
 
+from xsim.imaging.projection import integrate
+from xsim.imaging.quadrature import Rule
 from xsim.materials import linear_attenuation_per_mm, material
-from xsim.projection import integrate
-from xsim.quadrature import Rule
 from xsim.spectrum import tungsten_spectrum
 
 if TYPE_CHECKING:

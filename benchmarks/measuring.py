@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.fft
 
+from xsim.imaging.pair import simulate_pair
 from xsim.measure.calibration import calibrate, measure_detector
 from xsim.measure.edge import edge_mtf
 from xsim.measure.noise import nnps
-from xsim.pair import simulate_pair
 from xsim.phantoms.targets import target
-from xsim.recipes import PairSetup, paper
+from xsim.recipes import paper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from xsim.imaging.setup import PairSetup
     from xsim.measure.calibration import MeasuredDetector
 
 REGION_PX = 256

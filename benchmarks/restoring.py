@@ -43,7 +43,7 @@ def scene(side: int) -> NDArray[np.uint16]:
 def measure(name: str, side: int) -> None:
     """Restore one image in this process and print what it took."""
     from xsim_zoo import load
-    from xsim_zoo.inference import restore
+    from xsim_zoo.run.restore import restore
 
     restorer = load(name)
     image = scene(side)

@@ -31,12 +31,12 @@ from numcodecs import blosc  # type: ignore[import-untyped]
 from scipy.ndimage import gaussian_filter
 
 from xsim.seeds import generator
-from xsim_datasets.executors import Serial
-from xsim_datasets.pair_array import PairArray
 from xsim_datasets.patches import PatchLoader, turn
-from xsim_datasets.reader import PairStore
-from xsim_datasets.sample import Plan, Sample
-from xsim_datasets.writer import make_store
+from xsim_datasets.store.executors import Serial
+from xsim_datasets.store.pair_array import PairArray
+from xsim_datasets.store.reader import PairStore
+from xsim_datasets.store.sample import Plan, Sample
+from xsim_datasets.store.writer import make_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -24,25 +24,25 @@ import torch
 from rival_networks import rivals
 
 import xsim_zoo
-from xsim.degradation import Degradation
-from xsim.link import GreyLink
-from xsim_datasets.executors import Serial
-from xsim_datasets.reader import PairStore
-from xsim_datasets.recipe import load_recipe
-from xsim_datasets.simulated import SimulatedMaker, plan_of
-from xsim_datasets.writer import make_store
-from xsim_zoo.batch import make_batch
-from xsim_zoo.operator import CONDITIONS
-from xsim_zoo.padding import PaddedGrid
-from xsim_zoo.pairs import StorePairs
-from xsim_zoo.physics import Physics
-from xsim_zoo.restorer import LearnedRestorer
-from xsim_zoo.run_folder import RunFolder
-from xsim_zoo.settings import TrainSettings
-from xsim_zoo.spectrum import RadialSpectrum
-from xsim_zoo.trainer import Trainer
-from xsim_zoo.training import measure_physics, run_in_folder, start_accelerator
-from xsim_zoo.unet import SIZES, build_unet
+from xsim.degradation.degradation import Degradation
+from xsim.degradation.link import GreyLink
+from xsim_datasets.recipe.recipe import load_recipe
+from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
+from xsim_datasets.store.executors import Serial
+from xsim_datasets.store.reader import PairStore
+from xsim_datasets.store.writer import make_store
+from xsim_zoo.network.unet import SIZES, build_unet
+from xsim_zoo.process.operator import CONDITIONS
+from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.physics import Physics
+from xsim_zoo.process.prior import RadialSpectrum
+from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.training.batch import make_batch
+from xsim_zoo.training.folder import RunFolder
+from xsim_zoo.training.loop import Trainer
+from xsim_zoo.training.pairs import StorePairs
+from xsim_zoo.training.settings import TrainSettings
+from xsim_zoo.training.train import measure_physics, run_in_folder, start_accelerator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -54,7 +54,7 @@ def test_lower_floors_never_import(floor: str, banned: set[str]) -> None:
 
 def test_the_check_sees_a_forbidden_import(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
-    bad.write_text("def f():\n    from xsim_zoo.registry import get\n", encoding="utf-8")
+    bad.write_text("def f():\n    from xsim_zoo.restorers.registry import get\n", encoding="utf-8")
     assert "xsim_zoo" in imported_packages(bad)
 
 

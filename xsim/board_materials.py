@@ -47,7 +47,7 @@ RECIPES: Final[dict[str, tuple[dict[str, float], float]]] = {
     "MnZn-ferrite": ({"Mn0.5Zn0.5Fe2O4": 1.0}, 4.80),
     "quartz": ({"SiO2": 1.0}, 2.65),
     "RuO2-paste": ({"RuO2": 0.30, "PbO": 0.45, "SiO2": 0.25}, 4.50),
-    # phosphors as crystals; a screen's packing lives in `xsim.phosphors`
+    # phosphors as crystals; a screen's packing lives in `xsim.detector.phosphors`
     "Gd2O2S": ({"Gd2O2S": 1.0}, 7.32),
     "CsI": ({"CsI": 1.0}, 4.51),
     "CaWO4": ({"CaWO4": 1.0}, 6.06),

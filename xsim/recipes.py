@@ -1,146 +1,16 @@
-"""Set-ups of a pair of shots: beam, two detectors, dose, geometry and everything else that decides what comes out."""
+"""Set-ups that are known by name."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_args
+from dataclasses import replace
+from typing import Any
 
-from xsim.acquisition import Acquisition
-from xsim.degradation import Degradation
-from xsim.detector import Detector, DetectorResponse, Screen, Sensor
-from xsim.errors import InputError, UnknownNameError, check_range
-from xsim.geometry import Geometry
-from xsim.link import GreyLink
-from xsim.measured import KERMA_RANGE_UGY
-from xsim.noise_models import NoiseModel
-from xsim.projection import Method
-from xsim.scatter import Scatter
-from xsim.seeds import check_seed
+from xsim.detector.detector import Detector, Screen, Sensor
+from xsim.errors import UnknownNameError
+from xsim.imaging.setup import PairSetup
 from xsim.spectrum import tungsten_spectrum
 
-if TYPE_CHECKING:
-    from xsim.spectrum import Spectrum
-
-__all__ = ["PairSetup", "paper"]
-
-# What a pixel of a board shows beside its laminate, each as often as it is named: mostly copper. On random boards this
-# link misses LR grey by .003 to .005, an even mixture of materials by .007.
-_BOARD = ("FR-4", "FR-4-HF", "Cu", "Cu", "Cu", "Cu", "SAC305", "Alloy42", "Al2O3")
-
-
-@dataclass(frozen=True, eq=False)
-class PairSetup:
-    """Everything that an HR/LR pair depends on, besides the object and the seed.
-
-    Parameters
-    ----------
-    spectrum : Spectrum
-        The beam, the same for both shots.
-    hr, lr : Detector
-        The thin and the thick screen on sensors of one pitch.
-    kerma_uGy : float
-        Air kerma of one frame at the detector [uGy].
-    hr_frames, lr_frames : int
-        Frames averaged into each image.
-    geometry : Geometry
-        Distances, focal spot, tilt, fall of the kerma.
-    scatter : Scatter
-        Scatter of the object and glare of the detectors.
-    acquisition : Acquisition
-        How shots are taken and corrected.
-    registration_px : (dy, dx)
-        Displacement of the LR image against the HR image [pixels].
-    method : {"exact", "fast"}
-        Energy quadrature of the projection.
-    noise : {"filtered", "layered", "white-then-blurred"}
-        Quantum noise by the screen's spectrum, layer by layer, or by the usual shortcut (see ``xsim.noise_models``).
-    detector_seed : int
-        Which individual detectors: their gain, structure, flats and defects. A shot falls on a random window of them.
-
-    Raises
-    ------
-    InputError
-        If the two pitches differ.
-    PhysicsRangeError, UnknownNameError
-        If a value is out of range or a name is not known.
-    """
-
-    spectrum: Spectrum
-    hr: Detector
-    lr: Detector
-    kerma_uGy: float = 42.56
-    hr_frames: int = 20
-    lr_frames: int = 1
-    geometry: Geometry = field(default_factory=Geometry)
-    scatter: Scatter = field(default_factory=Scatter)
-    acquisition: Acquisition = field(default_factory=Acquisition)
-    registration_px: tuple[float, float] = (0.0, 0.0)
-    method: Method = "exact"
-    noise: NoiseModel = "filtered"
-    detector_seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.hr.sensor.pitch_mm != self.lr.sensor.pitch_mm:
-            raise InputError(
-                f"the detectors' pitches differ, {self.hr.sensor.pitch_mm:g} and {self.lr.sensor.pitch_mm:g} mm: "
-                "a pair needs one pitch"
-            )
-        check_range("air kerma", self.kerma_uGy, *KERMA_RANGE_UGY, "uGy")
-        for name, frames in (("HR", self.hr_frames), ("LR", self.lr_frames)):
-            check_range(f"number of {name} frames", frames, 1, 1_000_000)
-        for shift in self.registration_px:
-            check_range("registration offset", shift, -16.0, 16.0, "pixels")
-        for what, name, known in (
-            ("projection method", self.method, get_args(Method)),
-            ("noise model", self.noise, get_args(NoiseModel)),
-        ):
-            if name not in known:
-                raise UnknownNameError(what, name, known)
-        check_seed(self.detector_seed)
-
-    @property
-    def pitch_mm(self) -> float:
-        """Pixel pitch of both images [mm]."""
-        return self.hr.sensor.pitch_mm
-
-    @property
-    def hr_response(self) -> DetectorResponse:
-        """What the HR detector answers to one frame."""
-        return self.hr.response(self.spectrum, self.kerma_uGy)
-
-    @property
-    def lr_response(self) -> DetectorResponse:
-        """What the LR detector answers to one frame."""
-        return self.lr.response(self.spectrum, self.kerma_uGy)
-
-    @cached_property
-    def _degradation(self) -> Degradation:
-        hr, lr = self.hr_response, self.lr_response
-        link = GreyLink.from_physics(hr, lr, _BOARD)
-        return Degradation.between(hr, lr, self.hr_frames, link, lr_frames=self.lr_frames)
-
-    def degradation(self) -> Degradation:
-        """Return what lies between the two images: grey-level link, blur and noise."""
-        return self._degradation
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return every setting as JSON types."""
-        return {
-            "spectrum": self.spectrum.settings(),
-            "hr": self.hr.to_dict(),
-            "lr": self.lr.to_dict(),
-            "kerma_uGy": self.kerma_uGy,
-            "hr_frames": self.hr_frames,
-            "lr_frames": self.lr_frames,
-            "geometry": asdict(self.geometry),
-            "scatter": asdict(self.scatter),
-            "acquisition": asdict(self.acquisition),
-            "registration_px": list(self.registration_px),
-            "method": self.method,
-            "noise": self.noise,
-            "detector_seed": self.detector_seed,
-        }
+__all__ = ["paper"]
 
 
 def paper(**changes: Any) -> PairSetup:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from xsim.cache import load_arrays, store_arrays
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, check_range
+from xsim.files.cache import load_arrays, store_arrays
 from xsim.materials import linear_attenuation_per_mm, material
 from xsim.units import mm2_g_from_cm2_g
 

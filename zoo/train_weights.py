@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from xsim_datasets.executors import ProcessPool
-from xsim_datasets.reader import PairStore
-from xsim_datasets.recipe import load_recipe
-from xsim_datasets.simulated import SimulatedMaker, plan_of
-from xsim_datasets.writer import make_store
-from xsim_zoo.finetuning import finetune
-from xsim_zoo.pairs import StorePairs
-from xsim_zoo.settings import TrainSettings
-from xsim_zoo.shipped_weights import WEIGHTS_FOLDER
-from xsim_zoo.training import train
+from xsim_datasets.recipe.recipe import load_recipe
+from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
+from xsim_datasets.store.executors import ProcessPool
+from xsim_datasets.store.reader import PairStore
+from xsim_datasets.store.writer import make_store
+from xsim_zoo.training.finetune import finetune
+from xsim_zoo.training.pairs import StorePairs
+from xsim_zoo.training.settings import TrainSettings
+from xsim_zoo.training.train import train
+from xsim_zoo.weights.shipped import WEIGHTS_FOLDER
 
 if TYPE_CHECKING:
-    from xsim_zoo.finetuning import FinetuneResult
-    from xsim_zoo.trainer import TrainResult
+    from xsim_zoo.training.finetune import FinetuneResult
+    from xsim_zoo.training.loop import TrainResult
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ SHIPPED: Final = {
     "universal": Weights(
         "physics-sde",
         "universal",
-        (*_OF_MANY, ("steps", 20000), ("validate_every", 2000), ("tells_link", True)),
+        (*_OF_MANY, ("steps", 20000), ("validate_every", 2000), ("link_conditioning", True)),
         start="physics-sde",
     ),
 }
@@ -113,7 +113,9 @@ EXPERIMENTS: Final = {
     "patch-128": Weights("physics-sde", changes=(*_SHORT, ("patch", 128))),
     "small": Weights("physics-sde", changes=(*_SHORT, ("size", "small"))),
     "quarter": Weights("physics-sde", "quarter"),
-    "link-told": Weights("physics-sde", "universal", (*_SHORT_OF_MANY, ("tells_link", True)), start="physics-sde"),
+    "link-told": Weights(
+        "physics-sde", "universal", (*_SHORT_OF_MANY, ("link_conditioning", True)), start="physics-sde"
+    ),
     "link-untold": Weights("physics-sde", "universal", _SHORT_OF_MANY, start="physics-sde"),
 }
 

@@ -10,8 +10,8 @@ from rival_networks import DiffusersUNet
 from torch.utils.flop_counter import FlopCounterMode
 
 from suite.rows import Row, cpu_ms, missing
-from xsim_zoo.operator import CONDITIONS
-from xsim_zoo.unet import build_unet
+from xsim_zoo.network.unet import build_unet
+from xsim_zoo.process.operator import CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

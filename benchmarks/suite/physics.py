@@ -11,7 +11,7 @@ import imaging
 import imaging_peers
 
 from suite.rows import Row, cpu_ms, missing
-from xsim.detector import Detector, Screen
+from xsim.detector.detector import Detector, Screen
 from xsim.phantoms import View, random_board
 from xsim.recipes import paper
 from xsim.spectrum import preset_spectrum

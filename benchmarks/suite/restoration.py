@@ -13,8 +13,8 @@ import torch
 import xsim_zoo
 from suite.learning import floor_ms
 from suite.rows import Row, cpu_ms, missing
+from xsim.imaging.pair import simulate_pair
 from xsim.measure.similarity import psnr_dB
-from xsim.pair import simulate_pair
 from xsim.phantoms import random_board
 from xsim.recipes import paper
 

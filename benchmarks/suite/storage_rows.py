@@ -13,11 +13,11 @@ import storage
 import torch
 
 from suite.rows import Row, cpu_ms, wall_s
-from xsim_datasets.executors import ProcessPool
 from xsim_datasets.patches import PatchLoader
-from xsim_datasets.recipe import load_recipe
-from xsim_datasets.simulated import SimulatedMaker, plan_of
-from xsim_datasets.writer import make_store
+from xsim_datasets.recipe.recipe import load_recipe
+from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
+from xsim_datasets.store.executors import ProcessPool
+from xsim_datasets.store.writer import make_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import xsim_zoo
 from xsim.errors import InputError, MissingFileError
-from xsim_zoo.checkpoint import load_checkpoint, shipped
 from xsim_zoo.evaluation.entrants import Entrant, Ready
+from xsim_zoo.weights.checkpoint import load_checkpoint, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from xsim.degradation import Degradation
+    from xsim.degradation.degradation import Degradation
 
 __all__ = ["CHAMPION", "contenders", "parse_weights", "plain_rows", "with_degradation"]
 

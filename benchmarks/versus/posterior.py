@@ -12,10 +12,10 @@ from versus.scoring import CHI2_BANDS
 from versus.sets import SEED
 from xsim.measure.similarity import psnr_dB
 from xsim.seeds import torch_seed
-from xsim_zoo.consistency import check
-from xsim_zoo.evaluation.coverage_probe import calibration
+from xsim_zoo.check.consistency import check
 from xsim_zoo.evaluation.judging import inner
-from xsim_zoo.sampling import white_noise
+from xsim_zoo.evaluation.probes.coverage import calibration
+from xsim_zoo.process.sampling import white_noise
 
 if TYPE_CHECKING:
     from versus.sets import Case, Imaged

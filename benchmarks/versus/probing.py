@@ -7,14 +7,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from versus.sets import SEED, setup_of
-from xsim_zoo.evaluation import bar_probe, open_probe, void_probe
 from xsim_zoo.evaluation.bench import Bench
 from xsim_zoo.evaluation.entrants import INPUT, TRUTH
 from xsim_zoo.evaluation.options import Options
+from xsim_zoo.evaluation.probes.registry import bars as bar_probe
+from xsim_zoo.evaluation.probes.registry import opens as open_probe
+from xsim_zoo.evaluation.probes.registry import voids as void_probe
 from xsim_zoo.evaluation.subjects import subject_of
 
 if TYPE_CHECKING:
-    from xsim_datasets.reader import PairStore
+    from xsim_datasets.store.reader import PairStore
     from xsim_zoo.evaluation.entrants import Entrant
     from xsim_zoo.evaluation.records import BarProbe
     from xsim_zoo.evaluation.task_records import OpenScore, VoidScore

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from versus.sets import Case, Imaged
     from xsim_zoo.evaluation.entrants import Entrant
     from xsim_zoo.evaluation.records import ImageScore
-    from xsim_zoo.restorer import Restorer
+    from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["CHI2_BANDS", "LR", "POWER_LP_MM", "Score", "score_all"]
 

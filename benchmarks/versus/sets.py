@@ -18,9 +18,9 @@ import numpy as np
 
 import xsim
 from xsim import recipes
-from xsim.cache import cache_folder
-from xsim.detector import Detector, Screen, Sensor
+from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.errors import MissingFileError, UnknownNameError
+from xsim.files.cache import cache_folder
 from xsim.phantoms import BoardRecipe, random_board
 from xsim.phantoms.targets import target
 from xsim.seeds import generator, torch_seed
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from xsim.imaging.setup import PairSetup
     from xsim.phantoms import Phantom
     from xsim.phantoms.gerber import GerberBoard
-    from xsim.recipes import PairSetup
 
 __all__ = [
     "CONDITIONS",

@@ -25,8 +25,8 @@ from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, wr
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xsim.detector import Screen
-    from xsim.link import GreyLink
+    from xsim.degradation.link import GreyLink
+    from xsim.detector.detector import Screen
     from xsim.measure.calibration import Calibration, MeasuredDetector
     from xsim_datasets.images import Radiograph
 
@@ -81,7 +81,7 @@ def calibrate(
     Images of a step wedge, or registered pairs of any object, give the link; without them it comes from the physics
     of the nominal screens.
     """
-    from xsim.detector import Screen
+    from xsim.detector.detector import Screen
     from xsim.measure import calibration
 
     files = _Files.of((hr_edge, lr_edge), (hr_flats, lr_flats), (hr_pair or [], lr_pair or []), (hr_wedge, lr_wedge))
@@ -156,7 +156,7 @@ def _measured(
     fill_factor: float,
 ) -> tuple[MeasuredDetector, float]:
     """Return a detector measured from files, and the grey level of its open field."""
-    from xsim.detector import Sensor
+    from xsim.detector.detector import Sensor
     from xsim.measure.calibration import measure_detector
     from xsim.measure.edge import edge_mtf
 

@@ -63,11 +63,11 @@ def make(
     debug: DebugOption = False,
 ) -> None:
     """Make a store of simulated HR/LR pairs. The same seed makes the same bytes, whatever the number of workers."""
-    from xsim_datasets.cluster import DaskCluster
-    from xsim_datasets.executors import ProcessPool
-    from xsim_datasets.recipe import load_recipe
-    from xsim_datasets.simulated import SimulatedMaker, plan_of
-    from xsim_datasets.writer import estimate_bytes, make_store
+    from xsim_datasets.recipe.recipe import load_recipe
+    from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
+    from xsim_datasets.store.cluster import DaskCluster
+    from xsim_datasets.store.executors import ProcessPool
+    from xsim_datasets.store.writer import estimate_bytes, make_store
 
     settings = load_recipe(recipe, detectors=detectors, n=n, size_px=size)
     plan = plan_of(settings, seed)
@@ -101,7 +101,7 @@ def make(
 @app.command(epilog="Example: xsim dataset schema > recipe.schema.json")
 def schema(json_: JsonOption = False, debug: DebugOption = False) -> None:
     """Print the JSON schema of recipes. Editors check TOML with it as it is written."""
-    from xsim_datasets.recipe import Recipe, recipe_names
+    from xsim_datasets.recipe.recipe import Recipe, recipe_names
 
     if json_:
         emit_json("dataset.schema", {"recipes": recipe_names(), "recipe": Recipe.model_json_schema()})
@@ -128,7 +128,7 @@ def verify(
     debug: DebugOption = False,
 ) -> None:
     """Check that a store is whole and unaltered. Everything that is not is named, and the exit code is 1."""
-    from xsim_datasets.verify import verify_store
+    from xsim_datasets.store.verify import verify_store
 
     report = verify_store(store, full=full)
     if json_:
@@ -192,11 +192,11 @@ def import_(
     debug: DebugOption = False,
 ) -> None:
     """Import real pairs into a store. They are averaged, dark and flat corrected, and registered."""
-    from xsim_datasets.correction import Camera
-    from xsim_datasets.executors import ProcessPool
-    from xsim_datasets.real import find_positions, prepare_import
-    from xsim_datasets.recipe import load_recipe
-    from xsim_datasets.writer import make_store
+    from xsim_datasets.real.correction import Camera
+    from xsim_datasets.real.importing import find_positions, prepare_import
+    from xsim_datasets.recipe.recipe import load_recipe
+    from xsim_datasets.store.executors import ProcessPool
+    from xsim_datasets.store.writer import make_store
 
     positions = find_positions(hr, lr, **({} if board is None else {"board": board}))
     how: dict[str, Any] = {"polarity": polarity, "scale": scale, "log_factor": log_factor}
@@ -246,7 +246,7 @@ def preview(
 ) -> None:
     """Draw a contact sheet of pairs, with their labelled defects. The first eight, unless told which."""
     from xsim_datasets.preview import draw_preview
-    from xsim_datasets.reader import PairStore
+    from xsim_datasets.store.reader import PairStore
 
     check_output(out, force=force)
     pairs = PairStore.open(store)
@@ -272,7 +272,7 @@ def export(
 ) -> None:
     """Write pairs as 16-bit TIFFs. They go to hr/ and lr/, their rows of the table to pairs.json."""
     from xsim_datasets.export import export_pairs
-    from xsim_datasets.reader import PairStore
+    from xsim_datasets.store.reader import PairStore
 
     pairs = PairStore.open(store)
     indices = pairs.select(samples, split)
@@ -298,7 +298,7 @@ def _kept(out: str) -> Iterator[None]:
 
 
 def _facts(path: str) -> dict[str, Any]:
-    from xsim_datasets.reader import PairStore
+    from xsim_datasets.store.reader import PairStore
 
     return PairStore.open(path).summary()
 

@@ -14,8 +14,8 @@ from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, 
 from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, write_figure
 
 if TYPE_CHECKING:
-    from xsim.optics_fit import FittedOptics
-    from xsim.performance import Performance
+    from xsim.detector.optics_fit import FittedOptics
+    from xsim.detector.performance import Performance
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -76,8 +76,8 @@ def detector(
     debug: DebugOption = False,
 ) -> None:
     """Compute absorption, Swank factor, light, MTF, NNPS, DQE, SRb and SNRn of detectors in a beam."""
-    from xsim.detector import Screen, Sensor
-    from xsim.performance import performance
+    from xsim.detector.detector import Screen, Sensor
+    from xsim.detector.performance import performance
     from xsim_cli.detector_choice import choose, named_optics
 
     inputs = tuple(existing(path) for path in (*(files or ()), *([fit_mtf] if fit_mtf else ())))
@@ -95,7 +95,7 @@ def detector(
         for name, item in chosen.items()
     }
     if save is not None:
-        from xsim.detector_files import write_detectors
+        from xsim.detector.files import write_detectors
 
         write_detectors(save, chosen)
     if csv is not None:

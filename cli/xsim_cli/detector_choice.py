@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xsim.detector import Detector, Screen, Sensor
-from xsim.detector_files import read_detectors
+from xsim.detector.detector import Detector, Screen, Sensor
+from xsim.detector.files import read_detectors
+from xsim.detector.light_transport import OPTICS, Optics
+from xsim.detector.products import screen_product
 from xsim.errors import InputError, UnknownNameError
-from xsim.light_transport import OPTICS, Optics
-from xsim.products import screen_product
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from xsim.optics_fit import FittedOptics
+    from xsim.detector.optics_fit import FittedOptics
     from xsim.spectrum import Spectrum
 
 PAPER_SCREENS = (33.91, 134.55)
@@ -94,7 +94,7 @@ def _stored(files: Sequence[Path]) -> dict[str, Detector]:
 def _fitted(path: Path, screen: Screen, sensor: Sensor, spectrum: Spectrum) -> FittedOptics:
     """Return the optical constants fitted to a CSV file of MTFs that were measured with this sensor."""
     # scipy's optimizers take longer to import than the rest of the command to run.
-    from xsim.mtf_curves import read_mtf_curves
-    from xsim.optics_fit import fit_optics
+    from xsim.detector.mtf_curves import read_mtf_curves
+    from xsim.detector.optics_fit import fit_optics
 
     return fit_optics(read_mtf_curves(path, aperture_mm=sensor.aperture_mm), spectrum, screen=screen)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from xsim.performance import Performance
+    from xsim.detector.performance import Performance
 
 __all__ = ["detector_figure"]
 

@@ -84,7 +84,7 @@ def _spectrum() -> dict[str, Any]:
 
 
 def _cache() -> dict[str, Any]:
-    from xsim.cache import cache_folder
+    from xsim.files.cache import cache_folder
 
     folder = cache_folder()
     if folder is None:
@@ -99,7 +99,7 @@ def _cache() -> dict[str, Any]:
 
 
 def _weights() -> dict[str, Any]:
-    from xsim_zoo.checkpoint import load_checkpoint, shipped
+    from xsim_zoo.weights.checkpoint import load_checkpoint, shipped
 
     problems = []
     for path in shipped().values():

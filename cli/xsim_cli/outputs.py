@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xsim.errors import InputError
-from xsim.whole_files import write_whole
+from xsim.files.whole import write_whole
 from xsim_cli.common import check_output
 
 if TYPE_CHECKING:

@@ -11,16 +11,16 @@ __all__ = ["RestorerName"]
 
 def _known(name: str) -> str:
     from xsim.errors import InputError, UnknownNameError
-    from xsim_zoo.registry import check_name
+    from xsim_zoo.restorers.registry import check_name
 
     try:
         return check_name(name)
     except UnknownNameError:
-        from xsim_zoo.shipped_weights import shipped
+        from xsim_zoo.weights.shipped import shipped
 
         if name not in shipped():
             raise
-        from xsim_zoo.checkpoint import load_checkpoint
+        from xsim_zoo.weights.checkpoint import load_checkpoint
 
         owner = load_checkpoint(name).card.restorer
         raise InputError(f"'{name}' are weights, not a restorer: say {owner} --weights {name}") from None

@@ -11,8 +11,8 @@ from xsim.errors import InputError
 from xsim_cli.common import DebugOption, DetectorsOption, ForceOption, JsonOption, emit_json, existing, say
 
 if TYPE_CHECKING:
-    from xsim.recipes import PairSetup
-    from xsim_datasets.recipe import Recipe
+    from xsim.imaging.setup import PairSetup
+    from xsim_datasets.recipe.recipe import Recipe
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -48,9 +48,9 @@ def simulate(
 
     Options without a default are as the recipe has them.
     """
-    from xsim.pair import simulate_pair
+    from xsim.imaging.pair import simulate_pair
     from xsim_datasets.pair_folder import check_pair_folder, write_pair
-    from xsim_datasets.recipe import load_recipe
+    from xsim_datasets.recipe.recipe import load_recipe
 
     check_pair_folder(out, force=force)
     changes: dict[str, Any] = {
@@ -81,7 +81,7 @@ def _setup(recipe: Recipe, seed: int, changes: dict[str, Any]) -> PairSetup:
     """Return a recipe's set-up with what the command line changes; None leaves the recipe's value."""
     from dataclasses import replace
 
-    from xsim_datasets.setups import setup_of
+    from xsim_datasets.recipe.setups import setup_of
 
     def changed(part: Any, values: dict[str, Any]) -> Any:
         given = {name: value for name, value in values.items() if value is not None}

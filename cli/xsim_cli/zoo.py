@@ -26,7 +26,7 @@ app = typer.Typer(
 @app.command("list", epilog="Example: xsim zoo list --json")
 def list_(json_: JsonOption = False, debug: DebugOption = False) -> None:
     """List the restorers and the weights that are shipped for them."""
-    from xsim_zoo.catalogue import list_restorers
+    from xsim_zoo.weights.catalogue import list_restorers
 
     restorers = list_restorers()
     if json_:
@@ -47,7 +47,7 @@ def info(
     debug: DebugOption = False,
 ) -> None:
     """Show what a restorer is, and the card of its weights."""
-    from xsim_zoo.catalogue import describe
+    from xsim_zoo.weights.catalogue import describe
 
     description = describe(name, weights)
     if json_:
@@ -108,15 +108,15 @@ def train(
     """Train a restorer. For many devices put `accelerate launch -m xsim_cli.app` in place of `xsim`."""
     from dataclasses import asdict
 
-    from xsim_zoo.launching import parent_command, processes_missing, relaunch
+    from xsim_zoo.training.launching import parent_command, processes_missing, relaunch
 
     if count := processes_missing(os.environ, parent_command()):
         raise typer.Exit(relaunch(count, sys.argv[1:]))
 
-    from xsim_datasets.reader import PairStore
-    from xsim_zoo.pairs import StorePairs
-    from xsim_zoo.settings import settings_from
-    from xsim_zoo.training import train as train_restorer
+    from xsim_datasets.store.reader import PairStore
+    from xsim_zoo.training.pairs import StorePairs
+    from xsim_zoo.training.settings import settings_from
+    from xsim_zoo.training.train import train as train_restorer
 
     settings = settings_from(recipe, set_ or ())
     pairs = StorePairs(PairStore.open(data))
@@ -166,11 +166,11 @@ def finetune(
     """Adapt pretrained weights to a few real pairs. The better of before and after is kept."""
     from dataclasses import asdict
 
-    from xsim_datasets.reader import PairStore
-    from xsim_zoo.finetuning import FINETUNE_SETTINGS
-    from xsim_zoo.finetuning import finetune as finetune_restorer
-    from xsim_zoo.pairs import StorePairs
-    from xsim_zoo.settings import settings_from
+    from xsim_datasets.store.reader import PairStore
+    from xsim_zoo.training.finetune import FINETUNE_SETTINGS
+    from xsim_zoo.training.finetune import finetune as finetune_restorer
+    from xsim_zoo.training.pairs import StorePairs
+    from xsim_zoo.training.settings import settings_from
 
     result = asdict(
         finetune_restorer(
@@ -210,9 +210,9 @@ def export(
     """Write a restorer's network for other programs. It is checked against torch to 1e-4."""
     from dataclasses import asdict
 
-    from xsim_zoo.checkpoint import weights_path
-    from xsim_zoo.exporting import export as export_network
-    from xsim_zoo.loading import load
+    from xsim_zoo.network.export import export as export_network
+    from xsim_zoo.weights.checkpoint import weights_path
+    from xsim_zoo.weights.loading import load
 
     tensors = None if weights is None else weights_path(weights)
     check_output(output, force=force, inputs=() if tensors is None else (tensors, tensors.with_suffix(".json")))

@@ -86,7 +86,7 @@ def evaluate(
             say(f"{journal}: holds what is finished; run the same command again to go on")
         raise
     if output is not None:
-        from xsim_zoo.report import write_report
+        from xsim_zoo.evaluation.report import write_report
 
         for path in write_report(evaluation, output, force=force):
             say(f"{path}: written")
@@ -105,7 +105,7 @@ def _check_report(output: Path | None, *, force: bool, inputs: tuple[Path, ...])
     """Refuse a report that may not be written, before anything is judged."""
     if output is None:
         return
-    from xsim_zoo.report import report_paths
+    from xsim_zoo.evaluation.report import report_paths
 
     for path in report_paths(output):
         check_output(path, force=force, inputs=inputs)

@@ -15,10 +15,10 @@ from xsim_cli.restorer_name import RestorerName
 
 if TYPE_CHECKING:
     from xsim.errors import XsimError
-    from xsim_zoo.jobs import Job
-    from xsim_zoo.restorer import Restorer
-    from xsim_zoo.run_settings import RunSettings
-    from xsim_zoo.running import Report
+    from xsim_zoo.restorers.base import Restorer
+    from xsim_zoo.run.files import Report
+    from xsim_zoo.run.jobs import Job
+    from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["register"]
 
@@ -84,8 +84,8 @@ def run(
     debug: DebugOption = False,
 ) -> None:
     """Restore radiographs. Size, kind and grey scale stay; each result is checked against the measurement."""
-    from xsim_zoo.jobs import plan
-    from xsim_zoo.run_settings import RunSettings
+    from xsim_zoo.run.jobs import plan
+    from xsim_zoo.run.settings import RunSettings
 
     settings = RunSettings(
         steps=steps,
@@ -101,9 +101,9 @@ def run(
     )
     jobs = plan(images, output)
 
-    from xsim_zoo.loading import load
-    from xsim_zoo.running import run as run_jobs
-    from xsim_zoo.user_detectors import with_detectors
+    from xsim_zoo.run.files import run as run_jobs
+    from xsim_zoo.weights.detectors import with_detectors
+    from xsim_zoo.weights.loading import load
 
     restorer = load(name, weights, device=device)
     if detectors is not None:
@@ -134,7 +134,7 @@ def _conclude(report: Report, *, single: bool, json_: bool) -> None:
 
 def _forecast(restorer: Restorer, jobs: list[Job], settings: RunSettings, *, json_: bool) -> None:
     """Say what would be done."""
-    from xsim_zoo.forecast import forecast
+    from xsim_zoo.run.forecast import forecast
 
     files = [forecast(restorer, job, settings) for job in jobs]
     if json_:

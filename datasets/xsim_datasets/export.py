@@ -7,16 +7,16 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from xsim.errors import InputError
-from xsim.whole_files import sync_folder
-from xsim_datasets.folder import LocalFolder
+from xsim.files.whole import sync_folder
 from xsim_datasets.images import Radiograph, write_image
 from xsim_datasets.pair_folder import OPEN_FIELD, codes_from_grey
+from xsim_datasets.store.folder import LocalFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from xsim_datasets.reader import PairStore
+    from xsim_datasets.store.reader import PairStore
 
 __all__ = ["export_pairs"]
 

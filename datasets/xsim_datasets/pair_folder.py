@@ -13,13 +13,13 @@ import numpy as np
 import tifffile
 
 from xsim.errors import EnvironmentFaultError, InputError, check_range
-from xsim.whole_files import sync_folder
+from xsim.files.whole import sync_folder
 from xsim_datasets.pictures import draw_comparison
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from xsim.pair import Pair
+    from xsim.imaging.pair import Pair
 
 __all__ = ["OPEN_FIELD", "check_pair_folder", "codes_from_grey", "write_pair"]
 

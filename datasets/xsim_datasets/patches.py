@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xsim_datasets.reader import PairStore
+    from xsim_datasets.store.reader import PairStore
 
 __all__ = ["Batch", "PatchLoader", "turn"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from xsim_datasets.reader import PairStore
+    from xsim_datasets.store.reader import PairStore
 
 __all__ = ["draw_preview"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from xsim_datasets import recipe
-from xsim_datasets.recipe import Recipe, recipe_names
-from xsim_zoo.settings import TrainSettings
+from xsim_datasets.recipe import recipe
+from xsim_datasets.recipe.recipe import Recipe, recipe_names
+from xsim_zoo.training.settings import TrainSettings
 
 _RECIPES = """# Recipes and settings
 

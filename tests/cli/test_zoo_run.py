@@ -10,9 +10,9 @@ import tifffile
 
 from tests.zoo.conftest import board, closed_form, degrade, power_law
 from xsim_cli.app import main
-from xsim_zoo.checkpoint import Card, save_checkpoint
-from xsim_zoo.loading import build
-from xsim_zoo.physics import Physics
+from xsim_zoo.process.physics import Physics
+from xsim_zoo.weights.checkpoint import Card, save_checkpoint
+from xsim_zoo.weights.loading import build
 
 PHYSICS = Physics(closed_form(), power_law())
 
@@ -176,7 +176,7 @@ def test_a_dry_run_says_everything_and_writes_nothing(images, weights, tmp_path,
 
 
 def test_the_users_own_detectors_replace_those_of_the_weights(images, weights, tmp_path, capsys):
-    from xsim.toml_files import write_toml
+    from xsim.files.toml import write_toml
 
     file = tmp_path / "detectors.toml"
     soft = closed_form(width=2.0)
@@ -191,13 +191,13 @@ def test_the_users_own_detectors_replace_those_of_the_weights(images, weights, t
 
 
 def detector():
-    from xsim.detector import Detector, Screen, Sensor
+    from xsim.detector.detector import Detector, Screen, Sensor
 
     return Detector(Screen(100.0), Sensor()).to_dict()
 
 
 def test_interrupting_keeps_what_is_finished(images, weights, tmp_path, capsys, monkeypatch):
-    from xsim_zoo import running
+    from xsim_zoo.run import files as running
 
     whole, calls = running.restore, []
 

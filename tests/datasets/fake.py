@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xsim.seeds import generator
-from xsim_datasets.recipe import Split
-from xsim_datasets.sample import Label, Plan, Sample
-from xsim_datasets.split import split_of_sample
+from xsim_datasets.recipe.recipe import Split
+from xsim_datasets.recipe.split import split_of_sample
+from xsim_datasets.store.sample import Label, Plan, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from xsim.errors import EnvironmentFaultError, InputError, PhysicsRangeError
-from xsim.pair import Pair
+from xsim.imaging.pair import Pair
 from xsim_datasets.pair_folder import codes_from_grey, write_pair
 
 if TYPE_CHECKING:

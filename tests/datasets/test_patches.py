@@ -14,10 +14,10 @@ import pytest
 
 from tests.datasets.fake import FakeMaker, fake_plan
 from xsim.errors import DamageError, InputError
-from xsim_datasets.executors import Serial
 from xsim_datasets.patches import Batch, PatchLoader, turn
-from xsim_datasets.reader import PairStore
-from xsim_datasets.writer import make_store
+from xsim_datasets.store.executors import Serial
+from xsim_datasets.store.reader import PairStore
+from xsim_datasets.store.writer import make_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -35,8 +35,8 @@ def test_every_command_and_its_options_are_in_the_reference(site: Path) -> None:
 
 
 def test_settings_come_from_the_models(site: Path) -> None:
-    from xsim_datasets.recipe import Imaging
-    from xsim_zoo.settings import TrainSettings
+    from xsim_datasets.recipe.recipe import Imaging
+    from xsim_zoo.training.settings import TrainSettings
 
     text = (site / "reference" / "settings.html").read_text(encoding="utf-8")
     for name in (*Imaging.model_fields, *TrainSettings.model_fields):

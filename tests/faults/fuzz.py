@@ -28,13 +28,13 @@ from PIL import Image
 from tests.datasets.bad_files import CASES, GREY
 from tests.faults.damage import damaged_bytes, damaged_documents
 from xsim.errors import InputError, XsimError
-from xsim.npz_files import read_npz
+from xsim.files.npz import read_npz
 from xsim.phantoms import Phantom, random_board
-from xsim_datasets import recipe as recipe_module
 from xsim_datasets.images import read_image
-from xsim_datasets.recipe import Recipe, load_recipe, recipe_names
-from xsim_datasets.simulated import plan_of
-from xsim_datasets.writer import estimate_bytes
+from xsim_datasets.recipe import recipe as recipe_module
+from xsim_datasets.recipe.recipe import Recipe, load_recipe, recipe_names
+from xsim_datasets.recipe.simulated import plan_of
+from xsim_datasets.store.writer import estimate_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,7 +112,7 @@ def recipes() -> list[dict[str, Any]]:
 
 @cache
 def recipe_texts() -> list[bytes]:
-    return [path.read_bytes() for path in sorted(Path(recipe_module.__file__).parent.glob("recipes/*.toml"))]
+    return [path.read_bytes() for path in sorted(Path(recipe_module.__file__).parents[1].glob("recipes/*.toml"))]
 
 
 def inline(value: Any) -> str:
@@ -147,7 +147,7 @@ def parse_recipes(content: bytes) -> None:
 @cache
 def sound_checkpoint() -> tuple[dict[str, Any], bytes]:
     """Return card and tensors of a tiny network."""
-    from xsim_zoo.checkpoint import shipped
+    from xsim_zoo.weights.checkpoint import shipped
 
     path = shipped()["physics-sde"]
     return json.loads(path.with_suffix(".json").read_text()), path.read_bytes()

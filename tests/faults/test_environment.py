@@ -15,10 +15,10 @@ from tests.faults.every_step import contents, leftovers
 from tests.faults.test_make import MANY_PAIRS, THREE_PAIRS
 from tests.faults.test_run import results
 from tests.faults.test_train import outcome, train
-from xsim.whole_files import whole_file
-from xsim_datasets.folder import LocalFolder
-from xsim_datasets.verify import verify_store
-from xsim_zoo.run_folder import RunFolder
+from xsim.files.whole import whole_file
+from xsim_datasets.store.folder import LocalFolder
+from xsim_datasets.store.verify import verify_store
+from xsim_zoo.training.folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.every_step import FAULTS, Fault, contents, failing_at_every_step
-from xsim_datasets.verify import verify_store
+from xsim_datasets.store.verify import verify_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.every_step import FAULTS, Fault, contents, failing_at_every_step, leftovers
-from xsim_zoo.checkpoint import load_checkpoint
+from xsim_zoo.weights.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,14 +29,14 @@ def warm() -> None:
 
     import xsim_cli.dataset
     import xsim_cli.zoo
-    import xsim_datasets.cluster
     import xsim_datasets.preview
-    import xsim_zoo.running
-    import xsim_zoo.training
-    from xsim_datasets.executors import Serial
-    from xsim_datasets.recipe import load_recipe
-    from xsim_datasets.simulated import SimulatedMaker, plan_of
-    from xsim_datasets.writer import make_store
+    import xsim_datasets.store.cluster
+    import xsim_zoo.run.files
+    import xsim_zoo.training.train
+    from xsim_datasets.recipe.recipe import load_recipe
+    from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
+    from xsim_datasets.store.executors import Serial
+    from xsim_datasets.store.writer import make_store
 
     assert all((accelerate, tensorstore, torch, xsim_cli, xsim_datasets, xsim_zoo))
     recipe = load_recipe("tiny", n=2, size_px=32)
@@ -55,7 +55,7 @@ def child(order: dict[str, Any]) -> None:
     os.chdir(order["folder"])
     os.environ.update(order["environment"])
     from xsim_cli.app import main
-    from xsim_datasets import executors
+    from xsim_datasets.store import executors
 
     # The fork has the pool's place: whatever fails, fails in the process that is watched.
     executors.ProcessPool.run = executors.Serial.run  # type: ignore[assignment]

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xsim.phantoms import Phantom
-from xsim.recipes import PairSetup, paper
+from xsim.recipes import paper
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from xsim.imaging.setup import PairSetup
 
 PITCH_MM = 0.048
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xsim.detector import Detector, DetectorResponse, Screen, Sensor
+from xsim.detector.detector import Detector, DetectorResponse, Screen, Sensor
 from xsim.spectrum import preset_spectrum
 
 PAPER = preset_spectrum("paper")

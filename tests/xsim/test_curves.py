@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsim.curves import RadialCurve, quadratic_grid
-from xsim.duplex_wire import basic_spatial_resolution_mm, duplex_wire_dip
+from xsim.detector.duplex_wire import basic_spatial_resolution_mm, duplex_wire_dip
+from xsim.detector.performance import frequency_of
 from xsim.errors import InputError
-from xsim.performance import frequency_of
 
 
 def test_resolution_of_a_box_is_what_wires_in_real_space_say() -> None:

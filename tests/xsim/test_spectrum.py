@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-import xsim.cache
+import xsim.files.cache
 from xsim import spectrum as spectra
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError
 from xsim.materials import linear_attenuation_per_mm
@@ -167,7 +167,7 @@ def test_no_folder_to_write_is_no_error(tube: Counter, monkeypatch: pytest.Monke
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     monkeypatch.setenv("XSIM_CACHE", str(blocked / "cache"))
-    assert xsim.cache.cache_folder() is None
+    assert xsim.files.cache.cache_folder() is None
     spectra._bare_tube(60.0, 12.0, "kqp")
     spectra._bare_tube(60.0, 12.0, "kqp")
     assert tube.calls == 2
@@ -176,11 +176,11 @@ def test_no_folder_to_write_is_no_error(tube: Counter, monkeypatch: pytest.Monke
 def test_the_cache_follows_the_platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("XSIM_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert xsim.cache.cache_folder() == tmp_path / "xdg" / "xsim"
+    assert xsim.files.cache.cache_folder() == tmp_path / "xdg" / "xsim"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     if os.name == "posix":
-        assert xsim.cache.cache_folder() in {
+        assert xsim.files.cache.cache_folder() in {
             tmp_path / "home" / ".cache" / "xsim",
             tmp_path / "home" / "Library" / "Caches" / "xsim",
         }

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from xsim.degradation import Degradation
-from xsim.link import GreyLink
-from xsim_zoo.padding import PaddedGrid
-from xsim_zoo.pairs import MemoryPairs
-from xsim_zoo.physics import Physics
-from xsim_zoo.process import fft, ifft
-from xsim_zoo.spectrum import RadialSpectrum
+from xsim.degradation.degradation import Degradation
+from xsim.degradation.link import GreyLink
+from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.physics import Physics
+from xsim_zoo.process.prior import RadialSpectrum
+from xsim_zoo.process.process import fft, ifft
+from xsim_zoo.training.pairs import MemoryPairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

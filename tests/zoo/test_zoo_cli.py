@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from xsim_cli.app import main
-from xsim_zoo.checkpoint import load_checkpoint, shipped
-from xsim_zoo.launching import processes_missing
-from xsim_zoo.run_folder import RunFolder
+from xsim_zoo.training.folder import RunFolder
+from xsim_zoo.training.launching import processes_missing
+from xsim_zoo.weights.checkpoint import load_checkpoint, shipped
 
 if TYPE_CHECKING:
     from pathlib import Path

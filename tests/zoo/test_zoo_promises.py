@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import xsim_zoo
-from xsim_datasets.reader import PairStore
-from xsim_zoo.validation import Scores
+from xsim_datasets.store.reader import PairStore
+from xsim_zoo.training.validation import Scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xsim.curves import quadratic_grid
-from xsim.degradation import Degradation
-from xsim.detector import Detector, Screen, Sensor
+from xsim.degradation.degradation import Degradation
+from xsim.degradation.link import GreyLink
+from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.errors import InputError, XsimWarning
+from xsim.files.toml import read_toml, write_toml
 from xsim.grids import nyquist_lp_mm
-from xsim.link import GreyLink
 from xsim.measure.decreasing_fit import fit_mtf, fit_nnps
 from xsim.measure.edge import EdgeMTF, average_edges
 from xsim.measure.grey_cover import shown_greys, unseen_ranges
 from xsim.measure.noise import NNPS, nnps
 from xsim.seeds import generator
-from xsim.toml_files import read_toml, write_toml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -277,7 +277,7 @@ def _caveats(one: MeasuredDetector) -> list[str]:
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write a calibration as a TOML file that `read_calibration` and `xsim.detector_files` read."""
+    """Write a calibration as a TOML file that `read_calibration` and `xsim.detector.files` read."""
     write_toml(path, calibration.to_dict())
 
 

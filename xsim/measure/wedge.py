@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from xsim.degradation.link import GreyLink
 from xsim.errors import InputError
-from xsim.link import GreyLink
 from xsim.measure.checks import check_not_clipped, grey_image
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xsim.errors import InputError, MissingFileError
-from xsim.npz_files import read_npz
-from xsim.whole_files import whole_file
+from xsim.files.npz import read_npz
+from xsim.files.whole import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

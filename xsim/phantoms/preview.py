@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xsim.files.whole import whole_file
 from xsim.materials import linear_attenuation_per_mm
-from xsim.whole_files import whole_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,16 +15,16 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 # public name -> module that holds it
 _LAZY = {
-    "load": "xsim_zoo.loading",
-    "build": "xsim_zoo.loading",
-    "names": "xsim_zoo.registry",
-    "get": "xsim_zoo.registry",
-    "register": "xsim_zoo.registry",
-    "Restorer": "xsim_zoo.restorer",
-    "LearnedRestorer": "xsim_zoo.restorer",
-    "Physics": "xsim_zoo.physics",
-    "TrainSettings": "xsim_zoo.settings",
-    "train": "xsim_zoo.training",
+    "load": "xsim_zoo.weights.loading",
+    "build": "xsim_zoo.weights.loading",
+    "names": "xsim_zoo.restorers.registry",
+    "get": "xsim_zoo.restorers.registry",
+    "register": "xsim_zoo.restorers.registry",
+    "Restorer": "xsim_zoo.restorers.base",
+    "LearnedRestorer": "xsim_zoo.restorers.base",
+    "Physics": "xsim_zoo.process.physics",
+    "TrainSettings": "xsim_zoo.training.settings",
+    "train": "xsim_zoo.training.train",
 }
 
 __all__ = list(_LAZY)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xsim.errors import InputError, MissingFileError, XsimError
-from xsim.whole_files import whole_file
+from xsim.files.whole import whole_file
 from xsim_datasets.images.dicom import read_dicom, write_dicom
 from xsim_datasets.images.npy import read_npy, write_npy
 from xsim_datasets.images.png import read_jpeg, read_png, write_png

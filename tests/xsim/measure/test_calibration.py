@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsim import recipes
-from xsim.degradation import Degradation
-from xsim.detector_files import read_detectors
+from xsim.degradation.degradation import Degradation
+from xsim.degradation.link import GreyLink
+from xsim.detector.files import read_detectors
 from xsim.errors import InputError
-from xsim.link import GreyLink
 from xsim.measure.calibration import calibrate, measure_detector, read_calibration, write_calibration
 from xsim.measure.decreasing_fit import fit_mtf, fit_nnps
 from xsim.measure.edge import edge_mtf
@@ -173,7 +173,7 @@ def test_one_flat_is_refused_and_few_are_reported(setup, measured):
 
 
 def test_unlike_pitches_are_refused(setup, measured):
-    from xsim.detector import Sensor
+    from xsim.detector.detector import Sensor
 
     with pytest.raises(InputError, match="one pitch"):
         measure_detector([measured[0].mtf], [], kerma_uGy=1, screen=setup.hr.screen, sensor=Sensor(pitch_mm=0.1))
@@ -189,7 +189,7 @@ def wiener(degradation: Degradation, y: np.ndarray, power: np.ndarray) -> np.nda
 @pytest.mark.slow
 def test_wiener_with_calibrated_tables_loses_less_than_02_dB(setup, calibration):
     from xsim import phantoms
-    from xsim.pair import simulate_pair
+    from xsim.imaging.pair import simulate_pair
 
     boards = [phantoms.random_board(seed=500 + i, shape=(512, 512)) for i in range(5)]
     pairs = [simulate_pair(board, setup, seed=i) for i, board in enumerate(boards)]

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 import xsim
-from xsim.detector import Detector, Screen, Sensor
+from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.errors import InputError
 from xsim.measure.wedge import link_from_wedge, wedge_levels
 
@@ -42,7 +42,7 @@ def test_steps_on_a_thick_screen_are_all_found(thickness_mm):
     link = link_from_wedge(shot.hr, shot.lr)
     # Ten steps, the open field, and no signal.
     assert len(link.hr_grey) == 12
-    nominal = xsim.link.GreyLink.from_physics(setup.hr_response, setup.lr_response)
+    nominal = xsim.degradation.link.GreyLink.from_physics(setup.hr_response, setup.lr_response)
     grey = np.linspace(link.hr_grey[1], 1.0, 30)
     assert np.abs(link.forward(grey) - nominal.forward(grey)).max() < 0.03
 

@@ -78,7 +78,7 @@ def test_damaged_files_are_one_error(tmp_path: Path, damage: str) -> None:
 
 def test_bomb_is_refused_before_it_unpacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = sample().save(tmp_path / "p.npz")
-    monkeypatch.setattr("xsim.npz_files.MAX_BYTES", 2**20)
+    monkeypatch.setattr("xsim.files.npz.MAX_BYTES", 2**20)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("big", bytes(2**21))
     with pytest.raises(InputError, match="unpacks to"):

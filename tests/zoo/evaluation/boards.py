@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xsim_datasets.executors import Serial
-from xsim_datasets.reader import PairStore
-from xsim_datasets.sample import Plan, Sample
-from xsim_datasets.writer import make_store
-from xsim_zoo.checkpoint import load_checkpoint
-from xsim_zoo.evaluation.mismatch_probe import Mismatch, degraded
+from xsim_datasets.store.executors import Serial
+from xsim_datasets.store.reader import PairStore
+from xsim_datasets.store.sample import Plan, Sample
+from xsim_datasets.store.writer import make_store
+from xsim_zoo.evaluation.probes.mismatch import Mismatch, degraded
+from xsim_zoo.weights.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,12 +14,12 @@ from xsim_zoo.evaluation import Entrant, Evaluation, Options, evaluate
 from xsim_zoo.evaluation.brief import brief, image_table
 from xsim_zoo.evaluation.entrants import INPUT, Ready, entrants_of
 from xsim_zoo.evaluation.leakage import UNKNOWN, check_leak
-from xsim_zoo.families import packed
+from xsim_zoo.weights.families import packed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xsim_datasets.reader import PairStore
+    from xsim_datasets.store.reader import PairStore
 
 TABLES = Options(sections=("power", "chi2", "differences"), resamples=200)
 

@@ -10,16 +10,16 @@ import scipy.fft
 from scipy.ndimage import gaussian_filter
 
 import xsim.phantoms
+from xsim.degradation.link import GreyLink
 from xsim.grids import radial_frequency
-from xsim.link import GreyLink
 from xsim.measure.bars import square_wave_ctf
-from xsim_zoo.evaluation.bar_probe import GROUPS_LP_MM, contrast_transfer
-from xsim_zoo.evaluation.edge_probe import Condition, conditions, edge_response
-from xsim_zoo.evaluation.mismatch_probe import Mismatch, degraded
-from xsim_zoo.evaluation.noise_probe import noise_gain
-from xsim_zoo.evaluation.shape_probe import weak_error
-from xsim_zoo.physics import Physics
-from xsim_zoo.wiener import Wiener
+from xsim_zoo.evaluation.probes.bars import GROUPS_LP_MM, contrast_transfer
+from xsim_zoo.evaluation.probes.edges import Condition, conditions, edge_response
+from xsim_zoo.evaluation.probes.mismatch import Mismatch, degraded
+from xsim_zoo.evaluation.probes.noise import noise_gain
+from xsim_zoo.evaluation.probes.shapes import weak_error
+from xsim_zoo.process.physics import Physics
+from xsim_zoo.restorers.wiener import Wiener
 
 if TYPE_CHECKING:
     from types import SimpleNamespace

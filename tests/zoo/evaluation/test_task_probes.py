@@ -11,9 +11,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import norm
 
 from xsim.errors import InputError
-from xsim_zoo.evaluation.coverage_probe import calibration, middle, nominal_levels
-from xsim_zoo.evaluation.feature_probe import Responses, responses_in
-from xsim_zoo.evaluation.observer import (
+from xsim_zoo.evaluation.probes.coverage import calibration, middle, nominal_levels
+from xsim_zoo.evaluation.probes.features import Responses, responses_in
+from xsim_zoo.evaluation.probes.observer import (
     area_under_curve,
     detectability,
     hotelling,
@@ -22,7 +22,7 @@ from xsim_zoo.evaluation.observer import (
     paired_areas,
     scores_of,
 )
-from xsim_zoo.evaluation.void_observer import FALSE_CALLS, Ball, areas_of, deficits, seen
+from xsim_zoo.evaluation.probes.void_observer import FALSE_CALLS, Ball, areas_of, deficits, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

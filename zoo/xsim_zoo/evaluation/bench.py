@@ -10,26 +10,26 @@ import numpy as np
 import torch
 
 from xsim.errors import InputError
-from xsim_datasets.recipe import Recipe
-from xsim_datasets.simulated import SimulatedMaker
+from xsim_datasets.recipe.recipe import Recipe
+from xsim_datasets.recipe.simulated import SimulatedMaker
 from xsim_zoo.evaluation.entrants import Ready
 from xsim_zoo.evaluation.judging import Pair
-from xsim_zoo.grey import TorchLink
-from xsim_zoo.physics import Physics
-from xsim_zoo.registry import get
-from xsim_zoo.spectrum import RadialSpectrum
+from xsim_zoo.process.link import TorchLink
+from xsim_zoo.process.physics import Physics
+from xsim_zoo.process.prior import RadialSpectrum
+from xsim_zoo.restorers.registry import get
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from xsim.degradation import Degradation
-    from xsim.recipes import PairSetup
-    from xsim_datasets.reader import PairStore
+    from xsim.degradation.degradation import Degradation
+    from xsim.imaging.setup import PairSetup
+    from xsim_datasets.store.reader import PairStore
     from xsim_zoo.evaluation.entrants import Entrant
     from xsim_zoo.evaluation.options import Options
-    from xsim_zoo.restorer import Restorer
+    from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["Bench", "measured_spectrum", "repeats", "simulator"]
 

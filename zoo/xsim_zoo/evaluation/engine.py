@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from xsim_datasets.executors import ProcessPool, Serial
-from xsim_datasets.reader import PairStore
+from xsim_datasets.store.executors import ProcessPool, Serial
+from xsim_datasets.store.reader import PairStore
 from xsim_zoo.evaluation import records, task_records
 from xsim_zoo.evaluation.entrants import INPUT, Entrant, entrants_of
 from xsim_zoo.evaluation.jobs import IMAGES, Job, Task, run_job
@@ -17,19 +17,19 @@ from xsim_zoo.evaluation.journal import Journal
 from xsim_zoo.evaluation.limits import limits_of
 from xsim_zoo.evaluation.options import Options
 from xsim_zoo.evaluation.preparing import Prepared, prepare
-from xsim_zoo.evaluation.probes import PROBES
+from xsim_zoo.evaluation.probes.registry import PROBES
 from xsim_zoo.evaluation.provenance import provenance_of
 from xsim_zoo.evaluation.results import SECTIONS, Evaluation
 from xsim_zoo.evaluation.showing import chosen
 from xsim_zoo.evaluation.summarising import Scoreboard
 from xsim_zoo.evaluation.verdicts import verdicts_of
-from xsim_zoo.progress import Progress
+from xsim_zoo.training.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from xsim_datasets.executors import Executor
+    from xsim_datasets.store.executors import Executor
     from xsim_zoo.evaluation.records import ImageScore, Row
 
 __all__ = ["evaluate"]

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from xsim.degradation.link import GreyLink
 from xsim.errors import InputError, UnknownNameError, XsimWarning
-from xsim.link import GreyLink
 from xsim.seeds import torch_seed
-from xsim_zoo.checkpoint import Card, load_checkpoint, shipped, weights_path
-from xsim_zoo.loading import load
-from xsim_zoo.physics import Physics
-from xsim_zoo.registry import get, names
-from xsim_zoo.restorer import How
-from xsim_zoo.sampling import white_noise
+from xsim_zoo.process.physics import Physics
+from xsim_zoo.process.sampling import white_noise
+from xsim_zoo.restorers.base import How
+from xsim_zoo.restorers.registry import get, names
+from xsim_zoo.weights.checkpoint import Card, load_checkpoint, shipped, weights_path
+from xsim_zoo.weights.loading import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from xsim_zoo.restorer import Restorer
+    from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["INPUT", "TRUTH", "Entrant", "Ready", "entrants_of"]
 
@@ -51,7 +51,7 @@ class Entrant:
     steps : int, optional
         Sampling steps; None takes the restorer's own.
     eta, sharpness : float
-        See `xsim_zoo.restorer.How`.
+        See `xsim_zoo.restorers.base.How`.
     link : bool
         Whether the grey-level link of the weights is used; without it the restorer takes LR grey for HR grey.
     label : str

@@ -10,7 +10,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from xsim_zoo.evaluation.judging import judge
-from xsim_zoo.evaluation.probes import PROBES
+from xsim_zoo.evaluation.probes.registry import PROBES
 from xsim_zoo.evaluation.showing import show
 from xsim_zoo.evaluation.subjects import subject_of
 

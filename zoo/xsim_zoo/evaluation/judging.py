@@ -11,7 +11,7 @@ import numpy as np
 
 from xsim.errors import InputError
 from xsim.measure.similarity import psnr_dB, rmse, ssim
-from xsim_zoo.consistency import check
+from xsim_zoo.check.consistency import check
 from xsim_zoo.evaluation.records import ImageScore
 from xsim_zoo.evaluation.spectra import ring_powers
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xsim_zoo.restorer import Restorer
+    from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["BORDER_PX", "Pair", "inner", "judge"]
 

@@ -9,15 +9,15 @@ import numpy as np
 
 import xsim
 from xsim.errors import InputError
+from xsim.imaging.projection import project
 from xsim.phantoms import Phantom, View
-from xsim.projection import project
 from xsim.seeds import torch_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from xsim.imaging.setup import PairSetup
     from xsim.phantoms.scene import Scene
-    from xsim.recipes import PairSetup
     from xsim_zoo.evaluation.bench import Bench
 
 __all__ = ["BOARD", "SIDE_PX", "TRACK_MM", "Laboratory", "Shot"]

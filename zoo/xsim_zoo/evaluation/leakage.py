@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xsim.errors import InputError
-from xsim_zoo.families import seen
+from xsim_zoo.weights.families import seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xsim_datasets.reader import PairStore
+    from xsim_datasets.store.reader import PairStore
     from xsim_zoo.evaluation.entrants import Ready
 
 __all__ = ["UNKNOWN", "check_leak"]

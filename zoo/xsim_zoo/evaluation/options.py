@@ -7,7 +7,7 @@ from typing import Any
 
 from xsim.errors import UnknownNameError, check_range
 from xsim.seeds import check_seed
-from xsim_datasets.schema import SPLITS
+from xsim_datasets.store.schema import SPLITS
 from xsim_zoo.evaluation.results import SECTIONS
 
 __all__ = ["Options"]

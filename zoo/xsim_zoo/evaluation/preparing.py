@@ -9,18 +9,18 @@ import numpy as np
 
 from xsim.errors import InputError, XsimError
 from xsim.recipes import paper
-from xsim_datasets.sharpness import detail_ratio
+from xsim_datasets.real.sharpness import detail_ratio
 from xsim_zoo.evaluation.bench import Bench, measured_spectrum, repeats, simulator
 from xsim_zoo.evaluation.entrants import Ready
 from xsim_zoo.evaluation.leakage import check_leak
 from xsim_zoo.evaluation.provenance import identity_of
-from xsim_zoo.loading import resolve_device
+from xsim_zoo.weights.loading import resolve_device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xsim.recipes import PairSetup
-    from xsim_datasets.reader import PairStore
+    from xsim.imaging.setup import PairSetup
+    from xsim_datasets.store.reader import PairStore
     from xsim_zoo.evaluation.entrants import Entrant
     from xsim_zoo.evaluation.options import Options
 

@@ -1,0 +1,1 @@
+"""Real pairs: corrected, averaged and registered into a store."""

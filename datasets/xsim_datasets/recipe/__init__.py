@@ -1,0 +1,1 @@
+"""Recipes: what a person writes, and the set-ups, boards and pairs that follow from it."""

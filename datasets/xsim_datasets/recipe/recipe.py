@@ -1,0 +1,249 @@
+"""Recipes: what a data set is made of, as a person writes it in TOML.
+
+A recipe names the imaging physics, the sources of boards, the split and the storage. Numbers of the physics may be
+ranges; then the recipe draws that many set-ups (``imaging.setups``) and every sample belongs to one of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from xsim.errors import InputError, MissingFileError, UnknownNameError, nearest
+from xsim_datasets.recipe.imaging import BASE_FOLDER, BROUGHT_BY_DETECTORS, Filter, Imaging, Range, Strict
+
+__all__ = [
+    "Filter",
+    "GerberBoards",
+    "Imaging",
+    "PhantomBoards",
+    "RandomBoards",
+    "Range",
+    "Recipe",
+    "Split",
+    "Storage",
+    "load_recipe",
+    "recipe_names",
+]
+
+
+class _Boards(Strict):
+    weight: Annotated[float, Field(gt=0.0)] = 1.0
+    """How often this source is taken, relative to the others."""
+
+
+class RandomBoards(_Boards):
+    """Boards drawn by xsim itself, every sample one of its own; what is not given is as `xsim.phantoms.BoardRecipe`."""
+
+    kind: Literal["random"] = "random"
+    layers: dict[int, float] | None = None
+    """Weight of each number of copper layers."""
+    rules: dict[str, float] | None = None
+    """Weight of each rule class: standard, fine, dense."""
+    defect_rates: dict[str, float] | None = None
+    """Rates that replace the usual ones, by class of defect."""
+    lead_share: float | None = None
+    """Share of boards with tin-lead solder."""
+    bromine_share: float | None = None
+    """Share with brominated laminate."""
+    weave_share: float | None = None
+    """Share with visible cloth."""
+    tilt_share: float | None = None
+    """Share of oblique views."""
+    edge_share: float | None = None
+    """Share of views that show an edge of the board."""
+
+    def population(self) -> dict[str, Any]:
+        """Return the settings that were given, by their names in `xsim.phantoms.BoardRecipe`."""
+        return self.model_dump(exclude={"kind", "weight"}, exclude_none=True)
+
+
+class GerberBoards(_Boards):
+    """Windows of real boards: a folder with a folder of Gerber and Excellon files for each board."""
+
+    kind: Literal["gerber"]
+    path: Path
+    """Folder of the boards' folders."""
+    height_mm: Annotated[float, Field(gt=0.0)] = 1.6
+    """Thickness of the laminate."""
+    defect_rates: dict[str, float] | None = None
+    """Rates that replace the usual ones, by class of defect."""
+
+
+class PhantomBoards(_Boards):
+    """Phantoms saved as ``.npz``: every file is a board, cut into windows."""
+
+    kind: Literal["phantoms"]
+    path: Path
+    """Folder of the files."""
+
+
+Boards = Annotated[RandomBoards | GerberBoards | PhantomBoards, Field(discriminator="kind")]
+
+
+class Split(Strict):
+    """Fractions of the board families that are kept from training."""
+
+    validation: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """Of the families, to choose weights by."""
+    test: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """Of the families, to judge by."""
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> Self:
+        if self.validation + self.test >= 1.0:
+            raise ValueError(f"validation + test is {self.validation + self.test:g}: keep it below 1")
+        return self
+
+
+class Storage(Strict):
+    """How pixels become bytes: ``grey = code * scale + offset``, ``pairs_per_shard`` pairs in one file."""
+
+    # Powers of two: every grey level that is read back is exact in float32.
+    scale: Annotated[float, Field(gt=0.0)] = 2.0**-15
+    """Grey of one code."""
+    offset: float = -(2.0**-4)
+    """Grey of code 0."""
+    pairs_per_shard: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Pairs in one file."""
+    zstd_level: Annotated[int, Field(ge=0, le=22)] = 3
+    """Effort of the compression."""
+
+
+class Recipe(Strict):
+    """What a data set is made of.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        From the constructor; `load_recipe` turns it into one line.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    """What the data set is called."""
+    description: str = ""
+    """One line for people."""
+    n: Annotated[int, Field(ge=1, le=10**9)] = 1000
+    """Pairs; -n on the command line wins."""
+    size_px: Annotated[int, Field(ge=16, le=16384)] = 512
+    """Side of the images [px]."""
+    imaging: Imaging = Imaging()
+    """Tube, detectors, dose and geometry."""
+    boards: Annotated[tuple[Boards, ...], Field(min_length=1)] = (RandomBoards(),)
+    """Where boards come from."""
+    split: Split = Split()
+    """What is kept from training."""
+    storage: Storage = Storage()
+    """How pixels become bytes."""
+
+    def hash(self) -> str:
+        """Return the SHA-256 of the recipe's canonical JSON, without ``n``: a longer run is the same recipe."""
+        content = self.model_dump(mode="json", exclude={"n"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that are shipped."""
+    folder = resources.files("xsim_datasets") / "recipes"
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def load_recipe(name: str, *, detectors: Path | None = None, **changes: Any) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    name : str
+        A shipped name, or the path of a TOML file.
+    detectors : Path, optional
+        A file of ``xsim calibrate``, whose two detectors replace the recipe's.
+    **changes
+        Fields of the recipe that replace those of the file, e.g. ``size_px=512``; None leaves the file's value.
+
+    Raises
+    ------
+    UnknownNameError, MissingFileError, InputError
+        If there is no such recipe, or the file is not a recipe: one line naming the key, with the nearest name.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise MissingFileError(f"{name}: no such recipe file: check the path")
+        text = path.read_bytes()
+    elif name in recipe_names():
+        text = (resources.files("xsim_datasets") / "recipes" / f"{name}.toml").read_bytes()
+    else:
+        raise UnknownNameError("recipe", name, recipe_names())
+    try:
+        content = tomllib.loads(text.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{name}: is not TOML: {error}") from error
+    content |= {key: value for key, value in changes.items() if value is not None}
+    if detectors is not None:
+        content["imaging"] = _seen_by(detectors, content.get("imaging", {}))
+    folder = path.absolute().parent
+    try:
+        return _with_paths(Recipe.model_validate(content, context={BASE_FOLDER: folder}), folder)
+    except ValidationError as error:
+        for problem in error.errors():
+            cause = problem.get("ctx", {}).get("error")
+            if isinstance(cause, InputError):  # of another file, which it names
+                raise cause from error
+        raise InputError(f"{name}: {_first_problem(error)}") from error
+
+
+def _seen_by(detectors: Path, imaging: Any) -> Any:
+    """Return the imaging table with measured detectors in the place of its own."""
+    if not isinstance(imaging, dict):
+        return imaging
+    kept = {key: value for key, value in imaging.items() if key not in BROUGHT_BY_DETECTORS}
+    return {**kept, "detectors": str(detectors.absolute())}
+
+
+def _with_paths(recipe: Recipe, folder: Path) -> Recipe:
+    """Return the recipe with its relative paths taken from the folder that its file lies in."""
+    boards = tuple(
+        item.model_copy(update={"path": folder / item.path}) if isinstance(item, GerberBoards | PhantomBoards) else item
+        for item in recipe.boards
+    )
+    return recipe.model_copy(update={"boards": boards})
+
+
+_MODELS: dict[str, type[BaseModel]] = {
+    "imaging": Imaging,
+    "filters": Filter,
+    "split": Split,
+    "storage": Storage,
+    "range": Range,
+    "random": RandomBoards,
+    "gerber": GerberBoards,
+    "phantoms": PhantomBoards,
+}
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Return one line for the first thing that is wrong; an unknown key comes first, it explains the others."""
+    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+    where = ".".join(str(part) for part in first["loc"] if part not in ("number", "range"))
+    if first["type"] == "extra_forbidden":
+        known = _keys_beside(first["loc"])
+        close = nearest(str(first["loc"][-1]), known)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+        return f"unknown key '{where}': {hint}"
+    given = "" if isinstance(first["input"], dict) or "given" in first["msg"] else f", given {first['input']!r}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"'{where}' {message[:1].lower()}{message[1:]}{given}"
+
+
+def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that are allowed where the unknown key at ``loc`` was found."""
+    model: type[BaseModel] = Recipe
+    for part in loc[:-1]:
+        model = _MODELS.get(str(part), model)
+    return sorted(model.model_fields)

@@ -1,0 +1,141 @@
+"""Simulated pairs: a board of the recipe's sources, imaged with one of the recipe's set-ups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import xsim
+from xsim.seeds import check_seed, generator
+from xsim_datasets.recipe.setups import setup_of, setup_record, setup_tables
+from xsim_datasets.recipe.sources import Board, BoardSource, source_of
+from xsim_datasets.store.sample import Label, Plan, Sample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xsim.imaging.setup import PairSetup
+    from xsim_datasets.recipe.recipe import Recipe
+
+__all__ = ["SimulatedMaker", "plan_of"]
+
+# Phantoms are drawn on a grid this many times finer than the detector's pixels.
+_OVERSAMPLING = 2
+
+
+@dataclass(frozen=True)
+class SimulatedMaker:
+    """Makes the pairs of a recipe and a seed."""
+
+    recipe: Recipe
+    seed: int
+
+    def sample(self, index: int) -> Sample:
+        """Return pair number ``index``: its board, its set-up and its noise depend on it and on the seed alone."""
+        setup_number, source_number = self.setup_number(index), self._source_of(index)
+        setup, board = self.setup(setup_number), self._board(index)
+        pair = xsim.simulate_pair(board.phantom, setup, self.seed, sample=index)
+        side = slice(0, self.recipe.size_px)
+        return Sample(
+            hr=pair.hr[side, side],
+            lr=pair.lr[side, side],
+            seed=board.seed,
+            family=board.family,
+            split=board.split,
+            design=board.phantom.family,
+            setup=setup_number,
+            source=source_number,
+            numbers={"kerma_uGy": setup.kerma_uGy},
+            labels=tuple(Label(**label) for label in pair.labels),
+        )
+
+    def noise_free(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return pair number ``index`` (hr, lr) without noise or fixed pattern, (H, W) each."""
+        board, setup = self._board(index), self.setup(self.setup_number(index))
+        pair = xsim.simulate_pair(board.phantom, setup, self.seed, sample=index, clean=True)
+        assert pair.hr_clean is not None
+        assert pair.lr_clean is not None
+        side = slice(0, self.recipe.size_px)
+        return pair.hr_clean[side, side], pair.lr_clean[side, side]
+
+    def setup_number(self, index: int) -> int:
+        """Return which of the recipe's set-ups images pair number ``index``."""
+        return int(generator(self.seed, sample=index, stage="setup").integers(self.recipe.imaging.setups))
+
+    def setup(self, number: int) -> PairSetup:
+        """Return a set-up; it is built once in a process, as responses of detectors take a second to work out."""
+        if ("setup", number) not in self._kept:
+            self._kept["setup", number] = setup_of(self.recipe.imaging.drawn(self.seed, number))
+        setup: PairSetup = self._kept["setup", number]
+        return setup
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the pitch (None if it differs), the set-ups with what lies between their detectors, the sources."""
+        setups = [self.setup(number) for number in range(self.recipe.imaging.setups)]
+        pitches = {setup.pitch_mm for setup in setups}
+        return {
+            "pitch_mm": pitches.pop() if len(pitches) == 1 else None,
+            "setups": [setup_record(setup) for setup in setups],
+            "sources": [self._source(number).record() for number in range(len(self.recipe.boards))],
+        }
+
+    def tables(self) -> dict[str, NDArray[np.float64]]:
+        """Return MTF and NNPS of every set-up's detectors on one frequency axis."""
+        return setup_tables([self.setup(number) for number in range(self.recipe.imaging.setups)])
+
+    def check(self) -> None:
+        """Build the ends of every range, every source and one pair: what is wrong is said before the work begins.
+
+        Raises
+        ------
+        XsimError
+            For the first thing that is wrong.
+        """
+        for imaging in self.recipe.imaging.corners():
+            setup_of(imaging)
+        for number in range(len(self.recipe.boards)):
+            self._source(number)
+        self.sample(0)
+
+    def _source_of(self, index: int) -> int:
+        weights = np.array([boards.weight for boards in self.recipe.boards])
+        return int(generator(self.seed, sample=index, stage="source").choice(len(weights), p=weights / weights.sum()))
+
+    def _board(self, index: int) -> Board:
+        """Return the board of a pair, drawn finer than the detector's pixels."""
+        setup = self.setup(self.setup_number(index))
+        pixel_mm = setup.pitch_mm / (setup.geometry.magnification * _OVERSAMPLING)
+        field_mm = self.recipe.size_px * _OVERSAMPLING * pixel_mm
+        return self._source(self._source_of(index)).board(self.seed, index, field_mm, pixel_mm)
+
+    @cached_property
+    def _kept(self) -> dict[tuple[str, int], Any]:
+        return {}
+
+    def _source(self, number: int) -> BoardSource:
+        if ("source", number) not in self._kept:
+            self._kept["source", number] = source_of(self.recipe, number)
+        source: BoardSource = self._kept["source", number]
+        return source
+
+
+def plan_of(recipe: Recipe, seed: int) -> Plan:
+    """Return the plan of a simulated store.
+
+    Raises
+    ------
+    InputError
+        If the seed is not usable.
+    """
+    return Plan(
+        n=recipe.n,
+        height=recipe.size_px,
+        width=recipe.size_px,
+        seed=check_seed(seed),
+        recipe=recipe.model_dump(mode="json"),
+        recipe_hash=recipe.hash(),
+        **recipe.storage.model_dump(),
+    )

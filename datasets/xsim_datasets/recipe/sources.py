@@ -1,0 +1,210 @@
+"""Where boards come from: drawn at random, windows of real ones, or of phantoms that were saved to files."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+import xsim
+from xsim.errors import InputError, MissingFileError
+from xsim.phantoms import BoardRecipe, Phantom
+from xsim.seeds import generator
+from xsim_datasets.recipe.split import family_id, split_named_families, split_of_sample
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from xsim.phantoms.gerber import GerberBoard
+    from xsim_datasets.recipe.recipe import GerberBoards, PhantomBoards, RandomBoards, Recipe, Split
+
+__all__ = ["Board", "BoardSource", "source_of"]
+
+
+@dataclass(frozen=True)
+class Board:
+    """A phantom with its seed, its family and the side of the split that the family stands on."""
+
+    phantom: Phantom
+    seed: int
+    family: int
+    split: str
+
+
+class BoardSource(Protocol):
+    """Gives the board of any sample."""
+
+    def board(self, seed: int, index: int, field_mm: float, pixel_mm: float) -> Board:
+        """Return a square view of ``field_mm`` for sample ``index``, on pixels of ``pixel_mm`` or finer."""
+
+    def record(self) -> dict[str, Any]:
+        """Return where the boards come from, for the store; JSON types."""
+
+
+@dataclass(frozen=True)
+class RandomSource:
+    """Every sample is a board of its own, and a family of its own."""
+
+    settings: RandomBoards
+    split: Split
+
+    def board(self, seed: int, index: int, field_mm: float, pixel_mm: float) -> Board:
+        """Draw a board."""
+        board_seed = int(generator(seed, sample=index, stage="board-seed").integers(2**63))
+        side = round(field_mm / pixel_mm)
+        population = BoardRecipe(**self.settings.population())
+        phantom = xsim.phantoms.random_board(board_seed, (side, side), pixel_mm, recipe=population)
+        return Board(phantom, board_seed, board_seed, split_of_sample(self.split, seed, index))
+
+    def record(self) -> dict[str, Any]:
+        """Return the kind."""
+        return {"kind": "random"}
+
+
+@dataclass(frozen=True)
+class GerberSource:
+    """Random windows of real boards, turned by quarters and a little more; a board is a family."""
+
+    folders: tuple[Path, ...]
+    sides: dict[str, str]
+    height_mm: float
+    defect_rates: dict[str, float] | None
+
+    def board(self, seed: int, index: int, field_mm: float, pixel_mm: float) -> Board:
+        """Draw a window of a board, with its parts, solder and defects."""
+        rng = generator(seed, sample=index, stage="window")
+        folder = self.folders[int(rng.integers(len(self.folders)))]
+        whole = _load_gerber(folder, self.height_mm)
+        # A board that is smaller than the field stands in its middle.
+        room = [side - field_mm for side in whole.size_mm]
+        x, y = (float(rng.uniform(0.0, free)) if free > 0 else 0.5 * free for free in room)
+        board_seed = int(rng.integers(2**63))
+        side = round(field_mm / pixel_mm)
+        phantom = whole.window(
+            x,
+            y,
+            shape=(side, side),
+            pixel_mm=pixel_mm,
+            seed=board_seed,
+            defect_rates=self.defect_rates,
+            rotation_deg=float(90.0 * rng.integers(4) + rng.normal(0.0, 3.0)),
+        )
+        return Board(phantom, board_seed, family_id(folder.name), self.sides[folder.name])
+
+    def record(self) -> dict[str, Any]:
+        """Return the boards with one digest of all files of each."""
+        return {"kind": "gerber", "boards": {folder.name: _digest_of(folder) for folder in self.folders}}
+
+
+@dataclass(frozen=True)
+class PhantomSource:
+    """Random windows of saved phantoms; phantoms of one family stand on one side of the split."""
+
+    files: tuple[Path, ...]
+    digests: tuple[str, ...]
+    sides: dict[str, str]
+
+    def board(self, seed: int, index: int, field_mm: float, pixel_mm: float) -> Board:
+        """Cut a window of a phantom.
+
+        Raises
+        ------
+        InputError
+            If the phantom is coarser than ``pixel_mm`` or smaller than the field.
+        """
+        rng = generator(seed, sample=index, stage="window")
+        number = int(rng.integers(len(self.files)))
+        whole = _load(self.files[number])
+        if whole.pixel_mm > pixel_mm * 2.001:
+            raise InputError(f"{self.files[number]}: its pixel of {whole.pixel_mm:g} mm is too coarse: draw it finer")
+        side = math.ceil(field_mm / whole.pixel_mm - 1e-6)
+        if side > min(whole.shape):
+            raise InputError(
+                f"{self.files[number]}: {min(whole.shape) * whole.pixel_mm:.4g} mm wide, the images need "
+                f"{field_mm:.4g} mm: give larger phantoms or a smaller --size"
+            )
+        top, left = (int(rng.integers(0, have - side + 1)) for have in whole.shape)
+        return Board(
+            _window(whole, top, left, side), whole.seed or 0, family_id(whole.family), self.sides[whole.family]
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return the files with their digests."""
+        return {
+            "kind": "phantoms",
+            "files": {file.name: digest for file, digest in zip(self.files, self.digests, strict=True)},
+        }
+
+
+def source_of(recipe: Recipe, number: int) -> BoardSource:
+    """Return one of a recipe's sources of boards.
+
+    Raises
+    ------
+    MissingFileError, InputError
+        If a folder does not exist or holds nothing that can be used.
+    """
+    settings = recipe.boards[number]
+    if settings.kind == "random":
+        return RandomSource(settings, recipe.split)
+    if settings.kind == "gerber":
+        return _gerber_source(settings, recipe.split)
+    return _phantom_source(settings, recipe.split)
+
+
+def _gerber_source(settings: GerberBoards, split: Split) -> GerberSource:
+    if not settings.path.is_dir():
+        raise MissingFileError(f"{settings.path}: no such folder of boards: check 'path' in the recipe")
+    folders = tuple(sorted(path for path in settings.path.iterdir() if path.is_dir()))
+    if not folders:
+        raise InputError(f"{settings.path}: holds no folders: give a folder with a folder of Gerber files a board")
+    for folder in folders:
+        _load_gerber(folder, settings.height_mm)
+    sides = split_named_families(split, [folder.name for folder in folders])
+    return GerberSource(folders, sides, settings.height_mm, settings.defect_rates)
+
+
+@lru_cache(maxsize=32)
+def _load_gerber(folder: Path, height_mm: float) -> GerberBoard:
+    # Imported here: its parser is an extra that other sources do not need.
+    from xsim.phantoms.gerber import GerberBoard  # noqa: PLC0415
+
+    return GerberBoard.load(folder, height_mm=height_mm)
+
+
+def _digest_of(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _phantom_source(settings: PhantomBoards, split: Split) -> PhantomSource:
+    if not settings.path.is_dir():
+        raise MissingFileError(f"{settings.path}: no such folder of phantoms: check 'path' in the recipe")
+    files = tuple(sorted(settings.path.glob("*.npz")))
+    if not files:
+        raise InputError(f"{settings.path}: holds no phantoms (*.npz): make some with xsim phantom")
+    families = [_load(file).family for file in files]
+    digests = tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    return PhantomSource(files, digests, split_named_families(split, families))
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path) -> Phantom:
+    return Phantom.load(path)
+
+
+def _window(whole: Phantom, top: int, left: int, side: int) -> Phantom:
+    """Return a square part of a phantom, with the defects whose centres lie in it."""
+    defects = tuple(
+        replace(defect, y_px=defect.y_px - top, x_px=defect.x_px - left)
+        for defect in whole.defects
+        if top <= defect.y_px < top + side and left <= defect.x_px < left + side
+    )
+    maps = np.ascontiguousarray(whole.thickness_mm[:, top : top + side, left : left + side])
+    return replace(whole, thickness_mm=maps, defects=defects)

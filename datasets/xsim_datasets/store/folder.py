@@ -1,0 +1,217 @@
+"""Where a store's files lie: a local folder, or a bucket of an object store. Both write a file whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from xsim.errors import EnvironmentFaultError, ExtraMissingError, InputError
+from xsim.files.whole import disk_fault, sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Folder", "LocalFolder", "ObjectFolder", "is_url", "open_folder"]
+
+_PARTIAL = ".partial-"
+
+
+class Folder(Protocol):
+    """A flat set of named files, ``a/b`` style."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+
+    def read(self, key: str) -> bytes:
+        """Return a file's bytes; FileNotFoundError if there is none."""
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a file, whole or not at all, and return when it is durable."""
+
+    def delete(self, key: str) -> None:
+        """Remove a file; nothing happens if there is none."""
+
+    def names(self) -> list[str]:
+        """Return the names of all files, sorted."""
+
+    def strange(self) -> dict[str, str]:
+        """Return what is no plain file, and what it is: links, pipes, empty folders."""
+
+
+class LocalFolder:
+    """A folder of a file system.
+
+    A file is written under another name, flushed to the disk, renamed, and then the folder's entry is flushed: after
+    a power cut a name stands for the whole file or for none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The path as text."""
+        return str(self.path)
+
+    def read(self, key: str) -> bytes:
+        """Return a file's bytes."""
+        path = self.path / key
+        if not path.is_file():  # a pipe would wait for ever, a folder is no file
+            raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+        return path.read_bytes()
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write a file durably.
+
+        Raises
+        ------
+        EnvironmentFaultError
+            If the disk is full or fails; no part of the file is left.
+        """
+        final = self.path / key
+        partial = final.with_name(f"{final.name}{_PARTIAL}{os.getpid()}")
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(final)
+            sync_folder(final.parent)
+        except OSError as error:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise disk_fault(final, error, advice=", then run again with --resume") from error
+
+    def delete(self, key: str) -> None:
+        """Remove a file."""
+        (self.path / key).unlink(missing_ok=True)
+
+    def names(self) -> list[str]:
+        """Return the names of all files, links and other things that are not folders, sorted."""
+        found: list[str] = []
+        for parent, folders, files in os.walk(self.path):
+            root = Path(parent)
+            linked = [name for name in folders if (root / name).is_symlink()]
+            found += [(root / name).relative_to(self.path).as_posix() for name in [*files, *linked]]
+        return sorted(found)
+
+    def strange(self) -> dict[str, str]:
+        """Return links, pipes, devices and empty folders, by name, and what they are."""
+        found: dict[str, str] = {}
+        for path in sorted(self.path.rglob("*")):
+            key = path.relative_to(self.path).as_posix()
+            if path.is_symlink():
+                found[key] = "is a link"
+            elif path.is_dir():
+                if not any(path.iterdir()):
+                    found[key] = "is an empty folder"
+            elif not path.is_file():
+                found[key] = "is no plain file"
+        return found
+
+    def sweep(self) -> None:
+        """Remove what killed writers left behind."""
+        for key in self.names():
+            if _PARTIAL in key.rpartition("/")[2]:
+                self.delete(key)
+
+    def free_bytes(self) -> int:
+        """Return the free space of the file system [bytes]."""
+        return shutil.disk_usage(self.path).free
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for one maker; the lock dies with the process, so nothing is ever stale.
+
+        Raises
+        ------
+        InputError
+            If another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                same = self.path.exists() and self.path.stat().st_ino == os.fstat(handle).st_ino
+            except BlockingIOError:
+                same = False
+            if not same:
+                raise InputError(f"{self.path}: is in use by another xsim: wait for it, or give another output")
+            yield
+        finally:
+            os.close(handle)
+
+
+class ObjectFolder:
+    """A prefix of an object store that fsspec knows, e.g. ``s3://bucket/boards.zarr``; an upload is atomic there.
+
+    Raises
+    ------
+    ExtraMissingError
+        If the store's driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            import fsspec  # noqa: PLC0415 - an extra: only those who name a bucket need it
+
+            self._fs, root = fsspec.core.url_to_fs(url)
+        except ImportError as error:
+            raise ExtraMissingError("s3fs", "s3") from error
+        self._root = str(root).rstrip("/")
+        self._url = url.rstrip("/")
+
+    @property
+    def name(self) -> str:
+        """The URL."""
+        return self._url
+
+    def read(self, key: str) -> bytes:
+        """Return an object's bytes."""
+        return bytes(self._fs.cat_file(f"{self._root}/{key}"))
+
+    def write(self, key: str, data: bytes) -> None:
+        """Upload an object; it appears whole.
+
+        Raises
+        ------
+        EnvironmentFaultError
+            If the store refuses.
+        """
+        try:
+            self._fs.pipe_file(f"{self._root}/{key}", data)
+        except OSError as error:
+            raise EnvironmentFaultError(f"{self._url}/{key}: cannot be written: {error}") from error
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._root}/{key}")
+
+    def names(self) -> list[str]:
+        """Return the names of all objects, sorted."""
+        self._fs.invalidate_cache()
+        found = self._fs.find(self._root)
+        return sorted(str(item)[len(self._root) + 1 :] for item in found)
+
+    def strange(self) -> dict[str, str]:
+        """Return nothing: a bucket holds objects only."""
+        return {}
+
+
+def is_url(target: str) -> bool:
+    """Return whether a target names an object store rather than a path."""
+    return "://" in target
+
+
+def open_folder(target: str) -> Folder:
+    """Return the folder of a path or an object store's URL."""
+    return ObjectFolder(target) if is_url(target) else LocalFolder(Path(target))

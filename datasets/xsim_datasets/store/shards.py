@@ -1,0 +1,178 @@
+"""The one task of dataset making: a whole shard, its pairs and their rows of the table, made and written once.
+
+Beside its shard a task leaves a *part*: the rows of its samples and the digest of the shard's bytes. A part that
+stands says that its shard stands; the parts are gathered into the table when the store is sealed, and removed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, astuple, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xsim.errors import InputError
+from xsim_datasets.store.folder import open_folder
+from xsim_datasets.store.manifest import Entry, entry_of
+from xsim_datasets.store.schema import SPLITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from xsim_datasets.store.folder import Folder
+    from xsim_datasets.store.sample import Maker, Plan, Sample
+
+__all__ = ["PARTS", "Gathered", "Part", "ShardTask", "gather", "part_key", "read_part", "write_shard"]
+
+PARTS = "parts/"
+# Columns that every store has; a maker's further numbers are float64.
+_TYPES = {
+    "seed": "uint64",
+    "family": "uint64",
+    "split": "uint8",
+    "design": "uint16",
+    "setup": "uint16",
+    "source": "uint8",
+    "hr_clipped": "uint32",
+    "lr_clipped": "uint32",
+}
+_DEFECTS = {
+    "sample": "uint64",
+    "kind": "uint16",
+    "y_px": "float64",
+    "x_px": "float64",
+    "size_mm": "float64",
+    "value": "float64",
+}
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """Everything that a process needs to make one shard."""
+
+    folder: str
+    plan: Plan
+    maker: Maker
+    shard: int
+
+
+def part_key(shard: int) -> str:
+    """Return the name of a shard's part."""
+    return f"{PARTS}{shard:08d}.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a finished shard leaves for the table: the entry of its file, and the columns of its samples."""
+
+    entry: Entry
+    columns: dict[str, list[Any]]
+    labels: list[list[Any]]
+
+
+def write_shard(task: ShardTask) -> int:
+    """Make the pairs of one shard, write its file and then its part; return the number of pairs.
+
+    Raises
+    ------
+    InputError
+        If the maker gives images of another shape than the plan says, or pixels that are not finite.
+    EnvironmentFaultError
+        If the disk is full or fails.
+    """
+    plan, layout = task.plan, task.plan.layout
+    span = layout.samples(task.shard)
+    codes = np.empty((len(span), 2, plan.height, plan.width), np.uint16)
+    columns: dict[str, list[Any]] = {}
+    labels: list[list[Any]] = []
+    for slot, index in enumerate(span):
+        sample = task.maker.sample(index)
+        for name, value in _fill(codes[slot], sample, plan, index).items():
+            columns.setdefault(name, []).append(value)
+        labels += [[index, *astuple(label)] for label in sample.labels]
+    key = layout.key(task.shard)
+    data = layout.documents(task.shard, codes)[key]
+    folder = open_folder(task.folder)
+    folder.write(key, data)
+    part = {**asdict(entry_of(data)), "columns": columns, "labels": labels}
+    folder.write(part_key(task.shard), json.dumps(part, allow_nan=False).encode())
+    return len(span)
+
+
+def _fill(codes: NDArray[np.uint16], sample: Sample, plan: Plan, index: int) -> dict[str, Any]:
+    """Encode a sample into its place and return its row of the table."""
+    row: dict[str, Any] = {
+        "seed": sample.seed,
+        "family": sample.family,
+        "split": SPLITS.index(sample.split),
+        "design": sample.design,
+        "setup": sample.setup,
+        "source": sample.source,
+    }
+    for screen, (name, image) in enumerate((("hr", sample.hr), ("lr", sample.lr))):
+        if image.shape != codes.shape[1:]:
+            raise InputError(f"sample {index}: its {name} image is {image.shape}, the store takes {codes.shape[1:]}")
+        codes[screen], row[f"{name}_clipped"] = plan.encoding.encode(image)
+    return {**row, **sample.numbers}
+
+
+def read_part(folder: Folder, plan: Plan, shard: int) -> Part | None:
+    """Return the part of a finished shard, or None if it does not stand."""
+    try:
+        part = json.loads(folder.read(part_key(shard)))
+        entry = Entry(int(part["length"]), str(part["sha256"]))
+        columns, labels = dict(part["columns"]), list(part["labels"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    whole = all(len(column) == len(plan.layout.samples(shard)) for column in columns.values())
+    return Part(entry, columns, labels) if columns and whole else None
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The columns of the table and of the defect list, and the names that their codes stand for."""
+
+    table: dict[str, NDArray[Any]]
+    defects: dict[str, NDArray[Any]]
+    designs: list[str]
+    kinds: list[str]
+
+
+class _Names:
+    """Numbers names as they come, and renumbers them alphabetically once all are known."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def codes(self, names: Iterable[str]) -> NDArray[np.uint16]:
+        numbers = self._numbers
+        return np.array([numbers.setdefault(str(name), len(numbers)) for name in names], np.uint16)
+
+    def sorted(self, codes: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], list[str]]:
+        names = sorted(self._numbers)
+        new = np.zeros(len(names), np.uint16)
+        for number, name in enumerate(names):
+            new[self._numbers[name]] = number
+        return (new[codes] if names else codes), names
+
+
+def gather(parts: Iterable[Part]) -> Gathered:
+    """Return the table and the defect list of all parts, which are taken in and let go one by one."""
+    designs, kinds = _Names(), _Names()
+    columns: dict[str, list[NDArray[Any]]] = {}
+    defects: dict[str, list[NDArray[Any]]] = {name: [] for name in _DEFECTS}
+    for part in parts:
+        for name, values in part.columns.items():
+            known = designs.codes(values) if name == "design" else np.array(values, _TYPES.get(name, "float64"))
+            columns.setdefault(name, []).append(known)
+        for name, column in zip(_DEFECTS, zip(*part.labels, strict=True), strict=bool(part.labels)):
+            known = kinds.codes(column) if name == "kind" else np.array(column, _DEFECTS[name])
+            defects[name].append(known)
+    table = {name: np.concatenate(arrays) for name, arrays in columns.items()}
+    found = {name: np.concatenate([np.zeros(0, _DEFECTS[name]), *arrays]) for name, arrays in defects.items()}
+    table["design"], design_names = designs.sorted(table["design"])
+    found["kind"], kind_names = kinds.sorted(found["kind"])
+    return Gathered(table, found, design_names, kind_names)

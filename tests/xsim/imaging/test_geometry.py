@@ -1,0 +1,144 @@
+"""Geometry: magnification, focal spot, kerma across the field, averaging onto the detector's cells."""
+
+from __future__ import annotations
+
+from math import cos, pi, radians, sin, tan
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xsim.errors import InputError, PhysicsRangeError, UnknownNameError
+from xsim.grids import frequency_axes
+from xsim.imaging.geometry import Geometry, Plane, resample
+from xsim.materials import linear_attenuation_per_mm
+from xsim.phantoms.view import View
+from xsim.spectrum import Spectrum
+
+
+def beam(energy_keV: float = 50.0, anode_angle_deg: float = 12.0) -> Spectrum:
+    one = np.ones(1)
+    return Spectrum(np.array([energy_keV]), one, one, 70.0, (), anode_angle_deg, "kqp")
+
+
+def test_magnification_is_the_ratio_of_distances() -> None:
+    assert Geometry(600.0, 400.0).magnification == pytest.approx(1.5)
+    assert Geometry().magnification == 1.0
+
+
+def test_magnification_below_one_names_both_distances() -> None:
+    with pytest.raises(PhysicsRangeError, match=r"magnification 0\.857 is below 1.*700 mm.*600 mm"):
+        Geometry(600.0, 700.0)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), -1.0, 0.0, float("inf")])
+def test_distances_that_are_none_are_refused(bad: float) -> None:
+    with pytest.raises(PhysicsRangeError, match="source-detector distance"):
+        Geometry(bad)
+
+
+def test_unknown_focal_spot_shape_suggests() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean gaussian"):
+        Geometry(focal_spot_shape="gausian")  # type: ignore[arg-type]
+
+
+def test_plane_counts_whole_pixels_and_enough_cells() -> None:
+    contact = Geometry().plane((101, 64), 0.024, 0.048)
+    assert contact == Plane((50, 32), 2, 0.048)
+    assert contact.cell_mm == pytest.approx(0.024)
+    assert Geometry(600.0, 500.0).plane((100, 100), 0.04, 0.048) == Plane((100, 100), 1, 0.048)
+    assert Geometry(600.0, 500.0).plane((100, 100), 0.024, 0.048) == Plane((60, 60), 2, 0.048)
+
+
+def test_phantom_coarser_than_the_pixel_says_what_would_do() -> None:
+    with pytest.raises(InputError, match=r"0\.06 mm on the detector is coarser.*0\.032 mm or finer"):
+        Geometry(600.0, 400.0).plane((100, 100), 0.04, 0.048)
+    with pytest.raises(InputError, match="smaller than one detector pixel"):
+        Geometry().plane((1, 100), 0.024, 0.048)
+
+
+def test_boards_are_drawn_with_the_same_distances() -> None:
+    geometry = Geometry(600.0, 300.0, tilt_deg=30.0)
+    view = View((64, 96), 0.02, source_mm=geometry.source_mm, tilt_deg=geometry.tilt_deg)
+    assert (view.source_mm, view.tilt_deg) == (300.0, 30.0)
+    assert Geometry().source_mm == 600.0
+
+
+@pytest.mark.parametrize("shape", ["gaussian", "square", "disc"])
+def test_focal_spot_transfer_is_the_transform_of_its_profile(shape: str) -> None:
+    # Oracle: the profile drawn on a fine grid and transformed; unity magnification minus one makes the width 0.6 mm.
+    geometry = Geometry(600.0, 300.0, focal_spot_mm=0.6, focal_spot_shape=shape)  # type: ignore[arg-type]
+    cell, size = 0.01, 300
+    at = (np.arange(size) - size // 2) * cell
+    y, x = at[:, None], at[None, :]
+    profile = {
+        "gaussian": np.exp(-4 * np.log(2) * (x**2 + y**2) / 0.6**2),
+        "square": np.clip(0.3 + cell / 2 - abs(x), 0, cell) * np.clip(0.3 + cell / 2 - abs(y), 0, cell),
+        "disc": np.clip((0.3 - np.hypot(x, y)) / cell + 0.5, 0, 1),
+    }[shape]
+    spectrum = np.fft.rfft2(np.fft.ifftshift(profile / profile.sum()))
+    v, u = frequency_axes((size, size), cell)
+    low = np.hypot(v, u) < 6
+    assert np.abs(spectrum - geometry.focal_spot_mtf((size, size), cell))[low].max() < 5e-3
+
+
+def test_point_source_in_contact_does_not_blur() -> None:
+    np.testing.assert_array_equal(Geometry(focal_spot_mm=1.0).focal_spot_mtf((8, 8), 0.048), 1.0)
+
+
+def test_kerma_falls_with_the_cube_of_the_cosine() -> None:
+    kerma = Geometry(100.0, falloff=True).kerma_map((101, 201), 1.0, beam())
+    assert kerma[50, 100] == 1.0
+    assert kerma[50, 200] == pytest.approx(cos(radians(45)) ** 3)
+    assert kerma[0, 100] == pytest.approx((1 + 0.25) ** -1.5)
+
+
+def test_tilted_tube_brightens_the_side_it_stands_on() -> None:
+    kerma = Geometry(100.0, falloff=True, tilt_deg=30.0).kerma_map((3, 201), 0.5, beam())
+    assert kerma[1, 100] == pytest.approx(1.0)
+    angle = np.arctan(tan(radians(30)) + 0.5)
+    assert kerma[1, 200] == pytest.approx((cos(angle) / cos(radians(30))) ** 3)
+    assert kerma[1, 0] > 1 > kerma[1, 200]
+
+
+def test_heel_effect_is_absorption_in_the_anode() -> None:
+    depth, angle = 0.003, np.arctan(40 / 600)
+    kerma = Geometry(heel_depth_mm=depth).kerma_map((801, 3), 0.1, beam())
+    mu = linear_attenuation_per_mm("W", np.array([50.0]))[0]
+    towards = np.exp(-mu * depth * (1 / sin(12 * pi / 180 - angle) - 1 / sin(12 * pi / 180)))
+    assert kerma[0, 1] == pytest.approx(towards)
+    assert kerma[400, 1] == pytest.approx(1.0)
+    assert kerma[0, 1] < 1 < kerma[-1, 1]
+
+
+def test_field_in_the_anodes_shadow_is_refused() -> None:
+    with pytest.raises(InputError, match="shadow of an anode of 12 degree"):
+        Geometry(heel_depth_mm=0.002).kerma_map((3001, 3), 0.1, beam())
+
+
+def test_resampling_to_the_same_cells_only_crops() -> None:
+    image = np.random.default_rng(1).random((11, 8), dtype=np.float32)
+    np.testing.assert_array_equal(resample(image, Plane((5, 4), 2, 0.048), 0.024), image[:10])
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(st.floats(0.012, 0.0479), st.integers(30, 60), st.integers(0, 99))
+def test_resampling_averages_by_area(side_mm: float, size: int, seed: int) -> None:
+    # Oracle: one dimension at a time, the integral of the piecewise constant image between the cell's edges.
+    image = np.random.default_rng(seed).random((size, size), dtype=np.float32)
+    plane = Geometry().plane(image.shape, side_mm, 0.048)
+    result = resample(image, plane, side_mm)
+    edges = (
+        np.arange(plane.shape[0] * plane.oversampling + 1) - plane.shape[0] * plane.oversampling / 2
+    ) * plane.cell_mm
+    fine = (np.arange(size + 1) - size / 2) * side_mm
+    rows = np.array([np.interp(edges, fine, np.append(0, np.cumsum(column))) for column in image.T.astype(float)]).T
+    rows = np.diff(rows, axis=0) * side_mm / plane.cell_mm
+    both = np.array([np.interp(edges, fine, np.append(0, np.cumsum(row))) for row in rows])
+    np.testing.assert_allclose(result, np.diff(both, axis=1) * side_mm / plane.cell_mm, atol=2e-5)
+
+
+def test_resampling_keeps_the_open_field() -> None:
+    plane = Geometry().plane((77, 77), 0.031, 0.048)
+    np.testing.assert_allclose(resample(np.ones((77, 77), np.float32), plane, 0.031), 1.0, rtol=1e-6)

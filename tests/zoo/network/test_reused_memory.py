@@ -1,0 +1,61 @@
+"""Blocks that a network frees are used again, and the memory goes back in the end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+
+import psutil
+import pytest
+import torch
+
+from xsim_zoo.network import reused_memory as module
+from xsim_zoo.network.reused_memory import reused_memory
+
+_BLOCK_BYTES = 2**27
+_TIMES = 8
+
+on_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+
+
+def page_faults_of_filling(times: int) -> int:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(times):
+        _ = b"x" * _BLOCK_BYTES
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@on_glibc
+def test_a_freed_block_is_used_again_without_page_faults() -> None:
+    fresh = page_faults_of_filling(_TIMES)
+    with reused_memory(give_back=True):
+        page_faults_of_filling(1)
+        again = page_faults_of_filling(_TIMES)
+    assert again < fresh / 2
+
+
+@on_glibc
+def test_the_memory_goes_back_at_the_end() -> None:
+    process = psutil.Process()
+    with reused_memory(give_back=True):
+        page_faults_of_filling(1)
+        held = process.memory_info().rss
+    assert process.memory_info().rss < held - _BLOCK_BYTES / 2
+
+
+@pytest.mark.parametrize(("own", "seen"), [(None, "1"), ("0", "0")])
+def test_large_pages_are_asked_for_unless_someone_decided_otherwise(own: str | None, seen: str) -> None:
+    name = "THP_MEM_ALLOC_ENABLE"
+    environment = {key: value for key, value in os.environ.items() if key != name} | ({name: own} if own else {})
+    script = f"import xsim_zoo, os; print(os.environ['{name}'])"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == seen
+
+
+def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_glibc", lambda: None)
+    with reused_memory(give_back=True):
+        assert float(torch.ones(3).sum()) == 3.0

@@ -1,0 +1,1 @@
+"""What lies between the images of two detectors: grey-level link, blur and noise."""

@@ -1,0 +1,231 @@
+"""The grey-level link: what LR grey an HR grey becomes, because two screens answer to different energies.
+
+A thick screen sees more of the hard photons that metal lets through, so LR is not a blurred HR in grey level: 35 um of
+copper is 0.76 in one image and 0.81 in the other. The link h is a monotone curve, LR = B_1 h(HR) + noise, taken from
+physics, from a step wedge (its two grey levels are the knots), or from registered pairs through the blur.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from xsim.degradation.link_fitting import fit_pairs, random_stacks, rising_knots
+from xsim.errors import InputError
+from xsim.monotone import monotone_cubic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from xsim.detector.response import DetectorResponse
+
+__all__ = ["BOARD_MATERIALS", "SUBSTRATE_MM", "GreyLink"]
+
+# What boards are mostly made of: laminates, copper, solder, ceramics, iron alloys.
+BOARD_MATERIALS: Final = ("FR-4", "FR-4-HF", "Cu", "SAC305", "Al2O3", "BaTiO3", "Alloy42")
+SUBSTRATE_MM: Final = 1.6
+"""Thickness of usual boards [mm]."""
+
+_CELLS: Final = 4096
+_SLOPES: Final = (0.05, 20.0)
+
+
+@dataclass(frozen=True)
+class GreyLink:
+    """A monotone curve from HR grey to LR grey, both 1 in the open field.
+
+    Between the knots it is monotone cubic (PCHIP), outside them straight.
+
+    Parameters
+    ----------
+    hr_grey, lr_grey : tuples of float
+        Knots, at least two, both strictly rising.
+    source : str
+        Where the curve comes from: ``identity``, ``physics``, ``wedge`` or ``pairs``.
+    residual : float
+        RMS of LR grey around the curve.
+    residual_by_material : tuple of (material, mean deviation)
+        Mean LR grey above the curve, by material, if known.
+
+    Raises
+    ------
+    InputError
+        If the knots are not finite, too few, unequal in number, or do not rise.
+    """
+
+    hr_grey: tuple[float, ...]
+    lr_grey: tuple[float, ...]
+    source: str = "wedge"
+    residual: float = 0.0
+    residual_by_material: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        hr, lr = np.asarray(self.hr_grey, float), np.asarray(self.lr_grey, float)
+        if hr.ndim != 1 or hr.shape != lr.shape or hr.size < 2:
+            raise InputError(f"grey link: {hr.size} HR and {lr.size} LR knots: give two or more, as many of each")
+        if not (np.isfinite(hr).all() and np.isfinite(lr).all()):
+            raise InputError("grey link: knots that are not finite: remove them")
+        if (np.diff(hr) <= 0).any() or (np.diff(lr) <= 0).any():
+            raise InputError("grey link: knots do not rise: sort them, and merge equal ones")
+
+    @classmethod
+    def identity(cls) -> GreyLink:
+        """Return the link of two detectors that see the same grey levels."""
+        return cls((0.0, 1.0), (0.0, 1.0), "identity")
+
+    @property
+    def is_identity(self) -> bool:
+        """Return whether HR grey and LR grey are the same."""
+        return self.hr_grey == self.lr_grey
+
+    @cached_property
+    def _table(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the curve on a fine grid; straight between its points, so that the inverse is exact."""
+        # Points crowd towards dark greys, where the curve is steepest and its inverse must be good as well.
+        share = np.square(np.linspace(0.0, 1.0, _CELLS + 1))
+        x = self.hr_grey[0] + (self.hr_grey[-1] - self.hr_grey[0]) * share
+        x = np.union1d(x, self.hr_grey)
+        return x, monotone_cubic(np.asarray(self.hr_grey), np.asarray(self.lr_grey), x)
+
+    @cached_property
+    def _end_slopes(self) -> tuple[float, float]:
+        x, y = self._table
+        reach = max(1, len(x) // 64)
+        first = (y[reach] - y[0]) / (x[reach] - x[0])
+        last = (y[-1] - y[-1 - reach]) / (x[-1] - x[-1 - reach])
+        return float(np.clip(first, *_SLOPES)), float(np.clip(last, *_SLOPES))
+
+    def forward(self, hr_grey: ArrayLike) -> NDArray[np.floating]:
+        """Return the LR grey of an HR grey: same shape, same floating dtype."""
+        x, y = self._table
+        first, last = self._end_slopes
+        return _broken_line(hr_grey, x, y, first, last)
+
+    def inverse(self, lr_grey: ArrayLike) -> NDArray[np.floating]:
+        """Return the HR grey of an LR grey: same shape, same floating dtype."""
+        x, y = self._table
+        first, last = self._end_slopes
+        return _broken_line(lr_grey, y, x, 1.0 / first, 1.0 / last)
+
+    def slope(self, hr_grey: float = 1.0) -> float:
+        """Return dh/dx at an HR grey: how much HR noise there becomes in LR grey."""
+        step = 0.01
+        return float(self.forward(hr_grey) - self.forward(hr_grey - step)) / step
+
+    @classmethod
+    def from_physics(
+        cls,
+        hr_response: DetectorResponse,
+        lr_response: DetectorResponse,
+        materials: Sequence[str] = BOARD_MATERIALS,
+        *,
+        thickest_substrate_mm: float = SUBSTRATE_MM,
+        knots: int = 17,
+    ) -> GreyLink:
+        """Return the mean link over random stacks of materials, from the energy responses of two detectors.
+
+        Parameters
+        ----------
+        hr_response, lr_response : DetectorResponse
+            The two detectors, each in its beam.
+        materials : sequence of str
+            The substrate first, then what lies on it.
+        thickest_substrate_mm : float
+            Largest thickness of the substrate [mm]; stacks hold a random part of it.
+        knots : int
+            Number of knots from 0 to 1.
+
+        Raises
+        ------
+        InputError
+            If there are no materials or fewer than 4 knots.
+        UnknownNameError
+            If a material is unknown.
+        """
+        if not materials or knots < 4:
+            raise InputError(f"grey link of {len(materials)} materials, {knots} knots: give 1 or more, and 4 or more")
+        hr, lr, main = random_stacks(hr_response, lr_response, materials, thickest_substrate_mm)
+        places, levels = rising_knots(hr, lr, knots)
+        curve = cls(places, levels, "physics")
+        deviation = lr - curve.forward(hr)
+        by_material = tuple((name, float(deviation[main == index].mean())) for index, name in enumerate(materials))
+        return cls(places, levels, "physics", float(np.sqrt(np.mean(deviation**2))), by_material)
+
+    @classmethod
+    def from_pairs(
+        cls,
+        pairs: Iterable[tuple[NDArray[np.floating], NDArray[np.floating]]],
+        transfer: Callable[[tuple[int, int]], NDArray[np.floating]],
+        *,
+        knots: int = 10,
+        margin: int = 16,
+    ) -> GreyLink:
+        """Fit the link to registered pairs through the blur: y ~ B_1 h(x), least squares over the knots.
+
+        Parameters
+        ----------
+        pairs : iterable of (hr, lr)
+            Registered images (H, W), open field = 1.
+        transfer : callable
+            Shape -> B_1 on that ``rfft2`` grid, e.g. ``degradation.B_1_map``.
+        knots : int
+            Number of knots from 0 to 1.
+        margin : int
+            Pixels left out at every edge, where the blur wraps around.
+
+        Raises
+        ------
+        InputError
+            If there are no pixels to fit, or the shapes of a pair differ.
+        """
+        places, levels, residual = fit_pairs(pairs, transfer, knots, margin)
+        return cls(places, levels, "pairs", residual)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the link as JSON and TOML types; `from_dict` turns them back."""
+        return {
+            "hr_grey": list(self.hr_grey),
+            "lr_grey": list(self.lr_grey),
+            "source": self.source,
+            "residual": self.residual,
+            "residual_by_material": dict(self.residual_by_material),
+        }
+
+    @classmethod
+    def from_dict(cls, tables: Mapping[str, Any]) -> GreyLink:
+        """Return the link that `to_dict` described.
+
+        Raises
+        ------
+        InputError
+            If a key is missing or the knots are not usable.
+        """
+        try:
+            by_material = dict(tables.get("residual_by_material", {}))
+            return cls(
+                tuple(float(value) for value in tables["hr_grey"]),
+                tuple(float(value) for value in tables["lr_grey"]),
+                str(tables.get("source", "wedge")),
+                float(tables.get("residual", 0.0)),
+                tuple((str(name), float(value)) for name, value in by_material.items()),
+            )
+        except KeyError as error:
+            raise InputError(f"grey link: the key {error} is missing: give hr_grey and lr_grey") from None
+        except (AttributeError, TypeError) as error:
+            raise InputError(f"grey link: {error}: give a table with lists of numbers") from None
+
+
+def _broken_line(
+    values: ArrayLike, x: NDArray[np.float64], y: NDArray[np.float64], first_slope: float, last_slope: float
+) -> NDArray[np.floating]:
+    """Return y(values) by straight lines, going on with the given slopes outside [x[0], x[-1]]."""
+    given = np.asarray(values)
+    dtype = given.dtype if np.issubdtype(given.dtype, np.floating) else np.dtype(np.float64)
+    result = np.interp(given, x, y)
+    result += np.minimum(given - x[0], 0.0) * first_slope + np.maximum(given - x[-1], 0.0) * last_slope
+    return np.asarray(result, dtype=dtype)

@@ -1,0 +1,127 @@
+"""Fit a screen's optical constants to measured MTF curves, so that a laboratory's own screens replace the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from xsim.detector.screen import Screen
+from xsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from xsim.detector.light_transport import Optics
+    from xsim.detector.mtf_curves import MtfCurve
+    from xsim.spectrum import Spectrum
+
+__all__ = ["FITTED", "FittedOptics", "fit_optics"]
+
+# The constants that MTF curves can tell, with weak log-normal priors: (median [mm], factor of one standard deviation).
+# The diffusion length is fitted on request only: undyed screens send it to infinity.
+_PRIORS: Final[dict[str, tuple[float, float]]] = {
+    "extrapolation_sensor_mm": (0.02, 2.0),
+    "extrapolation_backing_mm": (0.1, 10.0),
+    "gap_mm": (0.01, 2.0),
+    "diffusion_length_mm": (0.3, 10.0),
+}
+FITTED: Final = ("extrapolation_sensor_mm", "extrapolation_backing_mm", "gap_mm")
+
+
+@dataclass(frozen=True, eq=False)
+class FittedOptics:
+    """Optical constants with their uncertainties.
+
+    Parameters
+    ----------
+    optics : Optics
+        The constants.
+    relative_sd : dict
+        Standard deviation of each fitted constant, relative to it.
+    residuals : tuple of (n,) arrays
+        Model minus measurement, for each curve.
+    """
+
+    optics: Optics
+    relative_sd: dict[str, float]
+    residuals: tuple[NDArray[np.float64], ...]
+
+    @property
+    def rms(self) -> float:
+        """Return the RMS difference of model and measurement over all points."""
+        return float(np.sqrt(np.mean(np.square(np.concatenate(self.residuals)))))
+
+
+def fit_optics(
+    curves: Sequence[MtfCurve],
+    spectrum: Spectrum,
+    *,
+    screen: Screen | None = None,
+    names: Sequence[str] = FITTED,
+) -> FittedOptics:
+    """Fit optical constants to MTF curves of one or several thicknesses of the same kind of screen.
+
+    The logarithms of the constants are fitted by least squares with weak priors, so that what the curves do not tell
+    stays near what screens usually have, with an uncertainty that says so. The excess gain noise cannot be seen in
+    an MTF and stays as it is.
+
+    Parameters
+    ----------
+    curves : sequence of MtfCurve
+        The measurements.
+    spectrum : Spectrum
+        The beam of the measurements.
+    screen : Screen, optional
+        Phosphor, packing, irradiation, and the constants that are not fitted; Gd2O2S if not given.
+    names : sequence of str
+        Constants to fit.
+
+    Raises
+    ------
+    InputError
+        If there are fewer points than constants, or a constant cannot be fitted.
+    """
+    if unknown := set(names) - set(_PRIORS):
+        raise InputError(f"constant '{min(unknown)}' cannot be fitted to an MTF: give {', '.join(_PRIORS)}")
+    points = sum(np.size(curve.mtf) for curve in curves)
+    if not names or points < len(names):
+        raise InputError(f"{points} points of MTF for {len(names)} constants: give more points")
+    base = Screen(100.0) if screen is None else screen
+    median = np.log([_PRIORS[name][0] for name in names])
+    spread = np.log([_PRIORS[name][1] for name in names])
+
+    def optics_of(logs: NDArray[np.float64]) -> Optics:
+        return replace(base.optics, **dict(zip(names, np.exp(logs).tolist(), strict=True)))
+
+    def cost(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+        misfit = _misfit(curves, spectrum, replace(base, optics=optics_of(logs)))
+        scaled = [part / curve.standard_error for part, curve in zip(misfit, curves, strict=True)]
+        return np.concatenate((*scaled, (logs - median) / spread))
+
+    start = np.log([max(asdict(base.optics)[name], 1e-3) for name in names])
+    limits = np.log(1e-4), np.log(1e3)
+    solution = least_squares(cost, np.clip(start, *limits), bounds=limits, x_scale=spread)
+    optics = optics_of(solution.x)
+    residuals = _misfit(curves, spectrum, replace(base, optics=optics))
+    # Where the model misses by more than the stated errors, the misfit is the better measure of them.
+    excess = max(1.0, 2.0 * float(solution.cost) / points)
+    jacobian = np.asarray(solution.jac)
+    covariance = np.linalg.inv(jacobian.T @ jacobian) * excess
+    deviations = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
+    return FittedOptics(optics, deviations, tuple(residuals))
+
+
+def _misfit(curves: Sequence[MtfCurve], spectrum: Spectrum, screen: Screen) -> list[NDArray[np.float64]]:
+    """Return model minus measurement of each curve."""
+    misfit = []
+    for curve in curves:
+        frequency = curve.frequency_lp_mm
+        layer = replace(screen, mass_thickness_mg_cm2=curve.mass_thickness_mg_cm2)
+        aperture = np.abs(np.sinc(curve.aperture_mm * frequency))
+        misfit.append(layer.expose(spectrum, frequency).mtf * aperture - curve.mtf)
+    return misfit

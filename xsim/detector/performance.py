@@ -1,0 +1,148 @@
+"""The figures by which detectors are compared: absorption, Swank factor, MTF, NNPS, DQE, SRb, SNRn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from xsim.detector.duplex_wire import basic_spatial_resolution_mm
+from xsim.detector.phosphors import phosphor
+from xsim.errors import InputError, check_range
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from xsim.curves import RadialCurve
+    from xsim.detector.response import DetectorResponse
+
+__all__ = ["Performance", "frequency_of", "performance"]
+
+# SNRn is the SNR that a detector with this basic spatial resolution would have (ISO 17636-2).
+_REFERENCE_SRB_MM: Final = 0.0886
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Performance:
+    """Figures of one detector in one beam, open field, one frame.
+
+    Parameters
+    ----------
+    mass_thickness_mg_cm2, phosphor, caveat
+        The screen, and where the model stops describing its phosphor (empty where it does).
+    pitch_mm, kerma_uGy : float
+        Pixel pitch [mm] and air kerma of the frame [uGy].
+    absorption_quantum, absorption_energy, light_escape : float
+        A_Q, A_E, and the share of the light that reaches the sensor.
+    swank, dqe0 : float
+        Swank factor, and DQE(0) = A_Q * Swank, of the screen alone.
+    frequency_lp_mm : (n,) array
+        Spatial frequencies [lp/mm] of the curves.
+    mtf_screen, mtf : (n,) arrays
+        MTF of screen and gap, and presampled MTF along a pixel axis.
+    nnps_mm2, dqe, lubberts : (n,) arrays
+        Digital NNPS [mm2], DQE with it, and the Lubberts factor.
+    f50_lp_mm, f10_lp_mm : float
+        Where the screen's MTF falls to 0.5 and 0.1 [lp/mm].
+    pixel_sigma : float
+        Relative standard deviation of a pixel.
+    signal_electrons, full_well_share : float
+        Mean signal [electrons] and its share of the full well; above 1 the open field saturates.
+    srb_mm, snrn : float
+        Basic spatial resolution [mm] (ISO 19232-5) and normalised SNR (ISO 17636-2).
+    """
+
+    mass_thickness_mg_cm2: float
+    phosphor: str
+    caveat: str
+    pitch_mm: float
+    kerma_uGy: float
+    absorption_quantum: float
+    absorption_energy: float
+    light_escape: float
+    swank: float
+    dqe0: float
+    frequency_lp_mm: NDArray[np.float64]
+    mtf_screen: NDArray[np.float64]
+    mtf: NDArray[np.float64]
+    nnps_mm2: NDArray[np.float64]
+    dqe: NDArray[np.float64]
+    lubberts: NDArray[np.float64]
+    f50_lp_mm: float
+    f10_lp_mm: float
+    pixel_sigma: float
+    signal_electrons: float
+    full_well_share: float
+    srb_mm: float
+    snrn: float
+
+
+def performance(response: DetectorResponse, frequency_lp_mm: ArrayLike) -> Performance:
+    """Return the figures of a detector in a beam.
+
+    Parameters
+    ----------
+    response : DetectorResponse
+        The detector in its beam, at its kerma.
+    frequency_lp_mm : (n,) array
+        Where MTF, NNPS and DQE are wanted [lp/mm], rising from 0 or above.
+
+    Raises
+    ------
+    InputError
+        If the frequencies are not usable.
+    """
+    frequency = np.atleast_1d(np.asarray(frequency_lp_mm, dtype=np.float64))
+    if frequency.ndim != 1 or not frequency.size or (np.diff(frequency) <= 0).any():
+        raise InputError("frequencies must rise, each larger than the last: sort them")
+    for end in frequency[[0, -1]].tolist():
+        check_range("spatial frequency", end, 0.0, 1000.0, "lp/mm")
+    screen = response.screen
+    signal = screen.expose(response.spectrum, frequency)
+    srb_mm = basic_spatial_resolution_mm(response.otf)
+    return Performance(
+        mass_thickness_mg_cm2=screen.mass_thickness_mg_cm2,
+        phosphor=screen.phosphor,
+        caveat=phosphor(screen.phosphor).caveat,
+        pitch_mm=response.pitch_mm,
+        kerma_uGy=response.kerma_uGy,
+        absorption_quantum=signal.absorption_quantum,
+        absorption_energy=signal.absorption_energy,
+        light_escape=signal.light_escape,
+        swank=signal.swank,
+        dqe0=signal.dqe0,
+        frequency_lp_mm=frequency,
+        mtf_screen=response.screen_mtf(frequency),
+        mtf=response.mtf(frequency),
+        nnps_mm2=response.nnps(frequency),
+        dqe=response.dqe(frequency),
+        lubberts=signal.lubberts,
+        f50_lp_mm=frequency_of(response.screen_mtf, 0.5),
+        f10_lp_mm=frequency_of(response.screen_mtf, 0.1),
+        pixel_sigma=response.pixel_sigma,
+        signal_electrons=response.signal_electrons,
+        full_well_share=response.signal_electrons / response.sensor.full_well_e,
+        srb_mm=srb_mm,
+        snrn=_REFERENCE_SRB_MM / srb_mm / response.pixel_sigma,
+    )
+
+
+def frequency_of(mtf: RadialCurve, level: float) -> float:
+    """Return the lowest frequency [lp/mm] at which an MTF falls to a level; NaN if its table never does.
+
+    Raises
+    ------
+    InputError
+        If the level is not between 0 and 1.
+    """
+    if not 0.0 < level < 1.0:
+        raise InputError(f"MTF level {level:g}: give one between 0 and 1")
+    frequency = np.linspace(0.0, mtf.frequency_lp_mm[-1], 16385)
+    value = mtf(frequency)
+    below = np.flatnonzero(value < level)
+    if not below.size:
+        return float("nan")
+    end = int(below[0])
+    share = (value[end - 1] - level) / (value[end - 1] - value[end])
+    return float(frequency[end - 1] + share * (frequency[end] - frequency[end - 1]))

@@ -1,0 +1,214 @@
+"""What a detector answers to a beam: the one object that projection, noise, degradation and restoration build on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from xsim.grids import frequency_axes, half_plane_weights, nyquist_lp_mm, radial_frequency
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from xsim.curves import RadialCurve
+    from xsim.detector.screen import Screen
+    from xsim.detector.sensor import Sensor
+    from xsim.spectrum import Spectrum
+
+__all__ = ["DetectorResponse"]
+
+# Directions of the azimuthal mean of the digital NNPS, within one octant of the square lattice.
+_ANGLES: Final = 12
+_VARIANCE_SHAPE: Final = (128, 128)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DetectorResponse:
+    """Signal, blur and noise of a detector in the open field of a beam, per pixel and frame.
+
+    Images are in units of the open field. Presampled functions describe the image before it is sampled; digital ones
+    the sampled image, with aliasing.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        The beam.
+    sensor : Sensor
+        The pixels.
+    screen : Screen
+        The screen, which gives the energy response.
+    kerma_uGy : float
+        Air kerma of one frame at the detector [uGy].
+    signal_electrons : float
+        Mean open-field signal [electrons].
+    screen_mtf : RadialCurve
+        MTF of screen and gap, without the pixel.
+    quantum_nnps : RadialCurve
+        Presampled quantum NNPS [mm2], without the pixel.
+    alias_orders : int
+        Orders of aliasing in digital noise; 0 if ``quantum_nnps`` comes from a digital NNPS that was measured.
+    """
+
+    spectrum: Spectrum
+    sensor: Sensor
+    screen: Screen
+    kerma_uGy: float
+    signal_electrons: float
+    screen_mtf: RadialCurve
+    quantum_nnps: RadialCurve
+    alias_orders: int
+
+    @property
+    def pitch_mm(self) -> float:
+        """Return the pixel pitch [mm]."""
+        return self.sensor.pitch_mm
+
+    @property
+    def fluence_per_mm2(self) -> float:
+        """Return the photons of one frame in the open field [1/mm2]."""
+        return self.spectrum.total_fluence_per_mm2_uGy * self.kerma_uGy
+
+    def otf(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
+        """Return the presampled transfer function along a pixel axis: negative where the aperture inverts contrast."""
+        frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
+        return self.screen_mtf(frequency) * np.sinc(self.sensor.aperture_mm * frequency)
+
+    def mtf(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
+        """Return the presampled MTF along a pixel axis, aperture included."""
+        return np.abs(self.otf(frequency_lp_mm))
+
+    def mtf_map(self, shape: tuple[int, int], pixel_mm: float, *, aperture: bool = True) -> NDArray[np.float64]:
+        """Return the presampled transfer function on the ``rfft2`` grid of an image.
+
+        Parameters
+        ----------
+        shape : (H, W)
+            Shape of the image.
+        pixel_mm : float
+            Its pixel [mm], which may be finer than the pitch.
+        aperture : bool
+            Whether the photodiode's square is included (signed: beyond 1/aperture it inverts contrast).
+
+        Returns
+        -------
+        (H, W // 2 + 1) array
+        """
+        transfer = self.screen_mtf(radial_frequency(shape, pixel_mm))
+        if aperture:
+            v, u = frequency_axes(shape, pixel_mm)
+            transfer *= np.sinc(self.sensor.aperture_mm * v) * np.sinc(self.sensor.aperture_mm * u)
+        return transfer
+
+    @property
+    def shot_nnps_mm2(self) -> float:
+        """Return the white NNPS of the photo-electrons [mm2] in one frame."""
+        return self.pitch_mm**2 / self.signal_electrons
+
+    @property
+    def read_nnps_mm2(self) -> float:
+        """Return the white NNPS of reading and digitising [mm2] in one frame."""
+        return self.sensor.electronic_variance_e2 * self.pitch_mm**2 / self.signal_electrons**2
+
+    @property
+    def structure_nnps_mm2(self) -> float:
+        """Return the white NNPS of the fixed pattern that flats do not correct [mm2]."""
+        return self.sensor.structure_sd**2 * self.pitch_mm**2
+
+    def frames_factors(self, frames: int) -> tuple[float, float]:
+        """Return ``(scale, floor_mm2)``: NNPS of a mean of frames = scale * NNPS of one frame + floor.
+
+        The scale holds the averaging (with lag) and the noise of the gain map's own flats, which averaging never
+        removes; the floor is the screen's structure.
+        """
+        flat = self.sensor.frame_average(self.sensor.flat_frames) if self.sensor.flat_frames else 0.0
+        return self.sensor.frame_average(frames) + flat, self.structure_nnps_mm2
+
+    def nnps_map(self, shape: tuple[int, int]) -> NDArray[np.float64]:
+        """Return the digital NNPS [mm2] of one offset- and gain-corrected frame on its ``rfft2`` grid.
+
+        Quantum noise (aliased, through the aperture), photo-electron shot noise, read noise. The noise of the gain
+        map is not part of it (see `frames_factors`).
+
+        Parameters
+        ----------
+        shape : (H, W)
+            Shape of the image.
+
+        Returns
+        -------
+        (H, W // 2 + 1) array
+        """
+        v, u = frequency_axes(shape, self.pitch_mm)
+        # Power spectra are even in v: half of the rows are enough.
+        rows = np.abs(v[: shape[0] // 2 + 1])
+        quantum = self._aliased_quantum(rows, u)
+        mirrored = np.concatenate((quantum, quantum[1 : shape[0] - len(rows) + 1][::-1]))
+        return mirrored + (self.shot_nnps_mm2 + self.read_nnps_mm2)
+
+    def nnps(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
+        """Return the digital NNPS [mm2] of one frame, averaged over all directions at each |f|.
+
+        Beyond the Nyquist frequency only the directions inside the sampled square count; beyond its corner the
+        corner's value is returned.
+        """
+        nyquist = nyquist_lp_mm(self.pitch_mm)
+        frequency = np.atleast_1d(np.minimum(np.asarray(frequency_lp_mm, dtype=np.float64), np.sqrt(2.0) * nyquist))
+        first: NDArray[np.float64] = np.arccos(np.minimum(1.0, nyquist / np.maximum(frequency, 1e-12)))
+        middle = (np.arange(_ANGLES) + 0.5) / _ANGLES
+        angle = first + (np.pi / 4 - first) * middle[:, None]
+        u, v = frequency * np.cos(angle), frequency * np.sin(angle)
+        quantum = self._aliased_quantum(v, u).mean(axis=0)
+        return np.asarray(quantum + (self.shot_nnps_mm2 + self.read_nnps_mm2))
+
+    def _aliased_quantum(self, v: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the quantum NNPS [mm2] through the aperture, summed over the aliases of (u, v)."""
+        aperture, sampling = self.sensor.aperture_mm, 1.0 / self.pitch_mm
+        orders = range(-self.alias_orders, self.alias_orders + 1)
+        total = np.zeros(np.broadcast_shapes(v.shape, u.shape))
+        across = [(np.square(u + k * sampling), np.square(np.sinc(aperture * (u + k * sampling)))) for k in orders]
+        for order in orders:
+            shifted = v + order * sampling
+            down_2, down_T2 = np.square(shifted), np.square(np.sinc(aperture * shifted))
+            for across_2, across_T2 in across:
+                total += self.quantum_nnps(np.sqrt(down_2 + across_2)) * (down_T2 * across_T2)
+        return total
+
+    def dqe(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
+        """Return the DQE: MTF^2 / (photons per mm2 * NNPS), with the digital NNPS of one frame (IEC 62220-1)."""
+        frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
+        return np.square(self.mtf(frequency)) / (self.fluence_per_mm2 * self.nnps(frequency))
+
+    @cached_property
+    def pixel_sigma(self) -> float:
+        """Return the relative standard deviation of a pixel in one open-field frame."""
+        nnps = self.nnps_map(_VARIANCE_SHAPE)
+        weights = np.broadcast_to(half_plane_weights(_VARIANCE_SHAPE), nnps.shape)
+        return float(np.sqrt(np.average(nnps, weights=weights))) / self.pitch_mm
+
+    def energy_response(self, energy_keV: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the signal and the noise power of one incident photon of each energy, in open-field units.
+
+        Parameters
+        ----------
+        energy_keV : (n,) array
+            Photon energies [keV].
+
+        Returns
+        -------
+        signal_weight, variance_weight : (n,) arrays
+            Such that, with phi the open field's ``fluence_per_mm2_uGy`` and T(E) an object's transmission, the grey
+            level is ``sum(phi * T * signal_weight)`` and the quantum NNPS ``quantum_nnps * sum(phi * T *
+            variance_weight)``; both sums are 1 in the open field.
+        """
+        signal, noise = self.screen.deposits(np.atleast_1d(energy_keV)).per_photon()
+        open_signal, open_noise = self._open_field
+        return signal / open_signal, noise / open_noise
+
+    @cached_property
+    def _open_field(self) -> tuple[float, float]:
+        signal, noise = self.screen.deposits(self.spectrum.energy_keV).per_photon()
+        fluence = self.spectrum.fluence_per_mm2_uGy
+        return float(fluence @ signal), float(fluence @ noise)

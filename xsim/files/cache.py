@@ -1,0 +1,103 @@
+"""Tables that are dear to compute, kept on disk between runs.
+
+The cache is a convenience and never a condition: where no folder can be written everything still works, only slower.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xsim.files.npz import read_npz
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+__all__ = ["cache_folder", "load_arrays", "store_arrays"]
+
+
+def _preferred_folder() -> Path | None:
+    """Return where the platform wants caches to live, or None if there is no home."""
+    if chosen := os.environ.get("XSIM_CACHE"):
+        return Path(chosen)
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "xsim"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "xsim"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "xsim" / "Cache"
+    return home / ".cache" / "xsim"
+
+
+def cache_folder() -> Path | None:
+    """Return the cache folder, made if need be, or None where none can be written.
+
+    ``$XSIM_CACHE`` wins, then ``$XDG_CACHE_HOME/xsim``, then the platform's own place.
+    """
+    folder = _preferred_folder()
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _file(kind: str, key: str) -> Path | None:
+    folder = cache_folder()
+    if folder is None:
+        return None
+    return folder / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
+
+
+def load_arrays(kind: str, key: str) -> dict[str, NDArray[np.float64]] | None:
+    """Return the arrays stored under a key, or None if there are none that can be read.
+
+    Parameters
+    ----------
+    kind : str
+        What the arrays are; the first part of the file's name.
+    key : str
+        Everything that the arrays depend on, versions included.
+    """
+    path = _file(kind, key)
+    if path is None or not path.is_file():
+        return None
+    try:
+        return {name: np.asarray(array, dtype=np.float64) for name, array in read_npz(path).items()}
+    except ValueError:
+        # A torn or foreign file is a miss: the table is computed anew and replaces it.
+        return None
+
+
+def store_arrays(kind: str, key: str, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+    """Store arrays under a key; readers see the whole file or none. Does nothing where no folder can be written."""
+    path = _file(kind, key)
+    if path is None:
+        return
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{kind}-", suffix=".tmp")
+    except OSError:
+        return
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        Path(name).replace(path)
+    except OSError:
+        # A full disk must not stop the physics.
+        with contextlib.suppress(OSError):
+            Path(name).unlink()

@@ -1,0 +1,1 @@
+"""The imaging chain: from a phantom in the beam to the corrected images of both detectors."""

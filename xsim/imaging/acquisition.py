@@ -1,0 +1,165 @@
+"""From light on pixels to a corrected image: frames, electrons, ADC, saturation, offset and flat-field correction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numba
+import numpy as np
+
+from xsim.errors import check_range
+from xsim.imaging.fixed_pattern import correct_defects
+from xsim.imaging.noise import standard_normal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xsim.detector.detector import DetectorResponse
+    from xsim.imaging.fixed_pattern import FixedPattern
+
+__all__ = ["Acquisition", "Shot", "acquire"]
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """How a shot is taken and corrected, the same for both detectors; the default is a steady, corrected one.
+
+    Lag, gain spread, structure, flats and defects belong to the ``Sensor``.
+
+    Parameters
+    ----------
+    exposure_sd : float
+        Relative spread of the kerma of a frame, 0 to 0.5; the mean of frames drifts less.
+    exposure_drift : float
+        Relative change of the tube's output between the flats and the shot, -0.5 to 0.5.
+    offset_sd_e : float
+        Spread of the pixels' dark signal [electrons]; the offset map is subtracted again.
+    dark_frames : int
+        Frames in the mean offset map, whose read noise stays in every image; 0 for a perfect map.
+    correct : bool
+        Whether offset, flat field and defective pixels are corrected; otherwise the image is only divided by the mean
+        open-field signal.
+
+    Raises
+    ------
+    PhysicsRangeError
+        If a value is out of range.
+    """
+
+    exposure_sd: float = 0.0
+    exposure_drift: float = 0.0
+    offset_sd_e: float = 0.0
+    dark_frames: int = 0
+    correct: bool = True
+
+    def __post_init__(self) -> None:
+        check_range("exposure spread", self.exposure_sd, 0.0, 0.5)
+        check_range("exposure drift", self.exposure_drift, -0.5, 0.5)
+        check_range("offset spread", self.offset_sd_e, 0.0, 1e6, "electrons")
+        check_range("number of dark frames", self.dark_frames, 0, 1_000_000)
+
+    def exposure(self, rng: np.random.Generator, frames: int) -> float:
+        """Draw the mean kerma of frames relative to the flats'."""
+        spread = self.exposure_sd / np.sqrt(frames)
+        return max(0.0, 1.0 + self.exposure_drift + float(spread * rng.standard_normal()))
+
+
+class Shot(NamedTuple):
+    """A corrected image, (H, W) float32 in units of the open field, and how many pixels were not sound."""
+
+    image: NDArray[np.float32]
+    saturated: int
+    defective: int
+
+
+def acquire(
+    light: NDArray[np.float32],
+    response: DetectorResponse,
+    pattern: FixedPattern,
+    rng: np.random.Generator,
+    *,
+    frames: int,
+    acquisition: Acquisition,
+    exposure: float = 1.0,
+    kerma: NDArray[np.float32] | float = 1.0,
+) -> Shot:
+    """Read light out as the mean of frames and correct it.
+
+    The mean is drawn directly, with the variance that the mean of so many frames has (lag included); the mean of
+    quantised frames lies on steps of 1 / frames of a count. Saturation applies to the mean, which differs from the
+    mean of saturated frames only within a noise sigma of full well.
+
+    Parameters
+    ----------
+    light : (H, W) float32 array
+        Light on the pixels, quantum noise included, in units of the open field.
+    response : DetectorResponse
+        Signal and sensor.
+    pattern : FixedPattern
+        Fixed pattern of the pixels that the light falls on.
+    rng : numpy.random.Generator
+        Source of shot and read noise.
+    frames : int
+        How many frames are averaged.
+    acquisition : Acquisition
+        How the shot is corrected.
+    exposure : float
+        Mean kerma of the frames relative to the flats'.
+    kerma : (H, W) array or float
+        Kerma across the field relative to its nominal value, in flats and shot alike.
+    """
+    sensor, open_e = response.sensor, np.float32(response.signal_electrons)
+    average, count_e = sensor.frame_average(frames), sensor.electrons_per_count
+    # Rounding the mean brings 1 / (12 frames**2) of a count**2 by itself.
+    read_e2 = max(0.0, sensor.electronic_variance_e2 * average - count_e**2 / (12.0 * frames**2))
+    flat_e = pattern.gain * np.asarray(kerma * open_e, dtype=np.float32)
+    image = standard_normal(rng, light.shape)
+    saturated = _read_out(
+        image,
+        light,
+        flat_e,
+        pattern.offset_e,
+        np.array([exposure, average, read_e2, count_e / frames, sensor.full_well_e - count_e], dtype=np.float32),
+    )
+    defective = None
+    if pattern.dead is not None and pattern.hot is not None:
+        image[pattern.dead], image[pattern.hot] = 0.0, sensor.full_well_e
+        defective = pattern.dead | pattern.hot
+    image = _corrected(image, flat_e, pattern, defective) if acquisition.correct else image / open_e
+    return Shot(image, saturated, 0 if defective is None else int(defective.sum()))
+
+
+def _corrected(
+    electrons: NDArray[np.float32],
+    flat_e: NDArray[np.float32],
+    pattern: FixedPattern,
+    defective: NDArray[np.bool_] | None,
+) -> NDArray[np.float32]:
+    """Return an image after offset, flat-field and defect correction; ``electrons`` is used up."""
+    if pattern.offset_e is not None and pattern.offset_error_e is not None:
+        electrons -= pattern.offset_e + pattern.offset_error_e
+    electrons /= flat_e
+    electrons *= pattern.residual
+    return electrons if defective is None else correct_defects(electrons, defective)
+
+
+@numba.njit(cache=True)
+def _read_out(image, light, flat_e, offset_e, settings):  # type: ignore[no-untyped-def]
+    """Turn the white noise in ``image`` into digitised electrons, in place; return how many pixels are saturated.
+
+    ``settings`` holds exposure, share of the noise that averaging leaves, read variance [electrons**2], ADC step and
+    upper end [electrons]. Below zero a real ADC has an offset that keeps noise symmetric: it is rounded, not clipped.
+    """
+    exposure, average, read_e2, step_e, highest_e = settings
+    steps_per_e = np.float32(1.0) / step_e
+    saturated = 0
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            mean = light[y, x] * flat_e[y, x] * exposure
+            value = mean + image[y, x] * np.sqrt(max(mean, np.float32(0.0)) * average + read_e2)
+            if offset_e is not None:
+                value += offset_e[y, x]
+            saturated += value >= highest_e
+            image[y, x] = np.rint(min(value, highest_e) * steps_per_e) * step_e
+    return saturated

@@ -1,0 +1,206 @@
+"""One phantom, two screens: the co-registered pair of radiographs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xsim.imaging.acquisition import Shot, acquire
+from xsim.imaging.exposure import imager
+from xsim.imaging.fixed_pattern import fixed_pattern
+from xsim.imaging.geometry import resample
+from xsim.imaging.noise_models import noise_sources
+from xsim.imaging.projection import Beam, project
+from xsim.imaging.scatter import add_glare, add_scatter
+from xsim.seeds import check_seed, generator, torch_seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xsim.detector.detector import DetectorResponse
+    from xsim.imaging.geometry import Plane
+    from xsim.imaging.setup import PairSetup
+    from xsim.phantoms import Phantom
+
+__all__ = ["Pair", "simulate_pair"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """What the two cameras write of one object.
+
+    Parameters
+    ----------
+    hr, lr : (H, W) float32 arrays
+        Corrected images, open field 1.
+    hr_clean, lr_clean : (H, W) float32 arrays or None
+        The same without any noise or fixed pattern.
+    pitch_mm : float
+        Pixel pitch [mm].
+    settings : dict
+        Everything that the pair depends on, as JSON types.
+    counts : dict
+        Pixels of each image that were saturated or defective.
+    labels : list of dict
+        The phantom's defects where they appear: class, centre in the images' pixels (centre of the first at 0.5),
+        size [mm] and value.
+    """
+
+    hr: NDArray[np.float32]
+    lr: NDArray[np.float32]
+    hr_clean: NDArray[np.float32] | None
+    lr_clean: NDArray[np.float32] | None
+    pitch_mm: float
+    settings: dict[str, Any]
+    counts: dict[str, int] = field(default_factory=dict)
+    labels: list[dict[str, Any]] = field(default_factory=list)
+
+
+def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int = 0, clean: bool = False) -> Pair:
+    """Image a phantom with both detectors of a set-up.
+
+    Every stage of every image draws from a generator of its own: the same pair comes out whatever the worker or the
+    order, and a stage that draws more numbers does not shift those of another.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        The object, drawn at the detector's pixel or finer.
+    setup : PairSetup
+        Beam, detectors, dose, geometry.
+    seed : int
+        Seed of the run, 0 to 2**64 - 1.
+    sample : int
+        Index of the pair in the run.
+    clean : bool
+        Whether the images without noise are returned too.
+
+    Returns
+    -------
+    Pair
+
+    Raises
+    ------
+    InputError
+        If the phantom is coarser than the detector's pixel, or smaller than one.
+    UnknownNameError
+        If a material is not known.
+    """
+    check_seed(seed)
+    plane = setup.geometry.plane(phantom.shape, phantom.pixel_mm, setup.pitch_mm)
+    responses = {"hr": setup.hr_response, "lr": setup.lr_response}
+    sources = {side: noise_sources(response, setup.noise) for side, response in responses.items()}
+    wanted = list(dict.fromkeys([*responses.values(), *sources["hr"], *sources["lr"]]))
+    beams = {
+        response: _on_plane(beam, plane, phantom.pixel_mm, setup)
+        for response, beam in zip(wanted, project(phantom, wanted, method=setup.method), strict=True)
+    }
+    shots: dict[str, Shot] = {}
+    cleans: dict[str, NDArray[np.float32] | None] = {}
+    for side, response in responses.items():
+        noisy = [(source, beams[source]) for source in sources[side]]
+        lit = response, beams[response].grey
+        shots[side], cleans[side] = _shoot(lit, noisy, plane, setup, side, (seed, sample), clean=clean)
+    return Pair(
+        hr=shots["hr"].image,
+        lr=shots["lr"].image,
+        hr_clean=cleans["hr"],
+        lr_clean=cleans["lr"],
+        pitch_mm=setup.pitch_mm,
+        settings=_settings(phantom, setup, seed, sample),
+        counts={f"{side}_{what}": getattr(shots[side], what) for side in shots for what in ("saturated", "defective")},
+        labels=_labels(phantom, plane, phantom.pixel_mm * setup.geometry.magnification),
+    )
+
+
+def _on_plane(beam: Beam, plane: Plane, pixel_mm: float, setup: PairSetup) -> Beam:
+    """Return the beam on the cells of the detector plane, with scatter and glare."""
+    side_mm = pixel_mm * setup.geometry.magnification
+    beam = Beam(*(resample(part, plane, side_mm) for part in beam))
+    return add_glare(add_scatter(beam, setup.scatter, plane.cell_mm), setup.scatter, plane.cell_mm)
+
+
+def _shoot(
+    lit: tuple[DetectorResponse, NDArray[np.float32]],
+    noisy: list[tuple[DetectorResponse, Beam]],
+    plane: Plane,
+    setup: PairSetup,
+    side: str,
+    origin: tuple[int, int],
+    *,
+    clean: bool,
+) -> tuple[Shot, NDArray[np.float32] | None]:
+    """Return one image of the grey that a detector is lit with, and the same without noise if it is wanted."""
+    response, grey = lit
+    seed, sample = origin
+
+    def stage(name: str) -> np.random.Generator:
+        return generator(seed, sample=sample, stage=f"{side}-{name}")
+
+    frames = setup.hr_frames if side == "hr" else setup.lr_frames
+    shift = (0.0, 0.0) if side == "hr" else setup.registration_px
+    camera = imager(response, plane, setup.geometry, shift)
+    kerma = _kerma(plane, response, setup)
+    exposure = setup.acquisition.exposure(stage("exposure"), frames)
+    spectrum = camera.light_spectrum(grey)
+    without = camera.image(spectrum.copy()) if clean else None
+    # Averaging lagging frames leaves the noise of fewer independent ones.
+    independent = 1.0 / response.sensor.frame_average(frames)
+    quanta = stage("quantum")
+    for source, beam in noisy:
+        spectrum += imager(source, plane, setup.geometry, shift).noise_spectrum(
+            beam, quanta, frames=independent, kerma=kerma * max(exposure, 1e-9)
+        )
+    detector_seed = torch_seed(setup.detector_seed, stage=side)  # two sensors, each with its own fixed pattern
+    pattern = fixed_pattern(response, setup.acquisition, plane.shape, detector_seed)
+    shot = acquire(
+        camera.image(spectrum),
+        response,
+        pattern.window(plane.shape, stage("window")),
+        stage("pixel"),
+        frames=frames,
+        acquisition=setup.acquisition,
+        exposure=exposure,
+        kerma=kerma,
+    )
+    return shot, without
+
+
+def _kerma(plane: Plane, response: DetectorResponse, setup: PairSetup) -> NDArray[np.float32] | float:
+    """Return the kerma across the field relative to the central ray."""
+    if not (setup.geometry.falloff or setup.geometry.heel_depth_mm):
+        return 1.0
+    return setup.geometry.kerma_map(plane.shape, plane.pixel_mm, response.spectrum).astype(np.float32)
+
+
+def _labels(phantom: Phantom, plane: Plane, side_mm: float) -> list[dict[str, Any]]:
+    """Return the defects in the images' pixels; the centres of phantom and image coincide."""
+    scale = side_mm / plane.pixel_mm
+    return [
+        {
+            "kind": defect.kind,
+            "y_px": (defect.y_px - phantom.shape[0] / 2) * scale + plane.shape[0] / 2,
+            "x_px": (defect.x_px - phantom.shape[1] / 2) * scale + plane.shape[1] / 2,
+            "size_mm": float(defect.size_mm),
+            "value": float(defect.value),
+        }
+        for defect in phantom.defects
+    ]
+
+
+def _settings(phantom: Phantom, setup: PairSetup, seed: int, sample: int) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "sample": sample,
+        "phantom": {
+            "name": phantom.name,
+            "family": phantom.family,
+            "seed": phantom.seed,
+            "materials": list(phantom.materials),
+            "shape": list(phantom.shape),
+            "pixel_mm": phantom.pixel_mm,
+        },
+        "setup": setup.to_dict(),
+    }

@@ -1,0 +1,1 @@
+"""May a restored image be trusted? Its consistency with the measurement, and the verdict."""

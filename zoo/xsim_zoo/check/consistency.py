@@ -1,0 +1,234 @@
+"""Is a restored image consistent with the measurement? A check that needs no sharp image.
+
+The answer is linked to LR grey and blurred again; what is left of the measurement should be noise of the known
+spectrum. In a band of frequencies chi2 = <|Y - B_1 H|^2> / <Sigma_1 v>, with v the noise power that the local grey
+level lets expect. It is 1 for samples of the posterior and below 1 for estimates, which follow the noise a little:
+only values above 1 accuse. Below 2 lp/mm the link is fitted anew to the image, as its error there depends on the
+materials: the check proves structure, not grey level, and the residual of the grey levels stands apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+
+from xsim.grids import frequency_axes, nyquist_lp_mm
+from xsim_zoo.check.limits import (
+    LINK_TOLERANCE,
+    LINK_TOLERANCE_DARK,
+    TRANSITION,
+    BandStatistics,
+    band_gain,
+    band_statistics,
+)
+from xsim_zoo.check.link_refit import refitted
+from xsim_zoo.check.noise import block_means, noise_of, spread
+from xsim_zoo.check.verdict import BLOCK_PX, Consistency, Suspect
+from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.process import fft, ifft, plane_mean
+from xsim_zoo.process.strips import Rows, strips
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from xsim_zoo.process.process import Process
+    from xsim_zoo.restorers.base import Restorer
+
+__all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "check"]
+
+BAND_EDGES_LP_MM = (0.3, 1.0, 2.0, 4.0, 6.0)
+"""Edges of the bands [lp/mm]; the last band goes on to the Nyquist frequency."""
+
+CUT_BORDER_PX = 96
+"""Where a part was cut from a larger image its neighbour judges what lies in this border [px]."""
+
+_REFIT_BELOW_LP_MM = 2.0
+_BORDER_PX = 64
+"""What lies beyond the edge blurs into this border; it is not judged [px]."""
+_DARK = 0.05
+"""Below this grey level scatter and the hardened beam decide what is seen, and the link says little."""
+
+Cuts = tuple[tuple[bool, bool], tuple[bool, bool]]
+Region = tuple[slice, slice]
+
+
+def check(
+    y: NDArray[np.float32],
+    x: NDArray[np.float32],
+    restorer: Restorer,
+    *,
+    cuts: Cuts = ((False, False), (False, False)),
+) -> Consistency:
+    """Check a restored image against its measurement.
+
+    Parameters
+    ----------
+    y, x : (H, W) float32 arrays
+        LR image and its restored HR image, linear, open field 1.0.
+    restorer : Restorer
+        Whose physics lies between them.
+    cuts : ((top, bottom), (left, right))
+        Which sides are cuts through a larger image.
+    """
+    grid = PaddedGrid.around((y.shape[0], y.shape[1]))
+    level = _noise_level(y, restorer)
+    Y = fft(grid.pad(torch.as_tensor(y, device=restorer.device)))
+    del y  # as large as the image, and needed no more
+    judged = _judged(grid.shape, cuts)
+    noise = noise_of(Y, level, judged, restorer, grid)
+    residual = _Residual(Y, x, restorer, grid)
+    del Y
+    nyquist = nyquist_lp_mm(restorer.physics.pitch_mm)
+    bands = tuple(pairwise([*(edge for edge in BAND_EDGES_LP_MM if edge < nyquist), nyquist]))
+    area = _blocks_in(judged) * BLOCK_PX**2
+    statistics = band_statistics(restorer, bands, level=float(level.mean()), area_px=area)
+    outcomes = [residual.outcome(band, level, judged, noise_factor=noise or 1.0) for band in statistics]
+    suspects = [outcome.suspect(judged) for outcome in outcomes]
+    worst = np.zeros_like(level)
+    worst[judged] = np.max([outcome.local for outcome in outcomes], axis=0)
+    return Consistency(
+        bands,
+        tuple(float(outcome.left.sum() / outcome.noise.sum()) for outcome in outcomes),
+        tuple(suspect for suspect in suspects if suspect is not None),
+        residual.grey_rms,
+        residual.power_beyond(x),
+        worst,
+        noise,
+    )
+
+
+def _judged(shape: tuple[int, ...], cuts: Cuts) -> Region:
+    """Return the blocks that are judged: all but those of the borders."""
+    region = []
+    for side, ends in zip(shape, cuts, strict=True):
+        count = -(-side // BLOCK_PX)
+        first, last = (min((CUT_BORDER_PX if cut else _BORDER_PX) // BLOCK_PX, count // 4) for cut in ends)
+        region.append(slice(first, count - last))
+    return region[0], region[1]
+
+
+def _blocks_in(region: Region) -> int:
+    rows, columns = region
+    return int((rows.stop - rows.start) * (columns.stop - columns.start))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a band shows in the judged blocks: power left over, of noise alone, and all that is expected."""
+
+    band: BandStatistics
+    left: NDArray[np.float32]
+    noise: NDArray[np.float32]
+    expected: NDArray[np.float32]
+
+    @cached_property
+    def local(self) -> NDArray[np.float32]:
+        """Local chi2; windows end where the judged part ends, as the border would leak in."""
+        left, expected = (gaussian_filter(part, self.band.window_blocks) for part in (self.left, self.expected))
+        return np.asarray(left / expected)
+
+    def suspect(self, judged: Region) -> Suspect | None:
+        """Return where the band accuses most; None where it accuses nothing."""
+        row, column = np.unravel_index(int(np.argmax(self.local)), self.local.shape)
+        highest = float(self.local[row, column])
+        whole = float(self.left.sum() / self.expected.sum())
+        if highest <= self.band.local_limit and whole <= self.band.whole_limit:
+            return None
+        y, x = (
+            (int(at) + part.start) * BLOCK_PX + BLOCK_PX // 2 for at, part in zip((row, column), judged, strict=True)
+        )
+        # Blocks, not windows: a strong contradiction reaches far in the windows.
+        accused = self.left > self.band.local_limit * self.expected
+        share = 1.0 if highest <= self.band.local_limit else float(np.mean(accused))
+        return Suspect(self.band.band_lp_mm, y, x, highest, share)
+
+
+def _noise_level(y: NDArray[np.float32], restorer: Restorer) -> NDArray[np.float32]:
+    """Return the noise power of every block relative to the open field, from its grey level."""
+    grey = block_means(torch.as_tensor(y))
+    return restorer.physics.degradation.noise_level(grey[..., None, None]).astype(np.float32)
+
+
+class _Residual:
+    """What the blurred answer leaves of the measurement, on the padded grid."""
+
+    def __init__(self, Y: Tensor, x: NDArray[np.float32], restorer: Restorer, grid: PaddedGrid) -> None:
+        self.grid = grid
+        self.operator = restorer.operator(grid.padded)
+        self.device = restorer.device
+        self.axes = [
+            torch.as_tensor(axis, device=self.device) for axis in frequency_axes(grid.padded, restorer.physics.pitch_mm)
+        ]
+        h = self._padded(x)
+        if restorer.link is not None:
+            h = restorer.link.forward(h)
+        low = torch.empty(Y.shape, dtype=torch.bool, device=self.device)
+        for rows in strips(low):
+            low[rows] = self._frequency(rows) < _REFIT_BELOW_LP_MM * TRANSITION**0.5
+        own = refitted(h, Y, torch.exp(-self._process.theta[low]), self._process.Sigma_1[low], low)
+        self.grey_rms = float((own - h).square_().mean().sqrt())
+        self.blurred = fft(h)
+        del h
+        self.blurred[low] = fft(own)[low]
+        del own, low
+        for rows in strips(self.blurred):
+            self.blurred[rows] *= self._B(rows)
+        self.left = Y.sub_(self.blurred)
+
+    @property
+    def _process(self) -> Process:
+        """The forward process without the axes of batches."""
+        process = self.operator.process
+        return replace(process, theta=process.theta[0, 0], Sigma_1=process.Sigma_1[0, 0])
+
+    def _B(self, rows: Rows) -> Tensor:
+        """Return B_1 of some rows; as a whole it would be as large as half the image."""
+        return torch.exp(-self._process.theta[rows])
+
+    def _padded(self, image: NDArray[np.float32]) -> Tensor:
+        return self.grid.pad(torch.as_tensor(image, device=self.device))
+
+    def _frequency(self, rows: Rows) -> Tensor:
+        return torch.hypot(self.axes[0][rows[1]], self.axes[1])
+
+    def _picture(self, spectrum: Tensor, band_lp_mm: tuple[float, float]) -> Tensor:
+        """Return the picture that a band of a spectrum makes."""
+        passed = torch.empty_like(spectrum)
+        for rows in strips(spectrum):
+            passed[rows] = spectrum[rows] * band_gain(self._frequency(rows), band_lp_mm).to(self.operator.S)
+        return self.grid.crop(ifft(passed, self.grid.padded))
+
+    def outcome(
+        self, band: BandStatistics, level: NDArray[np.float32], judged: Region, *, noise_factor: float
+    ) -> _Outcome:
+        """Return what a band shows.
+
+        Expected is, beside the noise, a share of the contrast that answer and measurement both show, which materials
+        that the link does not know change without anything being wrong in the structure; and of the measurement's
+        contrast that share which noise forbids estimates to restore. What one of them shows alone has no excuse, and
+        neither has noise beyond what the detectors make: it is no contrast.
+        """
+        noise = spread(level, band.noise)
+        left, blurred = self._picture(self.left, band.band_lp_mm), self._picture(self.blurred, band.band_lp_mm)
+        power, contrast = block_means(left.square()), block_means(blurred.square())
+        structure = np.maximum(block_means(left.add_(blurred).square_()) - max(noise_factor, 1.0) * noise, 0)
+        bent = np.where(level > _DARK, LINK_TOLERANCE, LINK_TOLERANCE_DARK) ** 2 * np.minimum(contrast, structure)
+        expected = noise + bent + band.withheld * structure
+        return _Outcome(band, power[judged], noise[judged], expected[judged])
+
+    def power_beyond(self, x: NDArray[np.float32]) -> float:
+        """Return the share of the answer's power, its mean aside, where noise exceeds the blurred prior."""
+        power = fft(self._padded(x)).abs().square_()
+        power[0, 0] = 0
+        whole = float(plane_mean(power, self.grid.padded))
+        Sigma = self._process.Sigma_1
+        for rows in strips(power):
+            power[rows] *= self.operator.S[0, 0][rows] * self._B(rows).square() < Sigma[rows]
+        return float(plane_mean(power, self.grid.padded)) / whole

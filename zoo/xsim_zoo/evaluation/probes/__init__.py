@@ -1,0 +1,1 @@
+"""Probes: questions put to every restorer with images that are made for it."""

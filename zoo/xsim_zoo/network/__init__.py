@@ -1,0 +1,1 @@
+"""The backbone of every learned restorer, whole, in tiles, and exported."""

@@ -1,0 +1,217 @@
+"""The one backbone of every learned restorer: a U-Net whose answer does not depend on the size of the image.
+
+No statistic is taken over space (no pooling to a vector, no attention, no batch, group or instance norm): features
+are normalised over channels only, so the interior of a tile equals the same place of the whole image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from xsim.errors import InputError, UnknownNameError
+from xsim_zoo.process.operator import CONDITIONS, LINK_CONDITIONS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["SIZES", "STRIDE_PX", "UNet", "UNetSize", "build_unet"]
+
+STRIDE_PX = 8
+"""Sides of the input must be multiples of this, and tiles must start at multiples of it [px]."""
+
+_EMBEDDING = 64
+
+
+@dataclass(frozen=True)
+class UNetSize:
+    """Width of the first level (it doubles at each of the next two) and residual blocks of each level."""
+
+    channels: int
+    blocks: tuple[int, int, int]
+
+
+SIZES: dict[str, UNetSize] = {
+    "tiny": UNetSize(24, (1, 1, 2)),  # 0.5 M
+    "small": UNetSize(32, (2, 2, 3)),  # 1.5 M
+    "base": UNetSize(64, (2, 2, 4)),  # 6.5 M
+    "large": UNetSize(128, (2, 3, 5)),  # 33 M
+}
+
+
+def _conv(inputs: int, outputs: int) -> nn.Conv2d:
+    # Replicated borders cost 5 % on a CPU, reflected ones 35 %; the state's own border is reflected already.
+    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
+
+
+class Embedding(nn.Module):
+    """Turn the conditions into features (B, 64): sines and cosines of the first three, then a small perceptron.
+
+    What it may be told of the link enters as it is: waves would let a network know each of its detectors by heart.
+
+    Parameters
+    ----------
+    link_conditioning : bool
+        Take three conditions more, the shape of the grey-level link.
+    """
+
+    frequency: Tensor
+
+    def __init__(self, *, link_conditioning: bool = False) -> None:
+        super().__init__()
+        self.register_buffer("frequency", 2.0 ** torch.arange(-3, 4), persistent=False)
+        self.hidden = nn.Linear(CONDITIONS * 14, _EMBEDDING)
+        self.out = nn.Linear(_EMBEDDING, _EMBEDDING)
+        self.link = nn.Linear(LINK_CONDITIONS, _EMBEDDING, bias=False) if link_conditioning else None
+        if self.link is not None:
+            # It begins unheard: weights that were not told of links can go on from where they are.
+            nn.init.zeros_(self.link.weight)
+
+    def forward(self, conditions: Tensor) -> Tensor:
+        """Return the features (B, 64) of conditions (B, 3), or (B, 6) with the link; more of them are not looked at."""
+        phase = (conditions[:, :CONDITIONS, None] * self.frequency).flatten(1)
+        hidden = self.hidden(torch.cat([phase.sin(), phase.cos()], dim=1))
+        if self.link is not None:
+            hidden = hidden + self.link(conditions[:, CONDITIONS : CONDITIONS + LINK_CONDITIONS])
+        return functional.silu(self.out(functional.silu(hidden)))
+
+
+class ResBlock(nn.Module):
+    """Channel norm, FiLM by the conditions, two 3 x 3 convolutions, and the input added."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.film = nn.Linear(_EMBEDDING, 2 * channels)
+        self.first = _conv(channels, channels)
+        self.second = _conv(channels, channels)
+        # The block starts as the identity: training begins at the preconditioned answer.
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """Return features of the shape of ``x`` (B, C, H, W)."""
+        scale, shift = self.film(embedding)[:, :, None, None].chunk(2, dim=1)
+        # In channels_last the permuted view is contiguous: the norm runs without a copy.
+        normed = functional.layer_norm(x.permute(0, 2, 3, 1), (x.shape[1],)).permute(0, 3, 1, 2)
+        change: Tensor = self.second(functional.silu(self.first(torch.addcmul(shift, normed, 1 + scale))))
+        return x + change
+
+
+class UNet(nn.Module):
+    """Three levels at 1/2, 1/4 and 1/8 of the pixel grid, joined by sums.
+
+    Parameters
+    ----------
+    inputs : int
+        Input channels.
+    size_name : str
+        "tiny", "small", "base" or "large".
+    link_conditioning : bool
+        The network is told the shape of the grey-level link: three conditions more.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such size.
+    """
+
+    def __init__(self, inputs: int, size_name: str, *, link_conditioning: bool = False) -> None:
+        super().__init__()
+        if size_name not in SIZES:
+            raise UnknownNameError("network size", size_name, SIZES)
+        self.inputs = inputs
+        self.size_name = size_name
+        self.link_conditioning = link_conditioning
+        self.size = size = SIZES[size_name]
+        widths = [size.channels * 2**level for level in range(3)]
+        self.embedding = Embedding(link_conditioning=link_conditioning)
+        self.stem = _conv(4 * inputs, widths[0])
+        self.encoder = nn.ModuleList(_level(widths[i], size.blocks[i]) for i in range(2))
+        self.down = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2) for i in range(2))
+        self.bottom = _level(widths[2], size.blocks[2])
+        self.up = nn.ModuleList(nn.Conv2d(widths[i + 1], 4 * widths[i], 1) for i in range(2))
+        self.decoder = nn.ModuleList(_level(widths[i], size.blocks[i]) for i in range(2))
+        self.out = _conv(widths[0], 4)
+        # A fresh network says nothing: with a Wiener skip the restorer starts as the Wiener filter.
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    @property
+    def conditions(self) -> int:
+        """How many conditions it looks at, 3 or 6."""
+        return CONDITIONS + LINK_CONDITIONS * self.link_conditioning
+
+    def with_link_conditioning(self) -> UNet:
+        """Return a copy that is told the link too, and answers as this one does until it has learned to listen."""
+        other = build_unet(self.inputs, self.size_name, link_conditioning=True)
+        other.load_state_dict(other.state_dict() | self.state_dict())
+        return other.train(self.training)
+
+    @property
+    def receptive_px(self) -> int:
+        """How far [px] beyond a tile with sides at multiples of 8 px the image matters to its answer."""
+        first, second, third = self.size.blocks
+        # From the answer inwards, in cells of 2, 4 and 8 px: two 3 x 3 convolutions a block, and the head. A half cell
+        # of the coarser grid counts as a whole one. Then outwards to the stem.
+        halves = 1 + 2 * first
+        quarters = -(-halves // 2) + 2 * second
+        eighths = -(-quarters // 2) + 2 * third
+        return 8 * eighths + 4 * 2 * second + 2 * (2 * first + 1)
+
+    def forward(self, features: Tensor, conditions: Tensor) -> Tensor:
+        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3 or 6).
+
+        Raises
+        ------
+        InputError
+            If the sides are not multiples of 8.
+        """
+        if features.shape[-1] % STRIDE_PX or features.shape[-2] % STRIDE_PX:
+            raise InputError(
+                f"the network cannot take {features.shape[-2]} x {features.shape[-1]} pixels: "
+                f"give sides that are multiples of {STRIDE_PX}"
+            )
+        embedding = self.embedding(conditions)
+        x = functional.pixel_unshuffle(features, 2).contiguous(memory_format=torch.channels_last)
+        x = self.stem(x)
+        skips = []
+        for level, down in zip(self.encoder, self.down, strict=True):
+            x = _through(level, x, embedding)
+            skips.append(x)
+            x = down(x)
+        x = _through(self.bottom, x, embedding)
+        for i in (1, 0):
+            x = functional.pixel_shuffle(self.up[i](x), 2) + skips[i]
+            x = _through(self.decoder[i], x, embedding)
+        return functional.pixel_shuffle(self.out(x), 2)
+
+
+def _level(channels: int, blocks: int) -> nn.ModuleList:
+    return nn.ModuleList(ResBlock(channels) for _ in range(blocks))
+
+
+def _through(blocks: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
+    for block in blocks.children():
+        x = block(x, embedding)
+    return x
+
+
+def build_unet(inputs: int, size: str = "small", *, link_conditioning: bool = False) -> UNet:
+    """Return a fresh network of a named size: "tiny", "small", "base" or "large".
+
+    Parameters
+    ----------
+    inputs, size, link_conditioning
+        See `UNet`.
+
+    Raises
+    ------
+    UnknownNameError
+        For any other size.
+    """
+    network = UNet(inputs, size, link_conditioning=link_conditioning)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

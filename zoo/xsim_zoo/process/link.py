@@ -1,0 +1,97 @@
+"""The grey-level link h in torch: HR grey -> LR grey, and back.
+
+The screens answer to different energies, so the LR image is not a blurred HR image in grey level: it is a blurred
+h(HR). Restorers work on h(x_0) with y untouched and hand the answer through the inverse of h.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from xsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from xsim.degradation.link import GreyLink
+
+__all__ = ["TorchLink"]
+
+_CELLS = 4096
+_PIECE_PX = 2**20
+
+
+@dataclass(frozen=True)
+class TorchLink:
+    """A rising curve of straight pieces with its exact inverse; beyond its ends it goes on straight.
+
+    The knots are equally spaced in the square root of HR grey, as links bend most in the dark; so the cell of an HR
+    grey is computed, not searched.
+
+    Parameters
+    ----------
+    hr_grey, lr_grey : (n + 1,) tensors
+        Rising knots.
+    slope : (n + 2,) tensor
+        dLR / dHR below the first knot, in each cell, and beyond the last knot.
+    """
+
+    hr_grey: Tensor
+    lr_grey: Tensor
+    slope: Tensor
+
+    @classmethod
+    def sampled(cls, link: GreyLink, *, device: torch.device | str = "cpu") -> TorchLink:
+        """Sample a link so densely that straight pieces are as good as its own curve.
+
+        Raises
+        ------
+        InputError
+            If the link does not rise.
+        """
+        first, last = link.hr_grey[0], link.hr_grey[-1]
+        hr = first + (last - first) * np.square(np.linspace(0.0, 1.0, _CELLS + 1))
+        # Differences are taken in float64: float32 knots of a flat cell may be equal.
+        wide = np.concatenate([[first - 1.0], hr, [last + 1.0]])
+        slope = np.diff(np.asarray(link.forward(wide), dtype=np.float64)) / np.diff(wide)
+        if not (slope > 0).all():
+            raise InputError("the grey-level link does not rise everywhere: give one with increasing knots")
+        tables = (hr, np.asarray(link.forward(hr)), slope)
+        return cls(*(torch.as_tensor(table, dtype=torch.float32, device=device) for table in tables))
+
+    def forward(self, hr: Tensor) -> Tensor:
+        """Return the LR grey of HR grey levels."""
+        return _piecewise(self._forward, hr)
+
+    def inverse(self, lr: Tensor) -> Tensor:
+        """Return the HR grey of LR grey levels."""
+        return _piecewise(self._inverse, lr)
+
+    def _forward(self, hr: Tensor) -> Tensor:
+        share = (hr - self.hr_grey[0]) / (self.hr_grey[-1] - self.hr_grey[0])
+        # Cell -1 lies below the first knot and cell n beyond the last.
+        cell = torch.where(share < 0, -1.0, share.clamp_min(0).sqrt() * _CELLS).clamp_max(_CELLS).floor().long()
+        knot = cell.clamp_min(0)
+        return torch.addcmul(self.lr_grey[knot], self.slope[cell + 1], hr - self.hr_grey[knot])
+
+    def _inverse(self, lr: Tensor) -> Tensor:
+        cell = torch.searchsorted(self.lr_grey, lr.contiguous(), right=True) - 1
+        knot = cell.clamp_min(0)
+        return self.hr_grey[knot] + (lr - self.lr_grey[knot]) / self.slope[cell + 1]
+
+
+def _piecewise(curve: Callable[[Tensor], Tensor], grey: Tensor) -> Tensor:
+    """Apply a curve to some pixels at a time: the numbers of their cells take twice the memory of the image."""
+    if grey.numel() <= _PIECE_PX:
+        return curve(grey)
+    answer = torch.empty(grey.shape, dtype=grey.dtype, device=grey.device)
+    pieces = -(-grey.numel() // _PIECE_PX)
+    for piece, place in zip(grey.flatten().chunk(pieces), answer.flatten().chunk(pieces), strict=True):
+        place.copy_(curve(piece))
+    return answer

@@ -1,0 +1,158 @@
+"""What lies between the two detectors on one padded grid: the process and the Wiener filter of its every time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+from xsim_zoo.process.process import Process, plane_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from xsim.degradation.degradation import Degradation
+    from xsim.degradation.link import GreyLink
+    from xsim_zoo.process.prior import RadialSpectrum
+
+__all__ = ["CONDITIONS", "LINK_CONDITIONS", "Operator"]
+
+CONDITIONS = 3
+"""Numbers that condition every network: time, noise level, and uncertainty of the Wiener estimate."""
+
+_LINK_GREYS: Final = (0.25, 0.5, 0.75)
+LINK_CONDITIONS = len(_LINK_GREYS)
+"""Numbers more for a network that is told the grey-level link."""
+
+_LINK_UNIT: Final = 0.02
+"""Links of two phosphor screens leave the diagonal by about this much."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """The process on a grid together with the prior S of its sharp images.
+
+    Parameters
+    ----------
+    process : Process
+        The forward process; batches may hold one for each sample.
+    S : (B or 1, 1, H, W // 2 + 1) tensor
+        Prior power of every bin.
+    link_shape : (B or 1, 3) tensor, optional
+        How far the grey-level link leaves the diagonal at three greys, in about unit size.
+    """
+
+    process: Process
+    S: Tensor
+    link_shape: Tensor | None = None
+
+    @classmethod
+    def between(
+        cls,
+        degradation: Degradation,
+        spectrum: RadialSpectrum,
+        shape: tuple[int, int],
+        *,
+        pitch_mm: float | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Operator:
+        """Evaluate the tables on a grid.
+
+        Parameters
+        ----------
+        degradation : Degradation
+            What lies between the detectors.
+        spectrum : RadialSpectrum
+            Prior power of sharp images; it is that of this HR detector where both MTFs are known.
+        shape, pitch_mm, device, dtype
+            See `Process.between`.
+        """
+        process = Process.between(degradation, shape, pitch_mm=pitch_mm, device=device, dtype=dtype)
+        pitch = degradation.pitch_mm if pitch_mm is None else pitch_mm
+        S = spectrum.behind(degradation).tensor(shape, pitch, like=process.theta)
+        return cls(process, S, _link_shape(degradation.link).to(process.theta))
+
+    @classmethod
+    def stack(cls, operators: Sequence[Operator]) -> Operator:
+        """Join operators of one shape into one with a batch axis."""
+        shapes = [o.link_shape for o in operators if o.link_shape is not None]
+        return cls(
+            Process.stack([o.process for o in operators]),
+            torch.cat([o.S for o in operators]),
+            torch.cat(shapes) if len(shapes) == len(operators) else None,
+        )
+
+    def at_noise_level(self, level: float | Tensor) -> Operator:
+        """Return the operator of images with another noise.
+
+        Parameters
+        ----------
+        level : float or (B,) tensor
+            Noise power relative to this operator's.
+        """
+        return replace(self, process=self.process.at_noise_level(level))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the padded image [px]."""
+        return self.process.shape
+
+    def wiener(self, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Return the Wiener gain W_t of every bin and the rms error c(t) that its estimate leaves.
+
+        W_t = S B_t / (S B_t^2 + Sigma_t) is the posterior mean of x_0 given x_t for Gaussian images, and
+        c(t)^2 the plane mean of the posterior variance S Sigma_t / (S B_t^2 + Sigma_t).
+
+        Parameters
+        ----------
+        t : float or (B,) tensor
+            Time in [0, 1].
+
+        Returns
+        -------
+        W : (B or 1, 1, H, W // 2 + 1) tensor
+        c : (B or 1, 1, 1, 1) tensor
+        """
+        B, Sigma = self.process.B(t), self.process.Sigma(t)
+        total = self.S * B.square() + Sigma
+        # At t = 0 where S = 0 both vanish: nothing is known and nothing is there.
+        share = self.S / total.clamp_min(torch.finfo(total.dtype).tiny)
+        return share * B, plane_mean(share * Sigma, self.shape).sqrt()
+
+    def rms_change(self) -> Tensor:
+        """Return the rms of x_0 - y that the physics expects, shape (B or 1, 1, 1, 1)."""
+        change = self.S * (1 - self.process.B(1.0)).square() + self.process.Sigma_1
+        return plane_mean(change, self.shape).sqrt()
+
+    def conditions(self, t: float | Tensor, c: Tensor) -> Tensor:
+        """Return what a network is told about the state, shape (B, 6): t, ln of the noise rms, ln of c(t), the link.
+
+        The noise rms stands for the dose; c(t) sums up blur and noise, so that one network can serve many
+        detectors. Where the link bends tells how differently the two screens see a hardened beam, and so which
+        materials it is wrong for, and by how much: no single curve of grey can say it (`GreyLink`). Without a link
+        shape the answer is (B, 3).
+
+        Parameters
+        ----------
+        t : float or (B,) tensor
+            Time in [0, 1].
+        c : (B or 1, 1, 1, 1) tensor
+            rms error of the Wiener estimate, see `wiener`.
+        """
+        noise = plane_mean(self.process.Sigma_1, self.shape).sqrt()
+        time = torch.as_tensor(t, dtype=c.dtype, device=c.device).reshape(-1)
+        columns = [time, noise.reshape(-1).log(), c.clamp_min(1e-6).reshape(-1).log()]
+        columns += [] if self.link_shape is None else list(self.link_shape.to(c).unbind(1))
+        length = max(len(column) for column in columns)
+        return torch.stack([column.expand(length) for column in columns], dim=1)
+
+
+def _link_shape(link: GreyLink) -> Tensor:
+    """Return how far a link leaves the diagonal, shape (1, 3)."""
+    greys = np.array(_LINK_GREYS)
+    return torch.as_tensor((np.asarray(link.forward(greys)) - greys) / _LINK_UNIT)[None]

@@ -1,0 +1,214 @@
+"""The forward process between two detectors, exact and per spatial frequency.
+
+Equations (1) and (2) of the paper are an Ornstein-Uhlenbeck process for each frequency of the image. With
+theta = -ln B_1, and the noise given at its end point (Sigma_1) instead of its stationary spectrum q,
+
+    B_t = exp(-theta t),    r_t = expm1(-2 theta t) / expm1(-2 theta),    Sigma_t = Sigma_1 r_t.
+
+It is the paper's process where q is finite; it stays finite at f = 0 (r_t -> t) and where measured MTFs cross
+(B_1 > 1), and float32 carries it to 1e-7 where 1 - B_t^2 cancels.
+
+Spectra are ``rfft2(norm="ortho")`` of padded images: the variance of a bin is NNPS / pitch^2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from xsim.grids import half_plane_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from xsim.degradation.degradation import Degradation
+
+__all__ = ["MIN_B_1", "Process", "fft", "ifft", "plane_mean"]
+
+MIN_B_1 = 1e-4
+"""Floor of B_1: where less than this passes, the data hold no information and theta would only grow."""
+
+
+def fft(images: Tensor) -> Tensor:
+    """Return the half-plane spectra (..., H, W // 2 + 1) of real images (..., H, W)."""
+    spectra: Tensor = torch.fft.rfft2(images, norm="ortho")
+    return spectra
+
+
+def ifft(spectra: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Return the real images (..., H, W) of half-plane spectra; the shape tells odd from even widths."""
+    images: Tensor = torch.fft.irfft2(spectra, s=shape, norm="ortho")
+    return images
+
+
+def plane_mean(maps: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Return the mean of half-plane maps over the *full* plane, shape (..., 1, 1)."""
+    weights = torch.as_tensor(half_plane_weights(shape), dtype=maps.dtype, device=maps.device)
+    return (maps * weights).sum(dim=(-2, -1), keepdim=True) / (shape[0] * shape[1])
+
+
+def _column(t: float | Tensor, like: Tensor) -> Tensor:
+    """Return times as (1, 1, 1, 1) or (B, 1, 1, 1), to meet maps (B or 1, 1, H, W // 2 + 1)."""
+    return torch.as_tensor(t, dtype=like.dtype, device=like.device).reshape(-1, 1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Process:
+    """The forward process on one padded grid; batches may hold a degradation for each sample.
+
+    Parameters
+    ----------
+    theta : (B or 1, 1, H, W // 2 + 1) tensor
+        -ln B_1 of every bin.
+    Sigma_1 : (B or 1, 1, H, W // 2 + 1) tensor
+        Noise variance of every bin at t = 1.
+    shape : (H, W)
+        Shape of the padded image [px].
+    """
+
+    theta: Tensor
+    Sigma_1: Tensor
+    shape: tuple[int, int]
+
+    @classmethod
+    def between(
+        cls,
+        degradation: Degradation,
+        shape: tuple[int, int],
+        *,
+        pitch_mm: float | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Process:
+        """Evaluate a degradation's tables on a grid.
+
+        Parameters
+        ----------
+        degradation : Degradation
+            B_1 and Sigma_1 [mm2] over frequency [lp/mm].
+        shape : (H, W)
+            Shape of the padded image [px].
+        pitch_mm : float, optional
+            Pixel pitch [mm]; the degradation's own if not given.
+        device, dtype
+            Of the maps.
+        """
+        B_1 = np.maximum(degradation.B_1_map(shape, pitch_mm), MIN_B_1)
+        Sigma_1 = degradation.Sigma_1_map(shape, pitch_mm)
+        # The logarithm is taken in float64: in float32 -ln(1 - 1e-9) would be zero.
+        theta = torch.as_tensor(-np.log(B_1), dtype=dtype, device=device)[None, None]
+        return cls(theta, torch.as_tensor(Sigma_1, dtype=dtype, device=device)[None, None], shape)
+
+    @classmethod
+    def stack(cls, processes: Sequence[Process]) -> Process:
+        """Join processes of one shape into one whose maps have a batch axis."""
+        return cls(
+            torch.cat([process.theta for process in processes]),
+            torch.cat([process.Sigma_1 for process in processes]),
+            processes[0].shape,
+        )
+
+    def at_noise_level(self, level: float | Tensor) -> Process:
+        """Return the process that ends in another noise.
+
+        Parameters
+        ----------
+        level : float or (B,) tensor
+            Noise power relative to this process's.
+        """
+        return replace(self, Sigma_1=self.Sigma_1 * _column(level, self.Sigma_1))
+
+    def B(self, t: float | Tensor) -> Tensor:
+        """Return B_t, what is left of the signal at time ``t`` (a number or one for each sample)."""
+        return torch.exp(-self.theta * _column(t, self.theta))
+
+    def r(self, t: float | Tensor) -> Tensor:
+        """Return r_t = Sigma_t / Sigma_1, in [0, 1]; t itself where nothing blurs (theta = 0)."""
+        time = _column(t, self.theta)
+        still = self.theta == 0
+        theta = torch.where(still, 1.0, self.theta)
+        return torch.where(still, time, torch.expm1(-2 * theta * time) / torch.expm1(-2 * theta))
+
+    def Sigma(self, t: float | Tensor) -> Tensor:
+        """Return Sigma_t, the noise variance of every bin at time ``t``."""
+        return self.Sigma_1 * self.r(t)
+
+    def marginal(self, X_0: Tensor, t: float | Tensor, Z: Tensor) -> Tensor:
+        """Draw X_t given X_0, equation (1) of the paper.
+
+        Parameters
+        ----------
+        X_0 : (B, 1, H, W // 2 + 1) complex tensor
+            Spectra of the sharp images, in LR grey.
+        t : float or (B,) tensor
+            Time in [0, 1], one for all or one for each sample.
+        Z : (B, 1, H, W // 2 + 1) complex tensor
+            Spectra of *real* white noise of unit variance.
+        """
+        return self.B(t) * X_0 + self.Sigma(t).sqrt() * Z
+
+    def posterior(self, X_0: Tensor, X_t: Tensor, s: float | Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of X_s given X_t and X_0.
+
+        Parameters
+        ----------
+        X_0, X_t : (B, 1, H, W // 2 + 1) complex tensors
+            Spectra at both ends.
+        s, t : float or (B,) tensor
+            Times, 0 <= s < t.
+
+        Returns
+        -------
+        mean : (B, 1, H, W // 2 + 1) complex tensor
+        variance : (B or 1, 1, H, W // 2 + 1) tensor
+
+        Notes
+        -----
+        mean = B_s X_0 + B_{t-s} (r_s / r_t) (X_t - B_t X_0), variance = Sigma_1 r_s r_{t-s} / r_t.
+        """
+        step = t - s
+        ratio = self.r(s) / self.r(t)
+        mean = self.B(s) * X_0 + self.B(step) * ratio * (X_t - self.B(t) * X_0)
+        return mean, self.Sigma_1 * ratio * self.r(step)
+
+    def bridge(self, X_0: Tensor, Y: Tensor, t: Tensor, Z: Tensor) -> Tensor:
+        """Draw X_t given both ends, X_0 and X_1 = Y: the coupling that counts y's noise once.
+
+        Parameters
+        ----------
+        X_0, Y : (B, 1, H, W // 2 + 1) complex tensors
+            Spectra of the sharp images, in LR grey, and of their measurements.
+        t : (B,) tensor
+            Times in [0, 1]; at 1 the state is ``Y`` itself.
+        Z : (B, 1, H, W // 2 + 1) complex tensor
+            Spectra of real white noise of unit variance.
+        """
+        mean, variance = self.posterior(X_0, Y, t, 1.0)
+        return mean + variance.clamp_min(0).sqrt() * Z
+
+    def ddim(self, s: float, t: float, eta: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the coefficients (a, k, std) of one step t -> s: X_s = a X_0_hat + k X_t + std Z.
+
+        Every eta in [0, 1] keeps the marginals; eta = 1 is the exact posterior, eta = 0 is deterministic and needs
+        only the MTFs (Song et al. 2021, for each frequency).
+
+        Parameters
+        ----------
+        s, t : float
+            Times, 0 <= s < t.
+        eta : float
+            Share of the posterior's noise, 0 to 1.
+
+        Returns
+        -------
+        a, k, std : (B or 1, 1, H, W // 2 + 1) tensors
+        """
+        r_s, r_t, r_step = self.r(s), self.r(t), self.r(t - s)
+        # r_t = r_step + B_step^2 r_s turns r_s - eta^2 r_s r_step / r_t into a sum: nothing cancels.
+        k = (r_s * ((1 - eta**2) * r_step + self.B(t - s) ** 2 * r_s)).sqrt() / r_t
+        return self.B(s) - k * self.B(t), k, eta * (self.Sigma_1 * r_s * r_step / r_t).sqrt()

@@ -1,0 +1,1 @@
+"""Restorers by name, behind one interface."""

@@ -1,0 +1,348 @@
+"""The one interface of every restorer, and the base of those that learn."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import numpy as np
+import torch
+
+from xsim.errors import InputError, XsimWarning, check_range
+from xsim_zoo.process.link import TorchLink
+from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.sampling import time_grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
+
+    from xsim_zoo.network.unet import UNet
+    from xsim_zoo.process.operator import Operator
+    from xsim_zoo.process.physics import Physics
+    from xsim_zoo.process.sampling import NoiseSource
+    from xsim_zoo.run.restore import Restored
+    from xsim_zoo.training.batch import Batch
+
+__all__ = ["Examples", "How", "LearnedRestorer", "Network", "Restorer"]
+
+
+class Network(Protocol):
+    """A network, or what evaluates one tile by tile on the whole padded image."""
+
+    def __call__(self, features: Tensor, conditions: Tensor, /) -> Tensor:
+        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3 or 6)."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How to restore.
+
+    Parameters
+    ----------
+    steps : int
+        Sampling steps; 1 is the answer of highest fidelity.
+    eta : float
+        0 deterministic, 1 a sample of the posterior.
+    sharpness : float
+        From the one-step answer (0) to the sampled one (1).
+    sampler : str
+        "ddim" or "second-order".
+    noise : NoiseSource, optional
+        Where noise comes from, on the padded grid; needed for eta > 0.
+    """
+
+    steps: int
+    eta: float = 0.0
+    sharpness: float = 1.0
+    sampler: str = "ddim"
+    noise: NoiseSource | None = None
+
+    def __post_init__(self) -> None:
+        time_grid(self.steps)
+        check_range("eta", self.eta, 0, 1)
+        check_range("sharpness", self.sharpness, 0, 1)
+
+
+class Restorer(ABC):
+    """Turns an LR image into an HR image, knowing the physics between the two detectors.
+
+    Parameters
+    ----------
+    physics : Physics
+        Degradation and prior spectrum.
+    device : torch device or str
+        Where it computes.
+    """
+
+    name: ClassVar[str]
+    learned: ClassVar[bool] = False
+    default_steps: ClassVar[int] = 1
+    samples: ClassVar[bool] = False
+    """Whether eta > 0 gives posterior samples."""
+    uses_link: ClassVar[bool] = True
+    """Whether it works in LR grey through the grey-level link."""
+    noise_follows_grey: ClassVar[bool] = True
+    """Whether it expects less noise in a darker image than in the open field."""
+    many_detectors: bool = False
+    """Whether the weights have learned many pairs of detectors, and so take any pair at any pixel pitch."""
+    awaits_detectors: bool = False
+    """Whether it cannot restore before `with_physics` has said which of the many detectors it stands between."""
+
+    def __init__(self, physics: Physics, *, device: torch.device | str = "cpu") -> None:
+        self.physics = physics
+        self.awaits_detectors = False
+        self.device = torch.device(device)
+        self.link = TorchLink.sampled(physics.degradation.link, device=self.device) if self.uses_link else None
+        self._operators: dict[tuple[int, int], Operator] = {}
+
+    def with_physics(self, physics: Physics) -> Self:
+        """Return this restorer between two other detectors, with the same network."""
+        other = copy(self)
+        Restorer.__init__(other, physics, device=self.device)
+        return other
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What else the constructor was told, for the card."""
+        return {}
+
+    @abstractmethod
+    def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:
+        """Return the sharp image in LR grey (B, 1, H, W) from ``y``, both on the padded grid."""
+
+    def operator(self, shape: tuple[int, int]) -> Operator:
+        """Return the operator on a padded grid, with the noise of the open field; the last grid's maps are kept."""
+        if shape not in self._operators:
+            physics = self.physics
+            if not self._prior_follows_hr:
+                physics = replace(physics, spectrum=physics.spectrum.fixed())
+            self._operators = {shape: self.adapt(physics.operator(shape, device=self.device))}
+        return self._operators[shape]
+
+    @property
+    def _prior_follows_hr(self) -> bool:
+        """Whether the prior spectrum becomes that of the HR detector that the restorer is told of."""
+        return True
+
+    def noise_level(self, y: ArrayLike | Tensor) -> NDArray[np.float64]:
+        """Return the noise power of LR images (..., H, W) that the restorer expects, relative to the open field."""
+        grey = y.cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
+        if not self.noise_follows_grey:
+            return np.ones(grey.shape[:-2])
+        return self.physics.degradation.noise_level(grey)
+
+    def adapt(self, operator: Operator) -> Operator:
+        """Return the operator as this restorer understands it; most take it as it is."""
+        return operator
+
+    @property
+    def _own_network(self) -> Network:
+        return _no_network
+
+    @torch.no_grad()
+    def restore_array(
+        self,
+        y: ArrayLike | Tensor,
+        *,
+        pitch_mm: float | None = None,
+        steps: int | None = None,
+        eta: float = 0.0,
+        sharpness: float = 1.0,
+        sampler: str = "ddim",
+        noise: NoiseSource | None = None,
+        network: Network | None = None,
+        noise_level: float | None = None,
+    ) -> NDArray[np.float32]:
+        """Restore one whole image: a pure function of its arguments.
+
+        Filters and noise act on the whole padded grid; only ``network`` may work in tiles, and as no statistic of
+        the network spans the image, tiles that overlap by `receptive_px` leave no seam.
+
+        Parameters
+        ----------
+        y : (H, W) array
+            LR image in grey, open field 1.0.
+        pitch_mm : float, optional
+            Its pixel pitch [mm]; None takes the weights' own.
+        steps, eta, sharpness, sampler, noise
+            See `How`; ``steps`` defaults to the restorer's own.
+        network : Network, optional
+            Evaluates the network instead of the restorer's own module, e.g. in tiles.
+        noise_level : float, optional
+            Noise power relative to the open field; None takes it from the mean grey of this image. A part of a larger
+            image is given the whole one's.
+
+        Returns
+        -------
+        (H, W) float32 array
+            HR image in grey.
+
+        Raises
+        ------
+        InputError
+            If the image is not two-dimensional and finite, its pitch is not the weights', or an option is out of
+            range.
+        """
+        how = How(self.default_steps if steps is None else steps, eta, sharpness, sampler, noise)
+        self.physics.check_pitch(pitch_mm)
+        image = torch.as_tensor(np.asarray(y), dtype=torch.float32)
+        if image.ndim != 2:
+            raise InputError(f"an image of shape {tuple(image.shape)} was given: give one of shape (H, W)")
+        if not torch.isfinite(image).all():
+            raise InputError("the image holds NaN or infinite pixels: mask or repair them first")
+        grid = PaddedGrid.around((image.shape[0], image.shape[1]))
+        padded = grid.pad(image.to(self.device)[None, None])
+        level = float(self.noise_level(image)) if noise_level is None else noise_level
+        hr = grid.crop(self.restore_padded(padded, how, noise_level=level, network=network))
+        return np.ascontiguousarray(hr[0, 0].float().cpu().numpy())
+
+    @torch.no_grad()
+    def restore_padded(self, y: Tensor, how: How, *, noise_level: float, network: Network | None = None) -> Tensor:
+        """Restore an LR image that lies on its padded grid already, or a window of one.
+
+        Parameters
+        ----------
+        y : (1, 1, H, W) tensor
+            LR grey, open field 1.0; sides are multiples of 8 px.
+        how : How
+            How to restore.
+        noise_level : float
+            Noise power relative to the open field, that of the whole image.
+        network : Network, optional
+            As in `restore_array`.
+
+        Returns
+        -------
+        (1, 1, H, W) tensor
+            HR grey.
+
+        Raises
+        ------
+        InputError
+            If the weights have learned many detectors and were not told which these are.
+        """
+        if self.awaits_detectors:
+            raise InputError(
+                "these weights have learned many detectors and hold the tables of none: give yours with --detectors, "
+                "a file of `xsim calibrate`, or in Python with_physics()"
+            )
+        self._warn_without_link(how)
+        operator = self.operator((y.shape[-2], y.shape[-1])).at_noise_level(noise_level)
+        x_0 = self.solve(y, operator, how, network or self._own_network)
+        return x_0 if self.link is None else self.link.inverse(x_0)
+
+    def _warn_without_link(self, how: How) -> None:
+        several = self.samples and how.steps > 1 and how.eta == 0 and how.sharpness > 0
+        if several and self.uses_link and not self.physics.linked:
+            warnings.warn(
+                "these weights have no grey-level link: with eta 0 each step carries the mismatch of the grey levels "
+                "on as if it were noise; take --steps 1, eta 1, or weights trained with a link",
+                XsimWarning,
+                stacklevel=4,
+            )
+
+    def restore(self, image: ArrayLike | Path | str, **options: Any) -> Restored:
+        """Restore an array or an image file, in tiles where it is large, and check it against its input.
+
+        Parameters
+        ----------
+        image : (H, W) array or path
+            The LR image.
+        **options
+            See `xsim_zoo.run.restore.restore`.
+        """
+        from xsim_zoo.run.restore import restore  # noqa: PLC0415  (it builds on this module)
+
+        return restore(self, image, **options)
+
+
+def _no_network(features: Tensor, conditions: Tensor, /) -> Tensor:  # noqa: ARG001
+    raise AssertionError("a restorer that does not learn asked for a network")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a network is shown and what it should answer, on the padded grid.
+
+    Parameters
+    ----------
+    features : (B, C, H, W) tensor
+    conditions : (B, 3 or 6) tensor
+    target : (B, 1, H, W) tensor
+    """
+
+    features: Tensor
+    conditions: Tensor
+    target: Tensor
+
+
+class LearnedRestorer(Restorer):
+    """A restorer around the one backbone.
+
+    Parameters
+    ----------
+    physics : Physics
+        Degradation and prior spectrum.
+    network : UNet
+        The backbone, with ``inputs`` input channels.
+    device : torch device or str
+        Where it computes.
+    """
+
+    learned: ClassVar[bool] = True
+    inputs: ClassVar[int]
+    """Input channels of the network."""
+
+    def __init__(self, physics: Physics, network: UNet, *, device: torch.device | str = "cpu") -> None:
+        super().__init__(physics, device=device)
+        self.network = network.to(self.device)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What else the constructor was told, for the card: what network it is."""
+        return {"size": self.network.size_name} | (
+            {"link_conditioning": True} if self.network.link_conditioning else {}
+        )
+
+    @property
+    def _own_network(self) -> Network:
+        return self.network
+
+    @property
+    def _prior_follows_hr(self) -> bool:
+        # A network of one pair of detectors has learned what this filter leaves, and loses by another one. Those that
+        # have met many gain, and so does what learns nothing.
+        return self.many_detectors
+
+    def with_network(self, network: UNet) -> Self:
+        """Return this restorer around another network."""
+        other = copy(self)
+        other.network = network.to(self.device)
+        return other
+
+    @property
+    def receptive_px(self) -> int:
+        """Overlap [px] at which tiles of the network leave no seam; they start at multiples of 8 px."""
+        return self.network.receptive_px
+
+    @abstractmethod
+    def examples(self, batch: Batch) -> Examples:
+        """Return what the network should learn from a batch of whole images."""
+
+    def loss(self, batch: Batch, network: Network | None = None) -> Tensor:
+        """Return the mean squared error of the network's answers on the batch's crops, a scalar.
+
+        States are made on whole images and cropped afterwards: a blur computed on a crop would wrap around.
+        """
+        with torch.no_grad():
+            examples = self.examples(batch)
+            features, target = batch.cut(examples.features), batch.cut(examples.target)
+            conditions = examples.conditions.repeat_interleave(batch.crops, dim=0)
+        answer = (network or self.network)(features, conditions)
+        return (answer.float() - target).square().mean()

@@ -1,0 +1,1 @@
+"""Restoring radiographs: one image or many files, with settings, forecast and figure."""

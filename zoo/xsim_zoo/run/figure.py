@@ -1,0 +1,152 @@
+"""The picture of one restoration: before, after, what changed, how sure it is, and a profile."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from scipy.ndimage import uniform_filter
+
+from xsim_datasets.images import publish
+from xsim_datasets.pictures import LINES, scale_bar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+    from numpy.typing import NDArray
+
+    from xsim_zoo.run.restore import Restored
+
+__all__ = ["draw"]
+
+_WINDOW_PX = 128
+_SHOWN_PX = 1600
+
+
+def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> Path:
+    """Draw a restoration as PNG: both images whole, the window that changed most enlarged, and a line through it.
+
+    Parameters
+    ----------
+    path : Path
+        File to make.
+    restored : Restored
+        The restoration; of several pages the first is drawn.
+    title : str
+        What to write above, e.g. the name of the input.
+    force : bool
+        Replace a file that exists.
+
+    Raises
+    ------
+    InputError
+        If the file exists.
+    """
+    before = restored.scale.linear(next(restored.source.images()))
+    after = restored.image.reshape(-1, *before.shape)[0]
+    figure = Figure(figsize=(14.0, 12.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    rows: list[Any] = [
+        ["before", "before", "after", "after"],
+        ["before_zoom", "after_zoom", "change", "trust"],
+        ["line"] * 4,
+    ]
+    axes = figure.subplot_mosaic(rows, height_ratios=[6, 4, 2.5])
+    window = _window(after - before)
+    low, high = np.percentile(before[_thinned(before)], [0.1, 99.9])
+    grey = f"black {low:.2f}, white {high:.2f} of the open field"
+    figure.suptitle("\n".join([*wrap(f"{title}: {restored.consistency.verdict}", 150), grey]), size=11)
+    for name, image in (("before", before), ("after", after)):
+        _show(axes[name], image[_thinned(image)], name, cmap="gray", vmin=low, vmax=high)
+        _frame(axes[name], window, max(_stride(image), 1))
+        scale_bar(axes[name], image[_thinned(image)].shape[1], restored.pitch_mm * _stride(image))
+        _show(axes[f"{name}_zoom"], image[window], f"{name}, enlarged", cmap="gray", vmin=low, vmax=high)
+        scale_bar(axes[f"{name}_zoom"], image[window].shape[1], restored.pitch_mm)
+    change = (after - before)[window]
+    reach = float(np.abs(change).max()) or 1.0
+    shown = _show(axes["change"], change, "change, enlarged", cmap="RdBu_r", vmin=-reach, vmax=reach)
+    _scale(shown, "after less before, open field = 1")
+    _show_trust(axes["trust"], restored, window)
+    row = window[0].start + int(np.argmax(after[window].std(axis=1)))
+    for name, (color, style) in zip(("before_zoom", "after_zoom"), LINES, strict=False):
+        axes[name].axhline(row - window[0].start, color=color, linestyle=style, linewidth=0.9)
+    _plot_line(axes["line"], before, after, restored, (row, window[1]))
+    publish(path, lambda part: figure.savefig(part, dpi=100, format="png"), force=force)
+    return path
+
+
+def _stride(image: NDArray[np.float32]) -> int:
+    return -(-int(max(image.shape)) // _SHOWN_PX)
+
+
+def _thinned(image: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Return the pixels that fit a screen."""
+    return slice(None, None, _stride(image)), slice(None, None, _stride(image))
+
+
+def _window(change: NDArray[np.float32]) -> tuple[slice, slice]:
+    """Return the window in whose structure most has changed; a shift of the grey level alone does not count."""
+    size = [min(_WINDOW_PX, side) for side in change.shape]
+    activity = uniform_filter(change**2, size) - uniform_filter(change, size) ** 2
+    centre = np.unravel_index(int(np.argmax(activity)), change.shape)
+    starts = [
+        int(np.clip(at - length // 2, 0, side - length))
+        for at, length, side in zip(centre, size, change.shape, strict=True)
+    ]
+    return slice(starts[0], starts[0] + size[0]), slice(starts[1], starts[1] + size[1])
+
+
+def _show(axes: Axes, image: NDArray[Any], title: str, **options: Any) -> AxesImage:
+    shown = axes.imshow(image, interpolation="nearest", **options)
+    axes.set_title(title, size=10)
+    axes.set_axis_off()
+    return shown
+
+
+def _scale(shown: AxesImage, label: str) -> None:
+    """Draw the colours' scale below an image."""
+    figure = shown.get_figure()
+    if figure is not None:
+        figure.colorbar(shown, ax=shown.axes, orientation="horizontal", shrink=0.8, pad=0.02, label=label)
+
+
+def _frame(axes: Axes, window: tuple[slice, slice], stride: int) -> None:
+    corner = (window[1].start / stride - 0.5, window[0].start / stride - 0.5)
+    width, height = ((part.stop - part.start) / stride for part in reversed(window))
+    axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor="tab:orange", linewidth=1.2))
+
+
+def _show_trust(axes: Axes, restored: Restored, window: tuple[slice, slice]) -> None:
+    """Show the spread of the samples where there are any, else the map of local chi2."""
+    if restored.std is not None:
+        std = restored.std.reshape(-1, *restored.source.shape)[0][window]
+        _scale(_show(axes, std, "spread of the samples, enlarged", cmap="magma", vmin=0), "standard deviation")
+    else:
+        shown = _show(axes, restored.consistency.map, "check of the whole image", cmap="magma", vmin=0, vmax=4)
+        _scale(shown, "local chi2; about 1 or less is expected")
+
+
+def _plot_line(
+    axes: Axes,
+    before: NDArray[np.float32],
+    after: NDArray[np.float32],
+    restored: Restored,
+    place: tuple[int, slice],
+) -> None:
+    row, columns = place
+    at = np.arange(columns.start, columns.stop) * restored.pitch_mm
+    for name, image, (color, style) in zip(("before", "after"), (before, after), LINES, strict=False):
+        axes.plot(at, image[row, columns], color=color, linestyle=style, linewidth=1.4, label=name)
+    if restored.std is not None:
+        std = restored.std.reshape(-1, *before.shape)[0][row, columns]
+        line = after[row, columns]
+        axes.fill_between(at, line - std, line + std, color=LINES[1][0], alpha=0.25, label="+- standard deviation")
+    axes.set(xlabel=f"position on row {row} [mm]", ylabel="grey, open field = 1", xlim=(at[0], at[-1]))
+    axes.legend(frameon=False, ncols=3)
+    axes.grid(alpha=0.3)

@@ -1,0 +1,1 @@
+"""Training and finetuning: data, batches, the loop, its folder and its validation."""

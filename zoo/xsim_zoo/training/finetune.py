@@ -1,0 +1,238 @@
+"""Adapt pretrained weights to a few real pairs, and keep the better of before and after."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from xsim.errors import InputError, MissingFileError
+from xsim.measure.calibration import read_calibration
+from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.training.folder import RunFolder
+from xsim_zoo.training.loop import Trainer
+from xsim_zoo.training.mixing import MixedPairs
+from xsim_zoo.training.pair_physics import measure_degradation, measure_link
+from xsim_zoo.training.pairs import GivenPhysics, check_split, read_pairs
+from xsim_zoo.training.settings import TrainSettings
+from xsim_zoo.training.train import check_same_run, measure_physics, run_in_folder, start_accelerator
+from xsim_zoo.training.validation import Scores, restorers_of, validate
+from xsim_zoo.weights.checkpoint import load_checkpoint
+from xsim_zoo.weights.loading import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from xsim_zoo.process.physics import Physics
+    from xsim_zoo.restorers.base import Restorer
+    from xsim_zoo.training.pairs import PairSource
+
+__all__ = ["FINETUNE_SETTINGS", "FinetuneResult", "finetune"]
+
+FINETUNE_SETTINGS = TrainSettings(
+    steps=300, batch=4, lr=2e-4, warmup=20, ema=0.98, validate_every=25, validate_images=32, patience=5, save_every=25
+)
+"""A low rate, a short run, and an end when the held-out family gains no more."""
+
+_MEASURED_LINKS = frozenset({"wedge", "pairs"})
+"""Links that a calibration took from images, rather than from what the screens nominally are."""
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """What finetuning came to, on held-out pairs of the new detector.
+
+    Parameters
+    ----------
+    run : str
+        Folder of the run, with the weights that were kept.
+    steps : int
+        Steps done.
+    seconds : float
+        Time of the training [s].
+    lr, before, best : Scores
+        Of the LR images as they are, of the pretrained weights as they were, and of the weights that were kept.
+    kept : str
+        "adapted", or "pretrained" where adapting gained nothing.
+    """
+
+    run: str
+    steps: int
+    seconds: float
+    lr: Scores
+    before: Scores
+    best: Scores
+    kept: str
+
+
+def finetune(
+    name: str,
+    pairs: PairSource,
+    run: Path,
+    settings: TrainSettings = FINETUNE_SETTINGS,
+    *,
+    weights: str | Path | None = None,
+    mix: PairSource | None = None,
+    mix_share: float = 0.25,
+    detectors: Path | None = None,
+    measured: bool = False,
+    resume: bool = False,
+    device: str = "auto",
+    quiet: bool = False,
+    data_name: str = "",
+) -> FinetuneResult:
+    """Finetune a learned restorer on pairs of other detectors.
+
+    Parameters
+    ----------
+    name : str
+        A learned restorer.
+    pairs : PairSource
+        Registered pairs of the new detectors, with a training and a validation split.
+    run : Path
+        Folder of the run.
+    settings : TrainSettings
+        How to train.
+    weights : str or path, optional
+        Weights to start from; None takes the shipped ones.
+    mix : PairSource, optional
+        Synthetic pairs to learn beside the real ones, against forgetting.
+    mix_share : float
+        Share of them in the training.
+    detectors : Path, optional
+        A file of ``xsim calibrate``: blur and noise are its, whatever the pairs come with. So is the grey-level link
+        where a step wedge or pairs gave it; a link from the nominal screens is measured on these pairs instead.
+    measured : bool
+        Measure the degradation on the pairs even if they come with one.
+    resume : bool
+        Go on from the newest state; settings are those that the run was started with.
+    device, quiet, data_name
+        See `xsim_zoo.training.train.train`.
+
+    Raises
+    ------
+    InputError
+        If the restorer does not learn, the settings name another network, the data do not fit, their pixel pitch is
+        one that the weights do not know, or the run to resume is another one.
+    """
+    folder = RunFolder(run)
+    if resume:
+        settings = TrainSettings(**folder.settings()["settings"])
+    accelerator = start_accelerator(device)
+    restorer = load(name, weights, device=accelerator.device)
+    if not isinstance(restorer, LearnedRestorer):
+        raise InputError(f"restorer '{name}' does not learn: train it, which measures its physics")
+    restorer, settings = _with_one_network(restorer, settings)
+    _check_pitch(pairs, restorer)
+    source = _source_of_physics(pairs, detectors, measured=measured)
+    pairs = _with_physics(pairs, restorer, source, detectors)
+    before = _score_before(restorer, pairs, settings)
+    physics = measure_physics(pairs, images=settings.spectrum_images, linked=restorer.uses_link)
+    data = pairs if mix is None else MixedPairs(pairs, mix, mix_share)
+    card = load_checkpoint(name if weights is None else weights).card
+    identity = {
+        "command": "finetune",
+        "restorer": name,
+        "data_digest": data.digest,
+        "weights_digest": card.digest,
+        "detectors": source,
+    }
+    if resume:
+        check_same_run(run, folder.settings(), identity)
+    trainer = Trainer(
+        restorer.with_physics(physics),
+        data,
+        folder,
+        settings,
+        accelerator,
+        quiet=quiet,
+        data_name=data_name,
+        start=card,
+        setups=len(pairs.setups),
+    )
+    result = run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})
+    kept = "adapted"
+    if before.psnr_dB > result.best.psnr_dB:
+        trainer.best, kept = before, "pretrained"
+        trainer.save_weights(_as_before(load(name, weights, device=accelerator.device), physics), 0)
+    assert trainer.best is not None
+    return FinetuneResult(result.run, result.steps, result.seconds, result.lr, before, trainer.best, kept)
+
+
+def _score_before(restorer: LearnedRestorer, pairs: PairSource, settings: TrainSettings) -> Scores:
+    """Return the scores of the weights as they are, with the physics that they were trained for.
+
+    Weights of many detectors restore only between detectors that they are told: those of each pair.
+    """
+    held_out = check_split(pairs, "validation")[: settings.validate_images]
+    told = restorers_of(pairs, held_out, restorer) if restorer.awaits_detectors else [restorer] * len(held_out)
+    return validate(told, *read_pairs(pairs, held_out)).scores
+
+
+def _with_one_network(restorer: LearnedRestorer, settings: TrainSettings) -> tuple[LearnedRestorer, TrainSettings]:
+    """Return restorer and settings of one network: that of the weights, which finetuning keeps.
+
+    Refused are settings that name another; only what it was not told of the link it may learn to hear.
+    """
+    if settings.link_conditioning and not restorer.network.link_conditioning:
+        restorer = restorer.with_network(restorer.network.with_link_conditioning())
+    own = {key: restorer.options.get(key) for key in ("size", "prediction")}
+    own["link_conditioning"] = restorer.network.link_conditioning
+    for key, value in own.items():
+        given = getattr(settings, key)
+        if given not in {value, getattr(FINETUNE_SETTINGS, key)}:
+            raise InputError(
+                f"training setting {key}={given}: finetuning keeps the network of its weights, {key}={value}: leave it "
+                "out, or give weights of that kind"
+            )
+    return restorer, settings.model_copy(update=own)
+
+
+def _as_before(restorer: Restorer, physics: Physics) -> Restorer:
+    """Return pretrained weights as `_score_before` scored them."""
+    if not restorer.awaits_detectors:
+        return restorer
+    return restorer.with_physics(replace(restorer.physics, degradation=physics.degradation))
+
+
+def _check_pitch(pairs: PairSource, restorer: Restorer) -> None:
+    """Refuse pairs of one pixel pitch, other than that of weights which know only theirs."""
+    own = restorer.physics
+    if pairs.pitch_mm is None or restorer.many_detectors or own.is_pitch(pairs.pitch_mm):
+        return
+    raise InputError(
+        f"the pairs have a pixel pitch of {pairs.pitch_mm:g} mm, the weights hold for {own.pitch_mm:g} mm: start from "
+        "weights of many detectors (--from universal), or train at that pitch"
+    )
+
+
+def _source_of_physics(pairs: PairSource, detectors: Path | None, *, measured: bool) -> str:
+    """Return where the physics comes from: the digest of a calibration file, "measured" or "data"."""
+    if detectors is None:
+        return "measured" if measured or not pairs.setups else "data"
+    if measured:
+        raise InputError("the detectors are either in a file or measured on the pairs: give --detectors or --measured")
+    if not detectors.is_file():
+        raise MissingFileError(f"{detectors}: no such file: give one of `xsim calibrate`")
+    return hashlib.sha256(detectors.read_bytes()).hexdigest()
+
+
+def _with_physics(pairs: PairSource, restorer: LearnedRestorer, source: str, detectors: Path | None) -> PairSource:
+    """Return the pairs with what lies between their detectors."""
+    if source == "data":
+        return pairs
+    known = restorer.physics
+    hr, lr = read_pairs(pairs, check_split(pairs, "train"))
+    registered = list(zip(hr.numpy(), lr.numpy(), strict=True))
+    if detectors is None:
+        pitch_mm = known.pitch_mm if pairs.pitch_mm is None else pairs.pitch_mm
+        return GivenPhysics(pairs, measure_degradation(registered, known.degradation, pitch_mm))
+    _, _, degradation = read_calibration(detectors)
+    if not replace(known, degradation=degradation).is_pitch(pairs.pitch_mm):
+        raise InputError(
+            f"{detectors}: holds for a pixel pitch of {degradation.pitch_mm:g} mm, the pairs have {pairs.pitch_mm:g} "
+            "mm: give the calibration of these detectors"
+        )
+    if degradation.link.source not in _MEASURED_LINKS:
+        degradation = replace(degradation, link=measure_link(registered, degradation))
+    return GivenPhysics(pairs, degradation)

@@ -1,0 +1,146 @@
+"""One training step, and the state that a run needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from xsim.errors import DamageError, XsimError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from accelerate import Accelerator
+    from torch import Tensor
+
+    from xsim_zoo.network.unet import UNet
+    from xsim_zoo.restorers.base import LearnedRestorer
+    from xsim_zoo.training.batch import Batch
+    from xsim_zoo.training.settings import TrainSettings
+
+__all__ = ["DivergedError", "Optimising", "StepRecord", "learning_rate"]
+
+
+class DivergedError(XsimError, ArithmeticError):
+    """The loss or the gradient is no longer finite."""
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What a step says about itself: loss, learning rate, and norm of the gradient before clipping."""
+
+    loss: float
+    lr: float
+    gradient: float
+
+
+def learning_rate(step: int, settings: TrainSettings) -> float:
+    """Return the learning rate of a step: linear warm-up, then a cosine down to ``lr_end`` of the highest."""
+    rise = min(1.0, (step + 1) / (settings.warmup + 1))
+    fall = 0.5 * (1 + math.cos(math.pi * min(step / settings.steps, 1.0)))
+    return settings.lr * rise * (settings.lr_end + (1 - settings.lr_end) * fall)
+
+
+class Optimising:
+    """Network, optimiser and moving average of a restorer.
+
+    Parameters
+    ----------
+    restorer : LearnedRestorer
+        Its network is trained in place.
+    settings : TrainSettings
+        Rates, decay, clipping, precision.
+    accelerator : Accelerator
+        Knows devices and processes.
+
+    Attributes
+    ----------
+    average : LearnedRestorer
+        The restorer with the moving average of the weights: the one to validate and to keep.
+    """
+
+    def __init__(self, restorer: LearnedRestorer, settings: TrainSettings, accelerator: Accelerator) -> None:
+        self.restorer, self.settings, self.accelerator = restorer, settings, accelerator
+        optimizer = torch.optim.AdamW(
+            restorer.network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, betas=(0.9, 0.99)
+        )
+        self._network, self._optimizer = accelerator.prepare(restorer.network, optimizer)
+        self.average = deepcopy(restorer)
+        self._ema = AveragedModel(self.average.network, multi_avg_fn=_average(settings.ema))
+        self.average.network = cast("UNet", self._ema.module)
+        self.average.network.eval()
+
+    def step(self, step: int, batch: Batch, what: Callable[[], str]) -> StepRecord:
+        """Take step number ``step`` on a batch; ``what`` names the batch if it fails.
+
+        Raises
+        ------
+        DivergedError
+            If loss or gradient is not finite; the weights stay as they were.
+        """
+        rate = learning_rate(step, self.settings)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast(batch.y.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            loss = self.restorer.loss(batch, self._network)
+        self.accelerator.backward(loss)
+        norm = self.accelerator.clip_grad_norm_(self._network.parameters(), self.settings.clip)
+        record = StepRecord(float(loss.detach()), rate, float(norm))
+        # Checked before the optimiser moves, so that the weights stay as they were.
+        if not (math.isfinite(record.loss) and math.isfinite(record.gradient)):
+            raise DivergedError(
+                f"the loss is not finite at step {step + 1} ({what()}): start anew with a lower lr (now "
+                f"{self.settings.lr:g})"
+            )
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self._ema.update_parameters(self.accelerator.unwrap_model(self._network))
+        return record
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that the next step depends on."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.restorer.network.state_dict().items()}
+        tensors |= {f"ema.{name}": tensor for name, tensor in self._ema.state_dict().items()}
+        for index, moments in self._optimizer.state_dict()["state"].items():
+            tensors |= {f"adam.{index}.{name}": tensor for name, tensor in moments.items()}
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Go back to what `state` returned.
+
+        Raises
+        ------
+        DamageError
+            If it does not fit the network.
+        """
+        count = len(list(self.restorer.network.parameters()))
+        try:
+            self.restorer.network.load_state_dict(_under("network.", tensors))
+            self._ema.load_state_dict(_under("ema.", tensors))
+            adam: dict[str, Any] = self._optimizer.state_dict()
+            adam["state"] = {index: _under(f"adam.{index}.", tensors) for index in range(count)}
+            self._optimizer.load_state_dict(adam)
+        except (RuntimeError, KeyError) as error:
+            raise DamageError("the state does not fit the run's network: start the run anew") from error
+
+
+def _average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """Return an in-place update of averages; early on it forgets faster, so that a young average is not stale."""
+
+    @torch.no_grad()
+    def update(averages: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+        done = int(count)
+        weight = 1 - min(decay, (1 + done) / (10 + done))
+        for average, new in zip(averages, current, strict=True):
+            average.lerp_(new, weight)
+
+    return update
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

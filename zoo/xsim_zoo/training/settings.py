@@ -1,0 +1,114 @@
+"""The settings of a training run: what a person writes, checked."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+from xsim.errors import InputError, MissingFileError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["TrainSettings", "settings_from"]
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class TrainSettings(BaseModel):
+    """How to train; every field is a key of ``--set KEY=VALUE`` and of a TOML recipe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    size: Literal["tiny", "small", "base", "large"] = "small"
+    """Size of the network."""
+    steps: Positive = 3000
+    """Steps in all."""
+    batch: Positive = 8
+    """Whole images a step and process."""
+    crops: Positive = 2
+    """Crops of each image; one state is made for all of them."""
+    patch: Annotated[int, Field(ge=16, multiple_of=8)] = 96
+    """Side of the crops [px]."""
+    lr: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] = 2e-3
+    """Highest learning rate; it warms up linearly and falls as a cosine."""
+    warmup: Annotated[int, Field(ge=0)] = 50
+    """Steps to the highest learning rate."""
+    lr_end: Annotated[float, Field(ge=0, le=1)] = 0.02
+    """Last learning rate as a share of the highest."""
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
+    """Decay of AdamW."""
+    clip: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """Largest norm of the gradient."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    """Decay of the average weights; young runs average over a tenth of their life."""
+    seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    """Seed of initial weights, order, crops, times and noise."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Number type of the network's layers in training."""
+    validate_every: Positive = 250
+    """Steps between validations."""
+    validate_images: Positive = 8
+    """Largest number of validation images."""
+    patience: Positive | None = None
+    """Validations without a gain after which training ends; None trains to the last step."""
+    save_every: Positive = 250
+    """Steps between states to resume from."""
+    tensorboard: bool = False
+    """Write the log for TensorBoard too."""
+    spectrum_images: Positive = 64
+    """Largest number of training images that S(f) is measured on."""
+    prediction: Literal["x0", "eps", "v"] | None = None
+    """What `cdm` predicts; None takes its default."""
+    link_conditioning: Annotated[
+        bool | None, Field(validation_alias=AliasChoices("link_conditioning", "tells_link"))  # its name before 0.2
+    ] = None
+    """Tell the network the grey-level link; None does where the data hold several pairs of detectors, and goes on with
+    a network as it is."""
+
+
+def settings_from(
+    recipe: Path | None = None, assignments: Sequence[str] = (), *, defaults: TrainSettings | None = None
+) -> TrainSettings:
+    """Return settings from a TOML file and ``KEY=VALUE`` texts, the texts winning, over defaults.
+
+    Raises
+    ------
+    InputError
+        Naming the key that is unknown or the value that is out of range.
+    MissingFileError
+        If the file does not exist.
+    """
+    values: dict[str, Any] = {} if defaults is None else defaults.model_dump()
+    values |= {} if recipe is None else _read(recipe)
+    for text in assignments:
+        key, found, value = text.partition("=")
+        if not found:
+            raise InputError(f"--set {text}: is not KEY=VALUE: write for example --set steps=3000")
+        values[key.strip()] = value.strip()
+    try:
+        return TrainSettings(**values)
+    except ValidationError as error:
+        raise InputError(_explain(error)) from None
+
+
+def _read(recipe: Path) -> dict[str, Any]:
+    if not recipe.is_file():
+        raise MissingFileError(f"{recipe}: no such file: check the path")
+    try:
+        return tomllib.loads(recipe.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{recipe}: is not TOML: {error}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        close = nearest(key, TrainSettings.model_fields)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(TrainSettings.model_fields)}"
+        return f"unknown training setting '{key}': {hint}"
+    return f"training setting {key}={problem['input']}: {problem['msg']}"

@@ -1,0 +1,182 @@
+"""Training a restorer from scratch, on any number of devices."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate import Accelerator
+
+from xsim.errors import InputError
+from xsim.seeds import torch_seed
+from xsim_zoo.process.link import TorchLink
+from xsim_zoo.process.physics import Physics
+from xsim_zoo.process.prior import RadialSpectrum
+from xsim_zoo.restorers.registry import get
+from xsim_zoo.training.folder import RunFolder
+from xsim_zoo.training.loop import Trainer, TrainResult
+from xsim_zoo.training.pairs import check_setups, check_split, read_pairs
+from xsim_zoo.training.settings import TrainSettings
+from xsim_zoo.weights.loading import build, resolve_device
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from xsim_zoo.restorers.base import Restorer
+    from xsim_zoo.training.pairs import PairSource
+
+__all__ = ["check_same_run", "measure_physics", "run_in_folder", "start_accelerator", "train"]
+
+
+def start_accelerator(device: str) -> Accelerator:
+    """Return the accelerator of this process on a device ("auto", "cpu", "cuda", "mps").
+
+    Raises
+    ------
+    InputError
+        If the device is not there.
+    """
+    return Accelerator(cpu=resolve_device(device).type == "cpu")
+
+
+def measure_physics(pairs: PairSource, *, images: int = 64, linked: bool = True) -> Physics:
+    """Measure S(f) on the training split and join it to the data's degradation (the first set-up's).
+
+    Parameters
+    ----------
+    pairs : PairSource
+        The data.
+    images : int
+        Largest number of images to measure on.
+    linked : bool
+        Take HR to LR grey first, by each sample's own link.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to train on, or the pairs do not say what lies between their detectors.
+    """
+    check_setups(pairs)
+    indices = check_split(pairs, "train")[:images]
+    hr, _ = read_pairs(pairs, indices)
+    setups = [pairs.setups[pairs.setup_of(index)] for index in indices]
+    if linked:
+        links = [TorchLink.sampled(setup.link) for setup in pairs.setups]
+        hr = torch.stack([links[pairs.setup_of(i)].forward(image) for i, image in zip(indices, hr, strict=True)])
+    return Physics(pairs.setups[0], RadialSpectrum.measure(hr, [setup.pitch_mm for setup in setups], setups))
+
+
+def train(
+    name: str,
+    pairs: PairSource,
+    run: Path,
+    settings: TrainSettings | None = None,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    quiet: bool = False,
+    data_name: str = "",
+) -> TrainResult:
+    """Train a restorer on pairs.
+
+    Parameters
+    ----------
+    name : str
+        A registered restorer; one that does not learn gets its physics measured and a card.
+    pairs : PairSource
+        The data, with a training and a validation split.
+    run : Path
+        Folder of the run: settings, log, states, and the best weights with their card.
+    settings : TrainSettings, optional
+        How to train; a resumed run takes those it was started with.
+    resume : bool
+        Go on from the newest state.
+    device : str
+        "auto", "cpu", "cuda", "mps".
+    quiet : bool
+        Say nothing on stderr.
+    data_name : str
+        What the card calls the data.
+
+    Raises
+    ------
+    InputError
+        If a setting does not fit the data, or the data are not those that the run was started with.
+    DivergedError
+        If the loss is no longer finite, naming the batch; the last state and the best weights stay.
+    """
+    get(name)
+    folder = RunFolder(run)
+    identity = {"command": "train", "restorer": name, "data_digest": pairs.digest}
+    if resume:
+        stored = folder.settings()
+        check_same_run(run, stored, identity)
+        settings = TrainSettings(**stored["settings"])
+    settings = settings or TrainSettings()
+    accelerator = start_accelerator(device)
+    physics = measure_physics(pairs, images=settings.spectrum_images, linked=get(name).uses_link)
+    restorer = _fresh(name, physics, settings, accelerator.device, setups=len(pairs.setups))
+    trainer = Trainer(restorer, pairs, folder, settings, accelerator, quiet=quiet, data_name=data_name)
+    return run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})
+
+
+def run_in_folder(trainer: Trainer, beginning: dict[str, Any] | None) -> TrainResult:
+    """Run a trainer while its folder is locked.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        What to run.
+    beginning : dict, optional
+        What a new folder says about its run; None resumes the run in the folder.
+    """
+    main = trainer.accelerator.is_main_process
+    if beginning is not None and main:
+        trainer.folder.start(beginning)
+    trainer.accelerator.wait_for_everyone()
+    with trainer.folder.locked() if main else nullcontext():
+        result = trainer.run(resume=beginning is None)
+    trainer.accelerator.end_training()
+    return result
+
+
+_OTHERWISE = {
+    "command": "was started by `xsim zoo {0}`: go on with that",
+    "restorer": "trains '{0}', not '{1}': give its own name",
+    "data_digest": "the data set has changed since the run was started: give the same data, or start anew",
+    "weights_digest": "was started from other weights: give the same ones, or start anew",
+    "detectors": "was started between other detectors: give the same ones, or start anew",
+}
+"""What makes a run the same run, and what to say where it is another."""
+
+
+def check_same_run(run: Path, stored: dict[str, Any], identity: dict[str, Any]) -> None:
+    """Refuse to go on with a run that was started as another one.
+
+    Parameters
+    ----------
+    run : Path
+        Its folder.
+    stored, identity : dict
+        What the folder says of its run, and what it would say if the run were started now.
+
+    Raises
+    ------
+    InputError
+        Naming what differs.
+    """
+    for key, text in _OTHERWISE.items():
+        if stored.get(key) != identity.get(key):
+            raise InputError(f"{run}: {text.format(stored.get(key), identity.get(key))}")
+
+
+def _fresh(name: str, physics: Physics, settings: TrainSettings, device: torch.device, *, setups: int) -> Restorer:
+    options: dict[str, Any] = {} if settings.prediction is None else {"prediction": settings.prediction}
+    if get(name).learned:
+        options["size"] = settings.size
+        options["link_conditioning"] = setups > 1 if settings.link_conditioning is None else settings.link_conditioning
+    # torch initialises from its global generator: borrow it and put it back.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed(settings.seed, stage="weights"))
+        return build(name, physics, device=device, **options)

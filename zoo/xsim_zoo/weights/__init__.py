@@ -1,0 +1,1 @@
+"""Weights on disk with their cards, those that are shipped, and how a name becomes a restorer."""

@@ -1,0 +1,135 @@
+"""From a name to a restorer that can restore."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from xsim.errors import DamageError, InputError, MissingFileError
+from xsim_zoo.network.unet import build_unet
+from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.registry import get
+from xsim_zoo.weights.checkpoint import fit_tensors, load_checkpoint, restorer_mismatch, shipped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from xsim_zoo.process.physics import Physics
+    from xsim_zoo.weights.checkpoint import Checkpoint
+
+__all__ = ["build", "load", "resolve_device"]
+
+_PHYSICS_OF = "physics-sde"
+"""Whose shipped physics a restorer without weights of its own takes."""
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """Return the device to compute on; "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises
+    ------
+    InputError
+        If the device is unknown or not there: nothing falls back in silence.
+    """
+    if str(device) == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device(kind)
+    try:
+        wanted = torch.device(device)
+        torch.empty(1, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"device '{device}' is not available here: give cpu, auto or one that `xsim doctor` lists"
+        ) from error
+    return wanted
+
+
+def build(
+    name: str,
+    physics: Physics,
+    *,
+    device: str | torch.device = "cpu",
+    size: str = "small",
+    link_conditioning: bool = False,
+    **options: Any,
+) -> Restorer:
+    """Return a fresh restorer; a learned one gets a new network of a named size, told of the link or not.
+
+    Raises
+    ------
+    InputError
+        If an option is not one of the restorer's.
+    """
+    cls = get(name)
+    try:
+        if not issubclass(cls, LearnedRestorer):
+            return cls(physics, device=device, **options)
+        return cls(physics, build_unet(cls.inputs, size, link_conditioning=link_conditioning), device=device, **options)
+    except TypeError as error:
+        raise InputError(
+            f"restorer '{name}' does not take these options: {', '.join(options) or 'none'} given"
+        ) from error
+
+
+def load(name: str, weights: str | Path | None = None, *, device: str | torch.device = "auto") -> Restorer:
+    """Return a restorer with trained weights.
+
+    Parameters
+    ----------
+    name : str
+        A registered name, e.g. ``"physics-sde"``.
+    weights : str or path, optional
+        A shipped name, a run folder or a .safetensors file; None takes the shipped ones of that name.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such restorer or no such shipped weights.
+    MissingFileError
+        If none are shipped and none were given.
+    InputError
+        If the weights belong to another restorer or network.
+    DamageError
+        If they are damaged.
+    """
+    cls = get(name)
+    place = resolve_device(device)
+    if weights is None:
+        weights = _default_weights(name, learned=cls.learned)
+    checkpoint = load_checkpoint(weights)
+    # A restorer without a network needs only the physics, whoever's card it stands on.
+    if not cls.learned:
+        options = checkpoint.card.options if checkpoint.card.restorer == name else {}
+        return _from_card(checkpoint, name, place, options)
+    if checkpoint.card.restorer != name:
+        raise restorer_mismatch(checkpoint, name)
+    return _with_tensors(checkpoint, place)
+
+
+def _default_weights(name: str, *, learned: bool) -> Path:
+    available = shipped()
+    for candidate in (name, *(() if learned else (_PHYSICS_OF,))):
+        if candidate in available:
+            return available[candidate]
+    raise MissingFileError(
+        f"no weights are shipped for '{name}': train it with `xsim zoo train {name}`, or give --weights"
+    )
+
+
+def _from_card(checkpoint: Checkpoint, name: str, device: torch.device, options: dict[str, Any]) -> Restorer:
+    try:
+        return build(name, checkpoint.physics, device=device, **options)
+    except (InputError, TypeError) as error:
+        raise DamageError(f"{checkpoint.path}: the card's options do not fit ({error}): take sound weights") from error
+
+
+def _with_tensors(checkpoint: Checkpoint, device: torch.device) -> Restorer:
+    card = checkpoint.card
+    restorer = cast("LearnedRestorer", _from_card(checkpoint, card.restorer, device, card.options))
+    fit_tensors(restorer.network, checkpoint)
+    restorer.network.eval()
+    restorer.many_detectors = restorer.awaits_detectors = checkpoint.many_detectors
+    return restorer
