@@ -85,7 +85,7 @@ def test_a_network_told_of_the_link_goes_on_from_one_that_was_not(network: UNet)
     features = torch.randn((2, 2, 64, 64), generator=torch.Generator().manual_seed(2))
     state = torch.tensor([[0.4, -4.0, -3.0], [1.0, -5.0, -4.0]])
     straight, bent = torch.zeros((2, 3)), torch.full((2, 3), 1.5)
-    told = network.told_link()
+    told = network.with_link_conditioning()
     assert (network.conditions, told.conditions) == (3, 6)
     for link in (straight, bent):
         torch.testing.assert_close(told(features, torch.cat([state, link], 1)), network(features, state))
