@@ -20,8 +20,8 @@ from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
 from xsim_datasets.store.executors import ProcessPool
 from xsim_datasets.store.reader import PairStore
 from xsim_datasets.store.writer import make_store
+from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.finetune import finetune
-from xsim_zoo.training.pairs import StorePairs
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.train import train
 from xsim_zoo.weights.shipped import WEIGHTS_FOLDER

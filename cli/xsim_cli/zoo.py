@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,16 +104,15 @@ def train(
     json_: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Train a restorer. For many devices put `accelerate launch -m xsim_cli.app` in place of `xsim`."""
+    """Train a restorer. The best weights by validation stay in the folder of the run.
+
+    For several processes put `accelerate launch --multi_gpu -m xsim_cli.app` (GPUs) or
+    `torchrun --nproc_per_node N -m xsim_cli.app` (CPUs) in place of `xsim`.
+    """
     from dataclasses import asdict
 
-    from xsim_zoo.training.launching import parent_command, processes_missing, relaunch
-
-    if count := processes_missing(os.environ, parent_command()):
-        raise typer.Exit(relaunch(count, sys.argv[1:]))
-
     from xsim_datasets.store.reader import PairStore
-    from xsim_zoo.training.pairs import StorePairs
+    from xsim_zoo.training.data import StorePairs
     from xsim_zoo.training.settings import settings_from
     from xsim_zoo.training.train import train as train_restorer
 
@@ -167,9 +165,9 @@ def finetune(
     from dataclasses import asdict
 
     from xsim_datasets.store.reader import PairStore
+    from xsim_zoo.training.data import StorePairs
     from xsim_zoo.training.finetune import FINETUNE_SETTINGS
     from xsim_zoo.training.finetune import finetune as finetune_restorer
-    from xsim_zoo.training.pairs import StorePairs
     from xsim_zoo.training.settings import settings_from
 
     result = asdict(

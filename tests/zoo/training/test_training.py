@@ -15,19 +15,19 @@ from safetensors.torch import load_file
 
 import xsim_zoo
 from xsim.errors import DamageError, InputError, MissingFileError
+from xsim_zoo.training.batch import Order
 from xsim_zoo.training.folder import RunFolder
-from xsim_zoo.training.optimising import DivergedError, Optimising, learning_rate
-from xsim_zoo.training.order import Order
-from xsim_zoo.training.settings import TrainSettings, settings_from
+from xsim_zoo.training.optimiser import Optimiser
+from xsim_zoo.training.settings import TrainSettings, learning_rate, settings_from
 from xsim_zoo.training.train import measure_physics, train
-from xsim_zoo.training.validation import validate
+from xsim_zoo.training.validation import DivergedError, validate
 from xsim_zoo.weights.catalogue import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from xsim_zoo.training.pairs import MemoryPairs
+    from xsim_zoo.training.data import MemoryPairs
 
 LEARNED = [name for name in xsim_zoo.names() if xsim_zoo.get(name).learned]
 SHORT = TrainSettings(
@@ -50,14 +50,14 @@ class StoppedError(Exception):
 
 def dies_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the process die at the end of a step, before anything of it is written."""
-    whole = Optimising.step
+    whole = Optimiser.step
 
-    def step(self: Optimising, number: int, *rest: object):
+    def step(self: Optimiser, number: int, *rest: object):
         if number == steps:
             raise StoppedError
         return whole(self, number, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Optimising, "step", step)
+    monkeypatch.setattr(Optimiser, "step", step)
 
 
 @pytest.mark.parametrize("name", xsim_zoo.names())
@@ -124,16 +124,16 @@ def test_signals_leave_a_run_that_can_go_on(
     number: int, code: int, pairs: MemoryPairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go("physics-sde", pairs, tmp_path / "whole")
-    whole = Optimising.step
+    whole = Optimiser.step
 
-    def step(self: Optimising, index: int, *rest: object):
+    def step(self: Optimiser, index: int, *rest: object):
         if index == 2:
             os.kill(os.getpid(), number)
         return whole(self, index, *rest)  # type: ignore[arg-type]
 
     handler = signal.getsignal(number)
     with monkeypatch.context() as patch:
-        patch.setattr(Optimising, "step", step)
+        patch.setattr(Optimiser, "step", step)
         with pytest.raises(SystemExit) as left:
             go("physics-sde", pairs, tmp_path / "run")
     assert left.value.code == code
@@ -150,7 +150,7 @@ def test_a_run_that_diverges_stops_at_once_and_keeps_the_best(
 ) -> None:
     """Sound steps first, then a rate of 1e9."""
     monkeypatch.setattr(
-        "xsim_zoo.training.optimising.learning_rate", lambda step, settings: 1e-4 if step < 4 else settings.lr
+        "xsim_zoo.training.optimiser.learning_rate", lambda step, settings: 1e-4 if step < 4 else settings.lr
     )
     settings = SHORT.model_copy(update={"lr": 1e9, "steps": 60, "validate_every": 2, "clip": 1e12})
     with pytest.raises(DivergedError, match="lower lr"):

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from xsim.errors import InputError, MissingFileError
 from xsim.measure.calibration import read_calibration
 from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.training.data import GivenPhysics, MixedPairs, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
 from xsim_zoo.training.loop import Trainer
-from xsim_zoo.training.mixing import MixedPairs
 from xsim_zoo.training.pair_physics import measure_degradation, measure_link
-from xsim_zoo.training.pairs import GivenPhysics, check_split, read_pairs
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.train import check_same_run, measure_physics, run_in_folder, start_accelerator
 from xsim_zoo.training.validation import Scores, restorers_of, validate
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from xsim_zoo.process.physics import Physics
     from xsim_zoo.restorers.base import Restorer
-    from xsim_zoo.training.pairs import PairSource
+    from xsim_zoo.training.data import PairSource
 
 __all__ = ["FINETUNE_SETTINGS", "FinetuneResult", "finetune"]
 

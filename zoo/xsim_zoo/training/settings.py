@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["TrainSettings", "settings_from"]
+__all__ = ["TrainSettings", "learning_rate", "settings_from"]
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -68,6 +69,13 @@ class TrainSettings(BaseModel):
     ] = None
     """Tell the network the grey-level link; None does where the data hold several pairs of detectors, and goes on with
     a network as it is."""
+
+
+def learning_rate(step: int, settings: TrainSettings) -> float:
+    """Return the learning rate of a step: linear warm-up, then a cosine down to ``lr_end`` of the highest."""
+    rise = min(1.0, (step + 1) / (settings.warmup + 1))
+    fall = 0.5 * (1 + math.cos(math.pi * min(step / settings.steps, 1.0)))
+    return settings.lr * rise * (settings.lr_end + (1 - settings.lr_end) * fall)
 
 
 def settings_from(
