@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, TextIO
@@ -38,6 +39,11 @@ class Progress:
         Leave the last state of the live line on the terminal.
     stream : text stream, optional
         Where to write, by default stderr.
+
+    Attributes
+    ----------
+    start : int
+        May be set later, where it is only then known.
     """
 
     def __init__(
@@ -50,10 +56,12 @@ class Progress:
         keep: bool = True,
         stream: TextIO | None = None,
     ) -> None:
-        self._total, self._unit, self._start, self._quiet = total, unit, start, quiet
+        self.start = start
+        self._total, self._unit, self._quiet = total, unit, quiet
         self._stream = sys.stderr if stream is None else stream
         self._began = self._printed = time.monotonic()
-        self._live = None if quiet or not self._stream.isatty() else _live_line(self._stream, keep=keep)
+        terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._live = _live_line(self._stream, keep=keep) if terminal and not quiet else None
         self._task = None if self._live is None else self._live.add_task("", total=total, completed=start, start=False)
 
     def step(self, done: int, text: str = "") -> None:
@@ -79,7 +87,7 @@ class Progress:
 
     def _line(self, done: int, text: str, elapsed_s: float) -> str:
         parts = [f"{done}{'' if self._total is None else f'/{self._total}'} {self._unit}", *([text] if text else [])]
-        rate = (done - self._start) / max(elapsed_s, 1e-9)
+        rate = (done - self.start) / max(elapsed_s, 1e-9)
         parts.append(f"{rate:.2f} {self._unit}/s")
         if self._total is not None and rate > 0:
             parts.append(f"{_clock((self._total - done) / rate)} left")

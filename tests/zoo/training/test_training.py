@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -195,6 +197,35 @@ def test_a_run_is_never_written_over_nor_resumed_from_nothing(pairs: MemoryPairs
 def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
     with RunFolder(tmp_path).locked(), pytest.raises(InputError, match="in use"), RunFolder(tmp_path).locked():
         pass
+
+
+def test_a_training_that_was_killed_holds_no_folder(tmp_path: Path) -> None:
+    hold = (
+        "import sys, time; from pathlib import Path; from xsim_zoo.training.folder import RunFolder\n"
+        "with RunFolder(Path(sys.argv[1])).locked():\n    print('held', flush=True)\n    time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="in use"), RunFolder(tmp_path).locked():
+            pass
+        holder.send_signal(signal.SIGKILL)
+    with RunFolder(tmp_path).locked():
+        pass
+
+
+def test_a_run_that_an_earlier_version_started_resumes(pairs: MemoryPairs, tmp_path: Path) -> None:
+    """Its settings know the key `link_conditioning` by its old name."""
+    go("physics-sde", pairs, tmp_path / "run", SHORT.model_copy(update={"link_conditioning": True}))
+    stored = json.loads((tmp_path / "run" / "run.json").read_text())
+    stored["settings"]["tells_link"] = stored["settings"].pop("link_conditioning")
+    (tmp_path / "run" / "run.json").write_text(json.dumps(stored))
+    for state in sorted((tmp_path / "run").glob("state-*"))[1:]:
+        state.unlink()
+    before = losses(tmp_path / "run")
+    go("physics-sde", pairs, tmp_path / "run", resume=True)
+    assert losses(tmp_path / "run") == before
+    assert describe("physics-sde", tmp_path / "run")["card"]["training"]["settings"]["link_conditioning"]
 
 
 @pytest.mark.parametrize(
