@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DebugOption, DetectorsOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.common import DetectorsOption, ForceOption, JsonOption, check_output, emit_json, say
 from xsim_datasets.progress import Progress
 
 app = typer.Typer(
@@ -41,7 +41,6 @@ def make(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, say the size, make nothing.")] = False,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Make a store of simulated HR/LR pairs. The same seed makes the same bytes, whatever the number of workers."""
     from xsim_datasets.recipe.recipe import load_recipe
@@ -80,7 +79,7 @@ def make(
 
 
 @app.command(epilog="Example: xsim dataset schema > recipe.schema.json")
-def schema(json_: JsonOption = False, debug: DebugOption = False) -> None:
+def schema(json_: JsonOption = False) -> None:
     """Print the JSON schema of recipes. Editors check TOML with it as it is written."""
     from xsim_datasets.recipe.recipe import Recipe, recipe_names
 
@@ -91,7 +90,7 @@ def schema(json_: JsonOption = False, debug: DebugOption = False) -> None:
 
 
 @app.command(epilog="Example: xsim dataset info tiny.zarr --json")
-def info(store: StoreArgument, json_: JsonOption = False, debug: DebugOption = False) -> None:
+def info(store: StoreArgument, json_: JsonOption = False) -> None:
     """Say what is in a store: pairs, physics, splits, provenance."""
     facts = _facts(store)
     if json_:
@@ -106,7 +105,6 @@ def verify(
     store: StoreArgument,
     full: Annotated[bool, typer.Option("--full", help="Decode every pair as well.")] = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Check that a store is whole and unaltered. Everything that is not is named, and the exit code is 1."""
     from xsim_datasets.store.verify import verify_store
@@ -170,7 +168,6 @@ def import_(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what an interrupted run left.")] = False,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Import real pairs into a store. They are averaged, dark and flat corrected, and registered."""
     from xsim_datasets.real.correction import Camera
@@ -223,7 +220,6 @@ def preview(
     split: SplitOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Draw a contact sheet of pairs, with their labelled defects. The first eight, unless told which."""
     from xsim_datasets.preview import draw_preview
@@ -249,7 +245,6 @@ def export(
     split: SplitOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Write pairs as 16-bit TIFFs. They go to hr/ and lr/, their rows of the table to pairs.json."""
     from xsim_datasets.export import export_pairs

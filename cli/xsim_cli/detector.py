@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.beam import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, existing
-from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, write_figure
+from xsim_cli.common import (
+    CsvOption,
+    ForceOption,
+    JsonOption,
+    PlotOption,
+    check_output,
+    check_outputs,
+    emit_json,
+    existing,
+    write_csv,
+    write_figure,
+)
+from xsim_cli.spectrum import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
 
 if TYPE_CHECKING:
     from xsim.detector.optics_fit import FittedOptics
@@ -73,7 +83,6 @@ def detector(
     plot: PlotOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Compute absorption, Swank factor, light, MTF, NNPS, DQE, SRb and SNRn of detectors in a beam."""
     from xsim.detector.detector import Screen, Sensor
@@ -101,7 +110,7 @@ def detector(
     if csv is not None:
         write_csv(csv, ("detector", "frequency_lp_mm", *CURVES), _rows(table))
     if plot is not None:
-        from xsim_cli.detector_figure import detector_figure
+        from xsim_cli.figures import detector_figure
 
         write_figure(plot, detector_figure(table))
     if json_:

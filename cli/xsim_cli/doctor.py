@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xsim.errors import XsimError
-from xsim_cli.common import DebugOption, JsonOption, emit_json
+from xsim_cli.common import JsonOption, emit_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +128,7 @@ def _guarded(check: Callable[[], dict[str, Any]], name: str) -> dict[str, Any]:
 
 
 @app.command(epilog="Example: xsim doctor --json")
-def doctor(json_: JsonOption = False, debug: DebugOption = False) -> None:
+def doctor(json_: JsonOption = False) -> None:
     """Say what works here, what is missing, and the command that mends it."""
     rows = _packages()
     for check, name in (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.common import ForceOption, JsonOption, check_output, emit_json, say
 
 if TYPE_CHECKING:
     from xsim.phantoms import Phantom
@@ -73,7 +73,6 @@ def random(
     mark_defects: DefectsOption = False,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Draw a random board with labelled defects."""
     from xsim.phantoms import random_board
@@ -117,7 +116,6 @@ def gerber(
     mark_defects: DefectsOption = False,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Look at a window of a real board."""
     from xsim.phantoms.gerber import GerberBoard
@@ -160,7 +158,6 @@ def target(
     out: OutOption = Path("phantom.npz"),
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Draw a test target."""
     from xsim.materials import material as lookup

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from xsim.errors import DamageError
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.common import ForceOption, JsonOption, check_output, emit_json, say
 from xsim_cli.restorer_name import RestorerName
 from xsim_cli.zoo_eval import register as register_eval
 from xsim_cli.zoo_run import register as register_run
@@ -23,7 +23,7 @@ app = typer.Typer(
 
 
 @app.command("list", epilog="Example: xsim zoo list --json")
-def list_(json_: JsonOption = False, debug: DebugOption = False) -> None:
+def list_(json_: JsonOption = False) -> None:
     """List the restorers and the weights that are shipped for them."""
     from xsim_zoo.weights.catalogue import list_restorers
 
@@ -43,7 +43,6 @@ def info(
     name: RestorerName,
     weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Show what a restorer is, and the card of its weights."""
     from xsim_zoo.weights.catalogue import describe
@@ -102,7 +101,6 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Train a restorer. The best weights by validation stay in the folder of the run.
 
@@ -159,7 +157,6 @@ def finetune(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Adapt pretrained weights to a few real pairs. The better of before and after is kept."""
     from dataclasses import asdict
@@ -203,7 +200,6 @@ def export(
     weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Write a restorer's network for other programs. It is checked against torch to 1e-4."""
     from dataclasses import asdict

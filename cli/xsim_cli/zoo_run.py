@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, emit_json, say
+from xsim_cli.common import ForceOption, JsonOption, emit_json, say
 from xsim_cli.restorer_name import RestorerName
 from xsim_datasets.progress import Progress
 
@@ -81,7 +81,6 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and leave.")] = False,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Restore radiographs. Size, kind and grey scale stay; each result is checked against the measurement."""
     from xsim_zoo.run.jobs import plan

@@ -62,7 +62,7 @@ class Progress:
         self._began = self._printed = time.monotonic()
         terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._live = _live_line(self._stream, keep=keep) if terminal and not quiet else None
-        self._task = None if self._live is None else self._live.add_task("", total=total, completed=start, start=False)
+        self._task = None if self._live is None else self._live.add_task("", total=total, completed=start)
 
     def step(self, done: int, text: str = "") -> None:
         """Report that ``done`` units are done in all, with ``text`` beside the count.
