@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Optimiser", "StepRecord"]
 
 _BETAS = (0.9, 0.99)
-"""Memories of AdamW; 0.99 rather than torch's 0.999, whose 1000 steps are half of a short run."""
+"""Memories of AdamW: 0.99 keeps 100 squared gradients; torch's own 0.999 keeps 1000, half of a short run. Not tuned."""
 
 
 @dataclass(frozen=True)
