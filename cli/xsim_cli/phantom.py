@@ -22,6 +22,7 @@ app = typer.Typer(
 
 OutOption = Annotated[Path, typer.Option("-o", "--out", help="Phantom to write (.npz); the picture lies beside it.")]
 SizeOption = Annotated[int, typer.Option("--size", help="Pixels along each side of the window.")]
+PixelOption = Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")]
 DefectsOption = Annotated[bool, typer.Option("--mark-defects", help="Outline the defects in the picture.")]
 
 
@@ -64,7 +65,7 @@ def _write(phantom: Phantom, outputs: tuple[Path, Path], *, marked: bool, json_:
 def random(
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same board.")] = 0,
     size: SizeOption = 1024,
-    pixel_um: Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")] = 24.0,
+    pixel_um: PixelOption = 24.0,
     tilt_deg: Annotated[
         float | None,
         typer.Option("--tilt-deg", help="Oblique angle [deg], 0 to 45; as seed and recipe have it if not given."),
@@ -104,7 +105,7 @@ def gerber(
         str | None, typer.Option("--window", help="X,Y,W,H [mm] from the board's upper left corner.")
     ] = None,
     size: SizeOption = 1024,
-    pixel_um: Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")] = 20.0,
+    pixel_um: PixelOption = 20.0,
     height_mm: Annotated[float, typer.Option("--height-mm", help="Thickness of the laminate [mm].")] = 1.6,
     layer: Annotated[
         list[str] | None, typer.Option("--layer", help="FILE=ROLE, e.g. my.art=copper:1; may be repeated.")
@@ -145,7 +146,7 @@ def target(
         str, typer.Argument(help="edge, bars, duplex-wire, wedge, discs, star, flat, disc-array, wedge-17, spiral.")
     ],
     size: SizeOption = 1024,
-    pixel_um: Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")] = 24.0,
+    pixel_um: PixelOption = 24.0,
     angle_deg: Annotated[
         float | None, typer.Option("--angle-deg", help="Turn of the target [deg]; its own if not given.")
     ] = None,

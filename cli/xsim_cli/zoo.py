@@ -22,6 +22,17 @@ app = typer.Typer(
 )
 
 
+WeightsOption = Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")]
+RunOption = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")]
+SettingsOption = Annotated[Path | None, typer.Option(help="TOML file with settings.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. steps=2000; repeat for more."),
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
+
+
 @app.command("list", epilog="Example: xsim zoo list --json")
 def list_(json_: JsonOption = False) -> None:
     """List the restorers and the weights that are shipped for them."""
@@ -41,7 +52,7 @@ def list_(json_: JsonOption = False) -> None:
 @app.command(epilog="Example: xsim zoo info physics-sde")
 def info(
     name: RestorerName,
-    weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
+    weights: WeightsOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Show what a restorer is, and the card of its weights."""
@@ -92,14 +103,11 @@ def _card_lines(card: dict[str, Any]) -> dict[str, str]:
 def train(
     name: RestorerName,
     data: Annotated[str, typer.Option(help="Store of pairs, of `xsim dataset make`.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
-    recipe: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. steps=2000; repeat for more."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    output: RunOption,
+    recipe: SettingsOption = None,
+    set_: SetOption = None,
+    resume: ResumeOption = False,
+    device: DeviceOption = "auto",
     json_: JsonOption = False,
 ) -> None:
     """Train a restorer. The best weights by validation stay in the folder of the run.
@@ -139,7 +147,7 @@ register_eval(app)
 def finetune(
     name: RestorerName,
     data: Annotated[str, typer.Option(help="Store of pairs of your own two detectors.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
+    output: RunOption,
     from_: Annotated[
         str | None, typer.Option("--from", help="Weights file, run folder or shipped name; the shipped one by default.")
     ] = None,
@@ -149,13 +157,10 @@ def finetune(
     measured: Annotated[
         bool, typer.Option("--measured", help="Measure the detectors on the pairs even if the store describes them.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
-    recipe: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. steps=2000; repeat for more."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    resume: ResumeOption = False,
+    recipe: SettingsOption = None,
+    set_: SetOption = None,
+    device: DeviceOption = "auto",
     json_: JsonOption = False,
 ) -> None:
     """Adapt pretrained weights to a few real pairs. The better of before and after is kept."""
@@ -197,7 +202,7 @@ def export(
     name: RestorerName,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
     format_: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
-    weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
+    weights: WeightsOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
 ) -> None:

@@ -31,7 +31,7 @@ _RINGS = 40
 """Rings of |f| up to the corner: .37 lp/mm wide at 48 um. Not tuned."""
 
 _ROUNDS = 6
-"""On eight boards of 256 px each round moved B_1 by .4 of the one before; the sixth by 2e-4, the noise by 2e-4 of it."""
+"""On eight boards of 256 px each round moves B_1 by .4 of what the one before did, the sixth by 2e-4."""
 
 _SMALLEST_PX = 64
 """Smaller images have too few bins in a ring, and a window that leaves little of them. Chosen, not measured."""
