@@ -33,6 +33,7 @@ __all__ = [
     "check_outputs",
     "emit_json",
     "existing",
+    "numbers_of",
     "say",
     "write_csv",
     "write_figure",
@@ -87,6 +88,20 @@ def existing(path: Path) -> Path:
     if not path.exists():
         raise MissingFileError(f"{path}: no such file or folder: check the path")
     return path
+
+
+def numbers_of(text: str, option: str) -> list[float]:
+    """Return the numbers of a comma-separated option.
+
+    Raises
+    ------
+    InputError
+        Naming the option.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{option} {text}: is no list of numbers: give some separated by commas") from None
 
 
 def check_output(path: Path, *, force: bool, inputs: tuple[Path, ...] = ()) -> Path:

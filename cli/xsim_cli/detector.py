@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from xsim.errors import InputError
 from xsim_cli.common import (
     CsvOption,
     ForceOption,
@@ -18,6 +17,7 @@ from xsim_cli.common import (
     check_outputs,
     emit_json,
     existing,
+    numbers_of,
     write_csv,
     write_figure,
 )
@@ -123,10 +123,7 @@ def _grid(text: str | None, pitch_mm: float) -> list[float]:
     if text is None:
         nyquist = 0.5 / pitch_mm
         return [nyquist * step / 100 for step in range(101)]
-    try:
-        return [float(word) for word in text.split(",")]
-    except ValueError:
-        raise InputError(f"frequencies '{text}' are no list of numbers: give e.g. 1,2,3,5,10") from None
+    return numbers_of(text, "--frequencies")
 
 
 def _rows(table: dict[str, Performance]) -> Any:

@@ -231,7 +231,7 @@ def wires_figure(found: DuplexWire) -> Figure:
 def comparison_figure(image: NDArray[Any], reference: NDArray[Any], found: Comparison) -> Figure:
     """Return four panels: the two images on one grey scale, their difference, the map of SSIM."""
     figure = Figure(figsize=(15, 4.2), layout="constrained")
-    left, right, difference, likeness = figure.subplots(1, 4, sharex=True, sharey=True)
+    left, right, difference, similarity = figure.subplots(1, 4, sharex=True, sharey=True)
     low, high = np.quantile(reference, (0.002, 0.998))
     for axes, pixels, title in ((left, image, "image"), (right, reference, "reference")):
         drawn = axes.imshow(pixels, cmap="gray", vmin=low, vmax=high)
@@ -242,8 +242,8 @@ def comparison_figure(image: NDArray[Any], reference: NDArray[Any], found: Compa
     figure.colorbar(difference.imshow(error, cmap="RdBu_r", vmin=-reach, vmax=reach), ax=difference, shrink=0.8)
     psnr = "identical" if found.identical else f"PSNR {found.psnr_dB:.2f} dB"
     difference.set_title(f"difference\n{psnr}, RMSE {found.rmse:.4g}")
-    figure.colorbar(likeness.imshow(found.ssim_map, cmap="magma", vmin=0, vmax=1), ax=likeness, shrink=0.8)
-    likeness.set_title(f"SSIM {found.ssim:.4f}\nfor a data range of {found.data_range:g}")
+    figure.colorbar(similarity.imshow(found.ssim_map, cmap="magma", vmin=0, vmax=1), ax=similarity, shrink=0.8)
+    similarity.set_title(f"SSIM {found.ssim:.4f}\nfor a data range of {found.data_range:g}")
     return figure
 
 

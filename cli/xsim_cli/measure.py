@@ -1,4 +1,4 @@
-"""``xsim measure``: MTF, NNPS, CTF and resolution of images, and the likeness of two."""
+"""``xsim measure``: MTF, NNPS, CTF and resolution of images, and the similarity of two."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from xsim_cli.common import (
     PlotOption,
     check_outputs,
     emit_json,
+    numbers_of,
     say,
     write_csv,
     write_figure,
@@ -29,7 +30,6 @@ from xsim_cli.measure_inputs import (
     common_pitch,
     cut,
     image_files,
-    numbers_of,
     read,
     region_of,
     regions_of,
@@ -258,7 +258,7 @@ def resolution(
     _report("measure.resolution", payload, json_, lines)
 
 
-@app.command(epilog="Example: xsim measure compare restored.tif hr.tif --data-range 52000 --plot likeness.png")
+@app.command(epilog="Example: xsim measure compare restored.tif hr.tif --data-range 52000 --plot similarity.png")
 def compare(
     image: Annotated[Path, typer.Argument(help="The image.")],
     reference: Annotated[Path, typer.Argument(help="What it should look like.")],

@@ -44,7 +44,7 @@ _MEASURED_LINKS = frozenset({"wedge", "pairs"})
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """What finetuning came to, on held-out pairs of the new detector.
+    """The outcome of finetuning, on held-out pairs of the new detector.
 
     Parameters
     ----------
@@ -166,17 +166,17 @@ def finetune(
 def _score_before(restorer: LearnedRestorer, pairs: PairSource, settings: TrainSettings) -> Scores:
     """Return the scores of the weights as they are, with the physics that they were trained for.
 
-    Weights of many detectors restore only between detectors that they are told: those of each pair.
+    Weights of many detectors are given the physics of each pair, as they have none of their own.
     """
     held_out = check_split(pairs, "validation")[: settings.validate_images]
-    told = restorers_of(pairs, held_out, restorer) if restorer.awaits_detectors else [restorer] * len(held_out)
-    return validate(told, *read_pairs(pairs, held_out)).scores
+    restorers = restorers_of(pairs, held_out, restorer) if restorer.awaits_detectors else [restorer] * len(held_out)
+    return validate(restorers, *read_pairs(pairs, held_out)).scores
 
 
 def _with_one_network(restorer: LearnedRestorer, settings: TrainSettings) -> tuple[LearnedRestorer, TrainSettings]:
-    """Return restorer and settings of one network: that of the weights, which finetuning keeps.
+    """Return restorer and settings that agree on the network: finetuning keeps that of the weights.
 
-    Refused are settings that name another; only what it was not told of the link it may learn to hear.
+    Settings that name another network are refused; only link conditioning may be added to one that has none.
     """
     if settings.link_conditioning and not restorer.network.link_conditioning:
         restorer = restorer.with_network(restorer.network.with_link_conditioning())

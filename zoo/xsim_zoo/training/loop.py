@@ -1,7 +1,8 @@
 """The training loop: steps, validations, states, best weights, and what stops it.
 
 Everything random in step ``k`` comes from (seed, k), and the learning rate from k alone. So a run that was killed
-and resumed walks the very same path on the CPU, and P processes with a batch of B walk the path of one with P * B.
+and resumed takes the very same steps on the CPU, and P processes with a batch of B take those of one with P * B, but
+for rounding.
 """
 
 from __future__ import annotations

@@ -150,14 +150,14 @@ def run_in_folder(trainer: Trainer, beginning: dict[str, Any] | None) -> TrainRe
     return result
 
 
-_OTHERWISE = {
+_DIFFERS = {
     "command": "was started by `xsim zoo {0}`: go on with that",
     "restorer": "trains '{0}', not '{1}': give its own name",
     "data_digest": "the data set has changed since the run was started: give the same data, or start anew",
     "weights_digest": "was started from other weights: give the same ones, or start anew",
     "detectors": "was started between other detectors: give the same ones, or start anew",
 }
-"""What makes a run the same run, and what to say where it is another."""
+"""What a run that is resumed must agree in with its start, and the message where it does not."""
 
 
 def check_same_run(run: Path, stored: dict[str, Any], identity: dict[str, Any]) -> None:
@@ -175,7 +175,7 @@ def check_same_run(run: Path, stored: dict[str, Any], identity: dict[str, Any]) 
     InputError
         Naming what differs.
     """
-    for key, text in _OTHERWISE.items():
+    for key, text in _DIFFERS.items():
         if stored.get(key) != identity.get(key):
             raise InputError(f"{run}: {text.format(stored.get(key), identity.get(key))}")
 
