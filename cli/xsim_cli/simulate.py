@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DebugOption, DetectorsOption, ForceOption, JsonOption, emit_json, existing, say
+from xsim_cli.common import DetectorsOption, ForceOption, JsonOption, emit_json, existing, say
 
 if TYPE_CHECKING:
     from xsim.imaging.setup import PairSetup
@@ -42,7 +42,6 @@ def simulate(
     open_field: Annotated[int, typer.Option(help="Grey level of the open field in the TIFFs.")] = 50_000,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Image a board with both screens and write the pair as a folder.
 

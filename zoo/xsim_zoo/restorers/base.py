@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from xsim_zoo.process.operator import Operator
     from xsim_zoo.process.physics import Physics
     from xsim_zoo.process.sampling import NoiseSource
+    from xsim_zoo.restorers.batch import Batch
     from xsim_zoo.run.restore import Restored
-    from xsim_zoo.training.batch import Batch
 
 __all__ = ["Examples", "How", "LearnedRestorer", "Network", "Restorer"]
 

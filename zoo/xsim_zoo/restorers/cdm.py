@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from xsim_zoo.network.unet import UNet
     from xsim_zoo.process.operator import Operator
     from xsim_zoo.process.physics import Physics
-    from xsim_zoo.training.batch import Batch
+    from xsim_zoo.restorers.batch import Batch
 
 __all__ = ["PREDICTIONS", "ConditionalDiffusion"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.process.operator import Operator
-    from xsim_zoo.training.batch import Batch
+    from xsim_zoo.restorers.batch import Batch
 
 __all__ = ["LogRegression", "Regression", "WienerRegression"]
 
