@@ -34,6 +34,7 @@ Mode = Literal["calibrated", "paper"]
 B_1_FLOOR: Final = 1e-3
 # An LR MTF this far above the HR MTF is no noise of a measurement: the two are swapped.
 _SWAPPED: Final = 1.05
+# Rows of the table, quadratically spaced: 0.002 lp/mm apart at 0 and 0.5 at the end for a pitch of 0.048 mm.
 _ROWS: Final = 128
 # The table ends at twice the corner of the pitch's own frequency square, so finer images find values as well.
 _END: Final = np.sqrt(2.0)

@@ -172,7 +172,9 @@ BOARD_MATERIALS: Final = ("FR-4", "FR-4-HF", "Cu", "SAC305", "Al2O3", "BaTiO3", 
 SUBSTRATE_MM: Final = 1.6
 """Thickness of usual boards [mm]."""
 
+# Straight cells of the fine grid: the error of a cell falls with its square, to the rounding of float32 here.
 _CELLS: Final = 4096
+# Slopes at the ends are held to this range, so that both the curve and its inverse can be continued.
 _SLOPES: Final = (0.05, 20.0)
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "write_detectors",
 ]
 
+# From single photons in a pixel to far beyond saturation: a guard against wrong units, not a limit of the model.
 KERMA_RANGE_UGY: Final = (1e-6, 1e9)
 
 
