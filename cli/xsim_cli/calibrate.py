@@ -108,12 +108,8 @@ def calibrate(
     link = _wedge_link(files.wedges, (hr_open, lr_open), polarity) if files.wedges else None
     found = calibration.calibrate(hr, lr, spectrum, hr_frames=hr_frames, pairs=pairs, link=link)
     calibration.write_calibration(out, found)
-    if csv:
-        write_csv(csv, *_table(found))
-    if plot:
-        from xsim_cli.figures import calibration_figure
-
-        write_figure(plot, calibration_figure(found))
+    write_csv(csv, *_table(found))
+    write_figure(plot, lambda figures: figures.calibration_figure(found))
     if json_:
         emit_json("calibrate", {"path": out, **_document(found)})
     else:

@@ -19,7 +19,7 @@ from xsim.errors import InputError, MissingFileError
 from xsim.files.whole import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from matplotlib.figure import Figure
 
@@ -141,8 +141,10 @@ def check_outputs(csv_path: Path | None, plot: Path | None, *, force: bool, inpu
         raise InputError(f"{plot}: is asked for as table and as figure: give two files")
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table with a header line."""
+def write_csv(path: Path | None, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table with a header line, if a file is wanted."""
+    if path is None:
+        return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -150,8 +152,20 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
     write_whole(path, text.getvalue().encode())
 
 
-def write_figure(path: Path, figure: Figure) -> None:
-    """Write a figure in the kind that the file's name says."""
+def write_figure(path: Path | None, draw: Callable[[Any], Figure]) -> None:
+    """Write a figure in the kind that the file's name says, if one is wanted.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The file.
+    draw : callable
+        Takes the module `xsim_cli.figures`, which is imported only now, and returns the figure.
+    """
+    if path is None:
+        return
+    from xsim_cli import figures
+
     data = io.BytesIO()
-    figure.savefig(data, format=path.suffix.lower().lstrip("."), dpi=120)
+    draw(figures).savefig(data, format=path.suffix.lower().lstrip("."), dpi=120)
     write_whole(path, data.getvalue())

@@ -107,12 +107,8 @@ def detector(
         from xsim.detector.detector import write_detectors
 
         write_detectors(save, chosen)
-    if csv is not None:
-        write_csv(csv, ("detector", "frequency_lp_mm", *CURVES), _rows(table))
-    if plot is not None:
-        from xsim_cli.figures import detector_figure
-
-        write_figure(plot, detector_figure(table))
+    write_csv(csv, ("detector", "frequency_lp_mm", *CURVES), _rows(table))
+    write_figure(plot, lambda figures: figures.detector_figure(table))
     if json_:
         emit_json("detector", {**_fit_report(fit), "beam": spectrum.settings(), "detectors": _documents(table)})
     else:

@@ -96,12 +96,8 @@ def mtf(
         ]
     )
     rows = list(zip(mean.frequency_lp_mm, mean.mtf, mean.noise, strict=True))
-    if csv:
-        write_csv(csv, ("frequency_lp_mm", "mtf", "noise"), rows)
-    if plot:
-        from xsim_cli.figures import mtf_figure
-
-        write_figure(plot, mtf_figure(mean, files[0].pixels))
+    write_csv(csv, ("frequency_lp_mm", "mtf", "noise"), rows)
+    write_figure(plot, lambda figures: figures.mtf_figure(mean, files[0].pixels))
     lines = [f"{f:8.3g} lp/mm  MTF {m:.3f} +- {n:.3f}" for f, m, n in _some(rows)]
     lines.append(
         f"edge tilt {mean.angle_deg:.2f} deg, f50 {mean.frequency_at(0.5):.3g} lp/mm, f10 {mean.frequency_at(0.1):.3g} "
@@ -139,12 +135,8 @@ def nnps(
     found = noise.nnps(frames, pitch, mode=mode, region_px=region_px, full_scale=files[0].white)
     columns = ("frequency_lp_mm", "nnps_mm2", "standard_error_mm2", "x_mm2", "y_mm2", "axis_x_mm2", "axis_y_mm2")
     rows = list(zip(*(getattr(found, name) for name in columns), strict=True))
-    if csv:
-        write_csv(csv, columns, rows)
-    if plot:
-        from xsim_cli.figures import nnps_figure
-
-        write_figure(plot, nnps_figure(found))
+    write_csv(csv, columns, rows)
+    write_figure(plot, lambda figures: figures.nnps_figure(found))
     facts = ("pitch_mm", "mode", "mean", "relative_variance", "frames", "regions", "effective_regions", "warnings")
     lines = [f"{f:8.3g} lp/mm  NNPS {n:.4g} +- {e:.2g} mm2" for f, n, e, *_ in _some(rows)]
     lines.append(
@@ -188,12 +180,8 @@ def ctf(
     ]
     mean = average_edges(beside) if beside else None
     columns = ("frequency_lp_mm", "ctf", "standard_error", "mtf", "mtf_fundamental")
-    if csv:
-        write_csv(csv, columns, zip(*(getattr(found, name) for name in columns), strict=True))
-    if plot:
-        from xsim_cli.figures import ctf_figure
-
-        write_figure(plot, ctf_figure(found, file.pixels, mean))
+    write_csv(csv, columns, zip(*(getattr(found, name) for name in columns), strict=True))
+    write_figure(plot, lambda figures: figures.ctf_figure(found, file.pixels, mean))
     payload = {name: getattr(found, name) for name in columns} | {
         "contrast": found.contrast, "pitch_mm": pitch, "warnings": found.warnings,
         "groups": [{"roi": group.roi, "bars": group.bars, "vertical": group.vertical} for group in found.groups],
@@ -248,12 +236,8 @@ def resolution(
         payload |= {"snr": noise.snr, "snr_blocks": noise.snr_blocks, "snrn": snrn}
         payload["warnings"] = (*wires.warnings, *noise.warnings)
         lines.append(f"SNR {noise.snr:.4g} (over areas {noise.snr_blocks:.4g}), normalised {snrn:.4g}")
-    if csv:
-        write_csv(csv, ("diameter_mm", "dip"), zip(wires.diameter_mm, wires.dip, strict=True))
-    if plot:
-        from xsim_cli.figures import wires_figure
-
-        write_figure(plot, wires_figure(wires))
+    write_csv(csv, ("diameter_mm", "dip"), zip(wires.diameter_mm, wires.dip, strict=True))
+    write_figure(plot, lambda figures: figures.wires_figure(wires))
     _report("measure.resolution", payload, json_, lines)
 
 
@@ -278,12 +262,8 @@ def compare(
     files = [read(path) for path in inputs]
     found = compare_images(files[0].pixels, files[1].pixels, data_range=data_range, full_scale=files[1].white)
     names = ("psnr_dB", "ssim", "rmse", "data_range")
-    if csv:
-        write_csv(csv, names, [[getattr(found, name) for name in names]])
-    if plot:
-        from xsim_cli.figures import comparison_figure
-
-        write_figure(plot, comparison_figure(files[0].pixels, files[1].pixels, found))
+    write_csv(csv, names, [[getattr(found, name) for name in names]])
+    write_figure(plot, lambda figures: figures.comparison_figure(files[0].pixels, files[1].pixels, found))
     payload = {name: getattr(found, name) for name in (*names, "bias", "identical", "warnings")}
     psnr = "infinite (the images are identical)" if found.identical else f"{found.psnr_dB:.2f} dB"
     line = f"PSNR {psnr}, SSIM {found.ssim:.4f}, RMSE {found.rmse:.4g}, for a data range of {found.data_range:g}"

@@ -82,13 +82,9 @@ def spectrum(
     check_outputs(csv, plot, force=force)
     chosen = beam(kvp, filters, anode_angle_deg, model, preset)
     hvl1, hvl2 = half_value_layer_mm(chosen, "Al", layers=2)
-    if csv is not None:
-        rows = zip(chosen.energy_keV.tolist(), chosen.fluence_per_mm2_uGy.tolist(), strict=True)
-        write_csv(csv, ("energy_keV", "fluence_per_mm2_uGy"), rows)
-    if plot is not None:
-        from xsim_cli.figures import spectrum_figure
-
-        write_figure(plot, spectrum_figure(chosen, _name(chosen)))
+    rows = zip(chosen.energy_keV.tolist(), chosen.fluence_per_mm2_uGy.tolist(), strict=True)
+    write_csv(csv, ("energy_keV", "fluence_per_mm2_uGy"), rows)
+    write_figure(plot, lambda figures: figures.spectrum_figure(chosen, _name(chosen)))
     if json_:
         emit_json(
             "spectrum",
