@@ -16,6 +16,7 @@ __all__ = [
     "DebugOption",
     "DetectorsOption",
     "ForceOption",
+    "ImagingOption",
     "JsonOption",
     "check_output",
     "emit_json",
@@ -27,6 +28,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
 DetectorsOption = Annotated[
     Path | None, typer.Option(help="Two measured detectors in place of the recipe's, a file of `xsim calibrate`.")
+]
+ImagingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the recipe's [imaging], e.g. sensor.read_noise_e=800; repeat for more.",
+    ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 

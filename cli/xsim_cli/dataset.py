@@ -14,7 +14,16 @@ from typing import Annotated, Any, Literal
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DebugOption, DetectorsOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.common import (
+    DebugOption,
+    DetectorsOption,
+    ForceOption,
+    ImagingOption,
+    JsonOption,
+    check_output,
+    emit_json,
+    say,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,6 +61,7 @@ def make(
     seed: Annotated[int, typer.Option(help="Seed of everything random, 0 to 2**64 - 1.")] = 0,
     size: Annotated[int | None, typer.Option(help="Side of the images [pixels]; the recipe's by default.")] = None,
     detectors: DetectorsOption = None,
+    set_: ImagingOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     cluster: Annotated[
         str | None, typer.Option(help="Dask scheduler that runs the work instead, tcp://HOST:PORT, or local:WORKERS.")
@@ -63,13 +73,13 @@ def make(
     debug: DebugOption = False,
 ) -> None:
     """Make a store of simulated HR/LR pairs. The same seed makes the same bytes, whatever the number of workers."""
-    from xsim_datasets.recipe.recipe import load_recipe
+    from xsim_datasets.recipe.recipe import imaging_settings, load_recipe
     from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
     from xsim_datasets.store.cluster import DaskCluster
     from xsim_datasets.store.executors import ProcessPool
     from xsim_datasets.store.writer import estimate_bytes, make_store
 
-    settings = load_recipe(recipe, detectors=detectors, n=n, size_px=size)
+    settings = load_recipe(recipe, detectors=detectors, imaging=imaging_settings(set_ or ()), n=n, size_px=size)
     plan = plan_of(settings, seed)
     maker = SimulatedMaker(settings, plan.seed)
     try:

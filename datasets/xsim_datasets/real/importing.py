@@ -21,9 +21,9 @@ from xsim_datasets.images import SUFFIXES
 from xsim_datasets.real.correction import Camera, image_files
 from xsim_datasets.real.registration import Similarity, register
 from xsim_datasets.real.sharpness import detail_ratio
+from xsim_datasets.recipe.imaging import setup_of, setup_record, setup_tables
 from xsim_datasets.recipe.recipe import Recipe, Split
-from xsim_datasets.recipe.setups import setup_of, setup_record, setup_tables
-from xsim_datasets.recipe.split import family_id, split_named_families
+from xsim_datasets.recipe.sources import family_id, split_named_families
 from xsim_datasets.store.sample import Plan, Sample
 
 if TYPE_CHECKING:
