@@ -74,7 +74,12 @@ ELSEWHERE = {
 """Parameters that stand in ``[imaging]`` itself rather than in the table of their dataclass: each has one place."""
 
 if TYPE_CHECKING:
-    OpticsTable = ScreenTable = SensorTable = GeometryTable = ScatterTable = AcquisitionTable = Table
+    OpticsTable = Table
+    ScreenTable = Table
+    SensorTable = Table
+    GeometryTable = Table
+    ScatterTable = Table
+    AcquisitionTable = Table
 else:
     OpticsTable = table_of(Optics, __name__)
     ScreenTable = table_of(Screen, __name__, leave=ELSEWHERE[Screen], tables={"optics": OpticsTable})
@@ -338,7 +343,7 @@ def _detectors(imaging: Any) -> tuple[Detector, Detector]:
     )
 
 
-def _detector(imaging: Any, side: Side, mass_thickness_mg_cm2: float) -> Detector:
+def _detector(imaging: Any, side: Any, mass_thickness_mg_cm2: float) -> Detector:
     """Return the modelled detector of one side: the tables of both sides, and over them those of its own."""
     sensor = {**imaging.sensor.given(), **side.sensor.given()}
     screen = {**imaging.screen.given(), **side.screen.given()}

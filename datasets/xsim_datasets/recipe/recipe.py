@@ -268,7 +268,9 @@ _MODELS: dict[str, type[BaseModel]] = {
     "gerber": GerberBoards,
     "phantoms": PhantomBoards,
 }
-_ELSEWHERE = {TABLES[physics.__name__.lower()]: keys for physics, keys in ELSEWHERE.items()}
+_ELSEWHERE: dict[type[BaseModel], dict[str, str]] = {
+    TABLES[physics.__name__.lower()]: keys for physics, keys in ELSEWHERE.items()
+}
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, fields
-from functools import lru_cache
 from inspect import getdoc
 from typing import TYPE_CHECKING, Annotated, Any, Self, get_type_hints
 
@@ -160,7 +159,6 @@ def drawn(value: Any, stage: str, choose: Callable[[Range, str], float]) -> Any:
     return value
 
 
-@lru_cache
 def _descriptions(physics: type[Any]) -> dict[str, str]:
     """Return what the numpydoc docstring of a dataclass says about each of its parameters."""
     _, _, section = (getdoc(physics) or "").partition("Parameters\n----------\n")
