@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xsim.measure.bars import CTF
-    from xsim.measure.comparison import Comparison
     from xsim.measure.edge import ROI, EdgeMTF
     from xsim.measure.noise import NNPS
-    from xsim.measure.wires import DuplexWire
+    from xsim.measure.resolution import DuplexWire
+    from xsim.measure.similarity import Comparison
 
 __all__ = ["comparison_figure", "ctf_figure", "mtf_figure", "nnps_figure", "wires_figure"]
 

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from xsim.errors import InputError
-from xsim.imaging.acquisition import Acquisition
+from xsim.imaging.acquisition import Acquisition, fixed_pattern
 from xsim.imaging.exposure import imager, padded_shape
-from xsim.imaging.fixed_pattern import fixed_pattern
 from xsim.imaging.projection import rule_for
 from xsim.imaging.scatter import Scatter
 from xsim.seeds import torch_seed
