@@ -31,7 +31,7 @@ from scipy.ndimage import gaussian_filter
 from xsim.seeds import generator
 from xsim_datasets.store.executors import Serial
 from xsim_datasets.store.reader import PairArray, PairStore
-from xsim_datasets.store.sample import Plan, Sample
+from xsim_datasets.store.shards import Plan, Sample
 from xsim_datasets.store.writer import make_store
 
 if TYPE_CHECKING:

@@ -75,8 +75,7 @@ def make(
     """Make a store of simulated HR/LR pairs. The same seed makes the same bytes, whatever the number of workers."""
     from xsim_datasets.recipe.recipe import imaging_settings, load_recipe
     from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
-    from xsim_datasets.store.cluster import DaskCluster
-    from xsim_datasets.store.executors import ProcessPool
+    from xsim_datasets.store.executors import DaskCluster, ProcessPool
     from xsim_datasets.store.writer import estimate_bytes, make_store
 
     settings = load_recipe(recipe, detectors=detectors, imaging=imaging_settings(set_ or ()), n=n, size_px=size)
@@ -202,7 +201,7 @@ def import_(
     debug: DebugOption = False,
 ) -> None:
     """Import real pairs into a store. They are averaged, dark and flat corrected, and registered."""
-    from xsim_datasets.real.correction import Camera
+    from xsim_datasets.real.correction import FlatField
     from xsim_datasets.real.importing import find_positions, prepare_import
     from xsim_datasets.recipe.recipe import load_recipe
     from xsim_datasets.store.executors import ProcessPool
@@ -212,8 +211,8 @@ def import_(
     how: dict[str, Any] = {"polarity": polarity, "scale": scale, "log_factor": log_factor}
     maker, plan = prepare_import(
         positions,
-        Camera.of_folders(hr_dark, hr_flat, open_field=hr_open_field, **how),
-        Camera.of_folders(lr_dark, lr_flat, open_field=lr_open_field, **how),
+        FlatField.of_folders(hr_dark, hr_flat, open_field=hr_open_field, **how),
+        FlatField.of_folders(lr_dark, lr_flat, open_field=lr_open_field, **how),
         pitch_mm=pitch_mm,
         nominal=None if recipe is None else load_recipe(recipe),
     )
