@@ -194,3 +194,17 @@ def test_wiener_gain_is_the_gaussian_posterior_mean(physics: Physics) -> None:
     error = plane_mean((W * X_t - X_0).abs().square().mean(0, keepdim=True), operator.shape).sqrt()
     assert error.item() == pytest.approx(c.item(), rel=0.02)
     assert np.isfinite(W.numpy()).all()
+
+
+def test_where_a_model_has_no_noise_the_least_of_the_others_is_taken() -> None:
+    process = process_of([0.0, 0.3, 2.0])
+    assert process.with_noise_everywhere() is process
+    silent = replace(process, Sigma_1=torch.tensor([0.0, 4.0, 3.0]).reshape(1, 1, 1, -1))
+    assert silent.with_noise_everywhere().Sigma_1.flatten().tolist() == [3.0, 4.0, 3.0]
+    none = replace(process, Sigma_1=torch.zeros_like(process.theta)).with_noise_everywhere()
+    assert (none.Sigma_1 > 0).all()
+
+
+def test_conditions_of_a_process_without_noise_are_finite(physics: Physics) -> None:
+    operator = physics.operator((64, 64)).at_noise_level(0.0)
+    assert operator.conditions(1.0, operator.wiener(1.0)[1]).isfinite().all()

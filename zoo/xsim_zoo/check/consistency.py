@@ -161,7 +161,8 @@ class _Residual:
 
     def __init__(self, Y: Tensor, x: NDArray[np.float32], restorer: Restorer, grid: PaddedGrid) -> None:
         self.grid = grid
-        self.operator = restorer.operator(grid.padded)
+        operator = restorer.operator(grid.padded)
+        self.operator = replace(operator, process=operator.process.with_noise_everywhere())
         self.device = restorer.device
         self.axes = [
             torch.as_tensor(axis, device=self.device) for axis in frequency_axes(grid.padded, restorer.physics.pitch_mm)

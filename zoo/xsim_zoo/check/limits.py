@@ -101,7 +101,7 @@ def band_statistics(
     """
     shape = (GRID_PX, GRID_PX)
     operator = restorer.adapt(restorer.physics.operator(shape))
-    Sigma = operator.process.Sigma_1[0, 0]
+    Sigma = operator.process.with_noise_everywhere().Sigma_1[0, 0]
     seen = operator.S[0, 0] * operator.process.B(1.0)[0, 0].square()
     # W_1 B_1 of the structure reaches the answer and is explained; the rest stays in the residual.
     left = (level * Sigma / (seen + level * Sigma)).square()

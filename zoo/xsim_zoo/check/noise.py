@@ -8,6 +8,7 @@ a filter that expects less noise takes some of it for structure.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,6 +67,7 @@ def noise_of(
     """
     mean_level = float(level.mean())
     small = restorer.adapt(restorer.physics.operator((GRID_PX, GRID_PX)))
+    small = replace(small, process=small.process.with_noise_everywhere())
     gain = _noise_gain(small, mean_level).square()
     passed = plane_mean(small.process.Sigma_1[0, 0] * gain, (GRID_PX, GRID_PX))
     structure = plane_mean(small.S[0, 0] * small.process.B(1.0)[0, 0].square() * gain, (GRID_PX, GRID_PX))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from xsim_zoo.process.process import Process, plane_mean
+from xsim_zoo.process.process import LEAST_RMS, Process, plane_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,7 @@ class Operator:
         """
         noise = plane_mean(self.process.Sigma_1, self.shape).sqrt()
         time = torch.as_tensor(t, dtype=c.dtype, device=c.device).reshape(-1)
-        columns = [time, noise.reshape(-1).log(), c.clamp_min(1e-6).reshape(-1).log()]
+        columns = [time, noise.clamp_min(LEAST_RMS).reshape(-1).log(), c.clamp_min(LEAST_RMS).reshape(-1).log()]
         columns += [] if self.link_shape is None else list(self.link_shape.to(c).unbind(1))
         length = max(len(column) for column in columns)
         return torch.stack([column.expand(length) for column in columns], dim=1)

@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 
     from xsim.degradation.degradation import Degradation
 
-__all__ = ["MIN_B_1", "Process", "fft", "ifft", "plane_mean"]
+__all__ = ["LEAST_RMS", "MIN_B_1", "Process", "fft", "ifft", "plane_mean"]
 
 MIN_B_1 = 1e-4
 """Floor of B_1: where less than this passes, the data hold no information and theta would only grow."""
+
+LEAST_RMS = 1e-6
+"""Noise and errors below this rms, in grey, count as this much: float32 tells greys near 1 apart to about 1e-7."""
 
 
 def fft(images: Tensor) -> Tensor:
@@ -122,6 +125,18 @@ class Process:
             Noise power relative to this process's.
         """
         return replace(self, Sigma_1=self.Sigma_1 * _column(level, self.Sigma_1))
+
+    def with_noise_everywhere(self) -> Process:
+        """Return the process with noise in every bin, for what divides by it or takes its logarithm.
+
+        A bin whose noise the model takes for zero (that of the mean, where q is the paper's) is as noisy as the least
+        noisy one that has noise. A process that has noise everywhere is returned as it is.
+        """
+        noisy = self.Sigma_1 > 0
+        if noisy.all():
+            return self
+        least = float(self.Sigma_1[noisy].min()) if noisy.any() else LEAST_RMS**2
+        return replace(self, Sigma_1=torch.where(noisy, self.Sigma_1, least))
 
     def B(self, t: float | Tensor) -> Tensor:
         """Return B_t, what is left of the signal at time ``t`` (a number or one for each sample)."""

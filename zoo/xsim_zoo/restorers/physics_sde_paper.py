@@ -47,7 +47,8 @@ class PaperSDE(LearnedRestorer):
         if self.physics.degradation.mode == "paper":
             return operator
         process = operator.process
-        Sigma_1 = process.Sigma_1 * -torch.expm1(-2 * process.theta)
+        # Where measured MTFs cross (B_1 > 1) the words give a negative power: no noise is the nearest they allow.
+        Sigma_1 = (process.Sigma_1 * -torch.expm1(-2 * process.theta)).clamp_min(0)
         return replace(operator, process=replace(process, Sigma_1=Sigma_1))
 
     def examples(self, batch: Batch) -> Examples:
