@@ -16,8 +16,8 @@ from xsim_cli.restorer_name import RestorerName
 if TYPE_CHECKING:
     from xsim.errors import XsimError
     from xsim_zoo.restorers.base import Restorer
-    from xsim_zoo.run.files import Report
-    from xsim_zoo.run.jobs import Job
+    from xsim_zoo.run.files import RunReport
+    from xsim_zoo.run.jobs import FileJob
     from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["register"]
@@ -102,8 +102,7 @@ def run(
     jobs = plan(images, output)
 
     from xsim_zoo.run.files import run as run_jobs
-    from xsim_zoo.weights.detectors import with_detectors
-    from xsim_zoo.weights.loading import load
+    from xsim_zoo.weights.loading import load, with_detectors
 
     restorer = load(name, weights, device=device)
     if detectors is not None:
@@ -120,7 +119,7 @@ def run(
     _conclude(report, single=len(jobs) == 1, json_=json_)
 
 
-def _conclude(report: Report, *, single: bool, json_: bool) -> None:
+def _conclude(report: RunReport, *, single: bool, json_: bool) -> None:
     """Say what became of the files, and end with the exit code of that."""
     if single and report.error is not None:
         raise report.error
@@ -132,7 +131,7 @@ def _conclude(report: Report, *, single: bool, json_: bool) -> None:
         raise typer.Exit(report.exit_code)
 
 
-def _forecast(restorer: Restorer, jobs: list[Job], settings: RunSettings, *, json_: bool) -> None:
+def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *, json_: bool) -> None:
     """Say what would be done."""
     from xsim_zoo.run.forecast import forecast
 
@@ -160,7 +159,7 @@ class _Speaker:
         self._where = ""
         self.done = 0
 
-    def begin(self, job: Job, number: int, count: int) -> None:
+    def begin(self, job: FileJob, number: int, count: int) -> None:
         """Note which file is being restored."""
         left = (
             "" if self.done == 0 else f", {(time.monotonic() - self._began) / self.done * (count - number):.0f} s left"
@@ -175,7 +174,7 @@ class _Speaker:
             sys.stderr.write(f"\r{self._where}: tile {self._tiles}\x1b[K")
             sys.stderr.flush()
 
-    def end(self, job: Job, entry: dict[str, Any]) -> None:
+    def end(self, job: FileJob, entry: dict[str, Any]) -> None:
         """Say what came out."""
         self.done += 1
         self._clear()
@@ -188,7 +187,7 @@ class _Speaker:
         say(f"{job.output}: {how}, open field {entry['open_field']:.6g}, pitch {entry['pitch_mm']:g} mm{clipped}")
         say(f"{job.output}: {entry['consistency']['verdict']}")
 
-    def fail(self, job: Job, error: XsimError) -> None:  # noqa: ARG002  (the error names the file)
+    def fail(self, job: FileJob, error: XsimError) -> None:  # noqa: ARG002  (the error names the file)
         """Say what failed; one file alone is the program's own error."""
         self._clear()
         if not self._single:

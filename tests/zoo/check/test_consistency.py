@@ -9,10 +9,9 @@ from scipy.ndimage import gaussian_filter
 
 from tests.zoo.conftest import board, closed_form, degrade, power_law
 from xsim.degradation.link import GreyLink
-from xsim_zoo.check.consistency import check
-from xsim_zoo.check.link_refit import refitted
+from xsim_zoo.check.consistency import check, refitted
 from xsim_zoo.check.verdict import Consistency, Suspect, merged
-from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.process import fft, ifft
 from xsim_zoo.restorers.wiener import Wiener

@@ -11,7 +11,7 @@ import torch
 
 import xsim_zoo
 from xsim.errors import UnknownNameError
-from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.base import How
 from xsim_zoo.restorers.cdm import PREDICTIONS, ConditionalDiffusion
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.process.physics import Physics
-    from xsim_zoo.training.batch import Batch
+    from xsim_zoo.restorers.batch import Batch
     from xsim_zoo.training.pairs import MemoryPairs
 
 

@@ -15,15 +15,17 @@ import torch
 
 from xsim_zoo.process.preconditioning import centred
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.process.sampling import sampler, time_grid
-from xsim_zoo.restorers.base import Examples, How, LearnedRestorer, Network
+from xsim_zoo.process.sampling import ddim, time_grid
+from xsim_zoo.restorers.base import How, LearnedRestorer
+from xsim_zoo.restorers.batch import Examples
 from xsim_zoo.restorers.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.process.operator import Operator
-    from xsim_zoo.training.batch import Batch
+    from xsim_zoo.process.preconditioning import Network
+    from xsim_zoo.restorers.batch import Batch
 
 __all__ = ["PaperSDE"]
 
@@ -68,9 +70,7 @@ class PaperSDE(LearnedRestorer):
             first.extend([] if first else [X_0_hat])
             return X_0_hat
 
-        X_0 = sampler(how.sampler)(
-            operator.process, denoise, fft(y), times=time_grid(how.steps), eta=how.eta, noise=how.noise
-        )
+        X_0 = ddim(operator.process, denoise, fft(y), times=time_grid(how.steps), eta=how.eta, noise=how.noise)
         return ifft(torch.lerp(first[0], X_0, how.sharpness) if how.sharpness < 1 else X_0, operator.shape)
 
 

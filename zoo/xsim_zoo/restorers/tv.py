@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.restorers.base import How, Network, Restorer
+from xsim_zoo.restorers.base import How, Restorer
 from xsim_zoo.restorers.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.process.operator import Operator
+    from xsim_zoo.process.preconditioning import Network
 
 __all__ = ["TotalVariation"]
 

@@ -13,8 +13,8 @@ import torch
 
 from xsim.errors import InputError
 from xsim.seeds import torch_seed
-from xsim_zoo.process.padding import PaddedGrid
-from xsim_zoo.process.process import fft
+from xsim_zoo.process.grid import PaddedGrid
+from xsim_zoo.restorers.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,55 +24,7 @@ if TYPE_CHECKING:
     from xsim_zoo.process.link import TorchLink
     from xsim_zoo.process.operator import Operator
 
-__all__ = ["Batch", "check_patch", "make_batch"]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Pairs in LR grey on the padded grid, and the random numbers of their examples.
-
-    Parameters
-    ----------
-    x_0, y : (B, 1, H', W') tensors
-        h(HR) and LR.
-    operator : Operator
-        The physics on this grid.
-    u : (B, 2) tensor
-        Uniform numbers, for times.
-    noise : (B, 1, H', W') tensor
-        Real white noise of unit variance.
-    corners : (B, crops, 2) tensor
-        First row and column of each crop on the padded grid.
-    patch : int
-        Side of the crops [px].
-    """
-
-    x_0: Tensor
-    y: Tensor
-    operator: Operator
-    u: Tensor
-    noise: Tensor
-    corners: Tensor
-    patch: int
-
-    @property
-    def crops(self) -> int:
-        """Crops of each image."""
-        return self.corners.shape[1]
-
-    @property
-    def Z(self) -> Tensor:
-        """Spectrum of the noise."""
-        return fft(self.noise)
-
-    def cut(self, images: Tensor) -> Tensor:
-        """Return the crops (B * crops, C, patch, patch) of images (B, C, H', W')."""
-        pieces = [
-            image[:, top : top + self.patch, left : left + self.patch]
-            for image, corners in zip(images, self.corners.tolist(), strict=True)
-            for top, left in corners
-        ]
-        return torch.stack(pieces)
+__all__ = ["check_patch", "make_batch"]
 
 
 @dataclass(frozen=True)

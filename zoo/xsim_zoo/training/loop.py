@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
-from xsim_zoo.process.padding import PaddedGrid
-from xsim_zoo.process.physics import Physics
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
-from xsim_zoo.training.batch import Batch, check_patch, make_batch
+from xsim_zoo.training.batch import check_patch, make_batch
 from xsim_zoo.training.log import RunLog
 from xsim_zoo.training.optimising import Optimising
 from xsim_zoo.training.order import Order, Prefetch
@@ -27,13 +26,15 @@ from xsim_zoo.training.pairs import check_split, read_pairs
 from xsim_zoo.training.progress import Progress
 from xsim_zoo.training.signals import Interruption
 from xsim_zoo.training.validation import Scores, Validation, restorers_of, score_lr, validate
-from xsim_zoo.weights.checkpoint import Card, save_checkpoint
+from xsim_zoo.weights.card import Card
+from xsim_zoo.weights.checkpoint import save_checkpoint
 from xsim_zoo.weights.families import merged, packed
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
     from torch import Tensor
 
+    from xsim_zoo.restorers.batch import Batch
     from xsim_zoo.training.folder import RunFolder
     from xsim_zoo.training.pairs import PairSource
     from xsim_zoo.training.settings import TrainSettings
@@ -239,9 +240,9 @@ class Trainer:
 
     def _operator(self, setup: int) -> Operator:
         if setup not in self._operators:
-            physics = Physics(self.pairs.setups[setup], self.restorer.physics.spectrum)
-            grid = PaddedGrid.around(self.pairs.shape)
-            self._operators[setup] = self.restorer.adapt(physics.operator(grid.padded, device=self.device))
+            spectrum, grid = self.restorer.physics.spectrum, PaddedGrid.around(self.pairs.shape)
+            operator = Operator.between(self.pairs.setups[setup], spectrum, grid.padded, device=self.device)
+            self._operators[setup] = self.restorer.adapt(operator)
         return self._operators[setup]
 
     def _keep_if_best(self, restorer: Restorer, done: int) -> Validation:

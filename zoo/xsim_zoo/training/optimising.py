@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from xsim_zoo.network.unet import UNet
     from xsim_zoo.restorers.base import LearnedRestorer
-    from xsim_zoo.training.batch import Batch
+    from xsim_zoo.restorers.batch import Batch
     from xsim_zoo.training.settings import TrainSettings
 
 __all__ = ["DivergedError", "Optimising", "StepRecord", "learning_rate"]

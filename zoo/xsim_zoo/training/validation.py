@@ -10,7 +10,7 @@ import torch
 
 from xsim.grids import radial_mean
 from xsim.measure.similarity import psnr_dB, ssim
-from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.process import fft, ifft
 from xsim_zoo.training.optimising import DivergedError
