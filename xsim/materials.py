@@ -220,7 +220,7 @@ def material_names() -> list[str]:
 
 
 def _unknown(name: str) -> UnknownNameError:
-    # Without a likeness the board materials are the useful list, not 300 names.
+    # Where no name is near, the board materials are the useful list, not 300 names.
     likely = nearest(name, material_names())
     return UnknownNameError("material", name, likely or RECIPES)
 

@@ -1,4 +1,4 @@
-"""Tables that are dear to compute, kept on disk between runs.
+"""Tables that take long to compute, kept on disk between runs.
 
 The cache is a convenience and never a condition: where no folder can be written everything still works, only slower.
 """
@@ -64,7 +64,7 @@ def load_arrays(kind: str, key: str) -> dict[str, NDArray[np.float64]] | None:
     try:
         return {name: np.asarray(array, dtype=np.float64) for name, array in read_npz(path).items()}
     except ValueError:
-        # A torn or foreign file is a miss: the table is computed anew and replaces it.
+        # A torn or foreign file is a miss: the table is computed again and replaces it.
         return None
 
 

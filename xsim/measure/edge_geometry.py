@@ -305,7 +305,7 @@ def _check_single(esf: NDArray[np.float64], distance_px: NDArray[np.float64], no
 
 
 def _bad_lines(residual: NDArray[np.float64], inside: NDArray[np.bool_], step: float) -> NDArray[np.bool_]:
-    """Return which pixels lie in dead rows and columns, which single pixels of little contrast do not betray.
+    """Return which pixels lie in dead rows and columns, whose single pixels differ too little to be seen one by one.
 
     The median along a line sees what most of its pixels share, and so not what crosses it.
     """

@@ -270,8 +270,8 @@ def _mean(rows, near, i, j, rays, solid, void, samples):  # type: ignore[no-unty
 def _plateau(rows, near, window, rays, solid, void, samples, values):  # type: ignore[no-untyped-def]
     """Fill a square tile by interpolation if one convex solid is smooth all over it, and say whether it was.
 
-    The chord of a convex solid is a concave function of the ray's foot: where its value at the middle is the mean of
-    the corners, it is linear in between.
+    The chord of a convex solid is a concave function of the place where the ray starts: where its value at the middle
+    is the mean of the corners, it is linear in between.
     """
     i0, i1, j0, j1 = window
     side = i1 - i0
