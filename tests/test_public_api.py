@@ -13,6 +13,7 @@ import mypy.api
 import pytest
 
 import xsim
+import xsim_datasets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +162,7 @@ def test_the_check_sees_a_circle() -> None:
     assert circle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
 
 
-DOORS = {"xsim": xsim}
+DOORS = {"xsim": xsim, "xsim_datasets": xsim_datasets}
 # What users may write, and what mypy must refuse: the doors are lazy, and their names typed all the same.
 RIGHT = {
     "xsim": """
@@ -170,8 +171,17 @@ from xsim.phantoms import target
 pair = xsim.simulate_pair(target("edge"), xsim.recipes.paper(), seed=1)
 area: float = pair.hr.size * xsim.units.mm_from_um(48.0) ** 2
 """,
+    "xsim_datasets": """
+import xsim_datasets
+store = xsim_datasets.PairStore.open("pairs.zarr")
+hr, lr = store.read(0)
+seed: int = xsim_datasets.plan_of(xsim_datasets.load_recipe("tiny"), 1).seed
+""",
 }
-WRONG = {"xsim": 'import xsim\nxsim.simulate_pair("nonsense", 3, sed=7)\n'}
+WRONG = {
+    "xsim": 'import xsim\nxsim.simulate_pair("nonsense", 3, sed=7)\n',
+    "xsim_datasets": "import xsim_datasets\nxsim_datasets.load_recipe(3).imagine\n",
+}
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -21,6 +21,7 @@ from xsim_datasets.recipe.tables import Range, Strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from importlib.resources.abc import Traversable
 
 __all__ = [
     "Filter",
@@ -155,8 +156,11 @@ class Recipe(Strict):
 
 def recipe_names() -> list[str]:
     """Return the names of the recipes that are shipped."""
-    folder = resources.files("xsim_datasets") / "recipes"
-    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+    return sorted(item.name.removesuffix(".toml") for item in _shipped().iterdir() if item.name.endswith(".toml"))
+
+
+def _shipped() -> Traversable:
+    return resources.files("xsim_datasets.recipe") / "shipped"
 
 
 def load_recipe(
@@ -186,7 +190,7 @@ def load_recipe(
             raise MissingFileError(f"{name}: no such recipe file: check the path")
         text = path.read_bytes()
     elif name in recipe_names():
-        text = (resources.files("xsim_datasets") / "recipes" / f"{name}.toml").read_bytes()
+        text = (_shipped() / f"{name}.toml").read_bytes()
     else:
         raise UnknownNameError("recipe", name, recipe_names())
     try:
