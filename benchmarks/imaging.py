@@ -22,9 +22,8 @@ import imaging_peers
 import numpy as np
 import scipy.fft
 
-from xsim.imaging.acquisition import acquire
+from xsim.imaging.acquisition import acquire, fixed_pattern
 from xsim.imaging.exposure import imager
-from xsim.imaging.fixed_pattern import fixed_pattern
 from xsim.imaging.noise import standard_normal
 from xsim.imaging.pair import simulate_pair
 from xsim.imaging.projection import project, rule_for

@@ -104,7 +104,7 @@ def detector(
         for name, item in chosen.items()
     }
     if save is not None:
-        from xsim.detector.files import write_detectors
+        from xsim.detector.detector import write_detectors
 
         write_detectors(save, chosen)
     write_csv(csv, ("detector", "frequency_lp_mm", *CURVES), _rows(table))

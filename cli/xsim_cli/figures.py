@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from xsim.detector.performance import Performance
     from xsim.measure.bars import CTF
     from xsim.measure.calibration import Calibration
-    from xsim.measure.comparison import Comparison
     from xsim.measure.edge import ROI, EdgeMTF
     from xsim.measure.noise import NNPS
-    from xsim.measure.wires import DuplexWire
+    from xsim.measure.resolution import DuplexWire
+    from xsim.measure.similarity import Comparison
     from xsim.spectrum import Spectrum
 
 __all__ = [

@@ -211,8 +211,7 @@ def resolution(
     json_: JsonOption = False,
 ) -> None:
     """Read SRb from a duplex wire gauge. After ISO 19232-5; with a flat region SNR and normalised SNR (ISO 17636-2)."""
-    from xsim.measure.resolution import flat_snr, normalised_snr
-    from xsim.measure.wires import duplex_wire
+    from xsim.measure.resolution import duplex_wire, flat_snr, normalised_snr
 
     inputs = image_files([image, *([flat] if flat else [])])
     check_outputs(csv, plot, force=force, inputs=inputs)
@@ -256,7 +255,7 @@ def compare(
     json_: JsonOption = False,
 ) -> None:
     """Compare two images: PSNR, SSIM and RMSE. SSIM after Wang (2004); all for a stated data range."""
-    from xsim.measure.comparison import compare_images
+    from xsim.measure.similarity import compare_images
 
     inputs = image_files([image, reference])
     check_outputs(csv, plot, force=force, inputs=inputs)

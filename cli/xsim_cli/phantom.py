@@ -37,7 +37,7 @@ def _outputs(out: Path, force: bool) -> tuple[Path, Path]:
 def _write(phantom: Phantom, outputs: tuple[Path, Path], *, marked: bool, json_: bool, command: str) -> None:
     from collections import Counter
 
-    from xsim.phantoms.preview import write_preview
+    from xsim.phantoms.phantom import write_preview
 
     phantom.save(outputs[0])
     write_preview(phantom, outputs[1], defects=marked)

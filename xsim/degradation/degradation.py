@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
-from xsim.degradation.link import BOARD_MATERIALS, SUBSTRATE_MM, GreyLink
-from xsim.degradation.link_fitting import excess_noise
+from xsim.degradation.link import BOARD_MATERIALS, SUBSTRATE_MM, GreyLink, excess_noise
 from xsim.errors import InputError, UnknownNameError, XsimWarning, check_range
 from xsim.grids import radial_frequency
 

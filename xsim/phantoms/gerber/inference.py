@@ -11,8 +11,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from xsim.phantoms.parts.chips import CHIP_SIZES, Chip
 from xsim.phantoms.parts.grid_arrays import BALLS, Bga
+from xsim.phantoms.parts.passives import CHIP_SIZES, Chip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
