@@ -24,7 +24,7 @@ from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.finetune import finetune
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.train import train
-from xsim_zoo.weights.shipped import WEIGHTS_FOLDER
+from xsim_zoo.weights.card import WEIGHTS_FOLDER
 
 if TYPE_CHECKING:
     from xsim_zoo.training.finetune import FinetuneResult

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import xsim_zoo
 from xsim.errors import InputError, MissingFileError
 from xsim_zoo.evaluation.entrants import Entrant, Ready
-from xsim_zoo.weights.checkpoint import load_checkpoint, shipped
+from xsim_zoo.weights.card import shipped
+from xsim_zoo.weights.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -90,7 +90,8 @@ def _cache() -> dict[str, Any]:
 
 
 def _weights() -> dict[str, Any]:
-    from xsim_zoo.weights.checkpoint import load_checkpoint, shipped
+    from xsim_zoo.weights.card import shipped
+    from xsim_zoo.weights.checkpoint import load_checkpoint
 
     problems = []
     for path in shipped().values():

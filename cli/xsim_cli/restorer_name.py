@@ -16,13 +16,11 @@ def _known(name: str) -> str:
     try:
         return check_name(name)
     except UnknownNameError:
-        from xsim_zoo.weights.shipped import shipped
+        from xsim_zoo.weights.card import read_card, shipped
 
         if name not in shipped():
             raise
-        from xsim_zoo.weights.checkpoint import load_checkpoint
-
-        owner = load_checkpoint(name).card.restorer
+        owner = read_card(shipped()[name].with_suffix(".json")).restorer
         raise InputError(f"'{name}' are weights, not a restorer: say {owner} --weights {name}") from None
 
 

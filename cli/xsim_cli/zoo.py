@@ -8,13 +8,22 @@ from typing import Annotated, Any
 
 import typer
 
-from xsim.errors import DamageError
+from xsim.errors import DamageError, InputError
 from xsim_cli.common import ForceOption, JsonOption, check_output, emit_json, say
 from xsim_cli.restorer_name import RestorerName
 from xsim_cli.zoo_eval import register as register_eval
 from xsim_cli.zoo_run import register as register_run
 
+
+def _ask_for_large_pages() -> None:
+    # torch then puts its large arrays on large pages where Linux offers them: fetching small ones one by one costs a
+    # tenth of the time of a large radiograph. It looks once, at its first large array, so this comes before torch is
+    # imported; who has set it already is left alone.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
 app = typer.Typer(
+    callback=_ask_for_large_pages,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Restorers: list, train, finetune, run, evaluate, export.",
@@ -44,9 +53,10 @@ def list_(json_: JsonOption = False) -> None:
         return
     for restorer in restorers:
         kind = "learned" if restorer["learned"] else "classical"
+        other = "any detectors" if restorer["adapts_to_detectors"] else "its own detectors"
         weights = [f"{item['name']} ({item['parameters'] / 1e6:.2f} M)" for item in restorer["weights"]]
         missing = "no shipped weights" if restorer["learned"] else "needs none"
-        typer.echo(f"{restorer['name']:22s} {kind:10s} {', '.join(weights) or missing}")
+        typer.echo(f"{restorer['name']:22s} {kind:10s} {other:18s} {', '.join(weights) or missing}")
 
 
 @app.command(epilog="Example: xsim zoo info physics-sde")
@@ -64,6 +74,8 @@ def info(
         return
     typer.echo(f"{description['name']}: {description['about']}")
     typer.echo(f"learned: {description['learned']}, steps: {description['default_steps']}")
+    other = "yes" if description["adapts_to_detectors"] else "no, its network has learned one blur"
+    typer.echo(f"other detectors: {other}")
     _show_card(description["card"])
     for limit in description["limits"]:
         typer.echo(f"{'limit:':12s} {limit}")
@@ -210,12 +222,16 @@ def export(
     from dataclasses import asdict
 
     from xsim_zoo.network.export import export as export_network
-    from xsim_zoo.weights.checkpoint import weights_path
+    from xsim_zoo.restorers.base import LearnedRestorer
+    from xsim_zoo.weights.card import weights_path
     from xsim_zoo.weights.loading import load
 
     tensors = None if weights is None else weights_path(weights)
     check_output(output, force=force, inputs=() if tensors is None else (tensors, tensors.with_suffix(".json")))
-    exported = asdict(export_network(load(name, weights, device="cpu"), output, format_))
+    restorer = load(name, weights, device="cpu")
+    if not isinstance(restorer, LearnedRestorer):
+        raise InputError(f"restorer '{name}' has no network to export: give one that learns")
+    exported = asdict(export_network(restorer.network, output, format_))
     if json_:
         emit_json("zoo.export", exported)
         return

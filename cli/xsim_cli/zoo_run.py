@@ -16,8 +16,8 @@ from xsim_datasets.progress import Progress
 if TYPE_CHECKING:
     from xsim.errors import XsimError
     from xsim_zoo.restorers.base import Restorer
-    from xsim_zoo.run.files import Report
-    from xsim_zoo.run.jobs import Job
+    from xsim_zoo.run.files import RunReport
+    from xsim_zoo.run.jobs import FileJob
     from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["register"]
@@ -101,8 +101,7 @@ def run(
     jobs = plan(images, output)
 
     from xsim_zoo.run.files import run as run_jobs
-    from xsim_zoo.weights.detectors import with_detectors
-    from xsim_zoo.weights.loading import load
+    from xsim_zoo.weights.loading import load, with_detectors
 
     restorer = load(name, weights, device=device)
     if detectors is not None:
@@ -121,7 +120,7 @@ def run(
     _conclude(report, single=len(jobs) == 1, json_=json_)
 
 
-def _conclude(report: Report, *, single: bool, json_: bool) -> None:
+def _conclude(report: RunReport, *, single: bool, json_: bool) -> None:
     """Say what became of the files, and end with the exit code of that."""
     if single and report.error is not None:
         raise report.error
@@ -133,7 +132,7 @@ def _conclude(report: Report, *, single: bool, json_: bool) -> None:
         raise typer.Exit(report.exit_code)
 
 
-def _forecast(restorer: Restorer, jobs: list[Job], settings: RunSettings, *, json_: bool) -> None:
+def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *, json_: bool) -> None:
     """Say what would be done."""
     from xsim_zoo.run.forecast import forecast
 
@@ -159,7 +158,7 @@ class _Reporter:
         self._file = ""
         self._tiles = self.done = 0
 
-    def begin(self, job: Job, number: int, count: int) -> None:
+    def begin(self, job: FileJob, number: int, count: int) -> None:
         """Note which file is being restored."""
         each_s = (time.monotonic() - self._began) / max(self.done, 1)
         left = f", {each_s * (count - number):.0f} s left" if self.done else ""
@@ -170,7 +169,7 @@ class _Reporter:
         self._tiles += 1
         self._progress.step(self._tiles, self._file)
 
-    def end(self, job: Job, entry: dict[str, Any]) -> None:
+    def end(self, job: FileJob, entry: dict[str, Any]) -> None:
         """Print what came out."""
         self.done += 1
         if self._quiet:
@@ -184,7 +183,7 @@ class _Reporter:
         )
         self._progress.say(f"{job.output}: {entry['consistency']['verdict']}")
 
-    def fail(self, job: Job, error: XsimError) -> None:  # noqa: ARG002  (the error names the file)
+    def fail(self, job: FileJob, error: XsimError) -> None:  # noqa: ARG002  (the error names the file)
         """Print what failed, with --json too; one file alone is the program's own error."""
         self._progress.close()
         if not self._single:

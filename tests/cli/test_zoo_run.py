@@ -11,7 +11,8 @@ import tifffile
 from tests.zoo.conftest import board, closed_form, degrade, power_law
 from xsim_cli.app import main
 from xsim_zoo.process.physics import Physics
-from xsim_zoo.weights.checkpoint import Card, save_checkpoint
+from xsim_zoo.weights.card import Card
+from xsim_zoo.weights.checkpoint import save_checkpoint
 from xsim_zoo.weights.loading import build
 
 PHYSICS = Physics(closed_form(), power_law())

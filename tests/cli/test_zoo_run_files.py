@@ -15,7 +15,8 @@ from tests.zoo.conftest import board, closed_form, degrade, power_law
 from xsim_cli.app import main
 from xsim_datasets.images import Radiograph, read_image, write_image
 from xsim_zoo.process.physics import Physics
-from xsim_zoo.weights.checkpoint import Card, save_checkpoint
+from xsim_zoo.weights.card import Card
+from xsim_zoo.weights.checkpoint import save_checkpoint
 
 PHYSICS = Physics(closed_form(), power_law())
 WHITE = 4095

@@ -147,7 +147,7 @@ def parse_recipes(content: bytes) -> None:
 @cache
 def sound_checkpoint() -> tuple[dict[str, Any], bytes]:
     """Return card and tensors of a tiny network."""
-    from xsim_zoo.weights.checkpoint import shipped
+    from xsim_zoo.weights.card import shipped
 
     path = shipped()["physics-sde"]
     return json.loads(path.with_suffix(".json").read_text()), path.read_bytes()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.datasets.bad_files import CASES
 from tests.faults.every_step import leftovers
-from xsim_zoo.weights.checkpoint import shipped
+from xsim_zoo.weights.card import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable

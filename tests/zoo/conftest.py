@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ import torch
 
 from xsim.degradation.degradation import Degradation
 from xsim.degradation.link import GreyLink
-from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.grid import PaddedGrid
+from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.process.process import fft, ifft
@@ -54,6 +55,10 @@ def board(seed: int, shape: tuple[int, int] = (96, 96)) -> NDArray[np.float32]:
     return image.astype(np.float32)
 
 
+def operator_of(physics: Physics, shape: tuple[int, int], **options: Any) -> Operator:
+    return Operator.between(physics.degradation, physics.spectrum, shape, **options)
+
+
 def degrade(hr: NDArray[np.float32], physics: Physics, seed: int) -> NDArray[np.float32]:
     """Return the LR image that the forward process makes of an HR image."""
     grid = PaddedGrid.around((hr.shape[0], hr.shape[1]))
@@ -61,7 +66,7 @@ def degrade(hr: NDArray[np.float32], physics: Physics, seed: int) -> NDArray[np.
     generator = torch.Generator().manual_seed(seed)
     Z = fft(torch.randn((1, 1, *grid.padded), generator=generator, dtype=torch.float64))
     level = float(physics.degradation.noise_level(x_0[0, 0].numpy()))
-    process = physics.operator(grid.padded, dtype=torch.float64).process.at_noise_level(level)
+    process = operator_of(physics, grid.padded, dtype=torch.float64).process.at_noise_level(level)
     y = grid.crop(ifft(process.marginal(fft(grid.pad(x_0)), 1.0, Z), grid.padded))
     return y[0, 0].numpy().astype(np.float32)
 

@@ -16,7 +16,8 @@ import torch
 
 from xsim_cli.app import main
 from xsim_zoo.training.folder import RunFolder
-from xsim_zoo.weights.checkpoint import load_checkpoint, shipped
+from xsim_zoo.weights.card import shipped
+from xsim_zoo.weights.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

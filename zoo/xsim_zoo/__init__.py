@@ -1,39 +1,60 @@
 """A zoo of X-ray image restorers: training, inference, evaluation, weights.
 
-``import xsim_zoo`` is light: torch is imported when a name is first used (PEP 562).
+``import xsim_zoo`` is light and changes nothing: torch is imported when a name is first used (PEP 562).
 """
 
 from __future__ import annotations
 
 import importlib
-import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# torch then puts its large arrays on large pages where Linux offers them: fetching small ones one by one costs a tenth
-# of the time of a large radiograph. It looks once, at its first large array; who has set this already is left alone.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+if TYPE_CHECKING:
+    # What type checkers see; `_HOMES` is the same for those who run it, and a test compares them.
+    from xsim_zoo.evaluation.engine import evaluate as evaluate
+    from xsim_zoo.process.physics import Physics as Physics
+    from xsim_zoo.restorers.base import LearnedRestorer as LearnedRestorer
+    from xsim_zoo.restorers.base import Restorer as Restorer
+    from xsim_zoo.restorers.registry import get as get
+    from xsim_zoo.restorers.registry import names as names
+    from xsim_zoo.restorers.registry import register as register
+    from xsim_zoo.run.restore import Restored as Restored
+    from xsim_zoo.run.restore import restore as restore
+    from xsim_zoo.run.settings import RunSettings as RunSettings
+    from xsim_zoo.training.finetune import finetune as finetune
+    from xsim_zoo.training.settings import TrainSettings as TrainSettings
+    from xsim_zoo.training.train import train as train
+    from xsim_zoo.weights.loading import build as build
+    from xsim_zoo.weights.loading import load as load
+    from xsim_zoo.weights.loading import with_detectors as with_detectors
 
 # public name -> module that holds it
-_LAZY = {
-    "load": "xsim_zoo.weights.loading",
-    "build": "xsim_zoo.weights.loading",
-    "names": "xsim_zoo.restorers.registry",
-    "get": "xsim_zoo.restorers.registry",
-    "register": "xsim_zoo.restorers.registry",
-    "Restorer": "xsim_zoo.restorers.base",
+_HOMES = {
     "LearnedRestorer": "xsim_zoo.restorers.base",
     "Physics": "xsim_zoo.process.physics",
+    "Restored": "xsim_zoo.run.restore",
+    "Restorer": "xsim_zoo.restorers.base",
+    "RunSettings": "xsim_zoo.run.settings",
     "TrainSettings": "xsim_zoo.training.settings",
+    "build": "xsim_zoo.weights.loading",
+    "evaluate": "xsim_zoo.evaluation.engine",
+    "finetune": "xsim_zoo.training.finetune",
+    "get": "xsim_zoo.restorers.registry",
+    "load": "xsim_zoo.weights.loading",
+    "names": "xsim_zoo.restorers.registry",
+    "register": "xsim_zoo.restorers.registry",
+    "restore": "xsim_zoo.run.restore",
     "train": "xsim_zoo.training.train",
+    "with_detectors": "xsim_zoo.weights.loading",
 }
 
-__all__ = list(_LAZY)
+__all__ = list(_HOMES)
 
+if not TYPE_CHECKING:
 
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'xsim_zoo' has no attribute '{name}'")
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        raise AttributeError(f"module 'xsim_zoo' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:

@@ -9,14 +9,14 @@ from scipy.ndimage import gaussian_filter
 
 from tests.zoo.conftest import board, closed_form, degrade, power_law
 from xsim.degradation.link import GreyLink
-from xsim_zoo.check.consistency import check
-from xsim_zoo.check.link_refit import refitted
+from xsim_zoo.check.consistency import check, refitted
 from xsim_zoo.check.verdict import Consistency, Suspect, merged
-from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.process import fft, ifft
 from xsim_zoo.restorers.wiener import Wiener
 from xsim_zoo.run.restore import restore
+from xsim_zoo.weights.loading import build
 
 SHAPE = (192, 200)
 
@@ -184,3 +184,12 @@ def test_parts_of_a_large_image_are_judged_like_the_whole(restorer):
         assert one.chi2 == pytest.approx(other.chi2, rel=0.4)
     np.testing.assert_allclose(joined.chi2[2:], whole.chi2[2:], rtol=0.15)
     assert joined.noise_factor == pytest.approx(whole.noise_factor, rel=0.05)
+
+
+def test_a_noise_model_that_is_zero_somewhere_is_checked_too(scenes, restorer):
+    """The literal q has no noise at f = 0, where the residual would be weighted without bound."""
+    literal = build("physics-sde-paper", restorer.physics, size="tiny")
+    assert literal.operator((64, 64)).process.Sigma_1.min() == 0
+    y = scenes[0][1]
+    found = check(y, restorer.restore_array(y), literal)
+    assert np.isfinite([*found.chi2, found.grey_residual, found.power_beyond]).all()

@@ -12,8 +12,8 @@ import psutil
 import pytest
 import torch
 
-from xsim_zoo.network import reused_memory as module
-from xsim_zoo.network.reused_memory import reused_memory
+from xsim_zoo.network import tiles as module
+from xsim_zoo.network.tiles import reused_memory
 
 _BLOCK_BYTES = 2**27
 _TIMES = 8
@@ -50,9 +50,10 @@ def test_the_memory_goes_back_at_the_end() -> None:
 def test_large_pages_are_asked_for_unless_someone_decided_otherwise(own: str | None, seen: str) -> None:
     name = "THP_MEM_ALLOC_ENABLE"
     environment = {key: value for key, value in os.environ.items() if key != name} | ({name: own} if own else {})
-    script = f"import xsim_zoo, os; print(os.environ['{name}'])"
+    script = f"import os, xsim_zoo, xsim_cli.app as c; print(os.environ.get('{name}'), file=os.sys.stderr); "
+    script += f"c.main(['zoo', 'info', 'wiener', '--json']); print(os.environ['{name}'], file=os.sys.stderr)"
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == seen
+    assert done.stderr.split() == [str(own), seen]
 
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -11,13 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.zoo.conftest import board, closed_form, degrade, power_law
-from xsim_datasets.images import Scale
-from xsim_zoo.process.blocks import MARGIN_PX, PlacedNoise, blocks
-from xsim_zoo.process.padding import PaddedGrid
+from xsim.errors import InputError
+from xsim_zoo.process.grid import MARGIN_PX, PaddedGrid, blocks
 from xsim_zoo.process.physics import Physics
-from xsim_zoo.run import pages
-from xsim_zoo.run.pages import PageRestorer
-from xsim_zoo.run.settings import RunSettings
+from xsim_zoo.process.sampling import PlacedNoise, white_noise
+from xsim_zoo.restorers import base
 from xsim_zoo.weights.loading import build
 
 CPU = torch.device("cpu")
@@ -66,27 +62,46 @@ def test_blocks_give_what_the_whole_gives_up_to_the_outermost_pixels(name, monke
     y = degrade(board(4, (700, 560)), PHYSICS, 4)
     # As wide a border as that of images that are cut: the network's own edge stays outside.
     grid = PaddedGrid.around(y.shape, 96)
-    monkeypatch.setattr(pages, "PaddedGrid", SimpleNamespace(around=lambda _: grid))
-    network = restorer.network if name == "physics-sde" else None
-    restore = PageRestorer(restorer, RunSettings(), Scale(1.0), network)
-    whole = restore(y).image
-    monkeypatch.setattr(pages, "blocks", lambda grid: blocks(grid, whole_px=0, block_px=640, margin_px=192))
-    assert len(pages.blocks(grid)) == 9
-    assert np.abs(restore(y).image - whole).max() * 65535 < 12
+    monkeypatch.setattr(base.PaddedGrid, "around", lambda _: grid)
+    whole = restorer.restore_array(y)
+    cut_small(monkeypatch)
+    assert len(base.blocks(grid)) == 9
+    assert np.abs(restorer.restore_array(y) - whole).max() * 65535 < 12
+
+
+def cut_small(monkeypatch):
+    monkeypatch.setattr(base, "blocks", lambda grid: blocks(grid, whole_px=0, block_px=640, margin_px=192))
+
+
+def test_blocks_of_a_sample_see_the_noise_of_their_places(monkeypatch):
+    restorer = build("physics-sde", PHYSICS, size="tiny")
+    y = degrade(board(4, (700, 560)), PHYSICS, 4)
+    grid = PaddedGrid.around(y.shape, 96)
+    monkeypatch.setattr(base.PaddedGrid, "around", lambda _: grid)
+
+    def restored(**how):
+        return restorer.restore_array(y, steps=2, network=lambda seen, _: 0 * seen[:, :1], **how)
+
+    whole = restored(eta=1.0, noise=PlacedNoise(3, 0, CPU))
+    cut_small(monkeypatch)
+    sample = restored(eta=1.0, noise=PlacedNoise(3, 0, CPU))
+    assert np.abs(sample - whole).max() < 0.1 * np.abs(sample - restored()).max()
+    with pytest.raises(InputError, match="belong to places"):
+        restored(eta=1.0, noise=white_noise(torch.Generator()))
 
 
 def test_noise_belongs_to_places():
-    whole = PlacedNoise(1, 0, (-40, -32), CPU)((1, 1, 600, 700))[0, 0]
-    part = PlacedNoise(1, 0, (200, 17), CPU)((1, 1, 150, 300))[0, 0]
+    whole = PlacedNoise(1, 0, CPU, (-40, -32))((1, 1, 600, 700))[0, 0]
+    part = PlacedNoise(1, 0, CPU).at((200, 17))((1, 1, 150, 300))[0, 0]
     torch.testing.assert_close(part, whole[240:390, 49:349], rtol=0, atol=0)
     assert abs(float(whole.mean())) < 0.01
     assert float(whole.var()) == pytest.approx(1, abs=0.01)
 
 
 def test_each_draw_sample_and_seed_has_noise_of_its_own():
-    source = PlacedNoise(1, 0, (0, 0), CPU)
-    fields = [source((64, 64)), source((64, 64)), PlacedNoise(1, 1, (0, 0), CPU)((64, 64))]
-    fields.append(PlacedNoise(2, 0, (0, 0), CPU)((64, 64)))
+    source = PlacedNoise(1, 0, CPU)
+    fields = [source((64, 64)), source((64, 64)), PlacedNoise(1, 1, CPU)((64, 64))]
+    fields.append(PlacedNoise(2, 0, CPU)((64, 64)))
     for number, field in enumerate(fields):
         for other in fields[:number]:
             assert abs(float((field * other).mean())) < 0.1

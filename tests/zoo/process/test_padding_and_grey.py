@@ -14,9 +14,9 @@ from xsim.degradation.degradation import Degradation
 from xsim.degradation.link import GreyLink
 from xsim.errors import InputError
 from xsim.grids import radial_frequency
+from xsim_zoo.process.grid import BORDER_PX, PaddedGrid, fast_size
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
-from xsim_zoo.process.padding import BORDER_PX, PaddedGrid, fast_size
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.process.process import fft, ifft
 

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.zoo.conftest import operator_of
 from xsim.degradation.link import GreyLink
 from xsim.grids import half_plane_weights
 from xsim_zoo.process.operator import CONDITIONS, LINK_CONDITIONS, Operator
@@ -123,7 +124,7 @@ def test_float32_is_accurate_where_one_minus_B_squared_cancels() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_noise_variance_of_every_bin(shape: tuple[int, int], physics: Physics) -> None:
     """On odd sizes too, and on the DC and Nyquist columns, which complex half-plane noise gets wrong by half."""
-    process = Process.between(physics.degradation, shape, dtype=torch.float64)
+    process = operator_of(physics, shape, dtype=torch.float64).process
     generator = torch.Generator().manual_seed(1)
     Z = fft(torch.randn((3000, 1, *shape), generator=generator, dtype=torch.float32).double())
     X = process.marginal(torch.zeros_like(Z[:1]), 1.0, Z)
@@ -146,15 +147,15 @@ def test_transform_round_trip_and_parseval(shape: tuple[int, int]) -> None:
 
 
 def test_sigma_maps_scale_with_pitch(physics: Physics) -> None:
-    own = Process.between(physics.degradation, (64, 64))
-    finer = Process.between(physics.degradation, (128, 128), pitch_mm=physics.pitch_mm / 2)
+    own = operator_of(physics, (64, 64)).process
+    finer = operator_of(physics, (128, 128), pitch_mm=physics.pitch_mm / 2).process
     # The same area in finer pixels has the same bins near DC, each with four times the variance.
     torch.testing.assert_close(finer.Sigma_1[..., :20, :20], 4 * own.Sigma_1[..., :20, :20])
     torch.testing.assert_close(finer.theta[..., :20, :20], own.theta[..., :20, :20])
 
 
 def test_stacked_degradations_act_on_their_own_samples(physics: Physics) -> None:
-    one = physics.operator((64, 64))
+    one = operator_of(physics, (64, 64))
     process = Process(one.process.theta * 2, one.process.Sigma_1 * 3, (64, 64))
     both = Operator.stack([one, Operator(process, one.S)])
     t = torch.tensor([0.3, 0.8])
@@ -167,8 +168,10 @@ def test_stacked_degradations_act_on_their_own_samples(physics: Physics) -> None
 
 
 def test_conditions_tell_where_each_link_bends(physics: Physics) -> None:
-    bent = physics.operator((64, 64))
-    straight = replace(physics, degradation=replace(physics.degradation, link=GreyLink.identity())).operator((64, 64))
+    bent = operator_of(physics, (64, 64))
+    straight = operator_of(
+        replace(physics, degradation=replace(physics.degradation, link=GreyLink.identity())), (64, 64)
+    )
     both = Operator.stack([bent, straight])
     told = both.conditions(1.0, both.wiener(1.0)[1])
     assert told.shape == (2, CONDITIONS + LINK_CONDITIONS)
@@ -181,7 +184,7 @@ def test_conditions_tell_where_each_link_bends(physics: Physics) -> None:
 
 
 def test_wiener_gain_is_the_gaussian_posterior_mean(physics: Physics) -> None:
-    operator = physics.operator((50, 63), dtype=torch.float64)
+    operator = operator_of(physics, (50, 63), dtype=torch.float64)
     W, c = operator.wiener(0.6)
     # Least squares by hand on simulated Gaussian images: regress X_0 on X_t, bin by bin.
     generator = torch.Generator().manual_seed(3)
@@ -194,3 +197,17 @@ def test_wiener_gain_is_the_gaussian_posterior_mean(physics: Physics) -> None:
     error = plane_mean((W * X_t - X_0).abs().square().mean(0, keepdim=True), operator.shape).sqrt()
     assert error.item() == pytest.approx(c.item(), rel=0.02)
     assert np.isfinite(W.numpy()).all()
+
+
+def test_where_a_model_has_no_noise_the_least_of_the_others_is_taken() -> None:
+    process = process_of([0.0, 0.3, 2.0])
+    assert process.with_noise_everywhere() is process
+    silent = replace(process, Sigma_1=torch.tensor([0.0, 4.0, 3.0]).reshape(1, 1, 1, -1))
+    assert silent.with_noise_everywhere().Sigma_1.flatten().tolist() == [3.0, 4.0, 3.0]
+    none = replace(process, Sigma_1=torch.zeros_like(process.theta)).with_noise_everywhere()
+    assert (none.Sigma_1 > 0).all()
+
+
+def test_conditions_of_a_process_without_noise_are_finite(physics: Physics) -> None:
+    operator = operator_of(physics, (64, 64)).at_noise_level(0.0)
+    assert operator.conditions(1.0, operator.wiener(1.0)[1]).isfinite().all()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from xsim.errors import InputError, PhysicsRangeError, UnknownNameError
+from tests.zoo.conftest import operator_of
+from xsim.errors import InputError, PhysicsRangeError
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.process import fft
-from xsim_zoo.process.sampling import ddim, sampler, second_order, time_grid, white_noise
+from xsim_zoo.process.sampling import ddim, time_grid, white_noise
 
 if TYPE_CHECKING:
     from xsim_zoo.process.physics import Physics
@@ -25,7 +26,7 @@ Oracle = Callable[[torch.Tensor, float], torch.Tensor]
 @pytest.fixture(scope="module")
 def operator(physics: Physics) -> Operator:
     """A small grid with bins from DC to the corner; DC's flat prior would only hide errors."""
-    whole = physics.operator(SHAPE, dtype=torch.float64)
+    whole = operator_of(physics, SHAPE, dtype=torch.float64)
     S = whole.S.clone()
     S[..., 0, 0] = S[..., 0, 1]
     return Operator(whole.process, S)
@@ -70,12 +71,6 @@ def test_a_perfect_x_0_comes_back_exactly(operator: Operator, steps: int, eta: f
     Y = operator.process.marginal(X_0, 1.0, field(4, 2))
     restored = ddim(operator.process, lambda _x, _t: X_0, Y, times=time_grid(steps), eta=eta, noise=noise())
     torch.testing.assert_close(restored, X_0, rtol=0, atol=0)
-
-
-def test_a_perfect_x_0_comes_back_from_the_second_order_sampler(operator: Operator) -> None:
-    X_0 = field(3, 2)
-    restored = second_order(operator.process, lambda _x, _t: X_0, 0 * X_0, times=time_grid(7))
-    torch.testing.assert_close(restored, X_0, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.6, 1.0])
@@ -187,26 +182,10 @@ def test_plug_in_means_lose_variance_as_one_over_n(operator: Operator) -> None:
     assert (1 - shares[1]) / (1 - shares[2]) > 2.5
 
 
-def test_the_second_order_sampler_converges_faster(operator: Operator) -> None:
-    """Away from the last step to t = 0, which both take alike, the error falls by more than half per doubling."""
-    middle = (0.05**0.5, 1.0)
-
-    def error(steps: int, walk: Callable[..., torch.Tensor]) -> float:
-        times = [(middle[1] - (middle[1] - middle[0]) * i / steps) ** 2 for i in range(steps + 1)]
-        fine = [(middle[1] - (middle[1] - middle[0]) * i / 4000) ** 2 for i in range(4001)]
-        exact = plug_in_gain(operator, fine, ddim)
-        return ((plug_in_gain(operator, times, walk) - exact) / exact).abs().max().item()
-
-    first, second = [error(n, ddim) for n in (20, 40)], [error(n, second_order) for n in (20, 40)]
-    assert first[0] / first[1] == pytest.approx(2.0, rel=0.2)
-    assert second[0] / second[1] > 3.0
-    assert second[1] < 0.3 * first[1]
-
-
 def test_float32_sampling_agrees_with_float64(physics: Physics) -> None:
     answers = []
     for dtype in (torch.float32, torch.float64):
-        operator = physics.operator((45, 64), dtype=dtype)
+        operator = operator_of(physics, (45, 64), dtype=dtype)
         Y = fft(torch.randn((1, 1, 45, 64), generator=torch.Generator().manual_seed(2))).to(
             torch.complex64 if dtype == torch.float32 else torch.complex128
         )
@@ -238,9 +217,5 @@ def test_bad_requests_are_refused(operator: Operator) -> None:
         ddim(operator.process, lambda X, _t: X, Y, times=time_grid(2), eta=2.0)
     with pytest.raises(InputError, match="noise source"):
         ddim(operator.process, lambda X, _t: X, Y, times=time_grid(2), eta=1.0)
-    with pytest.raises(InputError, match="deterministic"):
-        second_order(operator.process, lambda X, _t: X, Y, times=time_grid(2), eta=0.5)
     with pytest.raises(InputError, match="0 sampling steps"):
         time_grid(0)
-    with pytest.raises(UnknownNameError, match="ddim"):
-        sampler("ddin")

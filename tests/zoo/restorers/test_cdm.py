@@ -11,7 +11,7 @@ import torch
 
 import xsim_zoo
 from xsim.errors import UnknownNameError
-from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.base import How
 from xsim_zoo.restorers.cdm import PREDICTIONS, ConditionalDiffusion

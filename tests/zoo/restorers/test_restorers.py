@@ -11,10 +11,11 @@ import pytest
 import torch
 
 import xsim_zoo
+from tests.zoo.conftest import operator_of
 from xsim.degradation.link import GreyLink
 from xsim.errors import InputError, XsimWarning
 from xsim.measure.similarity import psnr_dB
-from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
@@ -137,16 +138,16 @@ def test_only_a_network_of_one_pair_of_detectors_keeps_the_prior_it_learned_with
     known = Physics(sharp, replace(physics.spectrum, mtf_squared=own))
     told = Physics(soft, known.spectrum)
     shape = (64, 64)
-    followed = told.operator(shape).S
-    assert not torch.allclose(followed, known.operator(shape).S)
+    followed = operator_of(told, shape).S
+    assert not torch.allclose(followed, operator_of(known, shape).S)
     one, many = (fresh("physics-sde", known) for _ in range(2))
     many.many_detectors = True
     for restorer, expected in (
-        (one, known.operator(shape).S),
+        (one, operator_of(known, shape).S),
         (many, followed),
         (fresh("wiener", known), followed),
     ):
-        torch.testing.assert_close(restorer.operator(shape).S, known.operator(shape).S)
+        torch.testing.assert_close(restorer.operator(shape).S, operator_of(known, shape).S)
         torch.testing.assert_close(restorer.with_physics(told).operator(shape).S, expected)
 
 

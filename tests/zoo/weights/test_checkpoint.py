@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 import xsim_zoo
 from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError, XsimError
-from xsim_zoo.weights.checkpoint import Card, load_checkpoint, save_checkpoint, shipped
+from xsim_zoo.weights.card import Card, shipped
+from xsim_zoo.weights.checkpoint import load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.errors import InputError, XsimWarning
 from xsim.measure.similarity import psnr_dB, ssim
 from xsim_zoo.process.physics import Physics
-from xsim_zoo.weights.checkpoint import shipped
+from xsim_zoo.weights.card import shipped
 
 if TYPE_CHECKING:
     from xsim.imaging.pair import Pair

@@ -3,8 +3,8 @@
 The answer is linked to LR grey and blurred again; what is left of the measurement should be noise of the known
 spectrum. In a band of frequencies chi2 = <|Y - B_1 H|^2> / <Sigma_1 v>, with v the noise power that the local grey
 level lets expect. It is 1 for samples of the posterior and below 1 for estimates, which follow the noise a little:
-only values above 1 accuse. Below 2 lp/mm the link is fitted anew to the image, as its error there depends on the
-materials: the check proves structure, not grey level, and the residual of the grey levels stands apart.
+only values above 1 tell against the image. Below 2 lp/mm the link is fitted anew to the image, as its error there
+depends on the materials: the check proves structure, not grey level, and the residual of the grey levels stands apart.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
+from scipy.optimize import nnls
 
 from xsim.grids import frequency_axes, nyquist_lp_mm
 from xsim_zoo.check.limits import (
@@ -27,21 +28,21 @@ from xsim_zoo.check.limits import (
     band_gain,
     band_statistics,
 )
-from xsim_zoo.check.link_refit import refitted
 from xsim_zoo.check.noise import block_means, noise_of, spread
 from xsim_zoo.check.verdict import BLOCK_PX, Consistency, Suspect
-from xsim_zoo.process.padding import PaddedGrid
-from xsim_zoo.process.process import fft, ifft, plane_mean
-from xsim_zoo.process.strips import Rows, strips
+from xsim_zoo.process.grid import PaddedGrid
+from xsim_zoo.process.process import fft, ifft, plane_mean, strips
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from xsim_zoo.process.process import Process
+    from xsim_zoo.process.process import Process, Rows
     from xsim_zoo.restorers.base import Restorer
 
-__all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "check"]
+__all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "check", "refitted"]
 
 BAND_EDGES_LP_MM = (0.3, 1.0, 2.0, 4.0, 6.0)
 """Edges of the bands [lp/mm]; the last band goes on to the Nyquist frequency."""
@@ -50,8 +51,14 @@ CUT_BORDER_PX = 96
 """Where a part was cut from a larger image its neighbour judges what lies in this border [px]."""
 
 _REFIT_BELOW_LP_MM = 2.0
+"""Below this frequency the link is fitted anew [lp/mm]: its error, which materials cause, shows there."""
+
+_KNOTS = 7
+"""Knots of the curve that is fitted: the bend of a link shows with fewer, and each takes a transform of the image."""
+
 _BORDER_PX = 64
 """What lies beyond the edge blurs into this border; it is not judged [px]."""
+
 _DARK = 0.05
 """Below this grey level scatter and the hardened beam decide what is seen, and the link says little."""
 
@@ -135,7 +142,7 @@ class _Outcome:
         return np.asarray(left / expected)
 
     def suspect(self, judged: Region) -> Suspect | None:
-        """Return where the band accuses most; None where it accuses nothing."""
+        """Return where the band contradicts the measurement most; None where it does nowhere."""
         row, column = np.unravel_index(int(np.argmax(self.local)), self.local.shape)
         highest = float(self.local[row, column])
         whole = float(self.left.sum() / self.expected.sum())
@@ -145,8 +152,8 @@ class _Outcome:
             (int(at) + part.start) * BLOCK_PX + BLOCK_PX // 2 for at, part in zip((row, column), judged, strict=True)
         )
         # Blocks, not windows: a strong contradiction reaches far in the windows.
-        accused = self.left > self.band.local_limit * self.expected
-        share = 1.0 if highest <= self.band.local_limit else float(np.mean(accused))
+        contradicts = self.left > self.band.local_limit * self.expected
+        share = 1.0 if highest <= self.band.local_limit else float(np.mean(contradicts))
         return Suspect(self.band.band_lp_mm, y, x, highest, share)
 
 
@@ -161,7 +168,8 @@ class _Residual:
 
     def __init__(self, Y: Tensor, x: NDArray[np.float32], restorer: Restorer, grid: PaddedGrid) -> None:
         self.grid = grid
-        self.operator = restorer.operator(grid.padded)
+        operator = restorer.operator(grid.padded)
+        self.operator = replace(operator, process=operator.process.with_noise_everywhere())
         self.device = restorer.device
         self.axes = [
             torch.as_tensor(axis, device=self.device) for axis in frequency_axes(grid.padded, restorer.physics.pitch_mm)
@@ -232,3 +240,46 @@ class _Residual:
         for rows in strips(power):
             power[rows] *= self.operator.S[0, 0][rows] * self._B(rows).square() < Sigma[rows]
         return float(plane_mean(power, self.grid.padded)) / whole
+
+
+def refitted(h: Tensor, Y: Tensor, B: Tensor, Sigma: Tensor, below: Tensor) -> Tensor:
+    """Return a monotone curve of ``h`` such that, blurred, it comes nearest to the measurement.
+
+    The curve is straight between 7 knots; its rises from knot to knot are found by least squares with none of them
+    negative, over the spectral bins of ``below``, each weighted by its noise.
+
+    Parameters
+    ----------
+    h : (H, W) tensor
+        Linked answer in LR grey, on the padded grid.
+    Y : (H, W // 2 + 1) complex tensor
+        Spectrum of the measurement.
+    B, Sigma : (n,) tensors
+        Blur and noise variance of the bins that take part.
+    below : (H, W // 2 + 1) tensor of bool
+        Which bins these are.
+    """
+    weights = Sigma.rsqrt()
+    passed = B * weights
+    places = np.linspace(float(h.min()), float(h.max()), _KNOTS)
+    rows = torch.stack([_real(fft(step)[below] * passed) for step in _steps(h, places)]).double().numpy()
+    seen = _real(Y[below] * weights).double().numpy()
+    gram, target = rows @ rows.T, rows @ seen
+    # Cholesky turns the sums over bins back into as many rows as unknowns; the ridge stands in for greys not met.
+    root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) / len(gram) * np.eye(len(gram)))
+    rises, _ = nnls(root.T, np.linalg.solve(root, target))
+    curve = torch.zeros_like(h)
+    for rise, step in zip(rises, _steps(h, places), strict=True):
+        curve.add_(step, alpha=float(rise))
+    return curve
+
+
+def _real(spectrum: Tensor) -> Tensor:
+    return torch.view_as_real(spectrum).flatten().cpu()
+
+
+def _steps(h: Tensor, places: NDArray[np.float64]) -> Iterator[Tensor]:
+    """Yield a constant and, for each interval of knots, how far every pixel has climbed it (0 to 1)."""
+    yield torch.ones_like(h)
+    for low, high in pairwise(places.tolist()):
+        yield h.sub(low).div_(high - low).clamp_(0, 1)

@@ -1,8 +1,8 @@
-"""From which value on chi2 accuses: limits from the statistics of noise, not from trying.
+"""The values of chi2 above which an image contradicts its measurement, from the statistics of noise.
 
 A local chi2 is a weighted sum of squares of band-limited Gaussian noise. It is taken for a chi-square variable of the
-same mean and variance (Satterthwaite 1946), and accuses where noise alone would reach it once in a thousand images,
-all the places where it might being counted.
+same mean and variance (Satterthwaite 1946). The limit is what noise alone would reach once in a thousand images, all
+the places where it might being counted.
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ TRANSITION = 1.5
 """Ratio of the frequencies between which the edge of a band rises or falls."""
 
 _FALSE_ALARM = 1e-3
+"""Share of sound images in which a band may exceed its limit by chance."""
+
 _WIDE_BELOW_LP_MM = 2.0
+"""Bands below this are judged in windows twice as wide [lp/mm]: the noise of one block has few bins there."""
+
 GRID_PX = 256
 """Side of the grid on which the statistics of noise are worked out [px]."""
 
@@ -71,7 +75,7 @@ class BandStatistics:
     withheld : float
         Share of the structure's power in this band that a Wiener estimate leaves to the residual.
     local_limit, whole_limit : float
-        Local chi2, and chi2 of the whole image, that accuse.
+        Local chi2, and chi2 of the whole image, above which they contradict.
     """
 
     band_lp_mm: tuple[float, float]
@@ -100,8 +104,8 @@ def band_statistics(
         Area that is judged [px].
     """
     shape = (GRID_PX, GRID_PX)
-    operator = restorer.adapt(restorer.physics.operator(shape))
-    Sigma = operator.process.Sigma_1[0, 0]
+    operator = restorer.operator_on(shape)
+    Sigma = operator.process.with_noise_everywhere().Sigma_1[0, 0]
     seen = operator.S[0, 0] * operator.process.B(1.0)[0, 0].square()
     # W_1 B_1 of the structure reaches the answer and is explained; the rest stays in the residual.
     left = (level * Sigma / (seen + level * Sigma)).square()

@@ -1,4 +1,4 @@
-"""How loud a measurement is, beside what the detectors make: the measurement alone says so.
+"""The noise of a measurement in units of what the detectors make; the measurement alone tells it.
 
 At the highest frequencies the blur has taken the structure away, so what a radiograph shows there is its noise. The
 ratio to the calibrated spectrum at the grey level of the place is a property of the exposure: of the dose, of the
@@ -8,6 +8,7 @@ a filter that expects less noise takes some of it for structure.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,22 +19,24 @@ from torch.nn import functional
 
 from xsim_zoo.check.limits import GRID_PX, effective_bins, noise_reach
 from xsim_zoo.check.verdict import BLOCK_PX
-from xsim_zoo.process.process import ifft, plane_mean
-from xsim_zoo.process.strips import rows_of, strips
+from xsim_zoo.process.process import ifft, plane_mean, strips
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from xsim_zoo.process.grid import PaddedGrid
     from xsim_zoo.process.operator import Operator
-    from xsim_zoo.process.padding import PaddedGrid
     from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["block_means", "noise_of", "spread"]
 
 _LEAST_LEVEL = 0.05
 """Darker blocks hold scatter and read noise, which the grey level does not tell."""
+
 _LEAST_BLOCKS = 16
+"""Fewer blocks have no median that edges and corrupted places leave alone."""
+
 _MOST_STRUCTURE = 0.2
 """Share of structure in what passes as noise up to which it can be told from noise."""
 
@@ -65,7 +68,8 @@ def noise_of(
         None where it cannot be told: too few blocks, or structure at all frequencies.
     """
     mean_level = float(level.mean())
-    small = restorer.adapt(restorer.physics.operator((GRID_PX, GRID_PX)))
+    small = restorer.operator_on((GRID_PX, GRID_PX))
+    small = replace(small, process=small.process.with_noise_everywhere())
     gain = _noise_gain(small, mean_level).square()
     passed = plane_mean(small.process.Sigma_1[0, 0] * gain, (GRID_PX, GRID_PX))
     structure = plane_mean(small.S[0, 0] * small.process.B(1.0)[0, 0].square() * gain, (GRID_PX, GRID_PX))
@@ -88,7 +92,7 @@ def _noise_gain(operator: Operator, level: float) -> Tensor:
 def _noise_picture(Y: Tensor, operator: Operator, level: float, grid: PaddedGrid) -> Tensor:
     passed = torch.empty_like(Y)
     for rows in strips(Y):
-        passed[rows] = Y[rows] * _noise_gain(rows_of(operator, rows), level)
+        passed[rows] = Y[rows] * _noise_gain(operator.rows(rows), level)
     return grid.crop(ifft(passed, grid.padded))
 
 

@@ -79,19 +79,19 @@ class Consistency:
     noise_factor: float | None = None
 
     @property
-    def loud(self) -> bool:
+    def excess_noise(self) -> bool:
         """Whether the measurement holds more noise than detectors and dose explain."""
         return self.noise_factor is not None and self.noise_factor > NOISE_TOLERANCE
 
     @property
     def consistent(self) -> bool:
-        """Whether nothing accuses the image."""
-        return not self.suspects and not self.loud
+        """Whether nothing contradicts the image."""
+        return not self.suspects and not self.excess_noise
 
     @property
     def severity(self) -> float:
-        """How strongly the check accuses, to compare images."""
-        noise = self.noise_factor if self.loud and self.noise_factor is not None else 0.0
+        """How strongly the measurement contradicts the image, to compare images."""
+        noise = self.noise_factor if self.excess_noise and self.noise_factor is not None else 0.0
         return max((suspect.chi2 for suspect in self.suspects), default=0.0) + noise
 
     @property
@@ -102,16 +102,16 @@ class Consistency:
         noise = f"noise is {self.noise_factor or 1.0:.2g} times what the weights expect"
         if not self.suspects or self._noise_explains:
             return f"not consistent over the image: {noise}: expose at their dose, or calibrate and give --detectors"
-        return f"not consistent {self._contradiction}{f'; {noise}' if self.loud else ''}"
+        return f"not consistent {self._contradiction}{f'; {noise}' if self.excess_noise else ''}"
 
     @property
     def _noise_explains(self) -> bool:
         """Whether what is left of the image is no more than its noise."""
-        return self.loud and max(self.chi2) <= NOISE_TOLERANCE * (self.noise_factor or 1.0)
+        return self.excess_noise and max(self.chi2) <= NOISE_TOLERANCE * (self.noise_factor or 1.0)
 
     @property
     def _contradiction(self) -> str:
-        """Where the residual accuses."""
+        """Where the residual contradicts the image."""
         spread = [suspect for suspect in self.suspects if suspect.share > _EVERYWHERE]
         if spread:
             bands = ", ".join(f"{s.band_lp_mm[0]:g}-{s.band_lp_mm[1]:.3g} ({s.share:.0%})" for s in spread)

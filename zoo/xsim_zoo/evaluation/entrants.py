@@ -19,7 +19,8 @@ from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.base import How
 from xsim_zoo.restorers.registry import get, names
-from xsim_zoo.weights.checkpoint import Card, load_checkpoint, shipped, weights_path
+from xsim_zoo.weights.card import Card, shipped, weights_path
+from xsim_zoo.weights.checkpoint import load_checkpoint
 from xsim_zoo.weights.loading import load
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A restorer's network in a form that other programs run, checked against torch before it is kept."""
+"""A network in a form that other programs run, checked against torch before it is kept."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from xsim.errors import DamageError, ExtraMissingError, InputError, UnknownNameError
+from xsim.errors import DamageError, ExtraMissingError, UnknownNameError
 from xsim.files.whole import whole_file
-from xsim_zoo.restorers.base import LearnedRestorer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from xsim_zoo.restorers.base import Restorer
+    from xsim_zoo.network.unet import UNet
 
 __all__ = ["TOLERANCE", "Exported", "export"]
 
 TOLERANCE = 1e-4
-"""Largest difference from torch that an exported network may show."""
+"""Largest difference from torch that an exported network may show on answers of unit size.
+
+float32 sums in another order differ by less; a wrong layer differs by more."""
 
 _CHECK_SHAPES = ((64, 64), (96, 160))
+"""Shapes at which both are compared [px]: a square one and another, as height and width must both be free."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,13 @@ class Exported:
     largest_difference: float
 
 
-def export(restorer: Restorer, path: Path, format_: str = "onnx") -> Exported:
-    """Write a restorer's network; inputs are ``features`` (B, C, H, W) and ``conditions`` (B, 3 or 6), any H, W in 8s.
+def export(network: UNet, path: Path, format_: str = "onnx") -> Exported:
+    """Write a network; inputs are ``features`` (B, C, H, W) and ``conditions`` (B, 3 or 6), any H, W in 8s.
 
     Raises
     ------
     UnknownNameError
         If the format is not "onnx".
-    InputError
-        If the restorer has no network.
     ExtraMissingError
         If the packages of the extra ``onnx`` are missing.
     DamageError
@@ -68,22 +68,20 @@ def export(restorer: Restorer, path: Path, format_: str = "onnx") -> Exported:
     """
     if format_ != "onnx":
         raise UnknownNameError("export format", format_, ["onnx"])
-    if not isinstance(restorer, LearnedRestorer):
-        raise InputError(f"restorer '{restorer.name}' has no network to export: give one that learns")
     for package in ("onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(package) is None:
             raise ExtraMissingError(package, "onnx")
     with whole_file(path) as partial:
-        _write_onnx(restorer, partial)
-        difference = _difference(restorer, partial)
+        _write_onnx(network, partial)
+        difference = _difference(network, partial)
         if not difference <= TOLERANCE:
             raise DamageError(f"{path}: the exported network is off by {difference:.1e}: report it, and use torch")
     return Exported(str(path), format_, path.stat().st_size, difference)
 
 
-def _write_onnx(restorer: LearnedRestorer, path: Path) -> None:
-    network = restorer.network.cpu().eval()
-    features, conditions = _probe(restorer, (64, 96), batch=2)
+def _write_onnx(network: UNet, path: Path) -> None:
+    network = network.cpu().eval()
+    features, conditions = _probe(network, (64, 96), batch=2)
     batch, height, width = (torch.export.Dim(name, min=2, max=4096) for name in ("batch", "height", "width"))
     shapes = {"features": {0: batch, 2: 8 * height, 3: 8 * width}, "conditions": {0: batch}}
     with _quiet():
@@ -99,24 +97,24 @@ def _write_onnx(restorer: LearnedRestorer, path: Path) -> None:
         program.save(str(path), external_data=False)
 
 
-def _difference(restorer: LearnedRestorer, path: Path) -> float:
+def _difference(network: UNet, path: Path) -> float:
     import onnxruntime  # noqa: PLC0415  (an extra)
 
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     worst = 0.0
     for number, shape in enumerate(_CHECK_SHAPES):
-        features, conditions = _probe(restorer, shape, batch=number + 1)
+        features, conditions = _probe(network, shape, batch=number + 1)
         with torch.no_grad():
-            expected = restorer.network(features, conditions).numpy()
+            expected = network(features, conditions).numpy()
         (answer,) = session.run(None, {"features": features.numpy(), "conditions": conditions.numpy()})
         worst = max(worst, float(np.abs(answer - expected).max() / max(1.0, float(np.abs(expected).max()))))
     return worst
 
 
-def _probe(restorer: LearnedRestorer, shape: tuple[int, int], batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _probe(network: UNet, shape: tuple[int, int], batch: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    features = torch.randn((batch, restorer.inputs, *shape), generator=generator)
-    return features, torch.rand((batch, restorer.network.conditions), generator=generator) - 0.5
+    features = torch.randn((batch, network.inputs, *shape), generator=generator)
+    return features, torch.rand((batch, network.conditions), generator=generator) - 0.5
 
 
 @contextmanager

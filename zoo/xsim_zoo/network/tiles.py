@@ -3,36 +3,56 @@
 The network sees each tile with a margin of its receptive field, and only what the margin cannot reach is kept. At the
 edges of the image a tile ends where the image ends, so the network's own borders are the same too. Nothing is
 blended: where tiles meet, both would have given the same numbers.
+
+The buffers of a layer are used again by the next, see `reused_memory`.
 """
 
 from __future__ import annotations
 
+import ctypes
+import platform
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 import psutil
 import torch
 
 from xsim.errors import InputError
-from xsim_zoo.network.reused_memory import reused_memory
 from xsim_zoo.network.unet import STRIDE_PX
-from xsim_zoo.restorers.base import LearnedRestorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
-    from xsim_zoo.restorers.base import Network, Restorer
+    from xsim_zoo.network.unet import UNet
+    from xsim_zoo.process.preconditioning import Network
 
-__all__ = ["Span", "TiledNetwork", "fitting_tile_px", "network_bytes", "spans", "tiled_network"]
+__all__ = ["Span", "TiledNetwork", "bytes_per_px", "fitting_tile_px", "reused_memory", "spans", "tiled"]
 
 _MIN_TILE_PX = 128
+"""Smallest tiles [px]: with less memory than they take nothing can be restored, and margins would be most of them."""
+
 _MAX_TILE_PX = 1664
-"""Margins cost 13 % of the time here; larger tiles gain little more, and take memory [px]."""
+"""Largest tiles [px]: margins cost 13 % of the time here; larger ones gain little more, and take memory."""
+
 _BYTES_PER_PX_AND_CHANNEL = 8.0
 """Peak memory of the U-Net for each input pixel and channel of its first level [bytes], measured."""
+
 _MEMORY_SHARE = 0.25
+"""Share of the free memory that a tile may take: filters and the image itself need the rest."""
+
+# Names and numbers of glibc's malloc.h.
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+
+_HELD_BYTES: Final = 2**30
+"""Freed blocks of up to this size stay with the process [bytes]: more than a buffer of the largest tile."""
+
+_USUAL_MMAP_BYTES: Final = 2**25
+"""Where glibc's own threshold ends up as a program frees large blocks [bytes]."""
 
 
 @dataclass(frozen=True)
@@ -175,9 +195,34 @@ def fitting_tile_px(channels: int, margin_px: int, free_bytes: int) -> int:
     return max(_MIN_TILE_PX, min(side, _MAX_TILE_PX)) // STRIDE_PX * STRIDE_PX
 
 
-def network_bytes(restorer: Restorer) -> float:
-    """Return what the network takes for each pixel of a tile [bytes]; 0 where there is none."""
-    return _BYTES_PER_PX_AND_CHANNEL * restorer.network.size.channels if isinstance(restorer, LearnedRestorer) else 0.0
+def bytes_per_px(network: UNet) -> float:
+    """Return what a network takes for each pixel of a tile [bytes]."""
+    return _BYTES_PER_PX_AND_CHANNEL * network.size.channels
+
+
+def tiled(
+    network: UNet,
+    *,
+    device: torch.device,
+    tile_px: int | None = None,
+    precision: torch.dtype = torch.float32,
+    on_tile: Callable[[], None] | None = None,
+) -> TiledNetwork:
+    """Return a network in tiles, whose size follows from the free memory of its device unless it is given.
+
+    Parameters
+    ----------
+    network : UNet
+        The network.
+    device : torch device
+        Where it computes.
+    tile_px, precision, on_tile
+        See `TiledNetwork`.
+    """
+    margin = network.receptive_px
+    if tile_px is None:
+        tile_px = fitting_tile_px(network.size.channels, margin, _free_bytes(device))
+    return TiledNetwork(network, receptive_px=margin, tile_px=tile_px, precision=precision, on_tile=on_tile)
 
 
 def _free_bytes(device: torch.device) -> int:
@@ -186,17 +231,38 @@ def _free_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def tiled_network(
-    restorer: LearnedRestorer,
-    *,
-    tile_px: int | None = None,
-    precision: torch.dtype = torch.float32,
-    on_tile: Callable[[], None] | None = None,
-) -> TiledNetwork:
-    """Return a restorer's network in tiles; their size follows from the free memory unless it is given."""
-    if tile_px is None:
-        free = _free_bytes(restorer.device)
-        tile_px = fitting_tile_px(restorer.network.size.channels, restorer.receptive_px, free)
-    return TiledNetwork(
-        restorer.network, receptive_px=restorer.receptive_px, tile_px=tile_px, precision=precision, on_tile=on_tile
-    )
+@contextmanager
+def reused_memory(*, give_back: bool) -> Iterator[None]:
+    """Keep freed blocks of up to 1 GiB within the process for the time of a ``with``.
+
+    glibc maps blocks beyond 32 MiB from the system one by one. A network on a tile of 1500 px makes some twenty such
+    blocks, and the pages of each are zeroed anew: a third of its time. Nothing happens where the C library is another.
+
+    Parameters
+    ----------
+    give_back : bool
+        Give what is free at the end back to the system at once: worth its time where much else is to come. Otherwise
+        glibc does so by and by.
+    """
+    libc = _glibc()
+    if libc is None:
+        yield
+        return
+    libc.mallopt(_M_MMAP_THRESHOLD, _HELD_BYTES)
+    libc.mallopt(_M_TRIM_THRESHOLD, _HELD_BYTES)
+    try:
+        yield
+    finally:
+        libc.mallopt(_M_MMAP_THRESHOLD, _USUAL_MMAP_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2 * _USUAL_MMAP_BYTES)
+        if give_back:
+            libc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    if platform.libc_ver()[0] != "glibc":
+        return None
+    libc = ctypes.CDLL(None)
+    libc.malloc_trim.argtypes = [ctypes.c_size_t]
+    return libc

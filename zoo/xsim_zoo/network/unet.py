@@ -25,6 +25,7 @@ STRIDE_PX = 8
 """Sides of the input must be multiples of this, and tiles must start at multiples of it [px]."""
 
 _EMBEDDING = 64
+"""Features that the conditions become; the networks on disk have as many."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Embedding(nn.Module):
         self.out = nn.Linear(_EMBEDDING, _EMBEDDING)
         self.link = nn.Linear(LINK_CONDITIONS, _EMBEDDING, bias=False) if link_conditioning else None
         if self.link is not None:
-            # It begins unheard: weights that were not told of links can go on from where they are.
+            # Zero at first: weights that were not told of links go on from where they are.
             nn.init.zeros_(self.link.weight)
 
     def forward(self, conditions: Tensor) -> Tensor:
@@ -146,7 +147,7 @@ class UNet(nn.Module):
         return CONDITIONS + LINK_CONDITIONS * self.link_conditioning
 
     def with_link_conditioning(self) -> UNet:
-        """Return a copy that is told the link too, and answers as this one does until it has learned to listen."""
+        """Return a copy that is told the link too, and answers as this one does until it is trained."""
         other = build_unet(self.inputs, self.size_name, link_conditioning=True)
         other.load_state_dict(other.state_dict() | self.state_dict())
         return other.train(self.training)

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["TorchLink"]
 
 _CELLS = 4096
+"""Straight pieces of a sampled link: with so many they differ from its own curve by less than float32 resolves."""
+
 _PIECE_PX = 2**20
+"""Pixels that a link is applied to at a time: the numbers of their cells then take 8 MiB, whatever the image takes."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from xsim_zoo.process.process import Process, plane_mean
+from xsim_zoo.process.process import LEAST_RMS, MIN_B_1, Process, plane_mean, strips
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xsim.degradation.degradation import Degradation
     from xsim.degradation.link import GreyLink
     from xsim_zoo.process.prior import RadialSpectrum
+    from xsim_zoo.process.process import Rows
 
 __all__ = ["CONDITIONS", "LINK_CONDITIONS", "Operator"]
 
@@ -69,13 +70,22 @@ class Operator:
             What lies between the detectors.
         spectrum : RadialSpectrum
             Prior power of sharp images; it is that of this HR detector where both MTFs are known.
-        shape, pitch_mm, device, dtype
-            See `Process.between`.
+        shape : (H, W)
+            Shape of the padded image [px].
+        pitch_mm : float, optional
+            Pixel pitch [mm]; the degradation's own if not given.
+        device, dtype
+            Of the maps.
         """
-        process = Process.between(degradation, shape, pitch_mm=pitch_mm, device=device, dtype=dtype)
         pitch = degradation.pitch_mm if pitch_mm is None else pitch_mm
-        S = spectrum.behind(degradation).tensor(shape, pitch, like=process.theta)
-        return cls(process, S, _link_shape(degradation.link).to(process.theta))
+        # The logarithm is taken in float64: in float32 -ln(1 - 1e-9) would be zero.
+        maps = (
+            -np.log(np.maximum(degradation.B_1_map(shape, pitch), MIN_B_1)),
+            degradation.Sigma_1_map(shape, pitch),
+            spectrum.behind(degradation).map(shape, pitch),
+        )
+        theta, Sigma_1, S = (torch.as_tensor(table, dtype=dtype, device=device)[None, None] for table in maps)
+        return cls(Process(theta, Sigma_1, shape), S, _link_shape(degradation.link).to(theta))
 
     @classmethod
     def stack(cls, operators: Sequence[Operator]) -> Operator:
@@ -96,6 +106,10 @@ class Operator:
             Noise power relative to this operator's.
         """
         return replace(self, process=self.process.at_noise_level(level))
+
+    def rows(self, rows: Rows) -> Operator:
+        """Return the operator of some rows of the bins, see `strips`; its shape stays that of the whole image."""
+        return replace(self, process=self.process.rows(rows), S=self.S[rows])
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -124,6 +138,25 @@ class Operator:
         share = self.S / total.clamp_min(torch.finfo(total.dtype).tiny)
         return share * B, plane_mean(share * Sigma, self.shape).sqrt()
 
+    def wiener_estimate(self, X_t: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Return the spectrum W_t X_t and the rms error c(t) that it leaves, see `wiener`, with little memory.
+
+        Parameters
+        ----------
+        X_t : (B, 1, H, W // 2 + 1) complex tensor
+            Spectra of the states.
+        t : float or (B,) tensor
+            Time in [0, 1].
+        """
+        estimate = torch.empty_like(X_t)
+        variance = torch.zeros((), dtype=self.S.dtype, device=X_t.device)
+        for rows in strips(self.S):
+            W, c = self.rows(rows).wiener(t)
+            estimate[rows] = W * X_t[rows]
+            # The plane mean of some rows alone is their share of that of the whole plane.
+            variance = variance + c.square()
+        return estimate, variance.sqrt()
+
     def rms_change(self) -> Tensor:
         """Return the rms of x_0 - y that the physics expects, shape (B or 1, 1, 1, 1)."""
         change = self.S * (1 - self.process.B(1.0)).square() + self.process.Sigma_1
@@ -146,7 +179,7 @@ class Operator:
         """
         noise = plane_mean(self.process.Sigma_1, self.shape).sqrt()
         time = torch.as_tensor(t, dtype=c.dtype, device=c.device).reshape(-1)
-        columns = [time, noise.reshape(-1).log(), c.clamp_min(1e-6).reshape(-1).log()]
+        columns = [time, noise.clamp_min(LEAST_RMS).reshape(-1).log(), c.clamp_min(LEAST_RMS).reshape(-1).log()]
         columns += [] if self.link_shape is None else list(self.link_shape.to(c).unbind(1))
         length = max(len(column) for column in columns)
         return torch.stack([column.expand(length) for column in columns], dim=1)

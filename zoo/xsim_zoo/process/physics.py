@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from xsim.degradation.degradation import Degradation
 from xsim.errors import InputError
-from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.prior import RadialSpectrum
 
 __all__ = ["Physics"]
 
 _PITCH_TOLERANCE = 0.01
+"""Relative difference of two pitches that count as one: tags of files are rounded to about so much."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,6 @@ class Physics:
                 f"the image has a pixel pitch of {pitch_mm:g} mm, the weights hold for {self.pitch_mm:g} mm: resample "
                 f"the image, train at its pitch, or force --pitch-mm {self.pitch_mm:g}"
             )
-
-    def operator(
-        self, shape: tuple[int, int], *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-    ) -> Operator:
-        """Evaluate the tables on a padded grid of this shape."""
-        return Operator.between(self.degradation, self.spectrum, shape, device=device, dtype=dtype)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""

@@ -7,23 +7,28 @@ the filter's own expected error, so that its target has unit size at every time 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 from xsim_zoo.process.process import ifft
-from xsim_zoo.process.strips import wiener_estimate
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.process.operator import Operator
-    from xsim_zoo.restorers.base import Network
 
-__all__ = ["WIENER_INPUTS", "WienerView", "centred"]
+__all__ = ["WIENER_INPUTS", "Network", "WienerView", "centred"]
 
 WIENER_INPUTS = 2
 """Channels that a network sees: the Wiener estimate, and what the filter took away."""
+
+
+class Network(Protocol):
+    """A network, or what evaluates one tile by tile on the whole padded image."""
+
+    def __call__(self, features: Tensor, conditions: Tensor, /) -> Tensor:
+        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3 or 6)."""
 
 
 def centred(images: Tensor) -> Tensor:
@@ -55,7 +60,7 @@ class WienerView:
     @classmethod
     def of(cls, X_t: Tensor, t: Tensor, operator: Operator) -> WienerView:
         """Look at states with spectra ``X_t`` (B, 1, H, W // 2 + 1) at times ``t`` (B,)."""
-        spectrum, c = wiener_estimate(X_t, t, operator)
+        spectrum, c = operator.wiener_estimate(X_t, t)
         estimate = ifft(spectrum, operator.shape)
         del spectrum
         # In place, as each of these is as large as the image.

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from xsim.errors import InputError
 from xsim.grids import radial_frequency, radial_mean
-from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.process import fft
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["RadialSpectrum"]
 
 _RINGS = 64
+"""Rings of the table, spaced geometrically over a factor of 300 in frequency: S(f) falls as a power law, smoothly."""
+
 _LEAST_MTF = 1e-3
 """Where less passes, what is seen is noise, and says nothing about another detector."""
 
@@ -117,10 +118,6 @@ class RadialSpectrum:
         S = np.exp(np.interp(log_f, np.log(self.frequency_lp_mm), np.log(self.S_mm2)))
         S[0, 0] = self.S_mm2.max() * 1e6
         return np.asarray(S / pitch_mm**2)
-
-    def tensor(self, shape: tuple[int, int], pitch_mm: float, *, like: Tensor) -> Tensor:
-        """Return `map` as a (1, 1, H, W // 2 + 1) tensor of the type and device of ``like``."""
-        return torch.as_tensor(self.map(shape, pitch_mm), dtype=like.dtype, device=like.device)[None, None]
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""

@@ -16,22 +16,28 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from xsim.grids import half_plane_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from types import EllipsisType
 
     from torch import Tensor
 
-    from xsim.degradation.degradation import Degradation
+    Rows = tuple[EllipsisType, slice, slice]
 
-__all__ = ["MIN_B_1", "Process", "fft", "ifft", "plane_mean"]
+__all__ = ["LEAST_RMS", "MIN_B_1", "Process", "fft", "ifft", "plane_mean", "strips"]
 
 MIN_B_1 = 1e-4
 """Floor of B_1: where less than this passes, the data hold no information and theta would only grow."""
+
+LEAST_RMS = 1e-6
+"""Noise and errors below this rms, in grey, count as this much: float32 tells greys near 1 apart to about 1e-7."""
+
+_STRIP_BINS = 2**20
+"""Bins that are evaluated at a time: their maps take some 30 MiB, whatever the image takes."""
 
 
 def fft(images: Tensor) -> Tensor:
@@ -50,6 +56,18 @@ def plane_mean(maps: Tensor, shape: tuple[int, int]) -> Tensor:
     """Return the mean of half-plane maps over the *full* plane, shape (..., 1, 1)."""
     weights = torch.as_tensor(half_plane_weights(shape), dtype=maps.dtype, device=maps.device)
     return (maps * weights).sum(dim=(-2, -1), keepdim=True) / (shape[0] * shape[1])
+
+
+def strips(maps: Tensor) -> Iterator[Rows]:
+    """Yield indices of a few rows each that together cover maps (..., H, W // 2 + 1).
+
+    The maps of B_t, Sigma_t and W_t are as large as the image, and each formula needs several of them at once. All of
+    them belong to single bins, so they can be evaluated on some rows of the half plane, used, and forgotten.
+    """
+    height = maps.shape[-2]
+    rows = max(1, _STRIP_BINS * height // maps.numel())
+    for first in range(0, height, rows):
+        yield ..., slice(first, first + rows), slice(None)
 
 
 def _column(t: float | Tensor, like: Tensor) -> Tensor:
@@ -76,35 +94,6 @@ class Process:
     shape: tuple[int, int]
 
     @classmethod
-    def between(
-        cls,
-        degradation: Degradation,
-        shape: tuple[int, int],
-        *,
-        pitch_mm: float | None = None,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> Process:
-        """Evaluate a degradation's tables on a grid.
-
-        Parameters
-        ----------
-        degradation : Degradation
-            B_1 and Sigma_1 [mm2] over frequency [lp/mm].
-        shape : (H, W)
-            Shape of the padded image [px].
-        pitch_mm : float, optional
-            Pixel pitch [mm]; the degradation's own if not given.
-        device, dtype
-            Of the maps.
-        """
-        B_1 = np.maximum(degradation.B_1_map(shape, pitch_mm), MIN_B_1)
-        Sigma_1 = degradation.Sigma_1_map(shape, pitch_mm)
-        # The logarithm is taken in float64: in float32 -ln(1 - 1e-9) would be zero.
-        theta = torch.as_tensor(-np.log(B_1), dtype=dtype, device=device)[None, None]
-        return cls(theta, torch.as_tensor(Sigma_1, dtype=dtype, device=device)[None, None], shape)
-
-    @classmethod
     def stack(cls, processes: Sequence[Process]) -> Process:
         """Join processes of one shape into one whose maps have a batch axis."""
         return cls(
@@ -112,6 +101,10 @@ class Process:
             torch.cat([process.Sigma_1 for process in processes]),
             processes[0].shape,
         )
+
+    def rows(self, rows: Rows) -> Process:
+        """Return the process of some rows of the bins, see `strips`; its shape stays that of the whole image."""
+        return replace(self, theta=self.theta[rows], Sigma_1=self.Sigma_1[rows])
 
     def at_noise_level(self, level: float | Tensor) -> Process:
         """Return the process that ends in another noise.
@@ -122,6 +115,18 @@ class Process:
             Noise power relative to this process's.
         """
         return replace(self, Sigma_1=self.Sigma_1 * _column(level, self.Sigma_1))
+
+    def with_noise_everywhere(self) -> Process:
+        """Return the process with noise in every bin, for what divides by it or takes its logarithm.
+
+        A bin whose noise the model takes for zero (that of the mean, where q is the paper's) is as noisy as the least
+        noisy one that has noise. A process that has noise everywhere is returned as it is.
+        """
+        noisy = self.Sigma_1 > 0
+        if noisy.all():
+            return self
+        least = float(self.Sigma_1[noisy].min()) if noisy.any() else LEAST_RMS**2
+        return replace(self, Sigma_1=torch.where(noisy, self.Sigma_1, least))
 
     def B(self, t: float | Tensor) -> Tensor:
         """Return B_t, what is left of the signal at time ``t`` (a number or one for each sample)."""

@@ -1,28 +1,31 @@
-"""Samplers of the reverse process, all with one signature.
+"""The sampler of the reverse process, and where its noise comes from.
 
-A sampler takes the state at t = 1 and a denoiser that predicts the spectrum of x_0, and returns the spectrum of x_0.
-Where the noise comes from is an argument: an image belongs to one generator or one stored field, not to the process.
+The sampler takes the state at t = 1 and a denoiser that predicts the spectrum of x_0, and returns the spectrum of x_0.
+The source of noise is an argument: an image belongs to one generator or to its places, not to the process.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import torch
 
-from xsim.errors import InputError, UnknownNameError, check_range
-from xsim_zoo.process.process import fft
-from xsim_zoo.process.strips import ddim_step
+from xsim.errors import InputError, check_range
+from xsim.seeds import torch_seed
+from xsim_zoo.process.process import fft, strips
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
     from xsim_zoo.process.process import Process
 
-__all__ = ["Denoiser", "NoiseSource", "Sampler", "ddim", "sampler", "second_order", "time_grid", "white_noise"]
+__all__ = ["Denoiser", "NoiseSource", "PlacedNoise", "ddim", "time_grid", "white_noise"]
+
+_CELL_PX = 256
+"""Side of the cells of placed noise [px]; another side is other noise for the same seed."""
 
 
 class Denoiser(Protocol):
@@ -37,22 +40,6 @@ class NoiseSource(Protocol):
 
     def __call__(self, shape: tuple[int, ...], /) -> Tensor:
         """Return a field of this shape."""
-
-
-class Sampler(Protocol):
-    """Walks from the state at ``times[0]`` to x_0."""
-
-    def __call__(
-        self,
-        process: Process,
-        denoise: Denoiser,
-        X_1: Tensor,
-        *,
-        times: Sequence[float],
-        eta: float = 0.0,
-        noise: NoiseSource | None = None,
-    ) -> Tensor:
-        """Return the spectrum of x_0."""
 
 
 def time_grid(steps: int) -> list[float]:
@@ -137,72 +124,63 @@ def ddim(
         Z = None
         if noise is not None and eta > 0:
             Z = fft(noise((*X.shape[:-2], *process.shape)).to(process.theta.dtype))
-        X = ddim_step(process, X_0_hat, X, s=s, t=t, eta=eta, Z=Z)
+        X = _step(process, X_0_hat, X, s=s, t=t, eta=eta, Z=Z)
         del X_0_hat, Z
     return X
 
 
-def second_order(
-    process: Process,
-    denoise: Denoiser,
-    X_1: Tensor,
-    *,
-    times: Sequence[float],
-    eta: float = 0.0,
-    noise: NoiseSource | None = None,  # noqa: ARG001  (one signature for all samplers)
+def _step(
+    process: Process, X_0_hat: Tensor, X_t: Tensor, *, s: float, t: float, eta: float, Z: Tensor | None
 ) -> Tensor:
-    """Sample deterministically with a two-step method of second order, at one prediction a step.
+    """Return X_s = a X_0_hat + k X_t + std Z, see `Process.ddim`, a few rows of the half plane at a time."""
+    X_s = torch.empty_like(X_t)
+    for rows in strips(process.theta):
+        a, k, std = process.rows(rows).ddim(s, t, eta)
+        X_s[rows] = a * X_0_hat[rows] + k * X_t[rows]
+        if Z is not None:
+            X_s[rows] += std * Z[rows]
+    return X_s
 
-    The step t -> s is exact for an X_0_hat that is linear in the logarithm L of B_t / sqrt(r_t); the slope comes
-    from the step before (DPM-Solver++ 2M, Lu et al. 2022, carried over to a rate for each frequency).
+
+class PlacedNoise:
+    """White noise that belongs to places: cell by cell, each from its own generator.
 
     Parameters
     ----------
-    process, denoise, X_1, times
-        See `ddim`.
-    eta : float
-        0; there is no noise in it.
-    noise : NoiseSource, optional
-        Not used.
-
-    Raises
-    ------
-    InputError
-        If ``eta`` is not 0.
+    seed, sample : int
+        Seed of the run and number of the sample.
+    device : torch device
+        Where the fields are wanted.
+    corner : (row, column)
+        Where in the image the first pixel of the fields lies; borders reach below zero.
     """
-    if eta != 0:
-        raise InputError(f"the second-order sampler is deterministic, eta {eta:g} was given: use eta 0 or ddim")
-    X = X_1
-    previous: tuple[Tensor, Tensor] | None = None
-    for t, s in pairwise(times):
-        X_0_hat = denoise(X, t)
-        a, k, _ = process.ddim(s, t, 0.0)
-        target = X_0_hat
-        if s > 0:
-            h = _log_ratio(process, s) - _log_ratio(process, t)
-            if previous is not None:
-                X_0_before, h_before = previous
-                target = X_0_hat + (X_0_hat - X_0_before) * (h / (2 * h_before))
-            previous = X_0_hat, h
-        X = a * target + k * X
-    return X
+
+    def __init__(self, seed: int, sample: int, device: torch.device, corner: tuple[int, int] = (0, 0)) -> None:
+        self._seed, self._sample, self._device, self._corner = seed, sample, device, corner
+        self._drawn = 0
+
+    def at(self, corner: tuple[int, int]) -> Self:
+        """Return the same noise for fields whose first pixel lies elsewhere in the image, from the first draw on."""
+        return type(self)(self._seed, self._sample, self._device, corner)
+
+    def __call__(self, shape: tuple[int, ...], /) -> Tensor:
+        """Return the next field of this shape (..., H, W); leading axes must be 1."""
+        field = torch.empty(shape[-2:])
+        for row, from_rows, to_rows in _cells(self._corner[0], shape[-2]):
+            for column, from_columns, to_columns in _cells(self._corner[1], shape[-1]):
+                field[to_rows, to_columns] = self._cell(row, column)[from_rows, from_columns]
+        self._drawn += 1
+        return field.expand(shape).to(self._device)
+
+    def _cell(self, row: int, column: int) -> Tensor:
+        stage = f"restore/{self._drawn}/{row}/{column}"
+        generator = torch.Generator().manual_seed(torch_seed(self._seed, sample=self._sample, stage=stage))
+        return torch.randn((_CELL_PX, _CELL_PX), generator=generator)
 
 
-def _log_ratio(process: Process, t: float) -> Tensor:
-    return -process.theta * t - 0.5 * torch.log(process.r(t))
-
-
-_SAMPLERS: dict[str, Sampler] = {"ddim": ddim, "second-order": second_order}
-
-
-def sampler(name: str) -> Sampler:
-    """Return the sampler called ``name``: "ddim" or "second-order".
-
-    Raises
-    ------
-    UnknownNameError
-        For any other name.
-    """
-    if name not in _SAMPLERS:
-        raise UnknownNameError("sampler", name, _SAMPLERS)
-    return _SAMPLERS[name]
+def _cells(start: int, length: int) -> Iterator[tuple[int, slice, slice]]:
+    """Yield each cell along an axis, which part of it a stretch covers, and where in the stretch that lies."""
+    for cell in range(start // _CELL_PX, (start + length - 1) // _CELL_PX + 1):
+        first = cell * _CELL_PX - start
+        low, high = max(first, 0), min(first + _CELL_PX, length)
+        yield cell, slice(low - first, high - first), slice(low, high)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from abc import ABC, abstractmethod
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
 
 from xsim.errors import InputError, XsimWarning, check_range
+from xsim_zoo.network.tiles import tiled
+from xsim_zoo.process.grid import PaddedGrid, blocks
 from xsim_zoo.process.link import TorchLink
-from xsim_zoo.process.padding import PaddedGrid
-from xsim_zoo.process.sampling import time_grid
+from xsim_zoo.process.operator import Operator
+from xsim_zoo.process.sampling import PlacedNoise, time_grid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,20 +26,58 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.network.unet import UNet
-    from xsim_zoo.process.operator import Operator
     from xsim_zoo.process.physics import Physics
+    from xsim_zoo.process.preconditioning import Network
     from xsim_zoo.process.sampling import NoiseSource
-    from xsim_zoo.restorers.batch import Batch
-    from xsim_zoo.run.restore import Restored
+    from xsim_zoo.restorers.batch import Batch, Examples
 
-__all__ = ["Examples", "How", "LearnedRestorer", "Network", "Restorer"]
+__all__ = ["How", "LearnedRestorer", "Pixels", "Restoration", "Restorer"]
+
+_ROWS = 512
+"""Rows whose grey levels are gathered at a time: an image that is not in memory must not be there as a whole."""
 
 
-class Network(Protocol):
-    """A network, or what evaluates one tile by tile on the whole padded image."""
+@runtime_checkable
+class Pixels(Protocol):
+    """An image that need not be in memory as a whole."""
 
-    def __call__(self, features: Tensor, conditions: Tensor, /) -> Tensor:
-        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3 or 6)."""
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+
+    def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the pixels of some rows and columns, in grey, open field 1.0."""
+
+
+class Evidence(Protocol):
+    """What the check of a restored image found."""
+
+    @property
+    def consistent(self) -> bool:
+        """Whether the image agrees with its measurement."""
+
+    @property
+    def verdict(self) -> str:
+        """One line for people."""
+
+
+class Restoration(Protocol):
+    """A restored radiograph with its evidence, as `xsim_zoo.run.restore.Restored` is one."""
+
+    @property
+    def image(self) -> NDArray[np.float32]:
+        """Linear HR image (H, W) or (pages, H, W), open field 1.0."""
+
+    @property
+    def std(self) -> NDArray[np.float32] | None:
+        """Standard deviation of the posterior samples, where they were drawn."""
+
+    @property
+    def consistency(self) -> Evidence:
+        """The check against the measurement."""
+
+    def save(self, path: Path | str, *, force: bool = False) -> Path:
+        """Write the image as the kind of file that ``path`` names, in the input's type and with its tags."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +92,6 @@ class How:
         0 deterministic, 1 a sample of the posterior.
     sharpness : float
         From the one-step answer (0) to the sampled one (1).
-    sampler : str
-        "ddim" or "second-order".
     noise : NoiseSource, optional
         Where noise comes from, on the padded grid; needed for eta > 0.
     """
@@ -60,7 +99,6 @@ class How:
     steps: int
     eta: float = 0.0
     sharpness: float = 1.0
-    sampler: str = "ddim"
     noise: NoiseSource | None = None
 
     def __post_init__(self) -> None:
@@ -85,6 +123,8 @@ class Restorer(ABC):
     default_steps: ClassVar[int] = 1
     samples: ClassVar[bool] = False
     """Whether eta > 0 gives posterior samples."""
+    adapts_to_detectors: ClassVar[bool] = True
+    """Whether it can be told two other detectors: all that it knows of them are their tables."""
     uses_link: ClassVar[bool] = True
     """Whether it works in LR grey through the grey-level link."""
     noise_follows_grey: ClassVar[bool] = True
@@ -119,11 +159,13 @@ class Restorer(ABC):
     def operator(self, shape: tuple[int, int]) -> Operator:
         """Return the operator on a padded grid, with the noise of the open field; the last grid's maps are kept."""
         if shape not in self._operators:
-            physics = self.physics
-            if not self._prior_follows_hr:
-                physics = replace(physics, spectrum=physics.spectrum.fixed())
-            self._operators = {shape: self.adapt(physics.operator(shape, device=self.device))}
+            self._operators = {shape: self.operator_on(shape, self.device)}
         return self._operators[shape]
+
+    def operator_on(self, shape: tuple[int, int], device: torch.device | str = "cpu") -> Operator:
+        """Return the operator on any grid, evaluated anew: for statistics on a small one beside that of the image."""
+        spectrum = self.physics.spectrum if self._prior_follows_hr else self.physics.spectrum.fixed()
+        return self.adapt(Operator.between(self.physics.degradation, spectrum, shape, device=device))
 
     @property
     def _prior_follows_hr(self) -> bool:
@@ -148,32 +190,31 @@ class Restorer(ABC):
     @torch.no_grad()
     def restore_array(
         self,
-        y: ArrayLike | Tensor,
+        y: ArrayLike | Tensor | Pixels,
         *,
         pitch_mm: float | None = None,
         steps: int | None = None,
         eta: float = 0.0,
         sharpness: float = 1.0,
-        sampler: str = "ddim",
         noise: NoiseSource | None = None,
         network: Network | None = None,
         noise_level: float | None = None,
     ) -> NDArray[np.float32]:
-        """Restore one whole image: a pure function of its arguments.
+        """Restore one image of any size: a pure function of its arguments.
 
-        Filters and noise act on the whole padded grid; only ``network`` may work in tiles, and as no statistic of
-        the network spans the image, tiles that overlap by `receptive_px` leave no seam.
+        Filters and noise act on the whole padded grid up to 64 megapixels, and in blocks with wide margins beyond; the
+        network works in tiles that overlap by its receptive field and so leave no seam.
 
         Parameters
         ----------
-        y : (H, W) array
+        y : (H, W) array or Pixels
             LR image in grey, open field 1.0.
         pitch_mm : float, optional
             Its pixel pitch [mm]; None takes the weights' own.
-        steps, eta, sharpness, sampler, noise
-            See `How`; ``steps`` defaults to the restorer's own.
+        steps, eta, sharpness, noise
+            See `How`; ``steps`` defaults to the restorer's own. Noise of an image in blocks must be a `PlacedNoise`.
         network : Network, optional
-            Evaluates the network instead of the restorer's own module, e.g. in tiles.
+            Evaluates the network in place of the restorer's own in tiles.
         noise_level : float, optional
             Noise power relative to the open field; None takes it from the mean grey of this image. A part of a larger
             image is given the whole one's.
@@ -189,18 +230,29 @@ class Restorer(ABC):
             If the image is not two-dimensional and finite, its pitch is not the weights', or an option is out of
             range.
         """
-        how = How(self.default_steps if steps is None else steps, eta, sharpness, sampler, noise)
+        how = How(self.default_steps if steps is None else steps, eta, sharpness, noise)
         self.physics.check_pitch(pitch_mm)
-        image = torch.as_tensor(np.asarray(y), dtype=torch.float32)
-        if image.ndim != 2:
-            raise InputError(f"an image of shape {tuple(image.shape)} was given: give one of shape (H, W)")
-        if not torch.isfinite(image).all():
-            raise InputError("the image holds NaN or infinite pixels: mask or repair them first")
-        grid = PaddedGrid.around((image.shape[0], image.shape[1]))
-        padded = grid.pad(image.to(self.device)[None, None])
-        level = float(self.noise_level(image)) if noise_level is None else noise_level
-        hr = grid.crop(self.restore_padded(padded, how, noise_level=level, network=network))
-        return np.ascontiguousarray(hr[0, 0].float().cpu().numpy())
+        image = _pixels(y)
+        grid = PaddedGrid.around(image.shape)
+        parts = blocks(grid)
+        level = self.mean_noise_level(image) if noise_level is None else noise_level
+        answer = np.zeros(image.shape, np.float32)
+        for block in parts:
+            seen = _finite(image.part(*(grid.sources(axis, *span).numpy() for axis, span in enumerate(block.spans))))
+            padded = torch.as_tensor(seen, device=self.device)[None, None]
+            placed = replace(how, noise=_placed(noise, block.corner, several=len(parts) > 1))
+            hr = self.restore_padded(padded, placed, noise_level=level, network=network)[0, 0]
+            block.add(hr[block.inner].float().cpu().numpy(), answer)
+        return answer
+
+    def mean_noise_level(self, image: Pixels) -> float:
+        """Return the noise power of a whole image that the restorer expects, relative to the open field."""
+        height, width = image.shape
+        total, columns = 0.0, np.arange(width)
+        for first in range(0, height, _ROWS):
+            rows = np.arange(first, min(first + _ROWS, height))
+            total += float(self.noise_level(_finite(image.part(rows, columns)))) * len(rows)
+        return total / height
 
     @torch.no_grad()
     def restore_padded(self, y: Tensor, how: How, *, noise_level: float, network: Network | None = None) -> Tensor:
@@ -247,8 +299,8 @@ class Restorer(ABC):
                 stacklevel=4,
             )
 
-    def restore(self, image: ArrayLike | Path | str, **options: Any) -> Restored:
-        """Restore an array or an image file, in tiles where it is large, and check it against its input.
+    def restore(self, image: ArrayLike | Path | str, **options: Any) -> Restoration:
+        """Restore an array or an image file, and check it against its input.
 
         Parameters
         ----------
@@ -257,29 +309,52 @@ class Restorer(ABC):
         **options
             See `xsim_zoo.run.restore.restore`.
         """
-        from xsim_zoo.run.restore import restore  # noqa: PLC0415  (it builds on this module)
+        # By name: what runs and checks a restorer builds on this module, and no module may import one above it.
+        restoring = importlib.import_module("xsim_zoo.run.restore")
+        restoration: Restoration = restoring.restore(self, image, **options)
+        return restoration
 
-        return restore(self, image, **options)
+
+@dataclass(frozen=True)
+class _Array:
+    """An image in memory."""
+
+    grey: NDArray[np.float32]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.grey.shape[0], self.grey.shape[1]
+
+    def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.grey.take(rows, axis=0).take(columns, axis=1)
+
+
+def _pixels(y: ArrayLike | Tensor | Pixels) -> Pixels:
+    if isinstance(y, Pixels):
+        return y
+    grey = np.asarray(y.cpu() if isinstance(y, torch.Tensor) else y, dtype=np.float32)
+    if grey.ndim != 2:
+        raise InputError(f"an image of shape {grey.shape} was given: give one of shape (H, W)")
+    return _Array(grey)
+
+
+def _finite(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(grey).all():
+        raise InputError("the image holds NaN or infinite pixels: mask or repair them first")
+    return grey
+
+
+def _placed(noise: NoiseSource | None, corner: tuple[int, int], *, several: bool) -> NoiseSource | None:
+    """Return the noise of a block: blocks overlap, and must see the same noise at the same place."""
+    if isinstance(noise, PlacedNoise):
+        return noise.at(corner)
+    if noise is not None and several:
+        raise InputError("the noise of an image this large must belong to places: give a PlacedNoise")
+    return noise
 
 
 def _no_network(features: Tensor, conditions: Tensor, /) -> Tensor:  # noqa: ARG001
     raise AssertionError("a restorer that does not learn asked for a network")
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What a network is shown and what it should answer, on the padded grid.
-
-    Parameters
-    ----------
-    features : (B, C, H, W) tensor
-    conditions : (B, 3 or 6) tensor
-    target : (B, 1, H, W) tensor
-    """
-
-    features: Tensor
-    conditions: Tensor
-    target: Tensor
 
 
 class LearnedRestorer(Restorer):
@@ -296,6 +371,11 @@ class LearnedRestorer(Restorer):
     """
 
     learned: ClassVar[bool] = True
+    adapts_to_detectors: ClassVar[bool] = False
+    """Whether its network learns in units of the physics and so serves other detectors; else it has learned one blur.
+
+    Weights of many detectors (`many_detectors`) take any, whatever this says.
+    """
     inputs: ClassVar[int]
     """Input channels of the network."""
 
@@ -312,7 +392,7 @@ class LearnedRestorer(Restorer):
 
     @property
     def _own_network(self) -> Network:
-        return self.network
+        return tiled(self.network, device=self.device)
 
     @property
     def _prior_follows_hr(self) -> bool:

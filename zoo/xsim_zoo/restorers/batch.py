@@ -1,4 +1,4 @@
-"""The batch that learned restorers make their training examples from."""
+"""What learned restorers learn from: batches of whole images, and the examples that a restorer makes of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from xsim_zoo.process.operator import Operator
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "Examples"]
 
 
 @dataclass(frozen=True)
@@ -63,3 +63,19 @@ class Batch:
             for top, left in corners
         ]
         return torch.stack(pieces)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a network is shown and what it should answer, on the padded grid.
+
+    Parameters
+    ----------
+    features : (B, C, H, W) tensor
+    conditions : (B, 3 or 6) tensor
+    target : (B, 1, H, W) tensor
+    """
+
+    features: Tensor
+    conditions: Tensor
+    target: Tensor

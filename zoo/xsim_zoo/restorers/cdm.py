@@ -18,7 +18,8 @@ import torch
 from xsim.errors import UnknownNameError
 from xsim_zoo.process.preconditioning import centred
 from xsim_zoo.process.sampling import white_noise
-from xsim_zoo.restorers.base import Examples, How, LearnedRestorer, Network
+from xsim_zoo.restorers.base import How, LearnedRestorer
+from xsim_zoo.restorers.batch import Examples
 from xsim_zoo.restorers.registry import register
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from xsim_zoo.network.unet import UNet
     from xsim_zoo.process.operator import Operator
     from xsim_zoo.process.physics import Physics
+    from xsim_zoo.process.preconditioning import Network
     from xsim_zoo.restorers.batch import Batch
 
 __all__ = ["PREDICTIONS", "ConditionalDiffusion"]

@@ -12,14 +12,16 @@ import torch
 
 from xsim_zoo.process.preconditioning import WIENER_INPUTS, WienerView
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.process.sampling import sampler, time_grid
-from xsim_zoo.restorers.base import Examples, How, LearnedRestorer, Network
+from xsim_zoo.process.sampling import ddim, time_grid
+from xsim_zoo.restorers.base import How, LearnedRestorer
+from xsim_zoo.restorers.batch import Examples
 from xsim_zoo.restorers.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.process.operator import Operator
+    from xsim_zoo.process.preconditioning import Network
     from xsim_zoo.restorers.batch import Batch
 
 __all__ = ["PhysicsSDE"]
@@ -31,6 +33,7 @@ _TIME_POWER = 1.5
 """Other times are u^1.5: denser near t = 0, where the fine detail arrives."""
 
 _MIN_TIME = 1e-3
+"""At t = 0 the state is x_0 itself and nothing is left to learn, and c(t), which divides the target, is zero."""
 
 
 @register("physics-sde")
@@ -40,6 +43,7 @@ class PhysicsSDE(LearnedRestorer):
     inputs: ClassVar[int] = WIENER_INPUTS
     default_steps: ClassVar[int] = 3
     samples: ClassVar[bool] = True
+    adapts_to_detectors: ClassVar[bool] = True
 
     def examples(self, batch: Batch) -> Examples:
         """Return states of the bridge at random times, and what the Wiener filter leaves to say about x_0."""
@@ -60,7 +64,5 @@ class PhysicsSDE(LearnedRestorer):
                 first.append(X_0_hat)
             return X_0_hat
 
-        X_0 = sampler(how.sampler)(
-            operator.process, denoise, fft(y), times=time_grid(how.steps), eta=how.eta, noise=how.noise
-        )
+        X_0 = ddim(operator.process, denoise, fft(y), times=time_grid(how.steps), eta=how.eta, noise=how.noise)
         return ifft(torch.lerp(first[0], X_0, how.sharpness) if how.sharpness < 1 else X_0, operator.shape)

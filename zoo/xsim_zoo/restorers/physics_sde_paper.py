@@ -15,14 +15,16 @@ import torch
 
 from xsim_zoo.process.preconditioning import centred
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.process.sampling import sampler, time_grid
-from xsim_zoo.restorers.base import Examples, How, LearnedRestorer, Network
+from xsim_zoo.process.sampling import ddim, time_grid
+from xsim_zoo.restorers.base import How, LearnedRestorer
+from xsim_zoo.restorers.batch import Examples
 from xsim_zoo.restorers.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.process.operator import Operator
+    from xsim_zoo.process.preconditioning import Network
     from xsim_zoo.restorers.batch import Batch
 
 __all__ = ["PaperSDE"]
@@ -47,7 +49,8 @@ class PaperSDE(LearnedRestorer):
         if self.physics.degradation.mode == "paper":
             return operator
         process = operator.process
-        Sigma_1 = process.Sigma_1 * -torch.expm1(-2 * process.theta)
+        # Where measured MTFs cross (B_1 > 1) the words give a negative power: no noise is the nearest they allow.
+        Sigma_1 = (process.Sigma_1 * -torch.expm1(-2 * process.theta)).clamp_min(0)
         return replace(operator, process=replace(process, Sigma_1=Sigma_1))
 
     def examples(self, batch: Batch) -> Examples:
@@ -67,9 +70,7 @@ class PaperSDE(LearnedRestorer):
             first.extend([] if first else [X_0_hat])
             return X_0_hat
 
-        X_0 = sampler(how.sampler)(
-            operator.process, denoise, fft(y), times=time_grid(how.steps), eta=how.eta, noise=how.noise
-        )
+        X_0 = ddim(operator.process, denoise, fft(y), times=time_grid(how.steps), eta=how.eta, noise=how.noise)
         return ifft(torch.lerp(first[0], X_0, how.sharpness) if how.sharpness < 1 else X_0, operator.shape)
 
 

@@ -8,13 +8,15 @@ import torch
 
 from xsim_zoo.process.preconditioning import WIENER_INPUTS, WienerView, centred
 from xsim_zoo.process.process import fft
-from xsim_zoo.restorers.base import Examples, How, LearnedRestorer, Network
+from xsim_zoo.restorers.base import How, LearnedRestorer
+from xsim_zoo.restorers.batch import Examples
 from xsim_zoo.restorers.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.process.operator import Operator
+    from xsim_zoo.process.preconditioning import Network
     from xsim_zoo.restorers.batch import Batch
 
 __all__ = ["LogRegression", "Regression", "WienerRegression"]
@@ -72,6 +74,7 @@ class WienerRegression(LearnedRestorer):
     """Regression with the physics skip: x_0_hat = W_1 y + c F(y, W_1 y)."""
 
     inputs: ClassVar[int] = WIENER_INPUTS
+    adapts_to_detectors: ClassVar[bool] = True
 
     def examples(self, batch: Batch) -> Examples:
         """Return y beside its Wiener estimate, and what that leaves to say about x_0."""

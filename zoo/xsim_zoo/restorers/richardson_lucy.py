@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.restorers.base import How, Network, Restorer
+from xsim_zoo.restorers.base import How, Restorer
 from xsim_zoo.restorers.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.process.operator import Operator
+    from xsim_zoo.process.preconditioning import Network
 
 __all__ = ["RichardsonLucy"]
 
 _DARKEST = 1e-4
+"""Where greys are cut off, which noise takes below 0: the iteration divides by them."""
 
 
 @register("richardson-lucy")

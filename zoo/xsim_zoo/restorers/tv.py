@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.restorers.base import How, Network, Restorer
+from xsim_zoo.restorers.base import How, Restorer
 from xsim_zoo.restorers.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.process.operator import Operator
+    from xsim_zoo.process.preconditioning import Network
 
 __all__ = ["TotalVariation"]
 
@@ -32,7 +33,7 @@ class TotalVariation(Restorer):
 
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
         """Return the image after ``how.steps`` iterations (B, 1, H, W), on the padded grid."""
-        process = operator.process
+        process = operator.process.with_noise_everywhere()
         B_1, penalty = process.B(1.0), _RATE * _SPLITTING
         height, width = process.shape
         laplacian = _second_difference(height, y)[:, None] + _second_difference(width, y)[None, : width // 2 + 1]

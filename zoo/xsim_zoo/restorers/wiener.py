@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.process.strips import wiener_estimate
-from xsim_zoo.restorers.base import How, Network, Restorer
+from xsim_zoo.restorers.base import How, Restorer
 from xsim_zoo.restorers.registry import register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.process.operator import Operator
+    from xsim_zoo.process.preconditioning import Network
 
 __all__ = ["Wiener"]
 
@@ -23,5 +23,5 @@ class Wiener(Restorer):
 
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
         """Return the filtered image (B, 1, H, W) on the padded grid."""
-        estimate, _ = wiener_estimate(fft(y), 1.0, operator)
+        estimate, _ = operator.wiener_estimate(fft(y), 1.0)
         return ifft(estimate, operator.shape)

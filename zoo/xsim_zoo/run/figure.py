@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 _WINDOW_PX = 128
+"""Side of the window that is enlarged [px]: single pixels can be told apart in it."""
+
 _SHOWN_PX = 1600
+"""Longest side of an image as drawn [px]: more the picture has no pixels for."""
 
 
 def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> Path:

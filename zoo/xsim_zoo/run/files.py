@@ -12,7 +12,7 @@ from xsim._version import __version__
 from xsim.errors import EnvironmentFaultError, InputError, XsimError, ran_out_of_memory
 from xsim_datasets.images import publish, read_image, write_image
 from xsim_zoo.restorers.base import LearnedRestorer
-from xsim_zoo.run.jobs import RECORD_SCHEMA, Job, read_record
+from xsim_zoo.run.jobs import RECORD_SCHEMA, FileJob, read_record
 from xsim_zoo.run.restore import Restored, restore
 
 if TYPE_CHECKING:
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from xsim_zoo.restorers.base import Restorer
     from xsim_zoo.run.settings import RunSettings
 
-__all__ = ["Report", "Reporter", "restorer_digest", "run"]
+__all__ = ["Reporter", "RunReport", "restorer_digest", "run"]
 
 
 class Reporter(Protocol):
-    """Hears how a run goes on."""
+    """Shows a person how a run goes on."""
 
-    def begin(self, job: Job, number: int, count: int) -> None:
-        """Hear that a file begins."""
+    def begin(self, job: FileJob, number: int, count: int) -> None:
+        """Show that a file begins."""
 
     def tile(self) -> None:
-        """Hear that a tile of the network is done."""
+        """Show that a tile of the network is done."""
 
-    def end(self, job: Job, entry: dict[str, Any]) -> None:
-        """Hear that a file is restored, or skipped."""
+    def end(self, job: FileJob, entry: dict[str, Any]) -> None:
+        """Show that a file is restored, or skipped."""
 
-    def fail(self, job: Job, error: XsimError) -> None:
-        """Hear that a file failed."""
+    def fail(self, job: FileJob, error: XsimError) -> None:
+        """Show that a file failed."""
 
 
 @dataclass
-class Report:
+class RunReport:
     """What became of the files.
 
     Parameters
@@ -69,32 +69,32 @@ class Report:
 
 def run(
     restorer: Restorer,
-    jobs: Sequence[Job],
+    jobs: Sequence[FileJob],
     settings: RunSettings,
     reporter: Reporter,
     *,
     force: bool = False,
     picture: bool = False,
-) -> Report:
+) -> RunReport:
     """Restore files one after the other.
 
     Parameters
     ----------
     restorer : Restorer
         What restores.
-    jobs : sequence of Job
+    jobs : sequence of FileJob
         What `xsim_zoo.run.jobs.plan` decided.
     settings : RunSettings
         How to restore.
     reporter : Reporter
-        Hears of each file and tile.
+        Called at each file and tile.
     force : bool
         Replace results that exist.
     picture : bool
         Draw a picture of each result beside it.
     """
     identity = {"restorer": restorer.name, "weights": restorer_digest(restorer), "settings": settings.to_dict()}
-    report = Report()
+    report = RunReport()
     for number, job in enumerate(jobs):
         reporter.begin(job, number, len(jobs))
         try:
@@ -117,7 +117,7 @@ def run(
     return report
 
 
-def _failed(report: Report, reporter: Reporter, job: Job, error: XsimError) -> None:
+def _failed(report: RunReport, reporter: Reporter, job: FileJob, error: XsimError) -> None:
     report.failed.append({"input": str(job.input), "error": str(error)})
     report.error = report.error or error
     reporter.fail(job, error)
@@ -138,7 +138,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _finished(job: Job, identity: dict[str, Any], *, force: bool) -> dict[str, Any] | None:
+def _finished(job: FileJob, identity: dict[str, Any], *, force: bool) -> dict[str, Any] | None:
     """Return the entry of an earlier run that did just this, if its result is still there unaltered."""
     record = None if force else read_record(job.record)
     if record is None or not (job.output.is_file() and job.input.is_file()):
@@ -153,7 +153,7 @@ def _finished(job: Job, identity: dict[str, Any], *, force: bool) -> dict[str, A
 
 def _restore_file(
     restorer: Restorer,
-    job: Job,
+    job: FileJob,
     settings: RunSettings,
     identity: dict[str, Any],
     reporter: Reporter,
@@ -192,7 +192,7 @@ def _restore_file(
     return entry
 
 
-def _check_free(job: Job, settings: RunSettings, *, force: bool, picture: bool) -> None:
+def _check_free(job: FileJob, settings: RunSettings, *, force: bool, picture: bool) -> None:
     """Refuse results that exist before anything is computed."""
     wanted = [job.output, *([job.std] if settings.samples else []), *([job.picture] if picture else [])]
     for path in wanted:
@@ -219,7 +219,7 @@ def _stamp(identity: dict[str, Any], input_sha256: str, result: Restored) -> dic
     }
 
 
-def _entry(job: Job, result: Restored, clipped: int) -> dict[str, Any]:
+def _entry(job: FileJob, result: Restored, clipped: int) -> dict[str, Any]:
     return {
         "input": str(job.input),
         "output": str(job.output),

@@ -1,4 +1,4 @@
-"""Which files to restore, and where each result goes; decided before anything is computed."""
+"""Which files to restore, and where each result goes; decided before torch is imported and anything computed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ if TYPE_CHECKING:
 
     from xsim.errors import XsimError
 
-__all__ = ["RECORD_SCHEMA", "Job", "plan", "read_record"]
+__all__ = ["RECORD_SCHEMA", "FileJob", "plan", "read_record"]
 
 RECORD_SCHEMA = "xsim.zoo.run.file/1"
 """Schema of the JSON twin that lies beside each result."""
 
 _ADDED = "_restored"
 _STD, _PICTURE = "_std", "_picture"
+"""What the names of a result and its companions end in; files with such names are no inputs."""
+
 _GLOB = frozenset("*?[")
-# JPEG would lose what was restored; its results are PNG of the same 8 bits.
+"""Characters that make a name a pattern: Windows' shell hands patterns on as they are."""
+
 _OTHER_SUFFIX = {"jpeg": ".png"}
+"""JPEG would lose what was restored; its results are PNG of the same 8 bits."""
 
 
 @dataclass(frozen=True)
-class Job:
+class FileJob:
     """One file to restore.
 
     Parameters
@@ -66,7 +70,7 @@ class Job:
         return renamed
 
 
-def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:
+def plan(inputs: Sequence[Path], output: Path | None) -> list[FileJob]:
     """Decide what is restored to where.
 
     Parameters
@@ -87,7 +91,7 @@ def plan(inputs: Sequence[Path], output: Path | None) -> list[Job]:
     """
     found = [pair for given in inputs for pair in _images(given)]
     single = len(found) == 1 and len(inputs) == 1 and not inputs[0].is_dir()
-    jobs = [Job(path, _target(path, inside, output, single=single)) for path, inside in found]
+    jobs = [FileJob(path, _target(path, inside, output, single=single)) for path, inside in found]
     _check_targets(jobs)
     return jobs
 
@@ -138,7 +142,7 @@ def _target(path: Path, inside: Path, output: Path | None, *, single: bool) -> P
     return output / inside.with_suffix(suffix)
 
 
-def _check_targets(jobs: Sequence[Job]) -> None:
+def _check_targets(jobs: Sequence[FileJob]) -> None:
     targets: dict[Path, Path] = {}
     sources = {job.input.absolute() for job in jobs}
     for job in jobs:

@@ -11,9 +11,12 @@ import torch
 
 from xsim.errors import InputError
 from xsim_datasets.images import Radiograph, Scale, read_image, scale_of, write_image
-from xsim_zoo.network.tiles import tiled_network
+from xsim_zoo.check.consistency import CUT_BORDER_PX, check
+from xsim_zoo.check.verdict import merged
+from xsim_zoo.network.tiles import tiled
+from xsim_zoo.process.grid import PaddedGrid, blocks
+from xsim_zoo.process.sampling import PlacedNoise
 from xsim_zoo.restorers.base import LearnedRestorer
-from xsim_zoo.run.pages import PageRestorer
 from xsim_zoo.run.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -22,13 +25,16 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from xsim_zoo.check.verdict import Consistency
-    from xsim_zoo.restorers.base import Network, Restorer
+    from xsim_zoo.network.tiles import TiledNetwork
+    from xsim_zoo.restorers.base import Restorer
 
-__all__ = ["Prepared", "Restored", "prepared", "restore"]
-
+__all__ = ["Plan", "Restored", "planned", "restore"]
 
 _SATURATED = 1e-3
 """Share of saturated pixels from which on it is said."""
+
+_ROWS = 512
+"""Rows of the samples whose mean and spread are updated at a time, to hold few copies of a large image."""
 
 
 @dataclass(frozen=True)
@@ -120,36 +126,119 @@ def restore(
         settings = RunSettings(**options)
     elif options:
         raise InputError(f"settings and options ({', '.join(options)}) were both given: give one of them")
-    ready = prepared(restorer, _source(image), settings, on_tile=on_tile)
-    source = ready.source
-    pages = [ready.restore_page(page) for page in source.images()]
+    plan = planned(restorer, _source(image), settings, on_tile=on_tile)
+    source = plan.source
+    pages = [plan.restore_page(page) for page in source.images()]
     spreads = [page.std for page in pages if page.std is not None]
     consistency = max((page.consistency for page in pages), key=lambda found: found.severity)
     return Restored(
         image=_stacked([page.image for page in pages], source),
         std=_stacked(spreads, source) if spreads else None,
         consistency=consistency,
-        scale=ready.scale,
-        pitch_mm=ready.pitch_mm,
+        scale=plan.scale,
+        pitch_mm=plan.pitch_mm,
         source=source,
-        notes=(*ready.notes, *consistency.remarks),
+        notes=(*plan.notes, *consistency.remarks),
     )
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What is decided before anything is computed: scale, pitch, what to say, and who restores each page."""
+class _Page:
+    """A restored linear image (H, W), the standard deviation of its samples if there are any, and its check."""
 
+    image: NDArray[np.float32]
+    std: NDArray[np.float32] | None
+    consistency: Consistency
+
+
+@dataclass(frozen=True)
+class _LinearPage:
+    """The grey levels of a page (H, W), made linear where they are asked for: `xsim_zoo.restorers.base.Pixels`."""
+
+    grey: NDArray[Any]
+    scale: Scale
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.grey.shape[0], self.grey.shape[1]
+
+    def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.scale.linear(self.grey.take(rows, axis=0).take(columns, axis=1))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one radiograph is going to be restored, decided before anything is computed.
+
+    Parameters
+    ----------
+    restorer : Restorer
+        What restores.
+    settings : RunSettings
+        How.
+    source : Radiograph
+        The input.
+    scale : Scale
+        What its grey levels mean.
+    pitch_mm : float
+        Pixel pitch [mm].
+    notes : tuple of str
+        What was assumed, for people.
+    network : TiledNetwork, optional
+        The restorer's network in tiles, if it has one.
+    """
+
+    restorer: Restorer
+    settings: RunSettings
     source: Radiograph
     scale: Scale
     pitch_mm: float
     notes: tuple[str, ...]
-    restore_page: PageRestorer
+    network: TiledNetwork | None
+
+    def restore_page(self, grey: NDArray[Any]) -> _Page:
+        """Restore the grey levels (H, W) of a page; linear images of the measurement exist of one block at a time."""
+        page = _LinearPage(grey, self.scale)
+        level = self.restorer.mean_noise_level(page)
+        if self.settings.samples:
+            image, std = self._sampled(page, level)
+        else:
+            image, std = self._restored(page, level), None
+        return _Page(image, std, self._checked(page, image))
+
+    def _restored(self, page: _LinearPage, level: float, sample: int | None = None) -> NDArray[np.float32]:
+        """Return the answer itself, or a posterior sample."""
+        noise = None if sample is None else PlacedNoise(self.settings.seed, sample, self.restorer.device)
+        how = self.settings.how(self.restorer)
+        return self.restorer.restore_array(page, noise_level=level, network=self.network, noise=noise, **how)
+
+    def _sampled(self, page: _LinearPage, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return mean and standard deviation of posterior samples, gathered one by one (Welford)."""
+        mean = np.zeros(page.shape, np.float32)
+        squares = np.zeros_like(mean)
+        for number in range(self.settings.samples):
+            sample = self._restored(page, level, number)
+            for first in range(0, len(mean), _ROWS):
+                rows = slice(first, first + _ROWS)
+                step = sample[rows] - mean[rows]
+                mean[rows] += step / (number + 1)
+                squares[rows] += step * (sample[rows] - mean[rows])
+        squares /= self.settings.samples - 1
+        return mean, np.sqrt(squares, out=squares)
+
+    def _checked(self, page: _LinearPage, image: NDArray[np.float32]) -> Consistency:
+        """Check a page block by block, each with a border that its neighbour judges."""
+        found = []
+        for block in blocks(PaddedGrid.around(page.shape)):
+            part = block.judged(page.shape, CUT_BORDER_PX)
+            y = self.scale.linear(page.grey[part])
+            found.append(((part[0].start, part[1].start), check(y, image[part], self.restorer, cuts=block.cuts)))
+        return merged(found, page.shape)
 
 
-def prepared(
+def planned(
     restorer: Restorer, source: Radiograph, settings: RunSettings, *, on_tile: Callable[[], None] | None = None
-) -> Prepared:
+) -> Plan:
     """Decide scale, pitch and tiles of a radiograph.
 
     Raises
@@ -159,9 +248,15 @@ def prepared(
     """
     pitch_mm, notes = _pitch(source, settings, restorer)
     scale, scale_notes = _scale(source, settings)
-    _check_samples(restorer, settings)
-    restore_page = PageRestorer(restorer, settings, scale, _network(restorer, settings, on_tile))
-    return Prepared(source, scale, pitch_mm, (*source.notes, *notes, *scale_notes), restore_page)
+    if settings.samples and not restorer.samples:
+        raise InputError(f"'{restorer.name}' gives one answer and draws no samples: take physics-sde, or no --samples")
+    network = None
+    if isinstance(restorer, LearnedRestorer):
+        precision = _precision(settings.precision, restorer.device)
+        network = tiled(
+            restorer.network, device=restorer.device, tile_px=settings.tile_px, precision=precision, on_tile=on_tile
+        )
+    return Plan(restorer, settings, source, scale, pitch_mm, (*source.notes, *notes, *scale_notes), network)
 
 
 def _stacked(pages: list[NDArray[np.float32]], source: Radiograph) -> NDArray[np.float32]:
@@ -223,18 +318,6 @@ def _estimated(open_field: float, *, seen: bool) -> str:
         f"no open field found, as nothing bright is flat: grey level {open_field:.6g}, of the brightest part, "
         "stands for it, so noise and materials are misjudged: give --open-field, the grey level of the beam through air"
     )
-
-
-def _check_samples(restorer: Restorer, settings: RunSettings) -> None:
-    if settings.samples and not restorer.samples:
-        raise InputError(f"'{restorer.name}' gives one answer and draws no samples: take physics-sde, or no --samples")
-
-
-def _network(restorer: Restorer, settings: RunSettings, on_tile: Callable[[], None] | None) -> Network | None:
-    if not isinstance(restorer, LearnedRestorer):
-        return None
-    precision = _precision(settings.precision, restorer.device)
-    return tiled_network(restorer, tile_px=settings.tile_px, precision=precision, on_tile=on_tile)
 
 
 def _precision(wanted: str, device: torch.device) -> torch.dtype:

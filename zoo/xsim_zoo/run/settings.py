@@ -11,10 +11,14 @@ from xsim_datasets.images import POLARITIES
 
 if TYPE_CHECKING:
     from xsim_datasets.images import Polarity
+    from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["PRECISIONS", "RunSettings"]
 
 PRECISIONS = ("auto", "float32", "bfloat16")
+
+_SAMPLE_STEPS = 20
+"""Steps of a posterior sample: with fewer the spread of the samples comes out too small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,14 @@ class RunSettings:
         ):
             if value is not None and value not in known:
                 raise UnknownNameError(what, value, known)
+
+    def steps_of(self, restorer: Restorer) -> int:
+        """Return the steps to take: those asked for, 20 for samples, or the restorer's own."""
+        return self.steps or (_SAMPLE_STEPS if self.samples else restorer.default_steps)
+
+    def how(self, restorer: Restorer) -> dict[str, Any]:
+        """Return how `Restorer.restore_array` is told to restore, the noise of samples aside."""
+        return {"steps": self.steps_of(restorer), "sharpness": self.sharpness, "eta": 1.0 if self.samples else 0.0}
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""

@@ -15,7 +15,7 @@ import torch
 
 from xsim.errors import InputError
 from xsim.seeds import generator, torch_seed
-from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.restorers.batch import Batch
 
 if TYPE_CHECKING:

@@ -18,17 +18,17 @@ import numpy as np
 import torch
 
 from xsim_datasets.progress import Progress
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
-from xsim_zoo.process.padding import PaddedGrid
-from xsim_zoo.process.physics import Physics
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.training.batch import Order, Prefetch, check_patch, make_batch
 from xsim_zoo.training.data import check_split, read_pairs
 from xsim_zoo.training.folder import RunLog
 from xsim_zoo.training.optimiser import Optimiser
 from xsim_zoo.training.validation import Scores, Validation, restorers_of, score_lr, validate
-from xsim_zoo.weights.checkpoint import Card, save_checkpoint
+from xsim_zoo.weights.card import Card
+from xsim_zoo.weights.checkpoint import save_checkpoint
 from xsim_zoo.weights.families import merged, packed
 
 if TYPE_CHECKING:
@@ -241,9 +241,9 @@ class Trainer:
 
     def _operator(self, setup: int) -> Operator:
         if setup not in self._operators:
-            physics = Physics(self.pairs.setups[setup], self.restorer.physics.spectrum)
-            grid = PaddedGrid.around(self.pairs.shape)
-            self._operators[setup] = self.restorer.adapt(physics.operator(grid.padded, device=self.device))
+            spectrum, grid = self.restorer.physics.spectrum, PaddedGrid.around(self.pairs.shape)
+            operator = Operator.between(self.pairs.setups[setup], spectrum, grid.padded, device=self.device)
+            self._operators[setup] = self.restorer.adapt(operator)
         return self._operators[setup]
 
     def _keep_if_best(self, restorer: Restorer, done: int) -> Validation:

@@ -11,7 +11,7 @@ import torch
 from xsim.errors import XsimError
 from xsim.grids import radial_mean
 from xsim.measure.similarity import psnr_dB, ssim
-from xsim_zoo.process.padding import PaddedGrid
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.process import fft, ifft
 

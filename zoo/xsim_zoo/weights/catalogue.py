@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xsim_zoo.restorers.registry import get, names
-from xsim_zoo.weights.checkpoint import Card, load_checkpoint, shipped
+from xsim_zoo.weights.card import Card, shipped
+from xsim_zoo.weights.checkpoint import load_checkpoint
 from xsim_zoo.weights.loading import load
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["describe", "limits_of", "list_restorers"]
 
@@ -28,7 +31,11 @@ def list_restorers() -> list[dict[str, Any]]:
                 "pitch_mm": card.physics["degradation"]["pitch_mm"],
             }
         )
-    return [{"name": name, "learned": get(name).learned, "weights": of_restorer[name]} for name in names()]
+    return [{"name": name, **_facts(get(name)), "weights": of_restorer[name]} for name in names()]
+
+
+def _facts(cls: type[Restorer]) -> dict[str, bool]:
+    return {"learned": cls.learned, "samples_posterior": cls.samples, "adapts_to_detectors": cls.adapts_to_detectors}
 
 
 def describe(name: str, weights: str | Path | None = None) -> dict[str, Any]:
@@ -51,8 +58,7 @@ def describe(name: str, weights: str | Path | None = None) -> dict[str, Any]:
         card = load_checkpoint(source).card
     return {
         "name": name,
-        "learned": cls.learned,
-        "samples_posterior": cls.samples,
+        **_facts(cls),
         "default_steps": cls.default_steps,
         "about": (cls.__doc__ or "").strip().splitlines()[0],
         "card": None if card is None else card.to_dict(),
@@ -64,11 +70,12 @@ def limits_of(card: Card) -> list[str]:
     """Return what weights are not proven for, one sentence each."""
     pitch_mm = card.physics["degradation"]["pitch_mm"]
     setups, pairs = card.data.get("setups", 1), card.data.get("pairs", 0)
-    said = [
-        f"learned {setups} pairs of detectors: tell it yours with --detectors"
-        if setups > 1
-        else f"pixels of {pitch_mm:g} mm and the detectors of its card; others at this pitch with --detectors"
-    ]
+    if setups > 1:
+        said = [f"learned {setups} pairs of detectors: tell it yours with --detectors"]
+    elif get(card.restorer).adapts_to_detectors:
+        said = [f"pixels of {pitch_mm:g} mm and the detectors of its card; others at this pitch with --detectors"]
+    else:
+        said = [f"pixels of {pitch_mm:g} mm and the detectors of its card, no others: its network has learned one blur"]
     if card.digest:
         data = card.data.get("name") or "unnamed data"
         said += [

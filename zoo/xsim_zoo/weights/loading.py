@@ -1,16 +1,19 @@
-"""From a name to a restorer that can restore."""
+"""From a name to a restorer that can restore, between the detectors of its weights or the user's own."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from xsim.errors import DamageError, InputError, MissingFileError
+from xsim.measure.calibration import read_calibration
 from xsim_zoo.network.unet import build_unet
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.registry import get
-from xsim_zoo.weights.checkpoint import fit_tensors, load_checkpoint, restorer_mismatch, shipped
+from xsim_zoo.weights.card import shipped
+from xsim_zoo.weights.checkpoint import fit_tensors, load_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from xsim_zoo.process.physics import Physics
     from xsim_zoo.weights.checkpoint import Checkpoint
 
-__all__ = ["build", "load", "resolve_device"]
+__all__ = ["build", "load", "resolve_device", "with_detectors"]
 
 _PHYSICS_OF = "physics-sde"
 """Whose shipped physics a restorer without weights of its own takes."""
@@ -105,8 +108,39 @@ def load(name: str, weights: str | Path | None = None, *, device: str | torch.de
         options = checkpoint.card.options if checkpoint.card.restorer == name else {}
         return _from_card(checkpoint, name, place, options)
     if checkpoint.card.restorer != name:
-        raise restorer_mismatch(checkpoint, name)
+        other = checkpoint.card.restorer
+        raise InputError(
+            f"{checkpoint.path}: holds weights of '{other}', not of '{name}': "
+            f"run '{other}', or give weights of '{name}'"
+        )
     return _with_tensors(checkpoint, place)
+
+
+def with_detectors(restorer: Restorer, path: Path) -> Restorer:
+    """Return a restorer that takes blur, noise and grey-level link from a calibration file.
+
+    The prior spectrum and the network stay. A network that is shown the Wiener estimate learns what that leaves, in
+    units of its expected error, and so carries over to other detectors of its pixel pitch; others have learned one
+    blur, and told another they make the image worse than it was.
+
+    Parameters
+    ----------
+    restorer : Restorer
+        What `xsim_zoo.load` returns.
+    path : Path
+        A file of ``xsim calibrate``.
+
+    Raises
+    ------
+    InputError
+        If the file is no calibration, its pitch is not the network's, or the network knows one blur only.
+    """
+    _, _, degradation = read_calibration(path)
+    if not (restorer.adapts_to_detectors or restorer.many_detectors):
+        raise InputError(f"'{restorer.name}' has learned one blur and takes no --detectors: run physics-sde")
+    if restorer.learned and not restorer.many_detectors:
+        restorer.physics.check_pitch(degradation.pitch_mm)
+    return restorer.with_physics(replace(restorer.physics, degradation=degradation))
 
 
 def _default_weights(name: str, *, learned: bool) -> Path:

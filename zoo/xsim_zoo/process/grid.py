@@ -1,0 +1,291 @@
+"""Where a restorer keeps its state: the padded grid of an image, and the blocks that a large image is cut into.
+
+The discrete Fourier transform sees a periodic image; a reflected border of at least 32 pixels keeps the wrap-around
+away from the picture. The state stays on the padded grid during all steps and is cropped once, at the end.
+
+The filters of a restorer hold all of what they see in memory, so that must be bounded. Up to 64 megapixels one block is
+the whole padded grid. Beyond, a block is a window of that grid, which goes on periodically as the filters take it to
+do; so blocks at the edge of an image see what the filters of the whole image see there. Each has a margin in which the
+reach of filters and network dies away, and what is kept crosses over linearly. All blocks have one shape, so one set of
+maps serves them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from xsim.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+__all__ = [
+    "BLOCK_PX",
+    "BORDER_PX",
+    "GRID_MULTIPLE_PX",
+    "MARGIN_PX",
+    "WHOLE_PX",
+    "Block",
+    "PaddedGrid",
+    "Reach",
+    "blocks",
+    "fast_size",
+]
+
+BORDER_PX = 32
+"""Smallest reflected border on each side [px]."""
+
+WIDE_BORDER_PX = 96
+"""That of images of more than 64 megapixels [px]: what the network makes of the grid's edge stays outside the image,
+so that blocks of it, which see the grid go on, give the same."""
+
+WHOLE_PX = 2**26
+"""Images of up to as many pixels are filtered as a whole [px]."""
+
+GRID_MULTIPLE_PX = 8
+"""Padded sides are multiples of this, the stride of the U-Net's deepest level [px]."""
+
+BLOCK_PX = 8192
+"""Longest side of the blocks of larger images, margins included [px]: as many pixels as `WHOLE_PX`."""
+
+MARGIN_PX = 512
+"""Margin of the blocks [px]: beyond it no filter reaches by more than about 3 of 65535 grey levels."""
+
+_CROSS_PX = 32
+"""Where neighbours meet their answers cross over within so many pixels [px]: they differ by a few of 65535 levels."""
+
+
+def fast_size(size: int, multiple: int = GRID_MULTIPLE_PX) -> int:
+    """Return the smallest multiple of ``multiple`` that is >= ``size`` and has no prime factor above 7."""
+    candidate = -(-size // multiple) * multiple
+    while not _is_smooth(candidate):
+        candidate += multiple
+    return candidate
+
+
+def _is_smooth(number: int) -> bool:
+    for prime in (2, 3, 5, 7):
+        while number % prime == 0:
+            number //= prime
+    return number == 1
+
+
+@dataclass(frozen=True)
+class PaddedGrid:
+    """An image's place on its padded grid.
+
+    Parameters
+    ----------
+    shape : (H, W)
+        Shape of the image [px].
+    padded : (H', W')
+        Shape of the grid [px].
+    """
+
+    shape: tuple[int, int]
+    padded: tuple[int, int]
+
+    @classmethod
+    def around(cls, shape: tuple[int, int], border_px: int | None = None) -> PaddedGrid:
+        """Return the grid of an image: a border of at least ``border_px`` on each side and fast sides.
+
+        The border is 32 px wide if it is not given, and 96 px on images too large to be filtered as a whole.
+
+        Raises
+        ------
+        InputError
+            If the image has no pixels.
+        """
+        height, width = shape
+        if height < 1 or width < 1:
+            raise InputError(f"an image of {height} x {width} pixels cannot be restored: give one with pixels")
+        if border_px is None:
+            border_px = BORDER_PX if height * width <= WHOLE_PX else WIDE_BORDER_PX
+        return cls((height, width), (fast_size(height + 2 * border_px), fast_size(width + 2 * border_px)))
+
+    @property
+    def offset(self) -> tuple[int, int]:
+        """Row and column of the image's first pixel on the grid, multiples of 8.
+
+        The network's cells so lie on the same pixels of an image whatever the size of the grid around it.
+        """
+        top, left = (
+            (padded - side) // 2 // GRID_MULTIPLE_PX * GRID_MULTIPLE_PX
+            for padded, side in zip(self.padded, self.shape, strict=True)
+        )
+        return top, left
+
+    def sources(self, axis: int, start: int, stop: int) -> Tensor:
+        """Return which pixels of the image stand at positions of the grid, along one axis.
+
+        The grid shows the image, reflected about the centres of its edge pixels, and goes on periodically.
+
+        Parameters
+        ----------
+        axis : int
+            0 for rows, 1 for columns.
+        start, stop : int
+            Positions, relative to the first pixel of the image.
+        """
+        size, before = self.shape[axis], self.offset[axis]
+        place = (torch.arange(start, stop) + before) % self.padded[axis] - before
+        period = max(2 * (size - 1), 1)
+        index = place % period
+        return torch.minimum(index, period - index).clamp_(0, size - 1)
+
+    def pad(self, images: Tensor) -> Tensor:
+        """Return ``images`` (..., H, W) on the grid (..., H', W'), reflected about the centres of the edge pixels."""
+        for axis in (0, 1):
+            start = -self.offset[axis]
+            index = self.sources(axis, start, start + self.padded[axis])
+            images = images.index_select(axis - 2, index.to(images.device))
+        return images
+
+    def crop(self, images: Tensor) -> Tensor:
+        """Return the part (..., H, W) of ``images`` (..., H', W') that holds the picture."""
+        top, left = self.offset
+        return images[..., top : top + self.shape[0], left : left + self.shape[1]]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A block along one axis, in pixels of the image.
+
+    Parameters
+    ----------
+    first, last : int
+        What the block answers for, with half of the crossings to its neighbours.
+    start, stop : int
+        What its filters see; it may lie outside the image, on its padded grid and the periods of that.
+    cross : (bool, bool)
+        Whether a neighbour follows at the lower and the upper end.
+    """
+
+    first: int
+    last: int
+    start: int
+    stop: int
+    cross: tuple[bool, bool] = (False, False)
+
+    @property
+    def kept(self) -> slice:
+        """The part of the image that the block answers for."""
+        return slice(self.first, self.last)
+
+    @property
+    def inner(self) -> slice:
+        """The same part, in coordinates of the block."""
+        return slice(self.first - self.start, self.last - self.start)
+
+    def share(self) -> NDArray[np.float32]:
+        """Return how much each kept pixel counts; shares of neighbours add up to one."""
+        share = np.ones(self.last - self.first, np.float32)
+        rise = (np.arange(_CROSS_PX, dtype=np.float32) + 0.5) / _CROSS_PX
+        if self.cross[0]:
+            share[:_CROSS_PX] = rise
+        if self.cross[1]:
+            share[-_CROSS_PX:] = 1 - rise
+        return share
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of an image, as rows and columns."""
+
+    rows: Reach
+    columns: Reach
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of what the filters see [px]."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """First and end row, first and end column of what the filters see, in coordinates of the image."""
+        return (self.rows.start, self.rows.stop), (self.columns.start, self.columns.stop)
+
+    @property
+    def kept(self) -> tuple[slice, slice]:
+        """The part of the image that the block answers for."""
+        return self.rows.kept, self.columns.kept
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """The same part, in coordinates of the block."""
+        return self.rows.inner, self.columns.inner
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Row and column of the image where the block's first pixel lies; it may be below zero."""
+        return self.rows.start, self.columns.start
+
+    @property
+    def cuts(self) -> tuple[tuple[bool, bool], tuple[bool, bool]]:
+        """Which sides, (top, bottom) and (left, right), are cuts through the image."""
+        return self.rows.cross, self.columns.cross
+
+    def judged(self, shape: tuple[int, int], border_px: int) -> tuple[slice, slice]:
+        """Return the part of an image of this shape that is checked with the block: what it keeps and a border."""
+        rows, columns = (
+            slice(max(reach.first - border_px, 0), min(reach.last + border_px, side))
+            for reach, side in zip((self.rows, self.columns), shape, strict=True)
+        )
+        return rows, columns
+
+    def add(self, part: NDArray[np.float32], whole: NDArray[np.float32]) -> None:
+        """Add the block's kept part, weighted by its share, to the whole image."""
+        if any(any(ends) for ends in self.cuts):
+            part = part * self.rows.share()[:, None] * self.columns.share()
+        whole[self.kept] += part
+
+
+def blocks(
+    grid: PaddedGrid, *, whole_px: int = WHOLE_PX, block_px: int = BLOCK_PX, margin_px: int = MARGIN_PX
+) -> list[Block]:
+    """Cut an image into blocks of one shape; into one, its padded grid, where it is small enough.
+
+    Parameters
+    ----------
+    grid : PaddedGrid
+        The image and its grid.
+    whole_px : int
+        Most pixels of an image that is not cut.
+    block_px, margin_px : int
+        Longest side and least margin of the blocks [px].
+    """
+    whole = grid.shape[0] * grid.shape[1] <= whole_px
+    rows, columns = (
+        [_all(grid, axis)] if whole or grid.padded[axis] <= block_px else _axis(grid.shape[axis], block_px, margin_px)
+        for axis in (0, 1)
+    )
+    return [Block(row, column) for row in rows for column in columns]
+
+
+def _all(grid: PaddedGrid, axis: int) -> Reach:
+    start = -grid.offset[axis]
+    return Reach(0, grid.shape[axis], start, start + grid.padded[axis])
+
+
+def _axis(size: int, block_px: int, margin_px: int) -> list[Reach]:
+    # Multiples of 8 keep the network's cells where they are in the whole image.
+    count = -(-size // (block_px - 2 * margin_px))
+    length = -(-size // (count * GRID_MULTIPLE_PX)) * GRID_MULTIPLE_PX
+    seen = fast_size(length + 2 * margin_px)
+    before = (seen - length) // 2 // GRID_MULTIPLE_PX * GRID_MULTIPLE_PX
+    half = _CROSS_PX // 2
+    return [
+        Reach(
+            max(first - half, 0),
+            min(first + length + half, size),
+            first - before,
+            first - before + seen,
+            (first > 0, first + length < size),
+        )
+        for first in range(0, size, length)
+    ]

@@ -1,0 +1,123 @@
+"""The card that says what weights are, and where weights lie; torch is not imported for it, as every command asks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xsim._version import __version__
+from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError
+
+__all__ = ["WEIGHTS_FOLDER", "Card", "read_card", "shipped", "weights_path"]
+
+WEIGHTS_FOLDER = Path(__file__).parent / "files"
+"""Where the weights lie that the package ships."""
+
+_SCHEMA = "xsim.card/1"
+_KINDS = {"restorer": str, "digest": str, "version": str, "parameters": int}
+"""Kinds of a card's values; those that are not named here are tables."""
+
+_PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".bin"}
+"""Files that may run code as they are loaded: they never are."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What weights are: who may use them, how they came about, and how good they were.
+
+    Parameters
+    ----------
+    restorer : str
+        Name of the restorer they belong to.
+    options : dict
+        Arguments of its constructor, e.g. the size of the network.
+    physics : dict
+        Degradation (MTF ratio, noise, link, pitch) and prior spectrum, see `Physics.to_dict`.
+    training : dict
+        Settings, steps done and seconds spent.
+    data : dict
+        Path name, digest, size and number of pairs of the training data.
+    scores : dict
+        Validation scores, of the restored and of the LR images.
+    tensors : dict
+        Shape of every tensor.
+    parameters : int
+        Number of parameters.
+    digest : str
+        sha256 of the safetensors file; empty if there is none.
+    version : str
+        Version of xsim that wrote them.
+    """
+
+    restorer: str
+    physics: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, list[int]] = field(default_factory=dict)
+    parameters: int = 0
+    digest: str = ""
+    version: str = __version__
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types, the schema's name first."""
+        return {"schema": _SCHEMA, **asdict(self)}
+
+
+def shipped() -> dict[str, Path]:
+    """Return the weights that the package ships: name -> path of the tensor file (its card lies beside it)."""
+    return {path.stem: path.with_suffix(".safetensors") for path in sorted(WEIGHTS_FOLDER.glob("*.json"))}
+
+
+def weights_path(weights: str | Path) -> Path:
+    """Return the tensor file that ``weights`` means: a shipped name, a run folder, a tensor file or a card.
+
+    Raises
+    ------
+    MissingFileError, UnknownNameError
+        If there is none.
+    InputError
+        If it is a pickle.
+    """
+    path = Path(weights)
+    if path.suffix in _PICKLE_SUFFIXES:
+        raise InputError(f"{path}: is a pickle and is never loaded: give .safetensors with its .json card")
+    if path.is_dir():
+        path = path / "weights.safetensors"
+    elif not path.suffix and str(weights) == path.name and not path.exists():
+        if path.name not in shipped():
+            raise UnknownNameError("file, folder or shipped weights", path.name, shipped())
+        return shipped()[path.name]
+    if not path.with_suffix(".json").is_file():
+        raise MissingFileError(f"{path}: has no card {path.with_suffix('.json').name}: give weights with their card")
+    return path.with_suffix(".safetensors")
+
+
+def read_card(path: Path) -> Card:
+    """Read a card (.json) and check that it is one.
+
+    Raises
+    ------
+    DamageError, InputError
+        If it is torn, or no card.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise DamageError(f"{path}: is not a card ({error}): take sound weights") from error
+    if not isinstance(data, dict) or data.pop("schema", None) != _SCHEMA:
+        raise InputError(f"{path}: is not a card of weights ({_SCHEMA}): give weights that xsim wrote")
+    options = data.get("options")
+    if isinstance(options, dict) and "tells_link" in options:  # its name on cards of before 0.2
+        options["link_conditioning"] = options.pop("tells_link")
+    try:
+        card = Card(**data)
+    except TypeError as error:
+        raise DamageError(f"{path}: the card does not fit its schema ({error}): take sound weights") from error
+    for name, given in vars(card).items():
+        if not isinstance(given, kind := _KINDS.get(name, dict)):
+            raise DamageError(f"{path}: '{name}' is {given!r:.40}, not a {kind.__name__}: take sound weights")
+    return card
