@@ -27,6 +27,7 @@ __all__ = [
     "CsvOption",
     "DetectorsOption",
     "ForceOption",
+    "ImagingOption",
     "JsonOption",
     "PlotOption",
     "check_output",
@@ -42,6 +43,14 @@ __all__ = [
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 DetectorsOption = Annotated[
     Path | None, typer.Option(help="Two measured detectors in place of the recipe's, a file of `xsim calibrate`.")
+]
+ImagingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the recipe's [imaging], e.g. sensor.read_noise_e=800; repeat for more.",
+    ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", help="Write the table to this CSV file.")]

@@ -12,7 +12,15 @@ from typing import Annotated, Any, Literal
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DetectorsOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.common import (
+    DetectorsOption,
+    ForceOption,
+    ImagingOption,
+    JsonOption,
+    check_output,
+    emit_json,
+    say,
+)
 from xsim_datasets.progress import Progress
 
 app = typer.Typer(
@@ -33,6 +41,7 @@ def make(
     seed: Annotated[int, typer.Option(help="Seed of everything random, 0 to 2**64 - 1.")] = 0,
     size: Annotated[int | None, typer.Option(help="Side of the images [pixels]; the recipe's by default.")] = None,
     detectors: DetectorsOption = None,
+    set_: ImagingOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     cluster: Annotated[
         str | None, typer.Option(help="Dask scheduler that runs the work instead, tcp://HOST:PORT, or local:WORKERS.")
@@ -43,13 +52,12 @@ def make(
     json_: JsonOption = False,
 ) -> None:
     """Make a store of simulated HR/LR pairs. The same seed makes the same bytes, whatever the number of workers."""
-    from xsim_datasets.recipe.recipe import load_recipe
+    from xsim_datasets.recipe.recipe import imaging_settings, load_recipe
     from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
-    from xsim_datasets.store.cluster import DaskCluster
-    from xsim_datasets.store.executors import ProcessPool
+    from xsim_datasets.store.executors import DaskCluster, ProcessPool
     from xsim_datasets.store.writer import estimate_bytes, make_store
 
-    settings = load_recipe(recipe, detectors=detectors, n=n, size_px=size)
+    settings = load_recipe(recipe, detectors=detectors, imaging=imaging_settings(set_ or ()), n=n, size_px=size)
     plan = plan_of(settings, seed)
     maker = SimulatedMaker(settings, plan.seed)
     try:
@@ -170,7 +178,7 @@ def import_(
     json_: JsonOption = False,
 ) -> None:
     """Import real pairs into a store. They are averaged, dark and flat corrected, and registered."""
-    from xsim_datasets.real.correction import Camera
+    from xsim_datasets.real.correction import FlatField
     from xsim_datasets.real.importing import find_positions, prepare_import
     from xsim_datasets.recipe.recipe import load_recipe
     from xsim_datasets.store.executors import ProcessPool
@@ -180,8 +188,8 @@ def import_(
     how: dict[str, Any] = {"polarity": polarity, "scale": scale, "log_factor": log_factor}
     maker, plan = prepare_import(
         positions,
-        Camera.of_folders(hr_dark, hr_flat, open_field=hr_open_field, **how),
-        Camera.of_folders(lr_dark, lr_flat, open_field=lr_open_field, **how),
+        FlatField.of_folders(hr_dark, hr_flat, open_field=hr_open_field, **how),
+        FlatField.of_folders(lr_dark, lr_flat, open_field=lr_open_field, **how),
         pitch_mm=pitch_mm,
         nominal=None if recipe is None else load_recipe(recipe),
     )
