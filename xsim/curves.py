@@ -67,7 +67,9 @@ def _end_slope(width: float, next_width: float, chord: float, next_chord: float)
     return float(slope)
 
 
+# Cells of the uniform grid: a step of a 25 lp/mm table is then 0.003 lp/mm, far below any bend of an MTF.
 _CELLS: Final = 8192
+# Stands for 0 in the logarithm; the smallest normal double is 2e-308.
 _SMALLEST: Final = 1e-300
 
 

@@ -130,14 +130,17 @@ ALIASES: Final[dict[str, str]] = {
 }
 
 
+# Where the tables of xraylib hold and X-ray tubes work [keV].
 ENERGY_RANGE_KEV = (1.0, 300.0)
 
 Interaction = Literal["total", "photo", "compton"]
+# xraylib's tables of mass coefficients [cm2/g] by interaction.
 _TABLES = {
     "total": xraylib_np.CS_Total,
     "photo": xraylib_np.CS_Photo,
     "compton": xraylib_np.CS_Compt,
 }
+# Californium: the last element of the tables.
 _LAST_ELEMENT = 98
 
 

@@ -12,15 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import (
-    DetectorsOption,
-    ForceOption,
-    ImagingOption,
-    JsonOption,
-    check_output,
-    emit_json,
-    say,
-)
+from xsim_cli.common import DetectorsOption, ForceOption, ImagingOption, JsonOption, check_output, emit_json, say
 from xsim_datasets.progress import Progress
 
 app = typer.Typer(

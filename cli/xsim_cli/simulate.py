@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import (
-    DetectorsOption,
-    ForceOption,
-    ImagingOption,
-    JsonOption,
-    emit_json,
-    existing,
-    say,
-)
+from xsim_cli.common import DetectorsOption, ForceOption, ImagingOption, JsonOption, emit_json, existing, say
 
 if TYPE_CHECKING:
     from xsim.imaging.setup import PairSetup

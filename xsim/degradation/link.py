@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
     from xsim.detector.response import DetectorResponse
 
-__all__ = ["BOARD_MATERIALS", "SUBSTRATE_MM", "GreyLink", "excess_noise", "fit_pairs", "random_stacks", "rising_knots"]
+__all__ = ["BOARD_MATERIALS", "SUBSTRATE_MM", "GreyLink", "excess_noise"]
 
 Knots = tuple[float, ...]
 
+# Random stacks behind a link from physics: another set of so many moves the curve by 0.001 (standard deviation).
 _DRAWS: Final = 6000
+# Darker stacks are left out: read noise hides them, and their greys would bend the curve's foot.
 _DARKEST: Final = 0.002
+# Weight of the identity in a fit to pairs, relative to the mean of the pixels': enough to decide where none has a grey.
 _PRIOR_WEIGHT: Final = 1e-6
 # Rises of empty intervals still rise, so that the curve can be inverted.
 _LEAST_RISE: Final = 1e-5
@@ -51,16 +54,8 @@ def _climb(hr: NDArray[np.float64], low: float, high: float, *, last: bool) -> N
     return climbed if last else np.minimum(climbed, 1.0)
 
 
-def rising_knots(hr: NDArray[np.float64], lr: NDArray[np.float64], knots: int) -> tuple[Knots, Knots]:
-    """Return knots (HR grey, LR grey) of the monotone curve through (0, 0) and (1, 1) nearest to scattered greys.
-
-    Parameters
-    ----------
-    hr, lr : (n,) arrays
-        Grey levels of the same objects in both images.
-    knots : int
-        Number of knots.
-    """
+def _rising_knots(hr: NDArray[np.float64], lr: NDArray[np.float64], knots: int) -> tuple[Knots, Knots]:
+    """Return knots (HR grey, LR grey) of the monotone curve through (0, 0) and (1, 1) nearest to scattered greys."""
     places = _places(knots)
     steps = [_climb(hr, places[k], places[k + 1], last=False) for k in range(knots - 1)]
     # One heavy row holds the open field at 1.
@@ -71,22 +66,13 @@ def rising_knots(hr: NDArray[np.float64], lr: NDArray[np.float64], knots: int) -
     return tuple(places.tolist()), (0.0, *(levels / levels[-1]).tolist())
 
 
-def random_stacks(
+def _random_stacks(
     hr_response: DetectorResponse, lr_response: DetectorResponse, materials: Sequence[str], substrate_mm: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Return HR grey, LR grey and the main material's index of random stacks of materials, each (n,).
 
     A stack is a main material up to optical depth 5, half of the time with a little of a second one, on a random
     part of the substrate (the first material). The draws are always the same.
-
-    Parameters
-    ----------
-    hr_response, lr_response : DetectorResponse
-        What the two detectors make of the same beam.
-    materials : sequence of str
-        Names of the materials, the substrate's first.
-    substrate_mm : float
-        Thickness of the whole substrate [mm].
     """
     main, thickness = _random_thickness_mm(hr_response, materials, substrate_mm)
     hr, lr = (_through(response, materials, thickness)[0] for response in (hr_response, lr_response))
@@ -98,7 +84,7 @@ def excess_noise(response: DetectorResponse, materials: Sequence[str], substrate
     """Return c of the quantum noise power g (1 + c (1 - g)) behind random stacks of grey g; the open field's is 1.
 
     With photons of one energy c is 0. Stacks harden the beam, and the photons that are left give pulses whose sizes
-    spread more for each unit of grey. See `random_stacks` for the stacks.
+    spread more for each unit of grey. See `_random_stacks` for the stacks.
     """
     _, thickness = _random_thickness_mm(response, materials, substrate_mm)
     grey, variance = _through(response, materials, thickness)
@@ -134,21 +120,13 @@ def _through(
     return photons @ signal, photons @ variance
 
 
-def fit_pairs(
+def _fit_pairs(
     pairs: Iterable[tuple[NDArray[np.floating], NDArray[np.floating]]],
     transfer: Callable[[tuple[int, int]], NDArray[np.floating]],
     knots: int,
     margin: int,
 ) -> tuple[Knots, Knots, float]:
-    """Return knots (HR grey, LR grey) and the RMS residual of y ~ B_1 h(x), fitted to images.
-
-    Parameters are those of `xsim.degradation.link.GreyLink.from_pairs`.
-
-    Raises
-    ------
-    InputError
-        If a pair's shapes differ, or no pixel is left within the margins.
-    """
+    """Return knots (HR grey, LR grey) and the RMS residual of y ~ B_1 h(x), fitted to images."""
     places = _places(knots)
     gram, target, power, count = np.zeros((knots, knots)), np.zeros(knots), 0.0, 0
     for hr, lr in pairs:
@@ -194,7 +172,9 @@ BOARD_MATERIALS: Final = ("FR-4", "FR-4-HF", "Cu", "SAC305", "Al2O3", "BaTiO3", 
 SUBSTRATE_MM: Final = 1.6
 """Thickness of usual boards [mm]."""
 
+# Straight cells of the fine grid: the error of a cell falls with its square, to the rounding of float32 here.
 _CELLS: Final = 4096
+# Slopes at the ends are held to this range, so that both the curve and its inverse can be continued.
 _SLOPES: Final = (0.05, 20.0)
 
 
@@ -312,8 +292,8 @@ class GreyLink:
         """
         if not materials or knots < 4:
             raise InputError(f"grey link of {len(materials)} materials, {knots} knots: give 1 or more, and 4 or more")
-        hr, lr, main = random_stacks(hr_response, lr_response, materials, thickest_substrate_mm)
-        places, levels = rising_knots(hr, lr, knots)
+        hr, lr, main = _random_stacks(hr_response, lr_response, materials, thickest_substrate_mm)
+        places, levels = _rising_knots(hr, lr, knots)
         curve = cls(places, levels, "physics")
         deviation = lr - curve.forward(hr)
         by_material = tuple((name, float(deviation[main == index].mean())) for index, name in enumerate(materials))
@@ -346,7 +326,7 @@ class GreyLink:
         InputError
             If there are no pixels to fit, or the shapes of a pair differ.
         """
-        places, levels, residual = fit_pairs(pairs, transfer, knots, margin)
+        places, levels, residual = _fit_pairs(pairs, transfer, knots, margin)
         return cls(places, levels, "pairs", residual)
 
     def to_dict(self) -> dict[str, Any]:

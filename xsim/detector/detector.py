@@ -37,6 +37,7 @@ __all__ = [
     "write_detectors",
 ]
 
+# From single photons in a pixel to far beyond saturation: a guard against wrong units, not a limit of the model.
 KERMA_RANGE_UGY: Final = (1e-6, 1e9)
 
 
@@ -69,47 +70,6 @@ class Measured:
             raise InputError("measured MTF: starts at 0: give one that starts above, near 1")
         checked_table("measured NNPS", self.nnps_frequency_lp_mm, self.nnps_mm2)
         check_range("kerma of the measured NNPS", self.kerma_uGy, *KERMA_RANGE_UGY, "uGy")
-
-    @classmethod
-    def from_tables(
-        cls,
-        mtf: tuple[ArrayLike, ArrayLike],
-        nnps: tuple[ArrayLike, ArrayLike],
-        kerma_uGy: float,
-        signal_electrons: float | None = None,
-    ) -> Measured:
-        """Return the curves of measured tables; the MTF is made 1 at f = 0.
-
-        Parameters
-        ----------
-        mtf : tuple of array_like
-            Frequency [lp/mm] and MTF.
-        nnps : tuple of array_like
-            Frequency [lp/mm] and NNPS [mm2].
-        kerma_uGy : float
-            Air kerma at which the NNPS was measured [uGy].
-        signal_electrons : float, optional
-            Mean signal of a pixel at that kerma [electrons], where it is known.
-
-        Raises
-        ------
-        InputError
-            If a table is not usable.
-        """
-        frequency, values = checked_table("measured MTF", *mtf)
-        if frequency[0] > 0:
-            frequency, values = np.append(0.0, frequency), np.append(1.0, values)
-        elif values[0] > 0:
-            values = values / values[0]
-        nnps_frequency, nnps_mm2 = checked_table("measured NNPS", *nnps)
-        return cls(
-            tuple(frequency.tolist()),
-            tuple(values.tolist()),
-            tuple(nnps_frequency.tolist()),
-            tuple(nnps_mm2.tolist()),
-            float(kerma_uGy),
-            signal_electrons,
-        )
 
     def curves(self, sensor: Sensor, kerma_uGy: float, signal_electrons: float) -> tuple[RadialCurve, RadialCurve]:
         """Return screen MTF and quantum NNPS that give the measured curves back once pixel and electronics are added.
@@ -196,7 +156,14 @@ class Detector:
         InputError
             If a table is not usable.
         """
-        return cls(screen, sensor, Measured.from_tables(mtf, nnps, kerma_uGy, signal_electrons))
+        frequency, values = checked_table("measured MTF", *mtf)
+        if frequency[0] > 0:
+            frequency, values = np.append(0.0, frequency), np.append(1.0, values)
+        elif values[0] > 0:
+            values = values / values[0]
+        table = (frequency, values, *checked_table("measured NNPS", *nnps))
+        columns = (tuple(column.tolist()) for column in table)
+        return cls(screen, sensor, Measured(*columns, float(kerma_uGy), signal_electrons))
 
     def response(self, spectrum: Spectrum, kerma_uGy: float) -> DetectorResponse:
         """Return what the detector answers to a beam at an air kerma per frame [uGy]; computed once and kept.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Optics", "gap_mtf", "layer_light", "light_transfer"]
 
+# Guards against wrong units; an infinite backing length (a mirror) or diffusion length (no dye) is a large number.
 _RANGES_MM = {
     "extrapolation_sensor_mm": (1e-5, 10.0),
     "extrapolation_backing_mm": (1e-5, 1e6),

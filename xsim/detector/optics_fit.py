@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FITTED", "MTF_COLUMNS", "FittedOptics", "MtfCurve", "fit_optics", "read_mtf_curves"]
 
+# Columns of a file of measured curves.
 MTF_COLUMNS: Final = ("mass_thickness_mg_cm2", "frequency_lp_mm", "mtf")
 
 
@@ -115,6 +116,7 @@ _PRIORS: Final[dict[str, tuple[float, float]]] = {
     "gap_mm": (0.01, 2.0),
     "diffusion_length_mm": (0.3, 10.0),
 }
+# Fitted unless asked otherwise: the diffusion length of undyed screens runs off to infinity.
 FITTED: Final = ("extrapolation_sensor_mm", "extrapolation_backing_mm", "gap_mm")
 
 

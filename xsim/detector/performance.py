@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Performance", "basic_spatial_resolution_mm", "duplex_wire_dip", "frequency_of", "performance"]
 
+# ISO 19232-5: a pair whose dip is below 20 % is not resolved.
 _DIP: Final = 0.2
+# Where SRb is looked for: wider and narrower than any screen that the model describes.
 _DIAMETERS_MM: Final = (1e-3, 5.0)
 # Frequencies in units of 1/d, and where a peak may lie in units of d.
 _WAVES: Final = np.linspace(0.0, 8.0, 1601)[1:] - 0.0025
 _PLACES: Final = np.linspace(0.0, 1.5, 61)
+# The spectrum of two round wires, and what of it stands at each place.
 _WIRES: Final = j1(np.pi * _WAVES) / _WAVES * np.cos(2.0 * np.pi * _WAVES)
 _PROFILE: Final = np.cos(2.0 * np.pi * _PLACES[:, None] * _WAVES) * _WIRES
 

@@ -32,6 +32,7 @@ __all__ = [
 
 # K fluorescence below this edge is absorbed where it is born, within a few micrometres.
 _LOWEST_EDGE_KEV: Final = 15.0
+# The strong K alpha and beta lines, over which the mean energy of a K photon is taken.
 _K_LINES: Final = (
     xraylib.KL2_LINE,
     xraylib.KL3_LINE,

@@ -219,7 +219,9 @@ class Deposits:
         return steps[:, np.abs(index[:, None] - index)] * (photo / (photo + compton))
 
 
+# A guard against wrong units: screens have some 10 to 300 mg/cm2.
 MASS_THICKNESS_RANGE_MG_CM2: Final = (0.001, 1000.0)
+# Thickness aimed at for a sub-layer [mm]; `Screen.layers` says within which numbers.
 _LAYER_MM: Final = 0.008
 
 

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["disk_fault", "locked", "sync_folder", "whole_file", "whole_folder", "write_whole"]
 
+# What the system says when there is no room: disk, quota, largest file.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}  # file systems without locks
+# What it says when it may not be written.
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 

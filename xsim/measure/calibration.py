@@ -125,6 +125,7 @@ def fit_nnps(
     return np.asarray(curves(at_lp_mm) @ shares)
 
 
+# Rows of the fitted tables, as many as a modelled detector has.
 _ROWS = 96
 # Draws of the measurements' noise, for the uncertainties of what follows from them.
 _DRAWS = 24

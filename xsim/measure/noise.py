@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["NNPS", "NoiseMode", "check_flats", "flatten", "mend_outliers", "nnps"]
+__all__ = ["NNPS", "NoiseMode", "flatten", "mend_outliers", "nnps"]
 
 # Structure in means over _BLOCK x _BLOCK pixels, as a share of the mean grey: not a flat field; doubtful.
 _BLOCK = 16
@@ -34,16 +34,10 @@ _OUTLIER_SIGMAS = 7.0
 _OUTLIER_SHARE = 0.002
 
 
-def check_flats(
+def _checked_flats(
     frames: Sequence[ArrayLike], *, full_scale: float | None = None
 ) -> tuple[list[NDArray[np.float64]], tuple[str, ...]]:
-    """Return the frames as finite float64 arrays of one shape, and caveats.
-
-    Raises
-    ------
-    InputError
-        If there are none, or one is unlike the others, constant, saturated, not positive or not flat.
-    """
+    """Return the frames as finite float64 arrays of one shape, and caveats; refuse what are no flats."""
     if len(frames) == 0:
         raise InputError("no flat frames: give at least one, better 20 or more")
     flats = [grey_image(frame, smallest_px=64) for frame in frames]
@@ -243,7 +237,7 @@ def nnps(
     check_pitch(pitch_mm)
     if mode not in get_args(NoiseMode):
         raise InputError(f"noise mode '{mode}' is unknown: give {' or '.join(get_args(NoiseMode))}")
-    flats, caveats = check_flats(frames, full_scale=full_scale)
+    flats, caveats = _checked_flats(frames, full_scale=full_scale)
     if mode == "difference" and len(flats) < 2:
         raise InputError("one flat frame has no difference: give at least two, or mode 'single'")
     side = _region_side(flats[0].shape, region_px)

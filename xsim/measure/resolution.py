@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["WIRE_DIAMETERS_MM", "DuplexWire", "FlatSNR", "duplex_wire", "flat_snr", "normalised_snr", "srb_from_dips"]
 
+# ISO 17636-2: 55 lines of 20 pixels.
 _LINES, _LINE_PX = 55, 20
+# Side of the blocks that tell smoothing from true low noise.
 _BLOCK = 8
+# SRb to which ISO 17636-2 normalises the SNR [mm].
 _REFERENCE_SRB_MM = 0.0886
 
 
@@ -99,6 +102,7 @@ def normalised_snr(snr: float, srb_mm: float) -> float:
 WIRE_DIAMETERS_MM = (0.8, 0.63, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.13, 0.1, 0.08, 0.063, 0.05, 0.04, 0.032)
 """Wires of the pairs D1 to D15 of ISO 19232-5; the gap between the wires of a pair is as wide as a wire."""
 
+# ISO 19232-5: a pair whose dip is below 20 % is not resolved.
 _DIP = 0.2
 # A wire stands out by this share of the deepest one, and by this many standard deviations of the profile.
 _PROMINENCE = 0.003
@@ -111,6 +115,7 @@ _OWN_SHARE = 0.03
 _STEEPEST = 0.12
 # Smoothing of the profile [px]: less than a tenth of what any pixel blurs.
 _SMOOTH_PX = 0.1
+# Bins of the profile to a pixel: the thinnest wires that pixels resolve are two pixels wide.
 _OVERSAMPLING = 6
 # Width of the bands of pixels whose profiles are compared for the noise.
 _BAND_PX = 12

@@ -23,6 +23,7 @@ __all__ = ["DATA_RANGE", "Comparison", "compare_images", "psnr_dB", "rmse", "ssi
 DATA_RANGE = 1.0
 """Grey level of the open field, the range that PSNR and SSIM refer to."""
 
+# Window and constants of SSIM as published: 11 x 11 pixels, sigma 1.5, K1 = 0.01 and K2 = 0.03.
 _RADIUS = 5
 _SIGMA = 1.5
 _C1 = (0.01 * DATA_RANGE) ** 2

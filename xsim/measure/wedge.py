@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["link_from_wedge", "shown_greys", "unseen_ranges", "wedge_levels"]
 
+# Smoothing [px] before slopes are taken: noise of single pixels has none then, steps keep theirs.
 _SMOOTH_PX = 3.0
 # A step is an area of at least this share of the image, and of so many pixels.
 _AREA_SHARE = 0.002
@@ -105,9 +106,11 @@ def link_from_wedge(hr: ArrayLike, lr: ArrayLike) -> GreyLink:
     return GreyLink(tuple(sharp.tolist()), tuple(blurred.tolist()), "wedge")
 
 
+# Width of the grey levels that count as one.
 _BIN = 0.02
 # Steps and boards fill the levels that they show; flanks between two steps leave fewer pixels in each level.
 _SHARE = 0.002
+# A gap as wide as this holds a bend of the link that no straight guess would follow.
 _WIDEST = 0.2
 
 

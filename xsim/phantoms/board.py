@@ -186,23 +186,12 @@ def draw_view(
         azimuth_deg=azimuth,
         source_mm=recipe.source_mm,
     )
-    check_window(view)
-    return view
-
-
-def check_window(view: View) -> None:
-    """Refuse a window that is wider than a random board may be.
-
-    Raises
-    ------
-    InputError
-        Naming the size.
-    """
     width, height = view.size_mm
     if max(width, height) > MOST_MM:
         raise InputError(
             f"window of {width:g} x {height:g} mm: random boards go up to {MOST_MM:g} mm: give fewer or smaller pixels"
         )
+    return view
 
 
 def _outline(rng: np.random.Generator, view: View, height_mm: float, edge_share: float) -> tuple[float, ...]:

@@ -20,6 +20,7 @@ from xsim.phantoms.solids import CONE, ELLIPSOID, PRISM, ROD, all_thin, is_thin,
 
 __all__ = ["cast", "chord", "deposit", "outline", "silhouette"]
 
+# An empty interval, and a height beyond every board [mm].
 NONE = (0.0, 0.0)
 FAR = 1e12
 

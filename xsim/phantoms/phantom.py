@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Defect", "Phantom", "attenuation", "picture", "write_preview"]
 
+# What the header of a phantom file says it is.
 FORMAT = "xsim.phantom/1"
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "window_of",
 ]
 
+# Kinds of solids, in the first column of a row.
 ELLIPSOID, CONE, PRISM, ROD, SLAB = 0, 1, 2, 3, 4
 # kind | box: x0 x1 y0 y1 z0 z1 | thinnest feature | 16 parameters of the kind
 COLUMNS = 24
@@ -117,6 +118,7 @@ def capped_rod(start: tuple[float, float, float], end: tuple[float, float, float
 
 
 Axes = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+# Axes of a solid that stands along the axes of the board.
 UPRIGHT: Axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
@@ -192,6 +194,7 @@ def volume(solid: Solid) -> float:
     return formulas[int(solid[0])](solid[8:])
 
 
+# Columns of the table of what solids can touch.
 REACH = 10
 
 

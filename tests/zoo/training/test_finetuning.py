@@ -302,8 +302,8 @@ def test_noise_of_the_sharp_images_is_not_taken_for_blur(other: MemoryPairs, toy
     noisy = [hr + rng.normal(0, 0.01, hr.shape).astype(np.float32) for hr in other.hr]
     found = measure_degradation(list(zip(noisy, other.lr, strict=True)), toys.closed_form(), other.degradation.pitch_mm)
     for f in (1.0, 2.0, 4.0, 7.0):
-        truth = np.interp(f, other.degradation.frequency_lp_mm, other.degradation.theta)
-        assert np.interp(f, found.frequency_lp_mm, found.theta) == pytest.approx(truth, rel=0.15)
+        truth = np.interp(f, other.degradation.frequency_lp_mm, -np.log(other.degradation.B_1))
+        assert np.interp(f, found.frequency_lp_mm, -np.log(found.B_1)) == pytest.approx(truth, rel=0.15)
 
 
 def test_greys_that_no_pair_shows_are_linked_as_before_and_the_open_field_is_one(

@@ -178,6 +178,7 @@ class Copper:
         _store(self._rows, self._nets, self._boxes, index, np.array(row), self._nets[index])
 
 
+# The two nets of the planes, and one that no copper has.
 GROUND, POWER, NO_NET = 0, 1, -1
 
 

@@ -40,6 +40,7 @@ SMALL: dict[str, float] = {
     "gull-wing": 0.05,
     "leadless": 0.04,
 }
+# Parts are placed on a grid, as designers do [mm]; a part that finds no place in so many tries is left out.
 GRID_MM = 0.1
 TRIES = 40
 

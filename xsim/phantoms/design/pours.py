@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CopperPlane", "draw_plane", "plane_shapes", "pour_shapes"]
 
+# Usual thermal reliefs: gap around the land and width of a spoke [mm].
 RELIEF_MM, SPOKE_MM = 0.25, 0.3
 
 

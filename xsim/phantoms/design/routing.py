@@ -24,7 +24,9 @@ __all__ = ["Router", "fan_out", "join_nets", "lay_bundles", "offset_polyline", "
 
 # A path between cell centres may pass an obstacle closer than its cells do: this much of a cell.
 SCALLOP = 0.16
+# Price of a via and of leaving a layer's own direction, in cells; chosen by eye on drawn boards.
 VIA_PRICE, LEAN = 9.0, 0.35
+# Cells that one search may visit, which bounds the time of a board: what needs more stays unrouted.
 LIMIT = 14000
 
 

@@ -26,6 +26,7 @@ __all__ = ["Found", "find_ball_grids", "find_chips"]
 
 # Fewer lands, or a sparser grid, are thermal-pad dots, test points or stitching.
 LEAST_BALLS, LEAST_FILL = 36, 0.25
+# How far a land may lie from its place in a grid: more than the rounding of files, less than any pitch.
 TOLERANCE_MM = 0.03
 
 

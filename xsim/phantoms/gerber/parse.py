@@ -259,6 +259,7 @@ def read_outline_pieces(path: Path) -> list[list[tuple[float, float]]]:
 
 
 Piece = list[tuple[float, float]]
+# Ends of an outline's pieces nearer than this meet; a smaller loop is a slot or a mark, no board [mm, mm2].
 JOIN_MM, LEAST_MM2 = 0.02, 1.0
 
 

@@ -166,6 +166,7 @@ def gull_wing(rng: np.random.Generator) -> GullWing:
     return GullWing(size, size, 1.4, pitch, 0.45 * pitch, count, count, metal)
 
 
+# Thickness of a copper leadframe [mm], the usual 8 mil.
 FRAME_MM = 0.2
 
 
