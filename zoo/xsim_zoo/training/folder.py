@@ -110,8 +110,6 @@ class RunFolder:
         InputError
             If another process trains here.
         """
-        # flock, not the library filelock: with 64 or 128 MiB of address space left, its first lock ended the process by
-        # a segmentation fault (tests/faults/test_environment.py).
         with locked(self.path, by="training"):
             yield
 
