@@ -14,12 +14,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from filelock import FileLock, Timeout
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
 from xsim.errors import DamageError, InputError, MissingFileError
-from xsim.files.whole import whole_file, write_whole
+from xsim.files.whole import locked, whole_file, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,18 +103,15 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Hold the folder while it is trained in.
 
-        The operating system drops the lock with its process, however that ends; the file that stays says nothing.
+        The operating system drops the lock with its process, however that ends.
 
         Raises
         ------
         InputError
             If another process trains here.
         """
-        try:
-            with FileLock(self.path / ".lock", blocking=False):
-                yield
-        except Timeout as error:
-            raise InputError(f"{self.path}: is in use by another training: wait, or give another folder") from error
+        with locked(self.path, by="training"):
+            yield
 
     def save_state(self, step: int, tensors: dict[str, Tensor]) -> None:
         """Write a state, then drop all but the newest two."""
