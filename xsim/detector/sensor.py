@@ -1,4 +1,8 @@
-"""The light sensor behind a screen: pixels, electrons, noise, and what is wrong with individual pixels."""
+"""The light sensor behind a screen: pixels, electrons, noise, and what is wrong with individual pixels.
+
+A noise effect of the detector is a parameter here, with its power or its map; its share of the noise spectrum in
+`xsim.detector.response`, from which degradation and calibration take it; and its draw in `xsim.imaging.acquisition`.
+"""
 
 from __future__ import annotations
 

@@ -17,6 +17,30 @@ if TYPE_CHECKING:
 __all__ = ["GullWing", "Leadless", "gull_wing", "leadless"]
 
 
+Lead = tuple[float, float, float]
+"""Place of a lead [mm], and its direction outwards [rad]."""
+
+
+def _leads_around(counts: tuple[int, ...], reaches: tuple[float, ...], *, pitch: float) -> list[Lead]:
+    """Return the leads of the four sides of a package, right side first, by their numbers and distances [mm]."""
+    found = []
+    for quarter, (count, reach) in enumerate(zip(counts, reaches, strict=True)):
+        angle = 0.5 * math.pi * quarter
+        for k in range(count):
+            t = (k - 0.5 * (count - 1)) * pitch
+            x, y = reach * math.cos(angle) - t * math.sin(angle), reach * math.sin(angle) + t * math.cos(angle)
+            found.append((x, y, angle))
+    return found
+
+
+def _land(lead: Lead, away: float, length: float, width: float) -> Pad:
+    """Return the land of a lead, its middle ``away`` from the lead's place [mm]."""
+    x, y, angle = lead
+    along = abs(math.cos(angle)) > 0.5
+    size = (length, width) if along else (width, length)
+    return Pad(x + away * math.cos(angle), y + away * math.sin(angle), *size, 0.05)
+
+
 @dataclass(frozen=True)
 class GullWing(Part):
     """A moulded body with bent leads on two or four sides [mm]."""
@@ -34,35 +58,17 @@ class GullWing(Part):
     knee = 0.55
     thick = 0.15
 
-    def _leads(self) -> list[tuple[float, float, float]]:
-        """Return where each lead leaves the body, and its direction (x, y, angle)."""
-        found = []
-        for quarter in range(4):
-            count = self.count_y if quarter % 2 == 0 else self.count_x
-            reach = 0.5 * (self.body_x if quarter % 2 == 0 else self.body_y)
-            angle = 0.5 * math.pi * quarter
-            for k in range(count):
-                t = (k - 0.5 * (count - 1)) * self.pitch
-                found.append(
-                    (
-                        reach * math.cos(angle) - t * math.sin(angle),
-                        reach * math.sin(angle) + t * math.cos(angle),
-                        angle,
-                    )
-                )
-        return found
+    def _leads(self) -> list[Lead]:
+        """Return where each lead leaves the body."""
+        return _leads_around(
+            2 * (self.count_y, self.count_x), 2 * (0.5 * self.body_x, 0.5 * self.body_y), pitch=self.pitch
+        )
 
     @property
     def pads(self) -> tuple[Pad, ...]:
         """Return one land a lead: the foot plus 0.35 mm toe and heel each."""
-        width, found = min(1.3 * self.lead, 0.62 * self.pitch), []
-        length = self.foot + 0.7
-        for x, y, angle in self._leads():
-            away = self.knee + 0.5 * self.foot
-            along = abs(math.cos(angle)) > 0.5
-            px, py = x + away * math.cos(angle), y + away * math.sin(angle)
-            found.append(Pad(px, py, length if along else width, width if along else length, 0.05))
-        return tuple(found)
+        width, away = min(1.3 * self.lead, 0.62 * self.pitch), self.knee + 0.5 * self.foot
+        return tuple(_land(lead, away, self.foot + 0.7, width) for lead in self._leads())
 
     @property
     def courtyard_mm(self) -> tuple[float, float]:
@@ -180,28 +186,16 @@ class Leadless(Part):
     sides: int
     paddle: float
 
-    def _leads(self) -> list[tuple[float, float, float]]:
-        """Return each lead's middle and direction outwards (x, y, angle)."""
-        reach = 0.5 * self.size - 0.2
-        found = []
-        for quarter in range(4) if self.sides == 4 else (0, 2):
-            angle = 0.5 * math.pi * quarter
-            for k in range(self.per_side):
-                t = (k - 0.5 * (self.per_side - 1)) * self.pitch
-                x, y = reach * math.cos(angle) - t * math.sin(angle), reach * math.sin(angle) + t * math.cos(angle)
-                found.append((x, y, angle))
-        return found
+    def _leads(self) -> list[Lead]:
+        """Return the middle of each lead."""
+        counts = 2 * (self.per_side, self.per_side if self.sides == 4 else 0)
+        return _leads_around(counts, 4 * (0.5 * self.size - 0.2,), pitch=self.pitch)
 
     @property
     def pads(self) -> tuple[Pad, ...]:
         """Return the paddle's land and one land a lead, 0.25 mm longer than the lead."""
-        found = [Pad(0.0, 0.0, self.paddle, self.paddle, 0.05, role="ground")]
-        width = 0.55 * self.pitch
-        for x, y, angle in self._leads():
-            along = abs(math.cos(angle)) > 0.5
-            px, py = x + 0.13 * math.cos(angle), y + 0.13 * math.sin(angle)
-            found.append(Pad(px, py, 0.65 if along else width, width if along else 0.65, 0.05))
-        return tuple(found)
+        paddle = Pad(0.0, 0.0, self.paddle, self.paddle, 0.05, role="ground")
+        return paddle, *(_land(lead, 0.13, 0.65, 0.55 * self.pitch) for lead in self._leads())
 
     @property
     def courtyard_mm(self) -> tuple[float, float]:

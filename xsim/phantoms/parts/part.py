@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xsim.phantoms.scene import Scene
     from xsim.phantoms.solids import Solid
 
-__all__ = ["BuildContext", "Frame", "Pad", "Part", "fillet", "pad_joint", "stray_balls"]
+__all__ = ["BuildContext", "Frame", "Pad", "Part", "end_joint", "fillet", "pad_joint", "stray_balls"]
 
 Point = tuple[float, float, float]
 
@@ -198,6 +198,14 @@ def pad_joint(
     context.scene.body(context.solder, [film, ramp], voids=[hollow])
     if starved:
         context.log.mark("insufficient-solder", [film], 60.0)
+
+
+def end_joint(frame: Frame, context: BuildContext, pad: Pad, *, face: float, rise: float) -> None:
+    """Solder one of two terminals, whose outer face stands ``face`` from the middle [mm]; see `pad_joint`."""
+    side = math.copysign(1.0, pad.x)
+    land = (pad.x, pad.y, pad.width, pad.height)
+    angle = 0.0 if side > 0.0 else math.pi
+    pad_joint(frame, context, land=land, wall=(side * face, 0.0), angle=angle, rise=rise)
 
 
 def stray_balls(frame: Frame, context: BuildContext, half_x: float, half_y: float) -> None:
