@@ -23,9 +23,9 @@ import scipy.fft
 
 from xsim.curves import quadratic_grid
 from xsim.detector.detector import Detector, DetectorResponse, Screen
-from xsim.detector.fluorescence import layer_transfer
 from xsim.detector.light_transport import light_transfer
 from xsim.detector.phosphors import emission_probability, phosphor
+from xsim.detector.screen import layer_transfer
 from xsim.grids import radial_frequency
 from xsim.imaging.noise import coloured_spectrum, standard_normal
 from xsim.materials import mass_coefficient_mm2_g

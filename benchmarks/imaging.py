@@ -22,9 +22,8 @@ import imaging_peers
 import numpy as np
 import scipy.fft
 
-from xsim.imaging.acquisition import acquire
+from xsim.imaging.acquisition import acquire, fixed_pattern
 from xsim.imaging.exposure import imager
-from xsim.imaging.fixed_pattern import fixed_pattern
 from xsim.imaging.noise import standard_normal
 from xsim.imaging.pair import simulate_pair
 from xsim.imaging.projection import project, rule_for
@@ -140,23 +139,6 @@ def report(setup: PairSetup, phantom: Phantom, repeats: int) -> None:
     print(f"  {1e3 / whole:.1f} pairs/s on one core")
 
 
-def torch_twin(setup: PairSetup, phantom: Phantom, repeats: int) -> None:
-    import torch
-
-    from xsim_zoo.training.simulation import BatchSimulator
-
-    for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
-        twin = BatchSimulator(setup, phantom.materials, phantom.shape, phantom.pixel_mm, device=device)
-        maps = torch.from_numpy(phantom.thickness_mm)[None].to(device)
-        twin(maps, 1, (0,))
-        start, busy = time.perf_counter(), time.process_time()
-        for _ in range(repeats):
-            twin(maps, 1, (0,))[0].sum().item()  # waits for the device
-        wall, cpu = (1e3 * (now - then) / repeats for now, then in
-                     ((time.perf_counter(), start), (time.process_time(), busy)))  # fmt: skip
-        print(f"torch twin on {device}, {setup.method}: {cpu:.1f} ms of CPU, {wall:.1f} ms of wall time a pair")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=1024, help="side of the image [pixels]")
@@ -177,7 +159,6 @@ def main() -> None:
     print(f"largest error of the fast quadrature where more than 0.1 % comes through: {error:.1e}")
     baseline = cpu_ms(lambda: straightforward_projection(phantom, exact), 1)
     print(f"baseline, loop over energies in double precision, projection alone: {baseline:.0f} ms")
-    torch_twin(fast, phantom, options.repeats)
     imaging_peers.compare(options.size, repeats=1)
 
 

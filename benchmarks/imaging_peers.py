@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import xraylib
 
-from xsim.imaging.projection import integrate
-from xsim.imaging.quadrature import Rule
+from xsim.imaging.projection import Quadrature, integrate
 from xsim.materials import linear_attenuation_per_mm, material
 from xsim.spectrum import tungsten_spectrum
 
@@ -130,7 +129,7 @@ def with_xsim(bodies: dict[str, list[Body]], size: int, repeats: int) -> tuple[N
     energy, photons = energies()
     attenuation = np.stack([linear_attenuation_per_mm(name, energy) for name in bodies], axis=1)
     weights = (photons * energy / (photons @ energy))[None]
-    rule = Rule(energy, attenuation.astype(np.float32), weights.astype(np.float32))
+    rule = Quadrature(energy, attenuation.astype(np.float32), weights.astype(np.float32))
     maps = np.stack([thickness_map(parts, size) for parts in bodies.values()])
     return integrate(maps, rule)[0], _least_seconds(lambda: integrate(maps, rule), repeats)
 

@@ -1,21 +1,19 @@
-"""How fast pairs are written and read: the patch loader against zarr-python, as one writes it and in its own place.
+"""How fast pairs are written and read: as training reads them, against zarr-python, as one writes it and in its place.
 
     python benchmarks/storage.py [--pairs 512] [--folder DIR]
 
-Every loader gives shuffled batches of 16 random patches, turned, float32. Rates per CPU second are those of one
-process without workers, the figures to trust on a shared machine; rates per second are those of two workers.
+Everything gives shuffled batches of 16 pairs, float32. Rates per CPU second are those of one process without workers,
+the figures to trust on a shared machine; rates per second are those of the same process, or of two workers.
 
 - decoding alone: what the compressed chunks cost in memory, the floor for everything that reads whole images;
-- xsim: `PatchLoader`, its workers are threads;
-- xsim, processes: the same blocks through a torch `DataLoader`, which hands them over in shared memory;
-- zarr-python in xsim's loader: the same blocks, read by zarr-python;
-- zarr-python: a torch `Dataset` that reads an image for each patch, and a `DataLoader`, as its tutorials show.
+- xsim: `PairStore.read_batch`, which is what training calls;
+- zarr-python in xsim's place: the same batches, their codes read by zarr-python;
+- zarr-python: a torch `Dataset` that reads one pair at a time, and a `DataLoader`, as its tutorials show.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import resource
 import tempfile
 import time
@@ -31,24 +29,22 @@ from numcodecs import blosc  # type: ignore[import-untyped]
 from scipy.ndimage import gaussian_filter
 
 from xsim.seeds import generator
-from xsim_datasets.patches import PatchLoader, turn
 from xsim_datasets.store.executors import Serial
-from xsim_datasets.store.pair_array import PairArray
-from xsim_datasets.store.reader import PairStore
-from xsim_datasets.store.sample import Plan, Sample
+from xsim_datasets.store.reader import PairArray, PairStore
+from xsim_datasets.store.shards import Plan, Sample
 from xsim_datasets.store.writer import make_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-PATCH_PX = 256
+SIDE_PX = 256
 BATCH = 16
 WORKERS = 2
 EPOCHS = 6
 DISTINCT = 32
-WARM_UP = 6  # items until all workers have imported what they need
+WARM_UP = 6  # batches until all workers have imported what they need
 
 
 @lru_cache(maxsize=DISTINCT)
@@ -81,38 +77,19 @@ class NoiseMaker:
 class ZarrArray(PairArray):
     """The pairs read by zarr-python."""
 
-    def read(self, index: int | list[int], out: NDArray[np.uint16] | None = None) -> NDArray[np.uint16]:
+    def read(self, index: int | list[int]) -> NDArray[np.uint16]:
         if self._array is None:
             self._array = zarr.open_array(Path(self._path) / "pairs", mode="r")
-        codes = np.stack([self._array[one] for one in index]) if isinstance(index, list) else self._array[index]
-        if out is None:
-            return codes
-        out[...] = codes
-        return out
+        return np.stack([self._array[one] for one in index]) if isinstance(index, list) else self._array[index]
 
 
-class Blocks(torch.utils.data.Dataset[list[tuple[torch.Tensor, torch.Tensor]]]):
-    """A loader's blocks as torch tensors."""
+class PlainPairs(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """The pairs of a zarr array, read one by one: what a `Dataset` on zarr-python usually is."""
 
-    def __init__(self, loader: PatchLoader) -> None:
-        self.loader = loader
-
-    def __len__(self) -> int:
-        return EPOCHS * self.loader.blocks
-
-    def __getitem__(self, number: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        batches = self.loader.block(*divmod(number, self.loader.blocks))
-        return [(torch.from_numpy(batch.hr), torch.from_numpy(batch.lr)) for batch in batches]
-
-
-class PlainPatches(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Random patches of a zarr array, one image read for each: what a `Dataset` on zarr-python usually is."""
-
-    def __init__(self, store: PairStore, patches_per_image: int) -> None:
+    def __init__(self, store: PairStore, epochs: int = 1) -> None:
         self.path = Path(store.path) / "pairs"
-        # As many as the other loaders give in their epochs, so that starting the workers weighs little.
-        self.members = np.tile(np.repeat(store.indices("train"), patches_per_image), EPOCHS)
-        self.encoding, self.size = store.encoding, store.shape[0]
+        self.members = np.tile(store.indices("train"), epochs)
+        self.encoding = store.encoding
         self.array: Any = None
 
     def __len__(self) -> int:
@@ -121,11 +98,16 @@ class PlainPatches(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def __getitem__(self, item: int) -> tuple[torch.Tensor, torch.Tensor]:
         if self.array is None:
             self.array = zarr.open_array(self.path, mode="r")
-        rng = generator(1, sample=item, stage="patch")
-        top, left = rng.integers(0, self.size - PATCH_PX + 1, 2)
-        pair = self.array[int(self.members[item])][:, top : top + PATCH_PX, left : left + PATCH_PX]
-        grey = self.encoding.decode(turn(pair, int(rng.integers(8))))
+        grey = self.encoding.decode(self.array[int(self.members[item])])
         return torch.from_numpy(grey[0]), torch.from_numpy(grey[1])
+
+
+def batches(store: PairStore, epochs: int = 1) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield shuffled batches of a store's training pairs as training reads them, epoch after epoch."""
+    for epoch in range(epochs):
+        order = generator(1, sample=epoch, stage="order").permutation(store.indices("train"))
+        for first in range(0, len(order) - BATCH + 1, BATCH):
+            yield store.read_batch(order[first : first + BATCH])
 
 
 def cpu_seconds() -> float:
@@ -150,40 +132,30 @@ def make(folder: Path, size: int, n: int) -> PairStore:
     return store
 
 
-def per_cpu_second(batches: Iterable[Any], size_of: Callable[[Any], int]) -> float:
-    """Return the patches that this process makes in a CPU second."""
-    start, count = cpu_seconds(), 0
-    for batch in batches:
-        count += size_of(batch)
+def per_cpu_second(read: Iterable[Any]) -> float:
+    """Return the pairs of batches (hr, lr) that this process reads in a CPU second."""
+    start = cpu_seconds()
+    count = sum(len(hr) for hr, _ in read)
     return count / (cpu_seconds() - start)
 
 
-def per_second(batches: Iterable[Any], size_of: Callable[[Any], int]) -> float:
-    """Return the patches that come in a second, once the workers run."""
-    iterator = iter(batches)
+def per_second(read: Iterable[Any]) -> float:
+    """Return the pairs of batches (hr, lr) that come in a second, once workers, if there are any, run."""
+    iterator = iter(read)
     for _ in range(WARM_UP):
         next(iterator)
-    started, count = time.monotonic(), 0
-    for batch in iterator:
-        count += size_of(batch)
+    started = time.monotonic()
+    count = sum(len(hr) for hr, _ in iterator)
     return count / (time.monotonic() - started)
 
 
-def torch_loader(dataset: Any, **settings: Any) -> Any:
-    """Return a `DataLoader` with worker processes; zarr's event loop does not survive a fork."""
-    return torch.utils.data.DataLoader(
-        dataset, num_workers=WORKERS, multiprocessing_context="spawn", prefetch_factor=2, **settings
-    )
-
-
-def report(label: str, alone: float, together: float | None = None) -> None:
+def report(label: str, alone: float, wall: float | None = None) -> None:
     """Print one line of the table."""
-    wall = "" if together is None else f"{together:8.0f} patches/s"
-    print(f"  {label:32} {alone:8.0f} patches/CPU-s {wall}")
+    print(f"  {label:32} {alone:8.0f} pairs/CPU-s" + ("" if wall is None else f" {wall:8.0f} pairs/s"))
 
 
-def decoding_alone(store: PairStore, patches_per_image: int) -> float:
-    """Return the patches in a CPU second if nothing had to be done but to decompress the chunks."""
+def decoding_alone(store: PairStore) -> float:
+    """Return the pairs in a CPU second if nothing had to be done but to decompress the chunks."""
     shard = Path(store.path, store_key(store)).read_bytes()
     out = np.empty((2, *store.shape), np.uint16)
     # The index at the shard's end: offset and length of each chunk; a chunk ends with its CRC-32C.
@@ -193,7 +165,7 @@ def decoding_alone(store: PairStore, patches_per_image: int) -> float:
     for _ in range(EPOCHS):
         for chunk in chunks:
             blosc.decompress(chunk, out)
-    return EPOCHS * len(chunks) * patches_per_image / (cpu_seconds() - start)
+    return EPOCHS * len(chunks) / (cpu_seconds() - start)
 
 
 def store_key(store: PairStore) -> str:
@@ -201,34 +173,23 @@ def store_key(store: PairStore) -> str:
     return min(key for key in store.manifest.files if key.startswith("pairs/c."))
 
 
-def patches_of(batch: Any) -> int:
-    return len(batch.hr)
-
-
-def patches_in(block: list[tuple[torch.Tensor, torch.Tensor]]) -> int:
-    return sum(len(hr) for hr, _ in block)
-
-
-def read(store: PairStore, patches_per_image: int) -> None:
-    """Print the rates of all loaders on one store."""
+def read(store: PairStore) -> None:
+    """Print the rates of all ways to read one store."""
     slow = PairStore(store.path, store.attributes, store.manifest)
     slow.array = ZarrArray(store.path)
-    report("decoding alone", decoding_alone(store, patches_per_image))
+    report("decoding alone", decoding_alone(store))
     rates = {}
-    for label, source in (("xsim", store), ("zarr-python in xsim's loader", slow)):
-        loader = PatchLoader(source, patch_px=PATCH_PX, batch_size=BATCH, patches_per_image=patches_per_image)
-        loader.block(0, 0)
-        epochs = (batch for epoch in range(EPOCHS) for batch in loader.epoch(epoch, workers=WORKERS))
-        rates[label] = per_second(epochs, patches_of)
-        report(label, per_cpu_second(loader.epoch(EPOCHS), patches_of), rates[label])
-        if source is store:
-            blocks = torch_loader(Blocks(loader), batch_size=None)
-            report("xsim, processes", per_cpu_second(loader.epoch(EPOCHS), patches_of), per_second(blocks, patches_in))
-    plain = PlainPatches(store, patches_per_image)
-    alone = itertools.islice(torch.utils.data.DataLoader(plain, batch_size=BATCH, shuffle=True), len(plain) // 64)
-    rates["zarr-python"] = per_second(torch_loader(plain, batch_size=BATCH, shuffle=True), lambda pair: len(pair[0]))
-    report("zarr-python", per_cpu_second(alone, lambda pair: len(pair[0])), rates["zarr-python"])
-    print(f"  xsim / zarr-python, {WORKERS} workers: {rates['xsim'] / rates['zarr-python']:.1f}")
+    for label, source in (("xsim", store), ("zarr-python in xsim's place", slow)):
+        rates[label] = per_second(batches(source, EPOCHS))
+        report(label, per_cpu_second(batches(source)), rates[label])
+    alone = torch.utils.data.DataLoader(PlainPairs(store), batch_size=BATCH, shuffle=True)
+    # As many epochs as above, so that starting the workers weighs little; zarr's event loop does not survive a fork.
+    working = torch.utils.data.DataLoader(
+        PlainPairs(store, EPOCHS), batch_size=BATCH, shuffle=True, num_workers=WORKERS, multiprocessing_context="spawn"
+    )
+    rates["zarr-python"] = per_second(working)
+    report("zarr-python", per_cpu_second(alone), rates["zarr-python"])
+    print(f"  xsim / zarr-python with {WORKERS} workers: {rates['xsim'] / rates['zarr-python']:.1f}")
 
 
 def main() -> None:
@@ -238,15 +199,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        whole = make(Path(folder), PATCH_PX, options.pairs)
-        large = make(Path(folder), 2 * PATCH_PX, max(options.pairs // 2, 128))
-        for store, label, patches in (
-            (whole, "256 x 256 pairs, whole", 1),
-            (large, "256 x 256 patches of 512 x 512 images, 1 an image", 1),
-            (large, "256 x 256 patches of 512 x 512 images, 4 an image", 4),
-        ):
-            print(label)
-            read(store, patches)
+        for size, pairs in ((SIDE_PX, options.pairs), (2 * SIDE_PX, max(options.pairs // 2, 128))):
+            store = make(Path(folder), size, pairs)
+            print(f"{size} x {size} pairs")
+            read(store)
 
 
 if __name__ == "__main__":

@@ -38,9 +38,9 @@ from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.restorers.base import LearnedRestorer
 from xsim_zoo.training.batch import make_batch
+from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.folder import RunFolder
 from xsim_zoo.training.loop import Trainer
-from xsim_zoo.training.pairs import StorePairs
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.train import measure_physics, run_in_folder, start_accelerator
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from xsim.phantoms import Phantom, random_board
 from xsim.phantoms.gerber import GerberBoard
-from xsim.phantoms.preview import attenuation
+from xsim.phantoms.phantom import attenuation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

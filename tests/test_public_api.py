@@ -9,7 +9,10 @@ import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import mypy.api
 import pytest
+
+import xsim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,3 +159,39 @@ def test_no_import_circle() -> None:
 def test_the_check_sees_a_circle() -> None:
     assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert circle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+DOORS = {"xsim": xsim}
+# What users may write, and what mypy must refuse: the doors are lazy, and their names typed all the same.
+RIGHT = {
+    "xsim": """
+import xsim
+from xsim.phantoms import target
+pair = xsim.simulate_pair(target("edge"), xsim.recipes.paper(), seed=1)
+area: float = pair.hr.size * xsim.units.mm_from_um(48.0) ** 2
+""",
+}
+WRONG = {"xsim": 'import xsim\nxsim.simulate_pair("nonsense", 3, sed=7)\n'}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_lists_what_it_offers(door: str) -> None:
+    package = DOORS[door]
+    assert set(package.__all__) == set(dir(package))
+    assert all(getattr(package, name) is not None for name in package.__all__)
+
+
+def refused(program: str, path: Path) -> list[str]:
+    """Return the errors that mypy finds in a program."""
+    path.write_text(program)
+    told, failed, _ = mypy.api.run([str(path), "--config-file", str(ROOT / "pyproject.toml"), "--no-error-summary"])
+    assert not failed
+    return [line for line in told.splitlines() if ": error: " in line]
+
+
+@pytest.mark.slow  # a minute without mypy's cache
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_is_typed(door: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert refused(RIGHT[door], tmp_path / "right.py") == []
+    assert refused(WRONG[door], tmp_path / "wrong.py")

@@ -99,7 +99,7 @@ def test_a_wheel_holds_every_data_file(wheel_names: set[str]) -> None:
     assert expected <= wheel_names
     for package in PACKAGES:
         assert f"{package}/py.typed" in wheel_names
-    assert "xsim_zoo/weights/physics-sde.safetensors" in wheel_names
+    assert "xsim_zoo/weights/files/physics-sde.safetensors" in wheel_names
     assert "xsim_datasets/recipes/tiny.toml" in wheel_names
     assert [name for name in wheel_names if name.endswith("licenses/LICENSE")]
 

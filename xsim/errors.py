@@ -27,6 +27,7 @@ __all__ = [
     "ran_out_of_memory",
 ]
 
+# What torch, oneDNN and the allocator of Linux say when memory runs out.
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "could not create a primitive", "cannot allocate memory")
 
 

@@ -37,6 +37,7 @@ __all__ = [
 # SpekPy's physics models for a reflection target, by its own names.
 MODELS: Final = ("kqp", "casim", "spekpy-v1", "spekcalc", "sim", "diff", "classical")
 
+# Tube voltages that SpekPy's models were made for, and anode angles of tubes on the market.
 KVP_RANGE: Final = (30.0, 150.0)
 ANODE_ANGLE_RANGE_DEG: Final = (5.0, 45.0)
 
@@ -56,6 +57,7 @@ PRESETS: Final[dict[str, tuple[float, Filters]]] = {
 # 1 keV/g in uGy.
 _UGY_PER_KEV_G: Final = 1.602176634e-7
 _MM2_PER_CM2: Final = 100.0
+# Width of the energy bins [keV]: a 70 kV beam has 140.
 _BIN_KEV: Final = 0.5
 
 

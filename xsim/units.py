@@ -12,18 +12,12 @@ __all__ = [
     "mass_thickness_mm",
     "mm2_g_from_cm2_g",
     "mm_from_um",
-    "um_from_mm",
 ]
 
 
 def mm_from_um(length_um: float) -> float:
     """Convert a length from um to mm."""
     return length_um * 1e-3
-
-
-def um_from_mm(length_mm: float) -> float:
-    """Convert a length from mm to um."""
-    return length_mm * 1e3
 
 
 def g_mm2_from_mg_cm2(mass_thickness_mg_cm2: float) -> float:

@@ -1,8 +1,8 @@
-"""Train the weights that the package ships, from nothing: make the data, train every restorer, install the outcome.
+"""Train the weights that the package ships from scratch: make the data, train every restorer, install the results.
 
 Run: python zoo/train_weights.py -o FOLDER [NAME ...] [--install]
      python zoo/train_weights.py -o FOLDER specialised        # to compare with, see benchmarks/headline.py
-     python zoo/train_weights.py -o FOLDER experiments        # what docs/experiments.md tells of sizes and of the link
+     python zoo/train_weights.py -o FOLDER experiments        # sizes and link conditioning in docs/experiments.md
 Data and runs stay in FOLDER; run again, it goes on where it stopped. The recipes, seeds and settings below are all
 that decides the weights: on one machine the same command gives the same bytes.
 """
@@ -20,8 +20,8 @@ from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
 from xsim_datasets.store.executors import ProcessPool
 from xsim_datasets.store.reader import PairStore
 from xsim_datasets.store.writer import make_store
+from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.finetune import finetune
-from xsim_zoo.training.pairs import StorePairs
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.train import train
 from xsim_zoo.weights.card import WEIGHTS_FOLDER
@@ -53,7 +53,7 @@ class Weights:
 
 
 # The detectors that one model each is specialised on, of the same boards: a dose or an LR screen of its own.
-_KERMA_UGY: Final = 42.56
+_KERMA_UGY: Final = 42.56  # that of the recipe `paper`
 _OTHERS: Final = {
     "dose-quarter": (("kerma_uGy", _KERMA_UGY / 4),),
     "dose-4": (("kerma_uGy", _KERMA_UGY * 4),),
@@ -64,13 +64,13 @@ _OTHERS: Final = {
 DATA: Final = {
     "paper": Data(),
     "quarter": Data(n=256),
-    # Four times the set-ups of the recipe, and no more boards for each: what decides is how many detectors it has met.
+    # Four times the set-ups of the recipe, and no more boards for each: what counts is detectors (docs/experiments.md).
     "universal": Data("universal", n=3072, imaging=(("setups", 256),)),
     **{name: Data(imaging=changes) for name, changes in _OTHERS.items()},
 }
 
 # The same network, the same number of steps and images for all: what differs is the method, and the learning rate where
-# twice the usual one gave the better validation score.
+# twice the usual one gave the better validation score (docs/experiments.md): 8 to 20 minutes of two cores each.
 SETTINGS: Final[dict[str, Any]] = {
     "size": "tiny",
     "steps": 2000,
@@ -81,6 +81,7 @@ SETTINGS: Final[dict[str, Any]] = {
 }
 
 _FASTER: Final = (("lr", 4e-3),)
+# Three quarters of the usual rate, as these go on from `physics-sde` (not tuned); S(f) is a mean over many detectors.
 _OF_MANY: Final = (("lr", 1.5e-3), ("spectrum_images", 256))
 
 SHIPPED: Final = {
@@ -124,7 +125,7 @@ KNOWN: Final = SHIPPED | SPECIALISED | EXPERIMENTS
 
 
 def make_data(name: str, folder: Path, workers: int) -> PairStore:
-    """Make a training set, or open the one that stands."""
+    """Make a training set, or open it where it is complete."""
     data = DATA[name]
     recipe = load_recipe(data.recipe, n=data.n, size_px=data.size_px)
     imaging = recipe.imaging.model_copy(update=dict(data.imaging))

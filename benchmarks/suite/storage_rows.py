@@ -13,7 +13,6 @@ import storage
 import torch
 
 from suite.rows import Row, cpu_ms, wall_s
-from xsim_datasets.patches import PatchLoader
 from xsim_datasets.recipe.recipe import load_recipe
 from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
 from xsim_datasets.store.executors import ProcessPool
@@ -39,24 +38,23 @@ def storage_rows() -> Iterator[Row]:
 def _stored(folder: Path) -> Iterator[Row]:
     with contextlib.redirect_stdout(io.StringIO()):
         start = storage.cpu_seconds()
-        store = storage.make(folder, storage.PATCH_PX, _PAIRS)
+        store = storage.make(folder, storage.SIDE_PX, _PAIRS)
         spent = storage.cpu_seconds() - start
-    raw = 2 * _PAIRS * storage.PATCH_PX**2
+    raw = 2 * _PAIRS * storage.SIDE_PX**2
     codes = np.random.default_rng(0).integers(0, 4096, raw, dtype=np.uint16)
     copy = cpu_ms(lambda: codes.tofile(folder / "copy.raw"), 2)
-    size = f"{storage.PATCH_PX} x {storage.PATCH_PX}"
+    size = f"{storage.SIDE_PX} x {storage.SIDE_PX}"
     yield Row(f"write {_PAIRS} pairs of {size}", 1e3 * spent, "ms CPU", "copying their bytes to a file", copy)
-    loader = PatchLoader(store, patch_px=storage.PATCH_PX, batch_size=storage.BATCH, patches_per_image=1)
-    loader.block(0, 0)
-    plain = torch.utils.data.DataLoader(storage.PlainPatches(store, 1), batch_size=storage.BATCH, shuffle=True)
+    store.read_batch([0])  # opens the array
+    plain = torch.utils.data.DataLoader(storage.PlainPairs(store), batch_size=storage.BATCH, shuffle=True)
     yield Row(
         f"read pairs of {size}, shuffled",
-        storage.per_cpu_second(loader.epoch(0), storage.patches_of),
+        storage.per_cpu_second(storage.batches(store, storage.EPOCHS)),
         "pairs/CPU s",
         "decompressing them in memory",
-        storage.decoding_alone(store, 1),
+        storage.decoding_alone(store),
         "zarr-python and a torch DataLoader",
-        storage.per_cpu_second(plain, lambda pair: len(pair[0])),
+        storage.per_cpu_second(plain),
         rate=True,
     )
 

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from xsim.errors import XsimError, nearest, ran_out_of_memory
 
@@ -32,15 +32,21 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-def _plain_text(command: Any) -> Any:
-    """Return a command whose help texts are taken literally: rich's markup would swallow units like [mm].
+def _complete(command: Any) -> Any:
+    """Return a command, with those below it, as the program shows it.
 
-    Completion is installed for the whole program, so the groups below it do not offer it again.
+    Help texts are taken literally: rich's markup would swallow units like [mm]. Every command that does something shows
+    ``--debug``, which `main` takes from anywhere on the command line; so no command needs to know of it. Completion is
+    installed for the whole program, so the groups do not offer it again.
     """
     command.rich_markup_mode = None
     command.params = [param for param in command.params if param.name not in {"install_completion", "show_completion"}]
-    for child in getattr(command, "commands", {}).values():
-        _plain_text(child)
+    children = getattr(command, "commands", {})
+    for child in children.values():
+        _complete(child)
+    if not children:
+        about = "Show a traceback when something fails."
+        command.params.append(TyperOption(param_decls=["--debug"], is_flag=True, expose_value=False, help=about))
     return command
 
 
@@ -67,7 +73,7 @@ class LazyGroup(TyperGroup):
                 ctx.fail(f"no command '{name}': {hint}")
             return super().resolve_command(ctx, args)
         module = importlib.import_module(COMMANDS[name][0])
-        command = _plain_text(typer.main.get_command(module.app))
+        command = _complete(typer.main.get_command(module.app))
         command.name = name
         return name, command, args[1:]
 
@@ -128,8 +134,9 @@ def _run(args: Sequence[str] | None) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the program; every error ends as one line on stderr and the exit code that the contract names."""
-    words = list(sys.argv[1:] if args is None else args)
-    debug = "--debug" in words
+    given = list(sys.argv[1:] if args is None else args)
+    words = [word for word in given if word != "--debug"]
+    debug = len(words) < len(given)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         _run(words)

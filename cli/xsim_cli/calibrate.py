@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.beam import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.common import (
+    CsvOption,
+    ForceOption,
+    JsonOption,
+    PlotOption,
+    check_output,
+    check_outputs,
+    emit_json,
+    say,
+    write_csv,
+    write_figure,
+)
 from xsim_cli.measure_inputs import (
     PolarityOption,
     blame,
@@ -20,7 +30,7 @@ from xsim_cli.measure_inputs import (
     region_of,
     signals,
 )
-from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, write_figure
+from xsim_cli.spectrum import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +84,6 @@ def calibrate(
     plot: PlotOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Measure your own two detectors: MTF, NNPS, B_1 and Sigma_1 with uncertainties, and the grey-level link.
 
@@ -99,12 +108,8 @@ def calibrate(
     link = _wedge_link(files.wedges, (hr_open, lr_open), polarity) if files.wedges else None
     found = calibration.calibrate(hr, lr, spectrum, hr_frames=hr_frames, pairs=pairs, link=link)
     calibration.write_calibration(out, found)
-    if csv:
-        write_csv(csv, *_table(found))
-    if plot:
-        from xsim_cli.calibrate_figure import calibration_figure
-
-        write_figure(plot, calibration_figure(found))
+    write_csv(csv, *_table(found))
+    write_figure(plot, lambda figures: figures.calibration_figure(found))
     if json_:
         emit_json("calibrate", {"path": out, **_document(found)})
     else:

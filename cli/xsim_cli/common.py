@@ -1,34 +1,62 @@
-"""Options that every command shares, and the two ways in which commands speak: JSON on stdout, lines on stderr."""
+"""What commands share: options, JSON on stdout and lines on stderr, tables and figures in files.
+
+Files are written whole or not at all, and never over one that exists without ``--force``.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xsim.errors import InputError, MissingFileError
+from xsim.files.whole import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from matplotlib.figure import Figure
 
 __all__ = [
-    "DebugOption",
+    "CsvOption",
     "DetectorsOption",
     "ForceOption",
+    "ImagingOption",
     "JsonOption",
+    "PlotOption",
     "check_output",
+    "check_outputs",
     "emit_json",
     "existing",
+    "numbers_of",
     "say",
+    "write_csv",
+    "write_figure",
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")]
 DetectorsOption = Annotated[
     Path | None, typer.Option(help="Two measured detectors in place of the recipe's, a file of `xsim calibrate`.")
 ]
+ImagingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the recipe's [imaging], e.g. sensor.read_noise_e=800; repeat for more.",
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
+CsvOption = Annotated[Path | None, typer.Option("--csv", help="Write the table to this CSV file.")]
+PlotOption = Annotated[Path | None, typer.Option("--plot", help="Write a figure to this PNG, PDF or SVG file.")]
+
+FIGURE_KINDS = (".png", ".pdf", ".svg")
 
 
 def say(line: str) -> None:
@@ -71,6 +99,20 @@ def existing(path: Path) -> Path:
     return path
 
 
+def numbers_of(text: str, option: str) -> list[float]:
+    """Return the numbers of a comma-separated option.
+
+    Raises
+    ------
+    InputError
+        Naming the option.
+    """
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{option} {text}: is no list of numbers: give some separated by commas") from None
+
+
 def check_output(path: Path, *, force: bool, inputs: tuple[Path, ...] = ()) -> Path:
     """Return ``path`` if it may be written.
 
@@ -89,3 +131,50 @@ def check_output(path: Path, *, force: bool, inputs: tuple[Path, ...] = ()) -> P
     if not path.absolute().parent.is_dir():
         raise InputError(f"{path}: its folder does not exist: make {path.absolute().parent} first")
     return path
+
+
+def check_outputs(csv_path: Path | None, plot: Path | None, *, force: bool, inputs: tuple[Path, ...] = ()) -> None:
+    """Refuse outputs that may not be written, before any work is done.
+
+    Raises
+    ------
+    InputError
+        If one exists and ``force`` is off, is an input, or the figure's kind is unknown.
+    """
+    for path in (csv_path, plot):
+        if path is not None:
+            check_output(path, force=force, inputs=inputs)
+    if plot is not None and plot.suffix.lower() not in FIGURE_KINDS:
+        raise InputError(f"{plot}: unknown kind of figure '{plot.suffix}': give {', '.join(FIGURE_KINDS)}")
+    if csv_path is not None and csv_path == plot:
+        raise InputError(f"{plot}: is asked for as table and as figure: give two files")
+
+
+def write_csv(path: Path | None, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table with a header line, if a file is wanted."""
+    if path is None:
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_whole(path, text.getvalue().encode())
+
+
+def write_figure(path: Path | None, draw: Callable[[Any], Figure]) -> None:
+    """Write a figure in the kind that the file's name says, if one is wanted.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The file.
+    draw : callable
+        Takes the module `xsim_cli.figures`, which is imported only now, and returns the figure.
+    """
+    if path is None:
+        return
+    from xsim_cli import figures
+
+    data = io.BytesIO()
+    draw(figures).savefig(data, format=path.suffix.lower().lstrip("."), dpi=120)
+    write_whole(path, data.getvalue())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +12,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DebugOption, DetectorsOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.common import DetectorsOption, ForceOption, ImagingOption, JsonOption, check_output, emit_json, say
+from xsim_datasets.progress import Progress
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,24 +25,6 @@ app = typer.Typer(
 StoreArgument = Annotated[str, typer.Argument(help="The store: a folder, or a URL such as s3://bucket/pairs.zarr.")]
 
 
-class _Progress:
-    """Says how far the work is: one line that is rewritten on a terminal, a line every ten seconds elsewhere."""
-
-    def __init__(self) -> None:
-        self._started = self._spoken = time.monotonic()
-
-    def __call__(self, made: int, done: int, total: int) -> None:
-        now = time.monotonic()
-        terminal = sys.stderr.isatty()
-        if not terminal and now - self._spoken < 10.0:
-            return
-        self._spoken = now
-        rate = made / max(now - self._started, 1e-9)
-        line = f"{done} of {total} pairs, {rate:.1f} pairs/s, {(total - done) / rate:.0f} s left"
-        sys.stderr.write(f"\r{line}\x1b[K" + "\n" * (done == total) if terminal else f"{line}\n")
-        sys.stderr.flush()
-
-
 @app.command(epilog="Example: xsim dataset make tiny -o tiny.zarr -n 64 --seed 1 --workers 2")
 def make(
     recipe: Annotated[str, typer.Argument(help="A shipped name (paper, tiny, universal) or a TOML file.")],
@@ -52,6 +33,7 @@ def make(
     seed: Annotated[int, typer.Option(help="Seed of everything random, 0 to 2**64 - 1.")] = 0,
     size: Annotated[int | None, typer.Option(help="Side of the images [pixels]; the recipe's by default.")] = None,
     detectors: DetectorsOption = None,
+    set_: ImagingOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     cluster: Annotated[
         str | None, typer.Option(help="Dask scheduler that runs the work instead, tcp://HOST:PORT, or local:WORKERS.")
@@ -60,16 +42,14 @@ def make(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, say the size, make nothing.")] = False,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Make a store of simulated HR/LR pairs. The same seed makes the same bytes, whatever the number of workers."""
-    from xsim_datasets.recipe.recipe import load_recipe
+    from xsim_datasets.recipe.recipe import imaging_settings, load_recipe
     from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
-    from xsim_datasets.store.cluster import DaskCluster
-    from xsim_datasets.store.executors import ProcessPool
+    from xsim_datasets.store.executors import DaskCluster, ProcessPool
     from xsim_datasets.store.writer import estimate_bytes, make_store
 
-    settings = load_recipe(recipe, detectors=detectors, n=n, size_px=size)
+    settings = load_recipe(recipe, detectors=detectors, imaging=imaging_settings(set_ or ()), n=n, size_px=size)
     plan = plan_of(settings, seed)
     maker = SimulatedMaker(settings, plan.seed)
     try:
@@ -81,7 +61,7 @@ def make(
         payload: dict[str, Any] = {"path": out, "n": plan.n, "size": plan.width, "estimated_bytes": int(size_GB * 1e9)}
         emit_json("dataset.make", payload) if json_ else say(f"{out}: would hold {plan.n} pairs, {size_GB:.2f} GB")
         return
-    with _kept(out):
+    with _kept(out), Progress(plan.n, "pairs", quiet=json_) as progress:
         summary = make_store(
             maker,
             plan,
@@ -89,7 +69,7 @@ def make(
             executor=DaskCluster(cluster) if cluster else ProcessPool(workers),
             resume=resume,
             force=force,
-            progress=None if json_ else _Progress(),
+            progress=_report_to(progress),
         )
     facts = _facts(out)
     if json_:
@@ -99,7 +79,7 @@ def make(
 
 
 @app.command(epilog="Example: xsim dataset schema > recipe.schema.json")
-def schema(json_: JsonOption = False, debug: DebugOption = False) -> None:
+def schema(json_: JsonOption = False) -> None:
     """Print the JSON schema of recipes. Editors check TOML with it as it is written."""
     from xsim_datasets.recipe.recipe import Recipe, recipe_names
 
@@ -110,7 +90,7 @@ def schema(json_: JsonOption = False, debug: DebugOption = False) -> None:
 
 
 @app.command(epilog="Example: xsim dataset info tiny.zarr --json")
-def info(store: StoreArgument, json_: JsonOption = False, debug: DebugOption = False) -> None:
+def info(store: StoreArgument, json_: JsonOption = False) -> None:
     """Say what is in a store: pairs, physics, splits, provenance."""
     facts = _facts(store)
     if json_:
@@ -125,7 +105,6 @@ def verify(
     store: StoreArgument,
     full: Annotated[bool, typer.Option("--full", help="Decode every pair as well.")] = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Check that a store is whole and unaltered. Everything that is not is named, and the exit code is 1."""
     from xsim_datasets.store.verify import verify_store
@@ -189,10 +168,9 @@ def import_(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what an interrupted run left.")] = False,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Import real pairs into a store. They are averaged, dark and flat corrected, and registered."""
-    from xsim_datasets.real.correction import Camera
+    from xsim_datasets.real.correction import FlatField
     from xsim_datasets.real.importing import find_positions, prepare_import
     from xsim_datasets.recipe.recipe import load_recipe
     from xsim_datasets.store.executors import ProcessPool
@@ -202,8 +180,8 @@ def import_(
     how: dict[str, Any] = {"polarity": polarity, "scale": scale, "log_factor": log_factor}
     maker, plan = prepare_import(
         positions,
-        Camera.of_folders(hr_dark, hr_flat, open_field=hr_open_field, **how),
-        Camera.of_folders(lr_dark, lr_flat, open_field=lr_open_field, **how),
+        FlatField.of_folders(hr_dark, hr_flat, open_field=hr_open_field, **how),
+        FlatField.of_folders(lr_dark, lr_flat, open_field=lr_open_field, **how),
         pitch_mm=pitch_mm,
         nominal=None if recipe is None else load_recipe(recipe),
     )
@@ -242,7 +220,6 @@ def preview(
     split: SplitOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Draw a contact sheet of pairs, with their labelled defects. The first eight, unless told which."""
     from xsim_datasets.preview import draw_preview
@@ -268,7 +245,6 @@ def export(
     split: SplitOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Write pairs as 16-bit TIFFs. They go to hr/ and lr/, their rows of the table to pairs.json."""
     from xsim_datasets.export import export_pairs
@@ -276,7 +252,8 @@ def export(
 
     pairs = PairStore.open(store)
     indices = pairs.select(samples, split)
-    document = export_pairs(pairs, out, indices=indices, force=force, progress=None if json_ else _Progress())
+    with Progress(len(indices), "pairs", quiet=json_) as progress:
+        document = export_pairs(pairs, out, indices=indices, force=force, progress=_report_to(progress))
     if json_:
         emit_json(
             "dataset.export", {"path": store, "folder": out, "pairs": len(document["pairs"]), "index": "pairs.json"}
@@ -285,14 +262,22 @@ def export(
         say(f"{out}: {len(document['pairs'])} pairs, open field at {document['open_field']}")
 
 
+def _report_to(progress: Progress) -> Callable[[int, int, int], None]:
+    """Return what a maker calls with the pairs that it made, the pairs that stand, and the pairs in all."""
+
+    def report(made: int, done: int, total: int) -> None:
+        progress.start = done - made
+        progress.step(done)
+
+    return report
+
+
 @contextmanager
 def _kept(out: str) -> Iterator[None]:
     """End, when the work is interrupted, with a line that says that nothing done is lost."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as end:
-        if sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")  # the line of progress, which ends in no newline
         say(f"xsim: {out}: interrupted: the shards that are done are kept: go on with --resume")
         raise SystemExit(end.code if isinstance(end, SystemExit) else 130) from None
 

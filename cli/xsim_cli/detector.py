@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from xsim.errors import InputError
-from xsim_cli.beam import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, existing
-from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, write_figure
+from xsim_cli.common import (
+    CsvOption,
+    ForceOption,
+    JsonOption,
+    PlotOption,
+    check_output,
+    check_outputs,
+    emit_json,
+    existing,
+    numbers_of,
+    write_csv,
+    write_figure,
+)
+from xsim_cli.spectrum import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
 
 if TYPE_CHECKING:
     from xsim.detector.optics_fit import FittedOptics
@@ -73,7 +83,6 @@ def detector(
     plot: PlotOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Compute absorption, Swank factor, light, MTF, NNPS, DQE, SRb and SNRn of detectors in a beam."""
     from xsim.detector.detector import Screen, Sensor
@@ -95,15 +104,11 @@ def detector(
         for name, item in chosen.items()
     }
     if save is not None:
-        from xsim.detector.files import write_detectors
+        from xsim.detector.detector import write_detectors
 
         write_detectors(save, chosen)
-    if csv is not None:
-        write_csv(csv, ("detector", "frequency_lp_mm", *CURVES), _rows(table))
-    if plot is not None:
-        from xsim_cli.detector_figure import detector_figure
-
-        write_figure(plot, detector_figure(table))
+    write_csv(csv, ("detector", "frequency_lp_mm", *CURVES), _rows(table))
+    write_figure(plot, lambda figures: figures.detector_figure(table))
     if json_:
         emit_json("detector", {**_fit_report(fit), "beam": spectrum.settings(), "detectors": _documents(table)})
     else:
@@ -114,10 +119,7 @@ def _grid(text: str | None, pitch_mm: float) -> list[float]:
     if text is None:
         nyquist = 0.5 / pitch_mm
         return [nyquist * step / 100 for step in range(101)]
-    try:
-        return [float(word) for word in text.split(",")]
-    except ValueError:
-        raise InputError(f"frequencies '{text}' are no list of numbers: give e.g. 1,2,3,5,10") from None
+    return numbers_of(text, "--frequencies")
 
 
 def _rows(table: dict[str, Performance]) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xsim.detector.detector import Detector, Screen, Sensor
-from xsim.detector.files import read_detectors
-from xsim.detector.light_transport import OPTICS, Optics
-from xsim.detector.products import screen_product
+from xsim.detector.detector import Detector, Screen, Sensor, read_detectors
+from xsim.detector.light_transport import Optics
+from xsim.detector.phosphors import OPTICS
+from xsim.detector.screen import screen_product
 from xsim.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -94,7 +94,6 @@ def _stored(files: Sequence[Path]) -> dict[str, Detector]:
 def _fitted(path: Path, screen: Screen, sensor: Sensor, spectrum: Spectrum) -> FittedOptics:
     """Return the optical constants fitted to a CSV file of MTFs that were measured with this sensor."""
     # scipy's optimizers take longer to import than the rest of the command to run.
-    from xsim.detector.mtf_curves import read_mtf_curves
-    from xsim.detector.optics_fit import fit_optics
+    from xsim.detector.optics_fit import fit_optics, read_mtf_curves
 
     return fit_optics(read_mtf_curves(path, aperture_mm=sensor.aperture_mm), spectrum, screen=screen)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from xsim.errors import XsimError
-from xsim_cli.common import DebugOption, JsonOption, emit_json
+from xsim_cli.common import JsonOption, emit_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,8 @@ CORE = (
 # package -> the extra of xsim that brings it
 EXTRAS = {"gerbonara": "gerber", "distributed": "cluster", "s3fs": "s3", "onnx": "onnx"}
 
+_REINSTALL = "pip install --force-reinstall xsim"
+
 
 def _version(package: str) -> str | None:
     try:
@@ -39,17 +41,21 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _row(check: str, found: str, *, ok: bool = True, mend: str | None = None) -> dict[str, Any]:
+    """Return what was found of one thing, and the command that mends it."""
+    return {"check": check, "ok": ok, "is": found, "mend": mend}
+
+
 def _packages() -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+    rows = []
     for package in CORE:
         found = _version(package)
-        mend = None if found else "pip install xsim"
-        rows.append({"check": package, "ok": found is not None, "is": found or "missing", "mend": mend})
+        rows.append(_row(package, found or "missing", ok=found is not None, mend=None if found else "pip install xsim"))
     for package, extra in EXTRAS.items():
         found = _version(package)
-        mend = None if found else f"pip install 'xsim[{extra}]'"
         # An absent extra is a choice, not a fault.
-        rows.append({"check": package, "ok": True, "is": found or f"not installed (extra {extra})", "mend": mend})
+        absent = _row(package, f"not installed (extra {extra})", mend=f"pip install 'xsim[{extra}]'")
+        rows.append(_row(package, found) if found else absent)
     return rows
 
 
@@ -63,24 +69,14 @@ def _compute() -> dict[str, Any]:
         devices += [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
-    return {
-        "check": "compute",
-        "ok": True,
-        "is": f"{', '.join(devices)}; {torch.get_num_threads()} threads of {os.cpu_count()} cores",
-        "mend": None,
-    }
+    return _row("compute", f"{', '.join(devices)}; {torch.get_num_threads()} threads of {os.cpu_count()} cores")
 
 
 def _spectrum() -> dict[str, Any]:
     from xsim.spectrum import tungsten_spectrum
 
     spectrum = tungsten_spectrum(kvp=70.0, filters=(("Al", 2.5),))
-    return {
-        "check": "spectrum",
-        "ok": True,
-        "is": f"70 kV W + 2.5 mm Al: mean {spectrum.mean_energy_keV:.1f} keV",
-        "mend": None,
-    }
+    return _row("spectrum", f"70 kV W + 2.5 mm Al: mean {spectrum.mean_energy_keV:.1f} keV")
 
 
 def _cache() -> dict[str, Any]:
@@ -88,14 +84,9 @@ def _cache() -> dict[str, Any]:
 
     folder = cache_folder()
     if folder is None:
-        return {
-            "check": "cache",
-            "ok": True,
-            "is": "none writable: spectra are computed anew",
-            "mend": "export XSIM_CACHE=FOLDER",
-        }
+        return _row("cache", "none writable: spectra are computed anew", mend="export XSIM_CACHE=FOLDER")
     used = sum(item.stat().st_size for item in folder.rglob("*") if item.is_file())
-    return {"check": "cache", "ok": True, "is": f"{folder} ({used / 1e6:.1f} MB)", "mend": None}
+    return _row("cache", f"{folder} ({used / 1e6:.1f} MB)")
 
 
 def _weights() -> dict[str, Any]:
@@ -108,37 +99,22 @@ def _weights() -> dict[str, Any]:
             load_checkpoint(path)
         except XsimError as error:
             problems.append(str(error))
-    return {
-        "check": "weights",
-        "ok": bool(shipped()) and not problems,
-        "is": "; ".join(problems) or f"{', '.join(shipped()) or 'none'}: digests and tensors are sound",
-        "mend": "pip install --force-reinstall xsim" if problems or not shipped() else None,
-    }
+    found = "; ".join(problems) or f"{', '.join(shipped()) or 'none'}: digests and tensors are sound"
+    ok = bool(shipped()) and not problems
+    return _row("weights", found, ok=ok, mend=None if ok else _REINSTALL)
 
 
-def _guarded(check: Callable[[], dict[str, Any]], name: str) -> dict[str, Any]:
+def _guarded(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return check()
     except Exception as error:  # noqa: BLE001  the doctor reports whatever fails
-        return {
-            "check": name,
-            "ok": False,
-            "is": f"{type(error).__name__}: {error}",
-            "mend": "pip install --force-reinstall xsim",
-        }
+        return _row(check.__name__.lstrip("_"), f"{type(error).__name__}: {error}", ok=False, mend=_REINSTALL)
 
 
 @app.command(epilog="Example: xsim doctor --json")
-def doctor(json_: JsonOption = False, debug: DebugOption = False) -> None:
+def doctor(json_: JsonOption = False) -> None:
     """Say what works here, what is missing, and the command that mends it."""
-    rows = _packages()
-    for check, name in (
-        (_compute, "compute"),
-        (_spectrum, "spectrum"),
-        (_cache, "cache"),
-        (_weights, "weights"),
-    ):
-        rows.append(_guarded(check, name))
+    rows = [*_packages(), *map(_guarded, (_compute, _spectrum, _cache, _weights))]
     healthy = all(row["ok"] for row in rows)
     if json_:
         emit_json("doctor", {"ok": healthy, "xsim": _version("xsim"), "checks": rows})

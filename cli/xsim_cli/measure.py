@@ -1,15 +1,26 @@
-"""``xsim measure``: MTF, NNPS, CTF and resolution of images, and the likeness of two."""
+"""``xsim measure``: MTF, NNPS, CTF and resolution of images, and the similarity of two."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DebugOption, ForceOption, JsonOption
+from xsim_cli.common import (
+    CsvOption,
+    ForceOption,
+    JsonOption,
+    PlotOption,
+    check_outputs,
+    emit_json,
+    numbers_of,
+    say,
+    write_csv,
+    write_figure,
+)
 from xsim_cli.measure_inputs import (
     FrequenciesOption,
     PitchOption,
@@ -19,14 +30,16 @@ from xsim_cli.measure_inputs import (
     common_pitch,
     cut,
     image_files,
-    numbers_of,
     read,
     region_of,
     regions_of,
     signals,
 )
-from xsim_cli.measure_report import edge_document, report, some
-from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, write_figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xsim.measure.edge import EdgeMTF
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -59,7 +72,6 @@ def mtf(
     plot: PlotOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Measure the presampled MTF from slanted edges. After IEC 62220-1-1 and ISO 12233."""
     from xsim.measure.edge import average_edges, edge_mtf
@@ -84,18 +96,14 @@ def mtf(
         ]
     )
     rows = list(zip(mean.frequency_lp_mm, mean.mtf, mean.noise, strict=True))
-    if csv:
-        write_csv(csv, ("frequency_lp_mm", "mtf", "noise"), rows)
-    if plot:
-        from xsim_cli.measure_figures import mtf_figure
-
-        write_figure(plot, mtf_figure(mean, files[0].pixels))
-    lines = [f"{f:8.3g} lp/mm  MTF {m:.3f} +- {n:.3f}" for f, m, n in some(rows)]
+    write_csv(csv, ("frequency_lp_mm", "mtf", "noise"), rows)
+    write_figure(plot, lambda figures: figures.mtf_figure(mean, files[0].pixels))
+    lines = [f"{f:8.3g} lp/mm  MTF {m:.3f} +- {n:.3f}" for f, m, n in _some(rows)]
     lines.append(
         f"edge tilt {mean.angle_deg:.2f} deg, f50 {mean.frequency_at(0.5):.3g} lp/mm, f10 {mean.frequency_at(0.1):.3g} "
         f"lp/mm, overshoot {100 * mean.overshoot:.1f} %, noise floor {mean.noise_floor:.4f}"
     )
-    report("measure.mtf", edge_document(mean) | {"oversampling": oversampling}, json_, lines)
+    _report("measure.mtf", _edge_document(mean) | {"oversampling": oversampling}, json_, lines)
 
 
 @app.command(epilog="Example: xsim measure nnps flats/*.tif --pitch-mm 0.048 --mode difference --csv nnps.csv")
@@ -112,7 +120,6 @@ def nnps(
     plot: PlotOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Measure the normalised noise power spectrum of flat fields. After IEC 62220-1."""
     from xsim.measure import noise
@@ -128,19 +135,15 @@ def nnps(
     found = noise.nnps(frames, pitch, mode=mode, region_px=region_px, full_scale=files[0].white)
     columns = ("frequency_lp_mm", "nnps_mm2", "standard_error_mm2", "x_mm2", "y_mm2", "axis_x_mm2", "axis_y_mm2")
     rows = list(zip(*(getattr(found, name) for name in columns), strict=True))
-    if csv:
-        write_csv(csv, columns, rows)
-    if plot:
-        from xsim_cli.measure_figures import nnps_figure
-
-        write_figure(plot, nnps_figure(found))
+    write_csv(csv, columns, rows)
+    write_figure(plot, lambda figures: figures.nnps_figure(found))
     facts = ("pitch_mm", "mode", "mean", "relative_variance", "frames", "regions", "effective_regions", "warnings")
-    lines = [f"{f:8.3g} lp/mm  NNPS {n:.4g} +- {e:.2g} mm2" for f, n, e, *_ in some(rows)]
+    lines = [f"{f:8.3g} lp/mm  NNPS {n:.4g} +- {e:.2g} mm2" for f, n, e, *_ in _some(rows)]
     lines.append(
         f"{found.frames} frames, {found.regions} regions, mean {found.mean:.6g}, "
         f"pixel noise {100 * found.relative_variance**0.5:.3g} % of it"
     )
-    report("measure.nnps", {name: getattr(found, name) for name in (*columns, *facts)}, json_, lines)
+    _report("measure.nnps", {name: getattr(found, name) for name in (*columns, *facts)}, json_, lines)
 
 
 @app.command(epilog="Example: xsim measure ctf chart.dcm --plot ctf.png")
@@ -159,7 +162,6 @@ def ctf(
     plot: PlotOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Measure the contrast transfer of bar groups. The MTF follows by Coltman's series.
 
@@ -178,12 +180,8 @@ def ctf(
     ]
     mean = average_edges(beside) if beside else None
     columns = ("frequency_lp_mm", "ctf", "standard_error", "mtf", "mtf_fundamental")
-    if csv:
-        write_csv(csv, columns, zip(*(getattr(found, name) for name in columns), strict=True))
-    if plot:
-        from xsim_cli.measure_figures import ctf_figure
-
-        write_figure(plot, ctf_figure(found, file.pixels, mean))
+    write_csv(csv, columns, zip(*(getattr(found, name) for name in columns), strict=True))
+    write_figure(plot, lambda figures: figures.ctf_figure(found, file.pixels, mean))
     payload = {name: getattr(found, name) for name in columns} | {
         "contrast": found.contrast, "pitch_mm": pitch, "warnings": found.warnings,
         "groups": [{"roi": group.roi, "bars": group.bars, "vertical": group.vertical} for group in found.groups],
@@ -196,7 +194,7 @@ def ctf(
         payload["edge_mtf"] = mean.at(found.frequency_lp_mm)
         payload["warnings"] = (*found.warnings, *mean.warnings)
         lines = [f"{line}  edge {m:.3f}" for line, m in zip(lines, payload["edge_mtf"], strict=True)]
-    report("measure.ctf", payload, json_, lines)
+    _report("measure.ctf", payload, json_, lines)
 
 
 @app.command(epilog="Example: xsim measure resolution wires.tif --pitch-mm 0.048 --flat open.tif")
@@ -211,11 +209,9 @@ def resolution(
     plot: PlotOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Read SRb from a duplex wire gauge. After ISO 19232-5; with a flat region SNR and normalised SNR (ISO 17636-2)."""
-    from xsim.measure.resolution import flat_snr, normalised_snr
-    from xsim.measure.wires import duplex_wire
+    from xsim.measure.resolution import duplex_wire, flat_snr, normalised_snr
 
     inputs = image_files([image, *([flat] if flat else [])])
     check_outputs(csv, plot, force=force, inputs=inputs)
@@ -240,16 +236,12 @@ def resolution(
         payload |= {"snr": noise.snr, "snr_blocks": noise.snr_blocks, "snrn": snrn}
         payload["warnings"] = (*wires.warnings, *noise.warnings)
         lines.append(f"SNR {noise.snr:.4g} (over areas {noise.snr_blocks:.4g}), normalised {snrn:.4g}")
-    if csv:
-        write_csv(csv, ("diameter_mm", "dip"), zip(wires.diameter_mm, wires.dip, strict=True))
-    if plot:
-        from xsim_cli.measure_figures import wires_figure
-
-        write_figure(plot, wires_figure(wires))
-    report("measure.resolution", payload, json_, lines)
+    write_csv(csv, ("diameter_mm", "dip"), zip(wires.diameter_mm, wires.dip, strict=True))
+    write_figure(plot, lambda figures: figures.wires_figure(wires))
+    _report("measure.resolution", payload, json_, lines)
 
 
-@app.command(epilog="Example: xsim measure compare restored.tif hr.tif --data-range 52000 --plot likeness.png")
+@app.command(epilog="Example: xsim measure compare restored.tif hr.tif --data-range 52000 --plot similarity.png")
 def compare(
     image: Annotated[Path, typer.Argument(help="The image.")],
     reference: Annotated[Path, typer.Argument(help="What it should look like.")],
@@ -261,23 +253,64 @@ def compare(
     plot: PlotOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Compare two images: PSNR, SSIM and RMSE. SSIM after Wang (2004); all for a stated data range."""
-    from xsim.measure.comparison import compare_images
+    from xsim.measure.similarity import compare_images
 
     inputs = image_files([image, reference])
     check_outputs(csv, plot, force=force, inputs=inputs)
     files = [read(path) for path in inputs]
     found = compare_images(files[0].pixels, files[1].pixels, data_range=data_range, full_scale=files[1].white)
     names = ("psnr_dB", "ssim", "rmse", "data_range")
-    if csv:
-        write_csv(csv, names, [[getattr(found, name) for name in names]])
-    if plot:
-        from xsim_cli.measure_figures import comparison_figure
-
-        write_figure(plot, comparison_figure(files[0].pixels, files[1].pixels, found))
+    write_csv(csv, names, [[getattr(found, name) for name in names]])
+    write_figure(plot, lambda figures: figures.comparison_figure(files[0].pixels, files[1].pixels, found))
     payload = {name: getattr(found, name) for name in (*names, "bias", "identical", "warnings")}
     psnr = "infinite (the images are identical)" if found.identical else f"{found.psnr_dB:.2f} dB"
     line = f"PSNR {psnr}, SSIM {found.ssim:.4f}, RMSE {found.rmse:.4g}, for a data range of {found.data_range:g}"
-    report("measure.compare", payload, json_, [line])
+    _report("measure.compare", payload, json_, [line])
+
+
+def _edge_document(mean: EdgeMTF) -> dict[str, Any]:
+    """Return the JSON document of an edge MTF."""
+    return {
+        "frequency_lp_mm": mean.frequency_lp_mm,
+        "mtf": mean.mtf,
+        "angle_deg": mean.angle_deg,
+        "noise_floor": mean.noise_floor,
+        "noise": mean.noise,
+        "pitch_mm": mean.pitch_mm,
+        "f50_lp_mm": mean.frequency_at(0.5),
+        "f20_lp_mm": mean.frequency_at(0.2),
+        "f10_lp_mm": mean.frequency_at(0.1),
+        "overshoot": mean.overshoot,
+        "undershoot": mean.undershoot,
+        "edges": [
+            {
+                "roi": edge.roi,
+                "angle_deg": edge.line.angle_deg,
+                "along": "y" if edge.line.transposed else "x",
+                "step": edge.step,
+                "contrast": edge.contrast,
+                "pixel_noise": edge.pixel_noise,
+                "window_mm": [edge.distance_px[0] * mean.pitch_mm, edge.distance_px[-1] * mean.pitch_mm],
+            }
+            for edge in mean.edges
+        ],
+        "warnings": mean.warnings,
+    }
+
+
+def _some(rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+    """Return about twelve rows of a long table."""
+    return rows[:: max(1, len(rows) // 12)]
+
+
+def _report(command: str, payload: dict[str, Any], json_: bool, lines: Sequence[str]) -> None:
+    """Print a result as JSON, or as lines with its warnings on stderr."""
+    if json_:
+        emit_json(command, payload)
+        return
+    for line in lines:
+        typer.echo(line)
+    for text in payload["warnings"]:
+        say(f"warning: {text}")

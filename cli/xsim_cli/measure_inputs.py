@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import existing
+from xsim_cli.common import existing, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,6 @@ __all__ = [
     "common_pitch",
     "cut",
     "image_files",
-    "numbers_of",
     "read",
     "region_of",
     "regions_of",
@@ -118,11 +117,3 @@ def region_of(text: str) -> ROI:
 def regions_of(texts: Sequence[str] | None) -> list[ROI]:
     """Return the regions of a repeated option."""
     return [region_of(text) for text in texts or ()]
-
-
-def numbers_of(text: str, option: str) -> list[float]:
-    """Return the numbers of a comma-separated option."""
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"{option} {text}: give numbers separated by commas") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.common import ForceOption, JsonOption, check_output, emit_json, say
 
 if TYPE_CHECKING:
     from xsim.phantoms import Phantom
@@ -22,6 +22,7 @@ app = typer.Typer(
 
 OutOption = Annotated[Path, typer.Option("-o", "--out", help="Phantom to write (.npz); the picture lies beside it.")]
 SizeOption = Annotated[int, typer.Option("--size", help="Pixels along each side of the window.")]
+PixelOption = Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")]
 DefectsOption = Annotated[bool, typer.Option("--mark-defects", help="Outline the defects in the picture.")]
 
 
@@ -36,7 +37,7 @@ def _outputs(out: Path, force: bool) -> tuple[Path, Path]:
 def _write(phantom: Phantom, outputs: tuple[Path, Path], *, marked: bool, json_: bool, command: str) -> None:
     from collections import Counter
 
-    from xsim.phantoms.preview import write_preview
+    from xsim.phantoms.phantom import write_preview
 
     phantom.save(outputs[0])
     write_preview(phantom, outputs[1], defects=marked)
@@ -64,7 +65,7 @@ def _write(phantom: Phantom, outputs: tuple[Path, Path], *, marked: bool, json_:
 def random(
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same board.")] = 0,
     size: SizeOption = 1024,
-    pixel_um: Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")] = 24.0,
+    pixel_um: PixelOption = 24.0,
     tilt_deg: Annotated[
         float | None,
         typer.Option("--tilt-deg", help="Oblique angle [deg], 0 to 45; as seed and recipe have it if not given."),
@@ -73,7 +74,6 @@ def random(
     mark_defects: DefectsOption = False,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Draw a random board with labelled defects."""
     from xsim.phantoms import random_board
@@ -105,7 +105,7 @@ def gerber(
         str | None, typer.Option("--window", help="X,Y,W,H [mm] from the board's upper left corner.")
     ] = None,
     size: SizeOption = 1024,
-    pixel_um: Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")] = 20.0,
+    pixel_um: PixelOption = 20.0,
     height_mm: Annotated[float, typer.Option("--height-mm", help="Thickness of the laminate [mm].")] = 1.6,
     layer: Annotated[
         list[str] | None, typer.Option("--layer", help="FILE=ROLE, e.g. my.art=copper:1; may be repeated.")
@@ -117,7 +117,6 @@ def gerber(
     mark_defects: DefectsOption = False,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Look at a window of a real board."""
     from xsim.phantoms.gerber import GerberBoard
@@ -147,7 +146,7 @@ def target(
         str, typer.Argument(help="edge, bars, duplex-wire, wedge, discs, star, flat, disc-array, wedge-17, spiral.")
     ],
     size: SizeOption = 1024,
-    pixel_um: Annotated[float, typer.Option("--pixel-um", help="Pixel of the phantom [um].")] = 24.0,
+    pixel_um: PixelOption = 24.0,
     angle_deg: Annotated[
         float | None, typer.Option("--angle-deg", help="Turn of the target [deg]; its own if not given.")
     ] = None,
@@ -160,7 +159,6 @@ def target(
     out: OutOption = Path("phantom.npz"),
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Draw a test target."""
     from xsim.materials import material as lookup

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DebugOption, DetectorsOption, ForceOption, JsonOption, emit_json, existing, say
+from xsim_cli.common import DetectorsOption, ForceOption, ImagingOption, JsonOption, emit_json, existing, say
 
 if TYPE_CHECKING:
     from xsim.imaging.setup import PairSetup
@@ -26,6 +26,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Seed of board and noise, 0 to 2**64 - 1.")] = 0,
     recipe: Annotated[str, typer.Option(help="Set-up: a shipped recipe (paper, ...) or a TOML file.")] = "paper",
     detectors: DetectorsOption = None,
+    set_: ImagingOption = None,
     size: Annotated[int, typer.Option(help="Side of a random board's images [pixels].")] = 512,
     clean: Annotated[bool, typer.Option("--clean", help="Write the images without noise as well.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="16 energies instead of the whole spectrum.")] = False,
@@ -42,7 +43,6 @@ def simulate(
     open_field: Annotated[int, typer.Option(help="Grey level of the open field in the TIFFs.")] = 50_000,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Image a board with both screens and write the pair as a folder.
 
@@ -50,7 +50,7 @@ def simulate(
     """
     from xsim.imaging.pair import simulate_pair
     from xsim_datasets.pair_folder import check_pair_folder, write_pair
-    from xsim_datasets.recipe.recipe import load_recipe
+    from xsim_datasets.recipe.recipe import imaging_settings, load_recipe
 
     check_pair_folder(out, force=force)
     changes: dict[str, Any] = {
@@ -67,7 +67,8 @@ def simulate(
         "hr_frames": hr_frames,
         "lr_frames": lr_frames,
     }
-    setup = _setup(load_recipe(recipe, detectors=detectors), seed, changes)
+    settings = load_recipe(recipe, detectors=detectors, imaging=imaging_settings(set_ or ()))
+    setup = _setup(settings, seed, changes)
     pair = simulate_pair(_phantom(phantom, seed, size, setup), setup, seed, clean=clean)
     index = write_pair(pair, out, recipe=recipe, open_field=open_field, force=force)
     unsound = ", ".join(f"{count} pixels {name.replace('_', ' ')}" for name, count in index["counts"].items() if count)
@@ -81,7 +82,7 @@ def _setup(recipe: Recipe, seed: int, changes: dict[str, Any]) -> PairSetup:
     """Return a recipe's set-up with what the command line changes; None leaves the recipe's value."""
     from dataclasses import replace
 
-    from xsim_datasets.recipe.setups import setup_of
+    from xsim_datasets.recipe.imaging import setup_of
 
     def changed(part: Any, values: dict[str, Any]) -> Any:
         given = {name: value for name, value in values.items() if value is not None}

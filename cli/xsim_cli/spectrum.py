@@ -1,21 +1,67 @@
-"""``xsim spectrum``: X-ray spectra of tungsten tubes behind filters."""
+"""``xsim spectrum``: X-ray spectra of tungsten tubes behind filters, and the options by which commands name a beam."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xsim_cli.beam import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, emit_json
-from xsim_cli.outputs import CsvOption, PlotOption, check_outputs, write_csv, write_figure
+from xsim.errors import InputError
+from xsim_cli.common import (
+    CsvOption,
+    ForceOption,
+    JsonOption,
+    PlotOption,
+    check_outputs,
+    emit_json,
+    write_csv,
+    write_figure,
+)
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from xsim.spectrum import Spectrum
 
+__all__ = ["AngleOption", "FilterOption", "KvpOption", "ModelOption", "PresetOption", "app", "beam"]
+
 app = typer.Typer(pretty_exceptions_enable=False)
+
+
+KvpOption = Annotated[float | None, typer.Option("--kvp", help="Tube voltage [kV], 30 to 150.  [default: 70]")]
+FilterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        metavar="MATERIAL:MM",
+        help="A filter, e.g. Cu:0.1 or FR-4:1.6; repeat for more; 'none' for the bare tube.  [default: Al:2.5]",
+    ),
+]
+AngleOption = Annotated[float, typer.Option("--anode-angle-deg", help="Anode angle [degrees], 5 to 45.")]
+ModelOption = Annotated[str, typer.Option("--model", help="SpekPy's physics model: kqp, casim, spekpy-v1, ...")]
+PresetOption = Annotated[
+    str | None, typer.Option("--preset", help="A beam by name: RQA3, RQA5, RQA7, RQA9 (IEC 61267) or paper.")
+]
+
+
+def beam(
+    kvp: float | None, filters: list[str] | None, anode_angle_deg: float, model: str, preset: str | None
+) -> Spectrum:
+    """Return the beam that the options name.
+
+    Raises
+    ------
+    InputError
+        If a preset stands beside a voltage or filters, or a filter is not MATERIAL:MM.
+    """
+    from xsim.spectrum import parse_filter, preset_spectrum, tungsten_spectrum
+
+    if preset is not None:
+        if kvp is not None or filters:
+            raise InputError("--preset sets voltage and filters: leave out --kvp and --filter")
+        return preset_spectrum(preset, anode_angle_deg, model)
+    words = ["Al:2.5"] if filters is None else [word for word in filters if word != "none"]
+    return tungsten_spectrum(
+        70.0 if kvp is None else kvp, tuple(parse_filter(word) for word in words), anode_angle_deg, model
+    )
 
 
 @app.command(epilog="Example: xsim spectrum --kvp 70 --filter Al:2.5 --filter Cu:0.1 --plot spectrum.png")
@@ -29,7 +75,6 @@ def spectrum(
     plot: PlotOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Compute the fluence per keV and uGy of a tungsten tube, its mean energy and half-value layers."""
     from xsim.spectrum import half_value_layer_mm
@@ -37,11 +82,9 @@ def spectrum(
     check_outputs(csv, plot, force=force)
     chosen = beam(kvp, filters, anode_angle_deg, model, preset)
     hvl1, hvl2 = half_value_layer_mm(chosen, "Al", layers=2)
-    if csv is not None:
-        rows = zip(chosen.energy_keV.tolist(), chosen.fluence_per_mm2_uGy.tolist(), strict=True)
-        write_csv(csv, ("energy_keV", "fluence_per_mm2_uGy"), rows)
-    if plot is not None:
-        write_figure(plot, _figure(chosen))
+    rows = zip(chosen.energy_keV.tolist(), chosen.fluence_per_mm2_uGy.tolist(), strict=True)
+    write_csv(csv, ("energy_keV", "fluence_per_mm2_uGy"), rows)
+    write_figure(plot, lambda figures: figures.spectrum_figure(chosen, _name(chosen)))
     if json_:
         emit_json(
             "spectrum",
@@ -67,29 +110,3 @@ def spectrum(
 def _name(chosen: Spectrum) -> str:
     filters = " + ".join(f"{thickness:g} mm {name}" for name, thickness in chosen.filters) or "no filter"
     return f"{chosen.kvp:g} kV W, {chosen.anode_angle_deg:g} deg, {filters} ({chosen.model})"
-
-
-def _figure(chosen: Spectrum) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
-    width = float(chosen.energy_keV[1] - chosen.energy_keV[0])
-    axes.stairs(
-        chosen.fluence_per_mm2_uGy / width,
-        [*(chosen.energy_keV - width / 2), chosen.energy_keV[-1] + width / 2],
-        fill=True,
-        alpha=0.4,
-        color="tab:blue",
-    )
-    axes.axvline(chosen.mean_energy_keV, color="black", linestyle="--", linewidth=1)
-    axes.text(chosen.mean_energy_keV, axes.get_ylim()[1] * 0.95, f"  mean {chosen.mean_energy_keV:.1f} keV", va="top")
-    axes.set(
-        xlabel="photon energy [keV]",
-        ylabel="photons / (mm² µGy keV)",
-        title=_name(chosen),
-        xlim=(0, chosen.kvp),
-        ylim=(0, None),
-    )
-    axes.grid(alpha=0.3)
-    return figure

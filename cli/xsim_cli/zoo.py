@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from xsim.errors import DamageError, InputError
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
+from xsim_cli.common import ForceOption, JsonOption, check_output, emit_json, say
 from xsim_cli.restorer_name import RestorerName
 from xsim_cli.zoo_eval import register as register_eval
 from xsim_cli.zoo_run import register as register_run
@@ -32,8 +31,19 @@ app = typer.Typer(
 )
 
 
+WeightsOption = Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")]
+RunOption = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")]
+SettingsOption = Annotated[Path | None, typer.Option(help="TOML file with settings.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. steps=2000; repeat for more."),
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
+
+
 @app.command("list", epilog="Example: xsim zoo list --json")
-def list_(json_: JsonOption = False, debug: DebugOption = False) -> None:
+def list_(json_: JsonOption = False) -> None:
     """List the restorers and the weights that are shipped for them."""
     from xsim_zoo.weights.catalogue import list_restorers
 
@@ -52,9 +62,8 @@ def list_(json_: JsonOption = False, debug: DebugOption = False) -> None:
 @app.command(epilog="Example: xsim zoo info physics-sde")
 def info(
     name: RestorerName,
-    weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
+    weights: WeightsOption = None,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Show what a restorer is, and the card of its weights."""
     from xsim_zoo.weights.catalogue import describe
@@ -106,27 +115,22 @@ def _card_lines(card: dict[str, Any]) -> dict[str, str]:
 def train(
     name: RestorerName,
     data: Annotated[str, typer.Option(help="Store of pairs, of `xsim dataset make`.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
-    recipe: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. steps=2000; repeat for more."),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    output: RunOption,
+    recipe: SettingsOption = None,
+    set_: SetOption = None,
+    resume: ResumeOption = False,
+    device: DeviceOption = "auto",
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
-    """Train a restorer. For many devices put `accelerate launch -m xsim_cli.app` in place of `xsim`."""
+    """Train a restorer. The best weights by validation stay in the folder of the run.
+
+    For several processes put `accelerate launch --multi_gpu -m xsim_cli.app` (GPUs) or
+    `torchrun --nproc_per_node N -m xsim_cli.app` (CPUs) in place of `xsim`.
+    """
     from dataclasses import asdict
 
-    from xsim_zoo.training.launching import parent_command, processes_missing, relaunch
-
-    if count := processes_missing(os.environ, parent_command()):
-        raise typer.Exit(relaunch(count, sys.argv[1:]))
-
     from xsim_datasets.store.reader import PairStore
-    from xsim_zoo.training.pairs import StorePairs
+    from xsim_zoo.training.data import StorePairs
     from xsim_zoo.training.settings import settings_from
     from xsim_zoo.training.train import train as train_restorer
 
@@ -155,7 +159,7 @@ register_eval(app)
 def finetune(
     name: RestorerName,
     data: Annotated[str, typer.Option(help="Store of pairs of your own two detectors.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
+    output: RunOption,
     from_: Annotated[
         str | None, typer.Option("--from", help="Weights file, run folder or shipped name; the shipped one by default.")
     ] = None,
@@ -165,23 +169,19 @@ def finetune(
     measured: Annotated[
         bool, typer.Option("--measured", help="Measure the detectors on the pairs even if the store describes them.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
-    recipe: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. steps=2000; repeat for more."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    resume: ResumeOption = False,
+    recipe: SettingsOption = None,
+    set_: SetOption = None,
+    device: DeviceOption = "auto",
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Adapt pretrained weights to a few real pairs. The better of before and after is kept."""
     from dataclasses import asdict
 
     from xsim_datasets.store.reader import PairStore
+    from xsim_zoo.training.data import StorePairs
     from xsim_zoo.training.finetune import FINETUNE_SETTINGS
     from xsim_zoo.training.finetune import finetune as finetune_restorer
-    from xsim_zoo.training.pairs import StorePairs
     from xsim_zoo.training.settings import settings_from
 
     result = asdict(
@@ -214,10 +214,9 @@ def export(
     name: RestorerName,
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
     format_: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
-    weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
+    weights: WeightsOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Write a restorer's network for other programs. It is checked against torch to 1e-4."""
     from dataclasses import asdict

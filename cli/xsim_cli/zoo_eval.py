@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, check_output, emit_json, say
-from xsim_cli.outputs import CsvOption, check_outputs, write_csv
+from xsim_cli.common import CsvOption, ForceOption, JsonOption, check_output, check_outputs, emit_json, say, write_csv
 
 __all__ = ["register"]
 
@@ -54,7 +53,6 @@ def evaluate(
     journal: JournalOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Judge restorers on held-out pairs. Scores with intervals, sharpness, noise, tasks, uncertainty, worst cases.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xsim_cli.common import DebugOption, ForceOption, JsonOption, emit_json, say
+from xsim_cli.common import ForceOption, JsonOption, emit_json, say
 from xsim_cli.restorer_name import RestorerName
+from xsim_datasets.progress import Progress
 
 if TYPE_CHECKING:
     from xsim.errors import XsimError
@@ -81,7 +81,6 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and leave.")] = False,
     force: ForceOption = False,
     json_: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Restore radiographs. Size, kind and grey scale stay; each result is checked against the measurement."""
     from xsim_zoo.run.jobs import plan
@@ -110,11 +109,13 @@ def run(
     if dry_run:
         _forecast(restorer, jobs, settings, json_=json_)
         return
-    speaker = _Speaker(quiet=json_, single=len(jobs) == 1)
+    progress = Progress(None, "tiles", quiet=json_, keep=False)
+    reporter = _Reporter(progress, quiet=json_, single=len(jobs) == 1)
     try:
-        report = run_jobs(restorer, jobs, settings, speaker, force=force, picture=picture)
+        with progress:
+            report = run_jobs(restorer, jobs, settings, reporter, force=force, picture=picture)
     except KeyboardInterrupt:
-        say(f"{speaker.done} of {len(jobs)} files are finished and stay; run the same command again to go on")
+        say(f"{reporter.done} of {len(jobs)} files are finished and stay; run the same command again to go on")
         raise
     _conclude(report, single=len(jobs) == 1, json_=json_)
 
@@ -148,51 +149,42 @@ def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *,
         )
 
 
-class _Speaker:
-    """Says how the run goes on: a line for each file, and on a terminal the tiles with the time left."""
+class _Reporter:
+    """Reports how the run goes on: a line for each file, and the tiles of the network as progress."""
 
-    def __init__(self, *, quiet: bool, single: bool) -> None:
-        self._quiet = quiet
-        self._single = single
-        self._live = sys.stderr.isatty() and not quiet
+    def __init__(self, progress: Progress, *, quiet: bool, single: bool) -> None:
+        self._progress, self._quiet, self._single = progress, quiet, single
         self._began = time.monotonic()
-        self._where = ""
-        self.done = 0
+        self._file = ""
+        self._tiles = self.done = 0
 
     def begin(self, job: FileJob, number: int, count: int) -> None:
         """Note which file is being restored."""
-        left = (
-            "" if self.done == 0 else f", {(time.monotonic() - self._began) / self.done * (count - number):.0f} s left"
-        )
-        self._where = f"{number + 1}/{count} {job.input.name}{left}"
-        self._tiles = 0
+        each_s = (time.monotonic() - self._began) / max(self.done, 1)
+        left = f", {each_s * (count - number):.0f} s left" if self.done else ""
+        self._file = f"{number + 1}/{count} {job.input.name}{left}"
 
     def tile(self) -> None:
-        """Show on a terminal that work goes on."""
+        """Count a tile that is done."""
         self._tiles += 1
-        if self._live:
-            sys.stderr.write(f"\r{self._where}: tile {self._tiles}\x1b[K")
-            sys.stderr.flush()
+        self._progress.step(self._tiles, self._file)
 
     def end(self, job: FileJob, entry: dict[str, Any]) -> None:
-        """Say what came out."""
+        """Print what came out."""
         self.done += 1
-        self._clear()
         if self._quiet:
             return
         for note in entry["notes"]:
-            say(f"{job.input}: {note}")
+            self._progress.say(f"{job.input}: {note}")
         clipped = f", {entry['clipped_pixels']} pixels clipped" if entry["clipped_pixels"] else ""
         how = "finished already" if entry["skipped"] else f"{entry['seconds']:.1f} s"
-        say(f"{job.output}: {how}, open field {entry['open_field']:.6g}, pitch {entry['pitch_mm']:g} mm{clipped}")
-        say(f"{job.output}: {entry['consistency']['verdict']}")
+        self._progress.say(
+            f"{job.output}: {how}, open field {entry['open_field']:.6g}, pitch {entry['pitch_mm']:g} mm{clipped}"
+        )
+        self._progress.say(f"{job.output}: {entry['consistency']['verdict']}")
 
     def fail(self, job: FileJob, error: XsimError) -> None:  # noqa: ARG002  (the error names the file)
-        """Say what failed; one file alone is the program's own error."""
-        self._clear()
+        """Print what failed, with --json too; one file alone is the program's own error."""
+        self._progress.close()
         if not self._single:
             say(f"xsim: {' '.join(str(error).split())}")
-
-    def _clear(self) -> None:
-        if self._live:
-            sys.stderr.write("\r\x1b[K")

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 
-from xsim.errors import EnvironmentFaultError, InputError, check_range
-from xsim.files.whole import sync_folder
+from xsim.errors import InputError, check_range
+from xsim.files.whole import whole_folder
+from xsim_datasets.images import write_simulated
 from xsim_datasets.pictures import draw_comparison
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from xsim.imaging.pair import Pair
@@ -102,19 +100,8 @@ def write_pair(
     """
     check_pair_folder(folder, force=force)
     check_range("open-field level", open_field, 1, 65535)
-    try:
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.absolute().parent))
-    except OSError as error:
-        raise EnvironmentFaultError(f"{folder}: {error.strerror}: give an output that can be written") from error
-    try:
-        index = _write_files(pair, partial, recipe, open_field)
-        partial.chmod(0o777 & ~_umask())
-        _publish(partial, folder)
-    except OSError as error:
-        raise EnvironmentFaultError(f"{folder}: {error.strerror or error}: make room or see to the disk") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return index
+    with whole_folder(folder, replace=force) as partial:
+        return _write_files(pair, partial, recipe, open_field)
 
 
 def _write_files(pair: Pair, partial: Path, recipe: str, open_field: int) -> dict[str, Any]:
@@ -126,15 +113,7 @@ def _write_files(pair: Pair, partial: Path, recipe: str, open_field: int) -> dic
             continue
         codes, clipped[f"{name}_clipped"] = codes_from_grey(image, open_field)
         files[name] = f"{name}.tif"
-        pixels_per_cm = 10.0 / pair.pitch_mm
-        tifffile.imwrite(
-            partial / files[name],
-            codes,
-            photometric="minisblack",
-            resolution=(pixels_per_cm, pixels_per_cm),
-            resolutionunit="CENTIMETER",
-            description=f"xsim {name}, open field {open_field}, pitch {pair.pitch_mm:g} mm",
-        )
+        write_simulated(partial / files[name], codes, name=name, open_field=open_field, pitch_mm=pair.pitch_mm)
     draw_comparison({"LR": pair.lr, "HR": pair.hr}, pair.pitch_mm, partial / "pair.png")
     index = {
         "schema": _FORMAT,
@@ -150,29 +129,4 @@ def _write_files(pair: Pair, partial: Path, recipe: str, open_field: int) -> dic
         "settings": pair.settings,
     }
     (partial / _INDEX).write_text(json.dumps(index, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    for path in partial.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
     return index
-
-
-def _publish(partial: Path, folder: Path) -> None:
-    """Give the finished folder its name; one that it replaces goes only when the new one stands."""
-    old = partial.with_name(f"{partial.name}.old")
-    if folder.exists():
-        folder.rename(old)
-    try:
-        partial.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
-    sync_folder(folder.absolute().parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _umask() -> int:
-    # The only way to read it is to set it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

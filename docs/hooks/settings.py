@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from xsim_datasets.recipe import recipe
+from xsim_datasets.recipe import imaging, recipe
 from xsim_datasets.recipe.recipe import Recipe, recipe_names
 from xsim_zoo.training.settings import TrainSettings
 
@@ -20,7 +20,8 @@ What `xsim dataset make` takes and `xsim simulate --recipe` images with: a shipp
 JSON schema, for editors that check TOML as it is written, comes from `xsim dataset schema`. Where a *number or range*
 is allowed, a range is `{{ low = 50.0, high = 120.0 }}`, with `log = true` for one uniform in the logarithm or
 `step = 5.0` for steps from the low end; then `imaging.setups` says how many set-ups are drawn. Relative paths are taken
-from the folder of the recipe's file.
+from the folder of the recipe's file. `--set KEY=VALUE` of both commands changes one key below `imaging`, joined by
+dots: `--set sensor.read_noise_e=800`, `--set hr.screen.phosphor=CsI`, `--set "kerma_uGy={{low = 10, high = 40}}"`.
 """
 _TRAINING = """
 ## Training settings
@@ -32,6 +33,13 @@ _PLACES = {
     "Recipe": "The file",
     "Imaging": "`[imaging]`",
     "Filter": "Items of `imaging.filters`",
+    "SensorTable": "`[imaging.sensor]`",
+    "ScreenTable": "`[imaging.screen]`",
+    "OpticsTable": "`[imaging.screen.optics]`",
+    "Side": "`[imaging.hr]` and `[imaging.lr]`",
+    "GeometryTable": "`[imaging.geometry]`",
+    "ScatterTable": "`[imaging.scatter]`",
+    "AcquisitionTable": "`[imaging.acquisition]`",
     "RandomBoards": '`[[boards]]` with `kind = "random"`',
     "GerberBoards": '`[[boards]]` with `kind = "gerber"`',
     "PhantomBoards": '`[[boards]]` with `kind = "phantoms"`',
@@ -46,7 +54,9 @@ def settings_page() -> str:
     models = {"Recipe": schema, **schema["$defs"]}
     parts = [_RECIPES.format(names=", ".join(f"`{name}`" for name in recipe_names()))]
     for name, place in _PLACES.items():
-        about = inspect.getdoc(getattr(recipe, name)).split("\n\n")[0].replace("``", "`")
+        about = (
+            inspect.getdoc(getattr(recipe, name, None) or getattr(imaging, name)).split("\n\n")[0].replace("``", "`")
+        )
         parts.append(f"\n### {place}\n\n{about}\n\n{_table(models[name])}")
     return "\n".join([*parts, _TRAINING, _table(TrainSettings.model_json_schema())])
 
@@ -66,6 +76,8 @@ def _table(schema: dict[str, Any]) -> str:
 def _kind(field: dict[str, Any]) -> str:
     """Return what a value may be, with its limits."""
     options = field.get("oneOf") or field.get("anyOf") or [field]
+    if "prefixItems" in field:
+        return f"a list of {len(field['prefixItems'])} numbers or ranges"
     if "discriminator" in field or "items" in field:
         return "a list of tables, see below"
     kinds = [_one(option) for option in options if option.get("type") != "null"]
@@ -74,7 +86,9 @@ def _kind(field: dict[str, Any]) -> str:
 
 def _one(option: dict[str, Any]) -> str:
     if "$ref" in option:
-        return {"Range": "range"}.get(option["$ref"].rsplit("/", 1)[-1], "a table, see below")
+        return {"Range": "range", "WholeRange": "range of whole numbers"}.get(
+            option["$ref"].rsplit("/", 1)[-1], "a table, see below"
+        )
     if "enum" in option:
         return "one of " + ", ".join(f"`{value}`" for value in option["enum"])
     if "const" in option:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 
 from xsim.errors import DamageError, EnvironmentFaultError, InputError, UnknownNameError
 from xsim_cli import app, common
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def run(*arguments: str) -> int:
@@ -94,6 +99,32 @@ def test_debug_lets_the_traceback_through(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(app, "_run", fail)
     with pytest.raises(InputError, match="seen"):
         app.main(["doctor", "--debug"])
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 4])
+def test_debug_may_stand_anywhere(place: int) -> None:
+    words = ["zoo", "info", "physics-sde", "--weights", "missing"]
+    words.insert(place, "--debug")
+    with pytest.raises(UnknownNameError, match="missing"):
+        app.main(words)
+
+
+def leaves(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of the commands that do something."""
+    children = getattr(command, "commands", {})
+    if not children:
+        yield path
+    for name, child in children.items():
+        yield from leaves(child, (*path, name))
+
+
+def test_every_command_shows_the_option_for_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    group: Any = typer.main.get_command(app.app)
+    context = type(group).context_class(group)
+    for name in app.COMMANDS:
+        for path in leaves(group.resolve_command(context, [name])[1], (name,)):
+            assert run(*path, "--help") == 0
+            assert capsys.readouterr().out.count("--debug") == 1, path
 
 
 def test_interrupts_end_with_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from xsim.seeds import generator
 from xsim_datasets.recipe.recipe import Split
-from xsim_datasets.recipe.split import split_of_sample
-from xsim_datasets.store.sample import Label, Plan, Sample
+from xsim_datasets.recipe.sources import split_of_sample
+from xsim_datasets.store.shards import Label, Plan, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

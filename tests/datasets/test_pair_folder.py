@@ -40,7 +40,7 @@ def test_a_full_disk_leaves_nothing_behind(stage: str, tmp_path: Path, monkeypat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(stage, full)
-    with pytest.raises(EnvironmentFaultError, match="No space left"):
+    with pytest.raises(EnvironmentFaultError, match="no space left"):
         write_pair(pair(), tmp_path / "out", recipe="paper")
     assert not list(tmp_path.iterdir())
 

@@ -30,7 +30,7 @@ def warm() -> None:
     import xsim_cli.dataset
     import xsim_cli.zoo
     import xsim_datasets.preview
-    import xsim_datasets.store.cluster
+    import xsim_datasets.store.executors
     import xsim_zoo.run.files
     import xsim_zoo.training.train
     from xsim_datasets.recipe.recipe import load_recipe

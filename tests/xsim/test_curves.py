@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsim.curves import RadialCurve, quadratic_grid
-from xsim.detector.duplex_wire import basic_spatial_resolution_mm, duplex_wire_dip
-from xsim.detector.performance import frequency_of
+from xsim.detector.performance import basic_spatial_resolution_mm, duplex_wire_dip, frequency_of
 from xsim.errors import InputError
 
 

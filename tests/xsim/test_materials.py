@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xsim.board_materials import ALIASES, RECIPES
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError
-from xsim.materials import Material, linear_attenuation_per_mm, mass_coefficient_mm2_g, material, material_names
+from xsim.materials import (
+    ALIASES,
+    RECIPES,
+    Material,
+    linear_attenuation_per_mm,
+    mass_coefficient_mm2_g,
+    material,
+    material_names,
+)
 
 # Total mass attenuation coefficients with coherent scattering [cm2/g] at photon energies [keV]:
 # J. H. Hubbell and S. M. Seltzer, NIST Standard Reference Database 126 (X-ray mass attenuation coefficients).

@@ -16,7 +16,7 @@ from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.training.pairs import MemoryPairs
+from xsim_zoo.training.data import MemoryPairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

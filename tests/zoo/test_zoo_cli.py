@@ -16,7 +16,6 @@ import torch
 
 from xsim_cli.app import main
 from xsim_zoo.training.folder import RunFolder
-from xsim_zoo.training.launching import processes_missing
 from xsim_zoo.weights.card import shipped
 from xsim_zoo.weights.checkpoint import load_checkpoint
 
@@ -219,8 +218,8 @@ def test_two_processes_walk_the_path_of_one_with_twice_the_batch(store: Path, tm
         return [*common, "--device", "cpu", *settings]
 
     assert program(*arguments("one", 4)).wait(300) == 0
-    accelerate = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
-    launch = [*accelerate, "--cpu", "--num_processes", "2", "-m", "xsim_cli.app"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    launch = [*torchrun, "-m", "xsim_cli.app"]
     done = subprocess.run(
         [*launch, *arguments("two", 2)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -238,20 +237,15 @@ def test_two_processes_walk_the_path_of_one_with_twice_the_batch(store: Path, tm
             torch.testing.assert_close(two[1][name], tensor, rtol=0, atol=1e-4)
 
 
-LONE = {"ACCELERATE_USE_CPU": "True", "MASTER_PORT": "29500"}
-
-
-@pytest.mark.parametrize(
-    ("environment", "launcher", "missing"),
-    [
-        (LONE, ["accelerate", "launch", "--cpu", "--num_processes", "3", "-m", "xsim_cli.app"], 3),
-        (LONE, ["accelerate", "launch", "--num_processes=2"], 2),
-        (LONE | {"WORLD_SIZE": "2"}, ["accelerate", "launch", "--num_processes", "2"], 0),
-        (LONE | {"ACCELERATE_USE_CPU": "False"}, ["accelerate", "launch", "--num_processes", "2"], 0),
-        ({}, ["bash"], 0),
-    ],
-)
-def test_a_launcher_that_started_one_process_of_many_is_noticed(
-    environment: dict[str, str], launcher: list[str], missing: int
+def test_a_launcher_that_started_one_process_of_several_is_refused(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert processes_missing(environment, launcher) == missing
+    """What `accelerate launch --cpu --num_processes 2` leaves in the environment: alone, it would train by itself."""
+    for name, value in {"ACCELERATE_USE_CPU": "True", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}.items():
+        monkeypatch.setenv(name, value)
+    arguments = ["zoo", "train", "unet", "--data", str(store), "-o", str(tmp_path / "run"), "--device", "cpu"]
+    assert run([*arguments, *sets()]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "torchrun --nproc_per_node N -m xsim_cli.app zoo train" in error
+    assert not (tmp_path / "run").exists()

@@ -1,9 +1,8 @@
-"""What lies between two detectors: y = B_1 h(x_0) + noise, and the process that leads from one to the other.
+"""What lies between two detectors: y = B_1 h(x_0) + noise, as tables over spatial frequency.
 
-The seed paper's process is, per frequency, an Ornstein-Uhlenbeck process with theta = -ln B_1: X_t = B_t X_0 +
-sqrt(Sigma_t) Z with B_t = B_1^t (its equation 1) and Sigma_t = q (1 - B_t^2) (its equation 2). Here the end-point
-noise Sigma_1 is stored instead of q: with r_t = expm1(2 t ln B_1) / expm1(2 ln B_1) it is the same process, Sigma_t =
-Sigma_1 r_t, but finite at f = 0, where q diverges.
+The process that leads from one image to the other (`xsim_zoo.process.process`) needs no more than its end point: B_1,
+and the noise Sigma_1 that it has added there. The seed paper states its noise by q instead, Sigma_t = q (1 - B_t^2),
+which is the same process but diverges at f = 0.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
-from xsim.degradation.link import BOARD_MATERIALS, SUBSTRATE_MM, GreyLink
-from xsim.degradation.link_fitting import excess_noise
+from xsim.degradation.link import BOARD_MATERIALS, SUBSTRATE_MM, GreyLink, excess_noise
 from xsim.errors import InputError, UnknownNameError, XsimWarning, check_range
 from xsim.grids import radial_frequency
 
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
     from xsim.detector.response import DetectorResponse
 
-__all__ = ["B_1_FLOOR", "Degradation", "variance_ratio"]
+__all__ = ["B_1_FLOOR", "Degradation"]
 
 Mode = Literal["calibrated", "paper"]
 
@@ -36,6 +34,7 @@ Mode = Literal["calibrated", "paper"]
 B_1_FLOOR: Final = 1e-3
 # An LR MTF this far above the HR MTF is no noise of a measurement: the two are swapped.
 _SWAPPED: Final = 1.05
+# Rows of the table, quadratically spaced: 0.002 lp/mm apart at 0 and 0.5 at the end for a pitch of 0.048 mm.
 _ROWS: Final = 128
 # The table ends at twice the corner of the pitch's own frequency square, so finer images find values as well.
 _END: Final = np.sqrt(2.0)
@@ -43,23 +42,6 @@ _END: Final = np.sqrt(2.0)
 _LEAST_GREY: Final = 0.02
 # Least share of the LR noise that is the process's own.
 _SIGMA_FLOOR: Final = 1e-3
-
-
-def variance_ratio(t: ArrayLike, theta: ArrayLike) -> NDArray[np.float64]:
-    """Return r_t = expm1(-2 theta t) / expm1(-2 theta), which becomes t where theta vanishes.
-
-    Parameters
-    ----------
-    t : array
-        Time of the process, 0 to 1.
-    theta : array
-        -ln B_1, 0 or above; broadcast against ``t``.
-    """
-    rate = 2.0 * np.asarray(theta, dtype=np.float64)
-    time = np.asarray(t, dtype=np.float64)
-    moving = rate > 1e-12
-    safe = np.where(moving, rate, 1.0)
-    return np.where(moving, np.expm1(-safe * time) / np.expm1(-safe), time)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,11 +157,6 @@ class Degradation:
         Sigma_1 = np.where(low, _SIGMA_FLOOR * S_lr, Sigma_1)
         return cls(frequency, B_1, Sigma_1, pitch, link, mode, excess, mtf_hr)
 
-    @property
-    def theta(self) -> NDArray[np.float64]:
-        """Return theta = -ln B_1, shape (n,)."""
-        return -np.log(self.B_1)
-
     def noise_level(self, lr_grey: ArrayLike) -> NDArray[np.float64]:
         """Return the noise power of whole images relative to Sigma_1, which holds for the open field.
 
@@ -198,14 +175,6 @@ class Degradation:
         grey = np.clip(np.asarray(lr_grey, dtype=np.float64), _LEAST_GREY, 1.0)
         return np.asarray((grey * (1.0 + self.excess_noise * (1.0 - grey))).mean(axis=(-2, -1)))
 
-    def B_t(self, t: float) -> NDArray[np.float64]:
-        """Return B_t = B_1^t of the table's frequencies, shape (n,)."""
-        return np.exp(-self.theta * t)
-
-    def Sigma_t_mm2(self, t: float) -> NDArray[np.float64]:
-        """Return Sigma_t = Sigma_1 r_t [mm2] of the table's frequencies, shape (n,)."""
-        return self.Sigma_1_mm2 * variance_ratio(t, self.theta)
-
     def B_1_map(self, shape: tuple[int, int], pitch_mm: float | None = None) -> NDArray[np.float64]:
         """Return B_1 on the ``rfft2`` grid of an image of any size and pitch, shape (H, W // 2 + 1)."""
         frequency = radial_frequency(shape, self.pitch_mm if pitch_mm is None else pitch_mm)
@@ -215,15 +184,6 @@ class Degradation:
         """Return Sigma_1 as variances of orthonormal ``rfft2`` bins (mm2 / pitch^2), shape (H, W // 2 + 1)."""
         pitch = self.pitch_mm if pitch_mm is None else pitch_mm
         return self._curves[1](radial_frequency(shape, pitch)) / pitch**2
-
-    def B_t_map(self, t: float, shape: tuple[int, int], pitch_mm: float | None = None) -> NDArray[np.float64]:
-        """Return B_t on the ``rfft2`` grid of an image, shape (H, W // 2 + 1)."""
-        return np.exp(t * np.log(self.B_1_map(shape, pitch_mm)))
-
-    def Sigma_t_map(self, t: float, shape: tuple[int, int], pitch_mm: float | None = None) -> NDArray[np.float64]:
-        """Return Sigma_t as bin variances on the ``rfft2`` grid of an image, shape (H, W // 2 + 1)."""
-        theta = -np.log(self.B_1_map(shape, pitch_mm))
-        return self.Sigma_1_map(shape, pitch_mm) * variance_ratio(t, theta)
 
     @cached_property
     def _curves(self) -> tuple[RadialCurve, RadialCurve]:

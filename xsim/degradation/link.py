@@ -3,6 +3,9 @@
 A thick screen sees more of the hard photons that metal lets through, so LR is not a blurred HR in grey level: 35 um of
 copper is 0.76 in one image and 0.81 in the other. The link h is a monotone curve, LR = B_1 h(HR) + noise, taken from
 physics, from a step wedge (its two grey levels are the knots), or from registered pairs through the blur.
+
+Both fits, to physics and to pairs, are one least-squares problem: the unknowns are the rises from knot to knot, none of
+them negative, which is what monotone means.
 """
 
 from __future__ import annotations
@@ -12,10 +15,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from scipy.optimize import nnls
 
-from xsim.degradation.link_fitting import fit_pairs, random_stacks, rising_knots
+from xsim.curves import monotone_cubic
 from xsim.errors import InputError
-from xsim.monotone import monotone_cubic
+from xsim.materials import linear_attenuation_per_mm
+from xsim.seeds import generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,14 +29,152 @@ if TYPE_CHECKING:
 
     from xsim.detector.response import DetectorResponse
 
-__all__ = ["BOARD_MATERIALS", "SUBSTRATE_MM", "GreyLink"]
+__all__ = ["BOARD_MATERIALS", "SUBSTRATE_MM", "GreyLink", "excess_noise"]
+
+Knots = tuple[float, ...]
+
+# Random stacks behind a link from physics: another set of so many moves the curve by 0.001 (standard deviation).
+_DRAWS: Final = 6000
+# Darker stacks are left out: read noise hides them, and their greys would bend the curve's foot.
+_DARKEST: Final = 0.002
+# Weight of the identity in a fit to pairs, relative to the mean of the pixels': enough to decide where none has a grey.
+_PRIOR_WEIGHT: Final = 1e-6
+# Rises of empty intervals still rise, so that the curve can be inverted.
+_LEAST_RISE: Final = 1e-5
+
+
+def _places(knots: int) -> NDArray[np.float64]:
+    # Crowded towards dark greys, where the link bends most.
+    return np.square(np.linspace(0.0, 1.0, knots))
+
+
+def _climb(hr: NDArray[np.float64], low: float, high: float, *, last: bool) -> NDArray[np.float64]:
+    """Return how far each grey has climbed from one knot to the next, 0 to 1; the last interval has no upper end."""
+    climbed = np.maximum((hr - low) / (high - low), 0.0)
+    return climbed if last else np.minimum(climbed, 1.0)
+
+
+def _rising_knots(hr: NDArray[np.float64], lr: NDArray[np.float64], knots: int) -> tuple[Knots, Knots]:
+    """Return knots (HR grey, LR grey) of the monotone curve through (0, 0) and (1, 1) nearest to scattered greys."""
+    places = _places(knots)
+    steps = [_climb(hr, places[k], places[k + 1], last=False) for k in range(knots - 1)]
+    # One heavy row holds the open field at 1.
+    heavy = 1e3 * np.sqrt(len(hr))
+    rows = np.vstack((np.stack(steps, axis=1), np.full((1, knots - 1), heavy)))
+    rises, _ = nnls(rows, np.append(lr, heavy))
+    levels = np.cumsum(np.maximum(rises, _LEAST_RISE))
+    return tuple(places.tolist()), (0.0, *(levels / levels[-1]).tolist())
+
+
+def _random_stacks(
+    hr_response: DetectorResponse, lr_response: DetectorResponse, materials: Sequence[str], substrate_mm: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return HR grey, LR grey and the main material's index of random stacks of materials, each (n,).
+
+    A stack is a main material up to optical depth 5, half of the time with a little of a second one, on a random
+    part of the substrate (the first material). The draws are always the same.
+    """
+    main, thickness = _random_thickness_mm(hr_response, materials, substrate_mm)
+    hr, lr = (_through(response, materials, thickness)[0] for response in (hr_response, lr_response))
+    usable = hr > _DARKEST
+    return hr[usable], lr[usable], main[usable]
+
+
+def excess_noise(response: DetectorResponse, materials: Sequence[str], substrate_mm: float) -> float:
+    """Return c of the quantum noise power g (1 + c (1 - g)) behind random stacks of grey g; the open field's is 1.
+
+    With photons of one energy c is 0. Stacks harden the beam, and the photons that are left give pulses whose sizes
+    spread more for each unit of grey. See `_random_stacks` for the stacks.
+    """
+    _, thickness = _random_thickness_mm(response, materials, substrate_mm)
+    grey, variance = _through(response, materials, thickness)
+    bend = grey * (1.0 - grey)
+    return float((variance - grey) @ bend / (bend @ bend))
+
+
+def _random_thickness_mm(
+    response: DetectorResponse, materials: Sequence[str], substrate_mm: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the main material's index (n,) and the thickness of every material [mm], (n, materials)."""
+    random = generator(0, stage="grey-link")
+    count, rows = len(materials), np.arange(_DRAWS)
+    main, second = random.integers(0, count, (2, _DRAWS))
+    middle = response.spectrum.mean_energy_keV
+    depth_per_mm = np.array([linear_attenuation_per_mm(name, middle)[0] for name in materials])
+    thickness = np.zeros((_DRAWS, count))
+    thickness[rows, main] += 5.0 * random.random(_DRAWS) ** 2 / depth_per_mm[main]
+    share = np.maximum(random.uniform(-0.5, 0.5, _DRAWS), 0.0)
+    thickness[rows, second] += share / depth_per_mm[second]
+    thickness[:, 0] += substrate_mm * random.random(_DRAWS)
+    return main, thickness
+
+
+def _through(
+    response: DetectorResponse, materials: Sequence[str], thickness_mm: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the grey and the quantum noise power behind stacks, each (n,) and relative to the open field."""
+    energy = response.spectrum.energy_keV
+    attenuation = np.stack([linear_attenuation_per_mm(name, energy) for name in materials])
+    photons = np.exp(-thickness_mm @ attenuation) * response.spectrum.fluence_per_mm2_uGy
+    signal, variance = response.energy_response(energy)
+    return photons @ signal, photons @ variance
+
+
+def _fit_pairs(
+    pairs: Iterable[tuple[NDArray[np.floating], NDArray[np.floating]]],
+    transfer: Callable[[tuple[int, int]], NDArray[np.floating]],
+    knots: int,
+    margin: int,
+) -> tuple[Knots, Knots, float]:
+    """Return knots (HR grey, LR grey) and the RMS residual of y ~ B_1 h(x), fitted to images."""
+    places = _places(knots)
+    gram, target, power, count = np.zeros((knots, knots)), np.zeros(knots), 0.0, 0
+    for hr, lr in pairs:
+        if hr.ndim != 2 or hr.shape != lr.shape:
+            raise InputError(f"grey link: a pair of shapes {hr.shape} and {lr.shape}: give two equal (H, W) images")
+        inside = (slice(margin, hr.shape[0] - margin), slice(margin, hr.shape[1] - margin))
+        rows = _blurred_steps(np.asarray(hr, dtype=np.float64), places, transfer(hr.shape), inside)
+        seen = np.asarray(lr, dtype=np.float64)[inside].ravel()
+        gram += rows @ rows.T
+        target += rows @ seen
+        power += float(seen @ seen)
+        count += seen.size
+    if not count:
+        raise InputError("grey link: no pixels to fit: give pairs larger than twice the margin")
+    # Greys that no image holds tell nothing: there, and only there, the identity's rises come through.
+    weight = _PRIOR_WEIGHT * np.trace(gram) / knots
+    prior = np.append(0.0, np.diff(places))
+    # Cholesky turns the sums over pixels back into as many rows as unknowns.
+    root = np.linalg.cholesky(gram + weight * np.eye(knots))
+    rises, _ = nnls(root.T, np.linalg.solve(root, target + weight * prior))
+    left = power - 2.0 * float(rises @ target) + float(rises @ gram @ rises)
+    levels = rises[0] + np.append(0.0, np.cumsum(np.maximum(rises[1:], _LEAST_RISE)))
+    return tuple(places.tolist()), tuple(levels.tolist()), float(np.sqrt(max(left, 0.0) / count))
+
+
+def _blurred_steps(
+    hr: NDArray[np.float64],
+    places: NDArray[np.float64],
+    transfer: NDArray[np.floating],
+    inside: tuple[slice, slice],
+) -> NDArray[np.float64]:
+    """Return the blurred offset and, for each interval, the blurred image of how far each pixel climbed it, (k, n)."""
+    rows = [np.full(hr[inside].size, float(transfer[0, 0]))]
+    for k in range(len(places) - 1):
+        climbed = _climb(hr, places[k], places[k + 1], last=k == len(places) - 2)
+        blurred = np.fft.irfft2(np.fft.rfft2(climbed) * transfer, s=hr.shape)
+        rows.append(blurred[inside].ravel())
+    return np.stack(rows)
+
 
 # What boards are mostly made of: laminates, copper, solder, ceramics, iron alloys.
 BOARD_MATERIALS: Final = ("FR-4", "FR-4-HF", "Cu", "SAC305", "Al2O3", "BaTiO3", "Alloy42")
 SUBSTRATE_MM: Final = 1.6
 """Thickness of usual boards [mm]."""
 
+# Straight cells of the fine grid: the error of a cell falls with its square, to the rounding of float32 here.
 _CELLS: Final = 4096
+# Slopes at the ends are held to this range, so that both the curve and its inverse can be continued.
 _SLOPES: Final = (0.05, 20.0)
 
 
@@ -149,8 +292,8 @@ class GreyLink:
         """
         if not materials or knots < 4:
             raise InputError(f"grey link of {len(materials)} materials, {knots} knots: give 1 or more, and 4 or more")
-        hr, lr, main = random_stacks(hr_response, lr_response, materials, thickest_substrate_mm)
-        places, levels = rising_knots(hr, lr, knots)
+        hr, lr, main = _random_stacks(hr_response, lr_response, materials, thickest_substrate_mm)
+        places, levels = _rising_knots(hr, lr, knots)
         curve = cls(places, levels, "physics")
         deviation = lr - curve.forward(hr)
         by_material = tuple((name, float(deviation[main == index].mean())) for index, name in enumerate(materials))
@@ -183,7 +326,7 @@ class GreyLink:
         InputError
             If there are no pixels to fit, or the shapes of a pair differ.
         """
-        places, levels, residual = fit_pairs(pairs, transfer, knots, margin)
+        places, levels, residual = _fit_pairs(pairs, transfer, knots, margin)
         return cls(places, levels, "pairs", residual)
 
     def to_dict(self) -> dict[str, Any]:

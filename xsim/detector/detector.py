@@ -1,4 +1,4 @@
-"""A detector: a screen on a sensor, modelled from its parts or taken from its measured MTF and NNPS."""
+"""A detector: a screen on a sensor, modelled from its parts or from its measured MTF and NNPS; and its TOML file."""
 
 from __future__ import annotations
 
@@ -6,23 +6,96 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from xsim.curves import RadialCurve, quadratic_grid
+import numpy as np
+
+from xsim.curves import RadialCurve, checked_table, quadratic_grid
 from xsim.detector.light_transport import Optics
-from xsim.detector.measured import KERMA_RANGE_UGY, Measured
 from xsim.detector.phosphors import phosphor
 from xsim.detector.response import DetectorResponse
 from xsim.detector.screen import Screen, ScreenSignal
 from xsim.detector.sensor import Sensor
 from xsim.errors import InputError, check_range
+from xsim.files.toml import read_toml, write_toml
+from xsim.grids import nyquist_lp_mm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import ArrayLike
 
     from xsim.spectrum import Spectrum
 
-__all__ = ["Detector", "DetectorResponse", "Measured", "Screen", "Sensor"]
+__all__ = [
+    "KERMA_RANGE_UGY",
+    "Detector",
+    "DetectorResponse",
+    "Measured",
+    "Screen",
+    "Sensor",
+    "read_detectors",
+    "write_detectors",
+]
+
+# From single photons in a pixel to far beyond saturation: a guard against wrong units, not a limit of the model.
+KERMA_RANGE_UGY: Final = (1e-6, 1e9)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Measured curves of a detector.
+
+    Parameters
+    ----------
+    mtf_frequency_lp_mm, mtf : tuples of float
+        Presampled MTF, aperture included.
+    nnps_frequency_lp_mm, nnps_mm2 : tuples of float
+        Digital NNPS of one open-field frame.
+    kerma_uGy : float
+        Air kerma at which the NNPS was measured [uGy].
+    signal_electrons : float or None
+        Mean open-field signal then [electrons], if known.
+    """
+
+    mtf_frequency_lp_mm: tuple[float, ...]
+    mtf: tuple[float, ...]
+    nnps_frequency_lp_mm: tuple[float, ...]
+    nnps_mm2: tuple[float, ...]
+    kerma_uGy: float
+    signal_electrons: float | None = None
+
+    def __post_init__(self) -> None:
+        _, mtf = checked_table("measured MTF", self.mtf_frequency_lp_mm, self.mtf)
+        if not mtf[0] > 0:
+            raise InputError("measured MTF: starts at 0: give one that starts above, near 1")
+        checked_table("measured NNPS", self.nnps_frequency_lp_mm, self.nnps_mm2)
+        check_range("kerma of the measured NNPS", self.kerma_uGy, *KERMA_RANGE_UGY, "uGy")
+
+    def curves(self, sensor: Sensor, kerma_uGy: float, signal_electrons: float) -> tuple[RadialCurve, RadialCurve]:
+        """Return screen MTF and quantum NNPS that give the measured curves back once pixel and electronics are added.
+
+        Up to Nyquist only: beyond, the aperture's zero would amplify what is noise in a measured curve.
+
+        Parameters
+        ----------
+        sensor : Sensor
+            Aperture and electronic noise to take out.
+        kerma_uGy : float
+            Air kerma that the NNPS is wanted at [uGy].
+        signal_electrons : float
+            Mean open-field signal there [electrons].
+        """
+        nyquist = nyquist_lp_mm(sensor.pitch_mm)
+        frequency = quadratic_grid(nyquist, _ROWS)
+        aperture = np.sinc(sensor.aperture_mm * frequency)
+        mtf = RadialCurve(self.mtf_frequency_lp_mm, self.mtf)(frequency)
+        dose = self.kerma_uGy / kerma_uGy
+        total = RadialCurve(self.nnps_frequency_lp_mm, self.nnps_mm2)(frequency) * dose
+        white = (signal_electrons + sensor.electronic_variance_e2) * (sensor.pitch_mm / signal_electrons) ** 2
+        # A small floor keeps the curve positive where electronics alone explain the measured noise.
+        quantum = np.maximum(total - white, 1e-3 * total) / np.square(aperture)
+        return RadialCurve(frequency, mtf / aperture), RadialCurve(frequency, quantum)
+
 
 # Table of the modelled curves: rows, where they end in units of the sampling frequency, and within what [lp/mm]:
 # low enough to resolve the bend of thick screens, high enough to hold the MTF of thin ones.
@@ -83,7 +156,14 @@ class Detector:
         InputError
             If a table is not usable.
         """
-        return cls(screen, sensor, Measured.from_tables(mtf, nnps, kerma_uGy, signal_electrons))
+        frequency, values = checked_table("measured MTF", *mtf)
+        if frequency[0] > 0:
+            frequency, values = np.append(0.0, frequency), np.append(1.0, values)
+        elif values[0] > 0:
+            values = values / values[0]
+        table = (frequency, values, *checked_table("measured NNPS", *nnps))
+        columns = (tuple(column.tolist()) for column in table)
+        return cls(screen, sensor, Measured(*columns, float(kerma_uGy), signal_electrons))
 
     def response(self, spectrum: Spectrum, kerma_uGy: float) -> DetectorResponse:
         """Return what the detector answers to a beam at an air kerma per frame [uGy]; computed once and kept.
@@ -179,3 +259,35 @@ def _signal_electrons(detector: Detector, signal: ScreenSignal, kerma_uGy: float
         return measured.signal_electrons * kerma_uGy / measured.kerma_uGy
     photons_per_mm2 = signal.signal_keV_per_mm2_uGy * kerma_uGy * phosphor(detector.screen.phosphor).photons_per_keV
     return photons_per_mm2 * sensor.quantum_efficiency * sensor.aperture_mm**2
+
+
+def read_detectors(path: Path) -> dict[str, Detector]:
+    """Return the detectors of a TOML file by name.
+
+    Either the file itself is one detector (tables ``screen``, ``sensor``, ``measured``; it gets the file's name), or
+    every table that holds a ``screen`` is one, e.g. ``[hr.screen]``; other tables are left alone.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    InputError
+        If it holds no usable detector.
+    """
+    tables = read_toml(path)
+    parts = {path.stem: tables} if "screen" in tables else tables
+    found = {name: table for name, table in parts.items() if isinstance(table, dict) and "screen" in table}
+    if not found:
+        raise InputError(f"{path}: holds no detector: give a table [screen], or several [NAME.screen]")
+    detectors = {}
+    for name, table in found.items():
+        try:
+            detectors[name] = Detector.from_dict(table)
+        except InputError as error:
+            raise InputError(f"{path}: {name}: {error}") from None
+    return detectors
+
+
+def write_detectors(path: Path, detectors: Mapping[str, Detector]) -> None:
+    """Write detectors as a TOML file that `read_detectors` reads."""
+    write_toml(path, {name: detector.to_dict() for name, detector in detectors.items()})

@@ -9,7 +9,7 @@ R internal reflectance), and the diffusion length L. The model holds for q l* < 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import k1
@@ -19,8 +19,9 @@ from xsim.errors import check_range
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["OPTICS", "Optics", "gap_mtf", "layer_light", "light_transfer"]
+__all__ = ["Optics", "gap_mtf", "layer_light", "light_transfer"]
 
+# Guards against wrong units; an infinite backing length (a mirror) or diffusion length (no dye) is a large number.
 _RANGES_MM = {
     "extrapolation_sensor_mm": (1e-5, 10.0),
     "extrapolation_backing_mm": (1e-5, 1e6),
@@ -67,14 +68,6 @@ class Optics:
             low, high = _RANGES_MM.get(field.name, (0.0, 10.0))
             unit = "mm" if field.name.endswith("_mm") else ""
             check_range(f"optical constant {field.name}", getattr(self, field.name), low, high, unit)
-
-
-# Thin, fine-detail screens measure sharper than one set of constants for all thicknesses says: a dye explains it.
-OPTICS: Final[dict[str, Optics]] = {
-    "generic": Optics(),
-    "dyed": Optics(diffusion_length_mm=0.08),
-    "fine-grain": Optics(extrapolation_sensor_mm=0.0116 * 0.64, extrapolation_backing_mm=0.100 * 0.64),
-}
 
 
 def light_transfer(

@@ -1,24 +1,38 @@
-"""The phosphors of screens: what they are, how tightly they pack, how much light they give."""
+"""Everything that says what a phosphor is: composition, packing, light yield, optical constants, products made of it.
+
+A new phosphor is a new entry of `PHOSPHORS`, and of `PRODUCTS` where there is a product class of it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import xraylib
 
+from xsim.detector.light_transport import Optics
 from xsim.errors import UnknownNameError
 from xsim.materials import Material, mass_coefficient_mm2_g, material
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PHOSPHORS", "KEmitter", "Phosphor", "emission_probability", "phosphor"]
+__all__ = [
+    "OPTICS",
+    "PHOSPHORS",
+    "PRODUCTS",
+    "KEmitter",
+    "Phosphor",
+    "ScreenProduct",
+    "emission_probability",
+    "phosphor",
+]
 
 # K fluorescence below this edge is absorbed where it is born, within a few micrometres.
 _LOWEST_EDGE_KEV: Final = 15.0
+# The strong K alpha and beta lines, over which the mean energy of a K photon is taken.
 _K_LINES: Final = (
     xraylib.KL2_LINE,
     xraylib.KL3_LINE,
@@ -60,8 +74,8 @@ class Phosphor:
 
     Parameters
     ----------
-    name : str
-        Name, which is also the name of its `xsim.materials.material`.
+    material : Material
+        Composition at crystal density; its name is the phosphor's.
     packing : float
         Usual share of the layer's volume that is phosphor.
     photons_per_keV : float
@@ -70,37 +84,67 @@ class Phosphor:
         Where the turbid-layer model stops describing it; empty where it does.
     """
 
-    name: str
+    material: Material
     packing: float
     photons_per_keV: float
     caveat: str = ""
 
     @property
-    def material(self) -> Material:
-        """Return the phosphor's composition at crystal density."""
-        return material(self.name)
-
-    @property
     def emitters(self) -> tuple[KEmitter, ...]:
         """Return the elements whose K photons travel through the layer."""
-        return _emitters(self.name)
+        return _emitters(self.material)
 
 
-# Gd2O2S: 4.5 g/cm3 of phosphor in the layer, the packing for which the optical constants were fitted.
+class ScreenProduct(NamedTuple):
+    """A class of screens on the market: phosphor per area [mg/cm2], which phosphor, which of `OPTICS`."""
+
+    mass_thickness_mg_cm2: float
+    phosphor: str = "Gd2O2S"
+    optics: str = "generic"
+
+
+# Packing and light yield are typical of the powder (CsI: of the columns). A phosphor that `xsim.materials` does not
+# know brings its composition: Material.mixture("Gd2O3", {"Gd2O3": 1.0}, density_g_cm3=7.07).
 PHOSPHORS: Final[dict[str, Phosphor]] = {
-    "Gd2O2S": Phosphor("Gd2O2S", packing=0.6148, photons_per_keV=60.0),
-    "CaWO4": Phosphor(
-        "CaWO4",
-        packing=0.60,
-        photons_per_keV=20.0,
-        caveat="optical constants are those of Gd2O2S: fit them to measured MTF curves before trusting the MTF",
-    ),
-    "CsI": Phosphor(
-        "CsI",
-        packing=0.80,
-        photons_per_keV=54.0,
-        caveat="columnar CsI(Tl) guides light; as a turbid layer its MTF is a lower bound: fit the optical constants",
-    ),
+    known.material.name: known
+    for known in (
+        # 4.5 g/cm3 of phosphor in the layer, the packing for which the optical constants were fitted.
+        Phosphor(material("Gd2O2S"), packing=0.6148, photons_per_keV=60.0),
+        Phosphor(
+            material("CaWO4"),
+            packing=0.60,
+            photons_per_keV=20.0,
+            caveat="optical constants are those of Gd2O2S: fit them to measured MTF curves before trusting the MTF",
+        ),
+        Phosphor(
+            material("CsI"),
+            packing=0.80,
+            photons_per_keV=54.0,
+            caveat="columnar CsI(Tl) guides light; as a turbid layer its MTF is a lower bound: "
+            "fit the optical constants",
+        ),
+    )
+}
+
+# Optical constants by kind of layer. Thin, fine-detail screens measure sharper than one set of constants for all
+# thicknesses says: a dye explains it, or grains so fine that both extrapolation lengths shrink by the same factor.
+OPTICS: Final[dict[str, Optics]] = {
+    "generic": Optics(),
+    "dyed": Optics(diffusion_length_mm=0.08),
+    "fine-grain": Optics(extrapolation_sensor_mm=0.0116 * 0.64, extrapolation_backing_mm=0.100 * 0.64),
+}
+
+# The mass thicknesses are those of the product classes; the optical constants are fits to remembered reference curves,
+# good to some 15 % in MTF. Fit them to your own measurements (`xsim.detector.optics_fit`) before trusting them further.
+PRODUCTS: Final[dict[str, ScreenProduct]] = {
+    "fine": ScreenProduct(34.0, optics="fine-grain"),
+    "fine-dyed": ScreenProduct(34.0, optics="dyed"),
+    "regular": ScreenProduct(70.0),
+    "standard-plus": ScreenProduct(100.0),
+    "fast": ScreenProduct(134.0),
+    # The two screens of the seed paper, with the constants that fit all thicknesses at once.
+    "paper-hr": ScreenProduct(33.91),
+    "paper-lr": ScreenProduct(134.55),
 }
 
 
@@ -118,9 +162,9 @@ def phosphor(name: str) -> Phosphor:
 
 
 @lru_cache(maxsize=32)
-def _emitters(name: str) -> tuple[KEmitter, ...]:
+def _emitters(substance: Material) -> tuple[KEmitter, ...]:
     found = []
-    for symbol, fraction in material(name).mass_fractions:
+    for symbol, fraction in substance.mass_fractions:
         number = xraylib.SymbolToAtomicNumber(symbol)
         edge = xraylib.EdgeEnergy(number, xraylib.K_SHELL)
         if edge >= _LOWEST_EDGE_KEV:

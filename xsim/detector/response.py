@@ -22,6 +22,7 @@ __all__ = ["DetectorResponse"]
 
 # Directions of the azimuthal mean of the digital NNPS, within one octant of the square lattice.
 _ANGLES: Final = 12
+# Grid on which the NNPS is averaged to the variance of a pixel.
 _VARIANCE_SHAPE: Final = (128, 128)
 
 

@@ -1,26 +1,227 @@
-"""A phosphor screen: X rays in, light out, blur and quantum noise from its mass thickness alone."""
+"""A phosphor screen: X rays in, light out, blur and quantum noise from its mass thickness alone.
+
+Depth-resolved diffusion (Swank 1973) gives the light spread of every depth, the sum over depths the MTF, and the sum
+of its squares the noise: deposits near the sensor are sharp, deep ones are not, so noise is always sharper than
+signal (Lubberts 1968; Nishikawa & Yaffe 1990). K photons carry part of the energy, and correlate the noise, sideways
+(Que & Rowlands 1995). The sums are exact second moments of shot noise (Campbell's theorem).
+
+A K photon leaves isotropically and is attenuated by exp(-mu r). The density of its absorption is mu exp(-mu r) /
+(4 pi r^2); with 1/r^2 exp(-mu r) = integral over m > mu of exp(-m r)/r, its two-dimensional transform at a depth
+distance z is (mu/2) * integral over m > mu of exp(-kappa z)/kappa dm, kappa^2 = m^2 + (2 pi f)^2: a sum of pure
+exponentials in z, which integrates over both layers in closed form and oscillates nowhere. At f = 0 it becomes the
+exponential integral E3 that the one-dimensional theory has.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
-from xsim.detector.deposits import Deposits
-from xsim.detector.light_transport import Optics, gap_mtf
-from xsim.detector.phosphors import phosphor
-from xsim.errors import InputError, check_range
-from xsim.units import mass_thickness_mm
+from xsim.detector.light_transport import Optics, gap_mtf, layer_light
+from xsim.detector.phosphors import OPTICS, PRODUCTS, emission_probability, phosphor
+from xsim.errors import InputError, UnknownNameError, check_range
+from xsim.materials import mass_coefficient_mm2_g
+from xsim.units import g_mm2_from_mg_cm2, g_mm3_from_g_cm3, mass_thickness_mm
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from xsim.detector.phosphors import KEmitter
     from xsim.spectrum import Spectrum
 
-__all__ = ["Screen", "ScreenSignal"]
+__all__ = ["Deposits", "Screen", "ScreenSignal", "layer_transfer"]
 
+# Gauss-Legendre nodes in ln m, and where they end in units of 1/layer; beyond, the tail is known in closed form.
+_NODES: Final = 40
+_END: Final = 200.0
+
+
+@lru_cache(maxsize=1)
+def _rule() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    return (nodes + 1.0) / 2.0, weights / 2.0
+
+
+def layer_transfer(
+    attenuation_per_mm: float, layer_mm: float, count: int, frequency_lp_mm: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the transform of where K photons from one layer are removed in another.
+
+    Parameters
+    ----------
+    attenuation_per_mm : float
+        Attenuation of the K photons in the layer [1/mm].
+    layer_mm : float
+        Thickness of one layer [mm].
+    count : int
+        Number of layers.
+    frequency_lp_mm : (nf,) array
+        Spatial frequencies [lp/mm].
+
+    Returns
+    -------
+    (nf, count) array
+        K_n(f): at f = 0 the probability that a photon born uniformly in layer i is removed in layer i + n (or i - n);
+        elsewhere that probability times the MTF of its lateral spread.
+    """
+    share, weight = _rule()
+    # Work in units of the layer: m, kappa and the frequency all times layer_mm.
+    start = attenuation_per_mm * layer_mm
+    wave = (2.0 * np.pi * layer_mm) * frequency_lp_mm[:, None]
+    end = np.maximum(_END, 20.0 * wave)
+    span = np.log(end / start)
+    m = start * np.exp(span * share[None, :])
+    kappa = np.hypot(m, wave)
+    measure = weight[None, :] * span * m / kappa
+
+    decay = np.exp(-kappa)
+    transfer = np.empty((len(frequency_lp_mm), count))
+    lost = -np.expm1(-kappa)
+    # Within a layer the closed form cancels for small kappa, where its series is exact enough.
+    same = np.where(kappa > 1e-3, 2.0 * (kappa - lost) / np.square(np.maximum(kappa, 1e-3)), 1.0 - kappa / 3.0)
+    tail = 1.0 / end[:, 0]
+    transfer[:, 0] = (measure * same).sum(axis=1) + 2.0 * tail - np.square(tail)
+    other = measure * np.square(lost / kappa)
+    for n in range(1, count):
+        transfer[:, n] = other.sum(axis=1)
+        other *= decay
+    if count > 1:
+        transfer[:, 1] += 0.5 * np.square(tail)
+    return (0.5 * start) * transfer
+
+
+class _Term(NamedTuple):
+    """One product of the sums over energy and depth: a factor by energy (n,), and by frequency and layer (nf, nz)."""
+
+    by_energy: NDArray[np.float64]
+    by_layer: NDArray[np.float64]
+
+
+class Deposits:
+    """What photons of each energy do in a screen.
+
+    Only photo-absorption deposits energy; Compton scattering attenuates; coherent scattering is ignored.
+
+    Parameters
+    ----------
+    screen : Screen
+        The screen.
+    energy_keV : (n,) array
+        Photon energies [keV].
+
+    Attributes
+    ----------
+    profile : (n, nz) array
+        Probability of photo-absorption in each layer, the layer at the backing first.
+    """
+
+    def __init__(self, screen: Screen, energy_keV: NDArray[np.float64]) -> None:
+        self.screen = screen
+        self.energy_keV = energy_keV
+        self._phosphor = phosphor(screen.phosphor)
+        photo, compton = (
+            mass_coefficient_mm2_g(self._phosphor.material, energy_keV, kind) for kind in ("photo", "compton")
+        )
+        removal = photo + compton
+        faces = np.linspace(0.0, g_mm2_from_mg_cm2(screen.mass_thickness_mg_cm2), screen.layers + 1)
+        beam = np.exp(-removal[:, None] * faces[None, :])
+        profile = (photo / removal)[:, None] * -np.diff(beam, axis=1)
+        self.profile: NDArray[np.float64] = profile if screen.irradiation == "front" else profile[:, ::-1]
+        # (emitter, P_K): with P_K the chance that an absorption emits this element's K photon.
+        self._emissions = [
+            (emitter, emission_probability(self._phosphor, emitter, energy_keV)) for emitter in self._phosphor.emitters
+        ]
+
+    @property
+    def absorbed(self) -> NDArray[np.float64]:
+        """Return the probability that a photon is photo-absorbed, shape (n,)."""
+        return np.asarray(self.profile.sum(axis=1))
+
+    @property
+    def deposited_keV(self) -> NDArray[np.float64]:
+        """Return the mean energy that stays in the layer per incident photon [keV], shape (n,)."""
+        deposited = self.absorbed * self.energy_keV
+        for emitter, emission in self._emissions:
+            kept = self._reabsorption(emitter, np.zeros(1))[0].sum(axis=1)
+            deposited -= emission * emitter.photon_keV * (self.profile @ (1.0 - kept))
+        return deposited
+
+    def transfer(
+        self, fluence: NDArray[np.float64], frequency_lp_mm: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return signal S(f) [keV] and noise power W(f) [keV^2] of a beam, the gap to the sensor not included.
+
+        Parameters
+        ----------
+        fluence : (n,) array
+            Photons of each energy per area.
+        frequency_lp_mm : (nf,) array
+            Spatial frequencies [lp/mm].
+
+        Returns
+        -------
+        S, W : (nf,) arrays
+            Both per that area; energy counts with the share of its light that reaches the sensor.
+        """
+        signal, noise = (
+            np.sum([by_layer @ ((fluence * by_energy) @ self.profile) for by_energy, by_layer in terms], axis=0)
+            for terms in self._terms(frequency_lp_mm)
+        )
+        return signal, noise
+
+    def per_photon(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return S(0) [keV] and W(0) [keV^2] of one incident photon of each energy, each (n,)."""
+        signal, noise = (
+            np.sum([by_energy * (self.profile @ by_layer[0]) for by_energy, by_layer in terms], axis=0)
+            for terms in self._terms(np.zeros(1))
+        )
+        return signal, noise
+
+    def _terms(self, frequency_lp_mm: NDArray[np.float64]) -> tuple[list[_Term], list[_Term]]:
+        """Return the terms of signal and noise, whose sums over energies and layers are S(f) and W(f)."""
+        E = self.energy_keV
+        screen = self.screen
+        excess = 1.0 + screen.optics.gain_noise
+        G, G_2 = layer_light(screen.optics, screen.thickness_mm, screen.layers, frequency_lp_mm)
+        # Energy and squared energy that stay where the photon is absorbed.
+        local, local_2 = E, E**2
+        signal, noise = [], []
+        for emitter, P_K in self._emissions:
+            E_K = emitter.photon_keV
+            K = self._reabsorption(emitter, frequency_lp_mm)
+            K_0 = self._reabsorption(emitter, np.zeros(1))[0]
+            # Light of the K photon of an absorption in layer i, wherever it ends.
+            G_K = np.einsum("fij,fj->fi", K, G)
+            local = local - P_K * E_K
+            local_2 = local_2 - P_K * E_K * (2.0 * E - E_K)
+            signal.append(_Term(P_K * E_K, G_K))
+            noise.append(_Term(excess * P_K * E_K**2, G_2 @ K_0.T))
+            # The two deposits of one photon are correlated: their light adds in amplitude.
+            noise.append(_Term(2.0 * P_K * (E - E_K) * E_K, G * G_K))
+        signal.append(_Term(local, G))
+        noise.append(_Term(excess * local_2, G_2))
+        return signal, noise
+
+    def _reabsorption(self, emitter: KEmitter, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return K_ij(f): K photons born in layer i and photo-absorbed in layer j, shape (nf, nz, nz)."""
+        screen = self.screen
+        photo, compton = (
+            float(mass_coefficient_mm2_g(self._phosphor.material, emitter.photon_keV, kind)[0])
+            for kind in ("photo", "compton")
+        )
+        attenuation_per_mm = (photo + compton) * g_mm3_from_g_cm3(screen.density_g_cm3)
+        layer_mm = screen.thickness_mm / screen.layers
+        steps = layer_transfer(attenuation_per_mm, layer_mm, screen.layers, frequency_lp_mm)
+        index = np.arange(screen.layers)
+        return steps[:, np.abs(index[:, None] - index)] * (photo / (photo + compton))
+
+
+# A guard against wrong units: screens have some 10 to 300 mg/cm2.
 MASS_THICKNESS_RANGE_MG_CM2: Final = (0.001, 1000.0)
+# Thickness aimed at for a sub-layer [mm]; `Screen.layers` says within which numbers.
 _LAYER_MM: Final = 0.008
 
 
@@ -169,3 +370,17 @@ class ScreenSignal:
         """Return the quantum NNPS [mm2] at an air kerma, before any pixel, shape (n,)."""
         power: NDArray[np.float64] = self.noise_keV2_per_mm2_uGy / (self.signal_keV_per_mm2_uGy**2 * kerma_uGy)
         return power
+
+
+def screen_product(name: str) -> Screen:
+    """Return the screen of a product class (see `xsim.detector.phosphors.PRODUCTS`).
+
+    Raises
+    ------
+    UnknownNameError
+        Naming the nearest names.
+    """
+    if name not in PRODUCTS:
+        raise UnknownNameError("screen", name, PRODUCTS)
+    product = PRODUCTS[name]
+    return Screen(product.mass_thickness_mg_cm2, product.phosphor, OPTICS[product.optics])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sensor"]
 
+# Guards against wrong units and impossible parts, not limits of the model.
 _RANGES: Final[dict[str, tuple[float, float, str]]] = {
     "pitch_mm": (1e-3, 2.0, "mm"),
     "fill_factor": (0.01, 1.0, ""),

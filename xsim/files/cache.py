@@ -8,14 +8,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import platformdirs
 
+from xsim.errors import XsimError
 from xsim.files.npz import read_npz
+from xsim.files.whole import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,30 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["cache_folder", "load_arrays", "store_arrays"]
 
 
-def _preferred_folder() -> Path | None:
-    """Return where the platform wants caches to live, or None if there is no home."""
-    if chosen := os.environ.get("XSIM_CACHE"):
-        return Path(chosen)
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base) / "xsim"
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return None
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "xsim"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "xsim" / "Cache"
-    return home / ".cache" / "xsim"
-
-
 def cache_folder() -> Path | None:
     """Return the cache folder, made if need be, or None where none can be written.
 
     ``$XSIM_CACHE`` wins, then ``$XDG_CACHE_HOME/xsim``, then the platform's own place.
     """
-    folder = _preferred_folder()
-    if folder is None:
+    folder = Path(os.environ.get("XSIM_CACHE") or platformdirs.user_cache_dir("xsim", appauthor=False))
+    if str(folder).startswith("~"):  # an account without a home
         return None
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,15 +73,6 @@ def store_arrays(kind: str, key: str, arrays: Mapping[str, NDArray[np.float64]])
     path = _file(kind, key)
     if path is None:
         return
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{kind}-", suffix=".tmp")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        Path(name).replace(path)
-    except OSError:
-        # A full disk must not stop the physics.
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
+    # A full disk must not stop the physics; nor must another process that stores the same table just now.
+    with contextlib.suppress(XsimError), whole_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]

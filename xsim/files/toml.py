@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any
+
+import tomli_w
 
 from xsim.errors import InputError, MissingFileError
 from xsim.files.whole import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["read_toml", "toml_text", "write_toml"]
@@ -50,44 +51,29 @@ def write_toml(path: Path, tables: Mapping[str, Any]) -> None:
 
 def toml_text(tables: Mapping[str, Any]) -> str:
     """Return tables as TOML text; `tomllib` reads the same tables back."""
-    return "\n".join(_lines(tables, ())) + "\n"
+    text = tomli_w.dumps(_plain("", dict(tables)), indent=0)
+    # tomli_w gives each number of an array a line of its own; tables of a hundred frequencies read better in one.
+    # Texts hold no line breaks (they are escaped), so that these patterns meet arrays only.
+    for in_lines, in_one in (("[\n", "["), (",\n]", "]"), (",\n", ", ")):
+        text = text.replace(in_lines, in_one)
+    return re.sub(r"^(\[.*\]\n)\n", r"\1", text, flags=re.MULTILINE) + "\n"
 
 
-def _lines(table: Mapping[str, Any], where: tuple[str, ...]) -> Iterator[str]:
-    plain = {name: value for name, value in table.items() if not isinstance(value, dict)}
-    if where and (plain or not table):
-        yield f"[{'.'.join(where)}]"
-    for name, value in plain.items():
-        yield f"{_key(name)} = {_value(name, value)}"
-    if plain:
-        yield ""
-    for name, value in table.items():
-        if isinstance(value, dict):
-            yield from _lines(value, (*where, _key(name)))
-
-
-def _key(name: str) -> str:
-    bare = name.replace("_", "").replace("-", "")
-    return name if bare.isascii() and bare.isalnum() else _text(name)
-
-
-def _text(text: str) -> str:
-    """Return a TOML string; half characters, as in file names that are no UTF-8, become question marks."""
-    whole = text.encode(errors="replace").decode()
-    # JSON writes characters beyond 16 bits as two escapes, and DEL as it is: TOML forbids both.
-    return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _value(name: str, value: Any) -> str:
+def _plain(name: str, value: Any) -> Any:
+    """Return a value with nothing in it but what TOML has a word for; arrays become lists."""
+    if isinstance(value, dict):
+        return {_unicode(key): _plain(key, item) for key, item in value.items()}
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_value(name, item) for item in value)}]"
-    if isinstance(value, float) and not math.isfinite(value):
-        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+        return [_plain(name, item) for item in value]
     if isinstance(value, str):
-        return _text(value)
+        return _unicode(value)
     if isinstance(value, (bool, int, float)):
-        # JSON's numbers and truth values are TOML's as well.
-        return json.dumps(value)
+        return value
     raise InputError(f"{name}: a {type(value).__name__} cannot stand in a TOML file: give numbers, texts or lists")
+
+
+def _unicode(text: str) -> str:
+    """Return a text whose half characters, as in file names that are no UTF-8, have become question marks."""
+    return text.encode(errors="replace").decode()

@@ -1,7 +1,9 @@
-"""Files that appear whole or not at all, also through kill -9, a full disk and a power cut.
+"""Files and folders that appear whole or not at all, also through kill -9, a full disk and a power cut.
 
 A file is written under another name beside its own, flushed to the disk, and then renamed. The writer holds a lock on
 that other name, and locks die with their holders: what a killed writer left behind is simply taken over by the next.
+The lock is on the very file that is written, so that no lock files stay behind; filelock cannot do that: it truncates
+what it locks, and leaves it.
 """
 
 from __future__ import annotations
@@ -9,19 +11,23 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
+import tempfile
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xsim.errors import EnvironmentFaultError, InputError, XsimError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-__all__ = ["disk_fault", "sync_folder", "whole_file", "write_whole"]
+__all__ = ["disk_fault", "locked", "sync_folder", "whole_file", "whole_folder", "write_whole"]
 
+# What the system says when there is no room: disk, quota, largest file.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}  # file systems without locks
+# What it says when it may not be written.
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -47,8 +53,7 @@ def whole_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
         with _partial(path) as partial:
             _check_free(path, replace=replace)
             yield partial
-            with partial.open("rb+") as file:
-                os.fsync(file.fileno())
+            _sync(partial, os.O_RDWR)
             partial.replace(path)
             sync_folder(path.parent)
     except XsimError:
@@ -63,6 +68,97 @@ def write_whole(path: Path, content: bytes, *, replace: bool = True) -> None:
     """Write a file of bytes; see `whole_file`."""
     with whole_file(path, replace=replace) as partial:
         partial.write_bytes(content)
+
+
+@contextmanager
+def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield an empty folder to fill; when the block ends well it gets the name ``path``.
+
+    A folder that is replaced goes only when the new one stands in its place.
+
+    Parameters
+    ----------
+    path : Path
+        The folder to make, in a folder that exists.
+    replace : bool
+        Whether a folder that exists may be replaced.
+
+    Raises
+    ------
+    InputError
+        If the folder exists and may not be replaced.
+    EnvironmentFaultError
+        If the disk is full or fails, or forbids it; nothing is left behind.
+    """
+    _check_free(path, replace=replace)
+    parent = path.absolute().parent
+    try:
+        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=parent))
+    except OSError as error:
+        raise disk_fault(path, error) from error
+    try:
+        yield partial
+        for file in partial.rglob("*"):
+            _sync(file, os.O_RDONLY)
+        partial.chmod(0o777 & ~_umask())  # mkdtemp's folders are the owner's only
+        _publish_folder(partial, path)
+        sync_folder(parent)
+    except OSError as error:
+        if isinstance(error, XsimError):
+            raise
+        raise disk_fault(path, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _publish_folder(partial: Path, path: Path) -> None:
+    old = partial.with_name(f"{partial.name}.old")
+    if path.exists():
+        path.rename(old)
+    try:
+        partial.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _umask() -> int:
+    # The only way to read it is to set it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def locked(folder: Path, *, by: str = "xsim") -> Iterator[None]:
+    """Hold a folder that exists for one process; the lock dies with the process, so that none is ever stale.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; it is locked itself, and no file is made in it.
+    by : str
+        Whom the message names as the other holder, e.g. ``"training"``.
+
+    Raises
+    ------
+    InputError
+        If another process holds the folder, or has just given it another name.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            _lock(handle)
+            same = folder.exists() and folder.stat().st_ino == os.fstat(handle).st_ino
+        except BlockingIOError:
+            same = False
+        if not same:
+            raise InputError(f"{folder}: is in use by another {by}: wait for it, or give another output")
+        yield
+    finally:
+        os.close(handle)
 
 
 def disk_fault(path: Path, error: OSError, *, advice: str = "") -> EnvironmentFaultError:
@@ -91,7 +187,11 @@ def disk_fault(path: Path, error: OSError, *, advice: str = "") -> EnvironmentFa
 
 def sync_folder(path: Path) -> None:
     """Flush a folder's entries to the disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     finally:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xsim.detector.detector import DetectorResponse
-    from xsim.imaging.geometry import Geometry, Plane
+    from xsim.imaging.geometry import DetectorPlane, Geometry
     from xsim.imaging.projection import Beam
 
 __all__ = ["Imager", "fold", "imager", "padded_shape", "quantum_nnps_map"]
@@ -41,7 +41,7 @@ class Imager:
 
     Parameters
     ----------
-    plane : Plane
+    plane : DetectorPlane
         Detector grid and its oversampling s.
     padded : (H', W')
         Pixels with the mirrored border.
@@ -55,7 +55,7 @@ class Imager:
         Quanta of equal weight that would make the open field's quantum noise, in a pixel and frame.
     """
 
-    plane: Plane
+    plane: DetectorPlane
     padded: tuple[int, int]
     transfer: NDArray[np.float32] | NDArray[np.complex64]
     penumbra: NDArray[np.float32] | None
@@ -163,7 +163,7 @@ def fold(spectrum: NDArray[np.complex64], shape: tuple[int, int], oversampling: 
 @lru_cache(maxsize=16)
 def imager(
     response: DetectorResponse,
-    plane: Plane,
+    plane: DetectorPlane,
     geometry: Geometry,
     shift_px: tuple[float, float] = (0.0, 0.0),
 ) -> Imager:
@@ -173,7 +173,7 @@ def imager(
     ----------
     response : DetectorResponse
         The detector at its kerma, or one of the sources of its noise.
-    plane : Plane
+    plane : DetectorPlane
         Detector grid and its oversampling.
     geometry : Geometry
         Source of the penumbra.
@@ -211,7 +211,7 @@ def quantum_nnps_map(response: DetectorResponse, shape: tuple[int, int]) -> NDAr
 
 
 def _transfer(
-    response: DetectorResponse, plane: Plane, cells: tuple[int, int], shift_px: tuple[float, float]
+    response: DetectorResponse, plane: DetectorPlane, cells: tuple[int, int], shift_px: tuple[float, float]
 ) -> NDArray[np.float32] | NDArray[np.complex64]:
     """Return the transfer from cell means of the fluence to samples at the pixels' centres."""
     v, u = frequency_axes(cells, plane.cell_mm)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from xsim.spectrum import Spectrum
 
-__all__ = ["FocalSpotShape", "Geometry", "Plane", "resample"]
+__all__ = ["DetectorPlane", "FocalSpotShape", "Geometry", "resample"]
 
 FocalSpotShape = Literal["gaussian", "square", "disc"]
 
@@ -31,7 +31,7 @@ _SAME = 1e-4
 
 
 @dataclass(frozen=True)
-class Plane:
+class DetectorPlane:
     """Grid of the detector plane on which the beam is blurred, ``oversampling`` cells to a detector pixel.
 
     Parameters
@@ -122,7 +122,7 @@ class Geometry:
         """
         return self.source_object_mm or self.source_detector_mm
 
-    def plane(self, shape: tuple[int, int], object_pixel_mm: float, pitch_mm: float) -> Plane:
+    def plane(self, shape: tuple[int, int], object_pixel_mm: float, pitch_mm: float) -> DetectorPlane:
         """Return the grid on the detector that a phantom of this shape and pixel size fills.
 
         Raises
@@ -141,7 +141,7 @@ class Geometry:
         width = int(shape[1] * side / pitch_mm + _SAME)
         if not (height and width):
             raise InputError(f"the phantom of {shape} pixels is smaller than one detector pixel: draw a larger one")
-        return Plane((height, width), oversampling, pitch_mm)
+        return DetectorPlane((height, width), oversampling, pitch_mm)
 
     def focal_spot_mtf(self, shape: tuple[int, int], cell_mm: float) -> NDArray[np.float64]:
         """Return the transfer function of the focal spot's penumbra on an ``rfft2`` grid, (H, W // 2 + 1).
@@ -194,14 +194,14 @@ class Geometry:
         return kerma
 
 
-def resample(image: NDArray[np.float32], plane: Plane, side_mm: float) -> NDArray[np.float32]:
+def resample(image: NDArray[np.float32], plane: DetectorPlane, side_mm: float) -> NDArray[np.float32]:
     """Average an image over the cells of the detector plane, by area; centres of both coincide.
 
     Parameters
     ----------
     image : (H, W) float32 array
         Transmission (never thickness) on pixels of ``side_mm``.
-    plane : Plane
+    plane : DetectorPlane
         Grid to average onto.
     side_mm : float
         Side of the image's pixels on the detector plane [mm].

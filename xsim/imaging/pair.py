@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xsim.imaging.acquisition import Shot, acquire
+from xsim.imaging.acquisition import Shot, acquire, fixed_pattern
 from xsim.imaging.exposure import imager
-from xsim.imaging.fixed_pattern import fixed_pattern
 from xsim.imaging.geometry import resample
-from xsim.imaging.noise_models import noise_sources
+from xsim.imaging.noise import noise_sources
 from xsim.imaging.projection import Beam, project
 from xsim.imaging.scatter import add_glare, add_scatter
 from xsim.seeds import check_seed, generator, torch_seed
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xsim.detector.detector import DetectorResponse
-    from xsim.imaging.geometry import Plane
+    from xsim.imaging.geometry import DetectorPlane
     from xsim.imaging.setup import PairSetup
     from xsim.phantoms import Phantom
 
@@ -115,7 +114,7 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
     )
 
 
-def _on_plane(beam: Beam, plane: Plane, pixel_mm: float, setup: PairSetup) -> Beam:
+def _on_plane(beam: Beam, plane: DetectorPlane, pixel_mm: float, setup: PairSetup) -> Beam:
     """Return the beam on the cells of the detector plane, with scatter and glare."""
     side_mm = pixel_mm * setup.geometry.magnification
     beam = Beam(*(resample(part, plane, side_mm) for part in beam))
@@ -125,7 +124,7 @@ def _on_plane(beam: Beam, plane: Plane, pixel_mm: float, setup: PairSetup) -> Be
 def _shoot(
     lit: tuple[DetectorResponse, NDArray[np.float32]],
     noisy: list[tuple[DetectorResponse, Beam]],
-    plane: Plane,
+    plane: DetectorPlane,
     setup: PairSetup,
     side: str,
     origin: tuple[int, int],
@@ -168,14 +167,14 @@ def _shoot(
     return shot, without
 
 
-def _kerma(plane: Plane, response: DetectorResponse, setup: PairSetup) -> NDArray[np.float32] | float:
+def _kerma(plane: DetectorPlane, response: DetectorResponse, setup: PairSetup) -> NDArray[np.float32] | float:
     """Return the kerma across the field relative to the central ray."""
     if not (setup.geometry.falloff or setup.geometry.heel_depth_mm):
         return 1.0
     return setup.geometry.kerma_map(plane.shape, plane.pixel_mm, response.spectrum).astype(np.float32)
 
 
-def _labels(phantom: Phantom, plane: Plane, side_mm: float) -> list[dict[str, Any]]:
+def _labels(phantom: Phantom, plane: DetectorPlane, side_mm: float) -> list[dict[str, Any]]:
     """Return the defects in the images' pixels; the centres of phantom and image coincide."""
     scale = side_mm / plane.pixel_mm
     return [

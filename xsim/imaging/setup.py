@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from xsim.degradation.degradation import Degradation
 from xsim.degradation.link import GreyLink
-from xsim.detector.measured import KERMA_RANGE_UGY
+from xsim.detector.detector import KERMA_RANGE_UGY
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.imaging.acquisition import Acquisition
 from xsim.imaging.geometry import Geometry
-from xsim.imaging.noise_models import NoiseModel
+from xsim.imaging.noise import NoiseModel
 from xsim.imaging.projection import Method
 from xsim.imaging.scatter import Scatter
 from xsim.seeds import check_seed
@@ -54,7 +54,7 @@ class PairSetup:
         Energy quadrature of the projection.
     noise : {"filtered", "layered", "white-then-blurred"}
         Quantum noise by the screen's spectrum, layer by layer, or by the usual shortcut (see
-        ``xsim.imaging.noise_models``).
+        ``xsim.imaging.noise``).
     detector_seed : int
         Which individual detectors: their gain, structure, flats and defects. A shot falls on a random window of them.
 

@@ -10,10 +10,9 @@ from scipy import ndimage, signal
 
 from xsim.errors import InputError
 from xsim.grids import nyquist_lp_mm
-from xsim.measure.bar_group import BarGroup, find_wave, fit_bar_group
-from xsim.measure.bars import CTF, ctf_from_groups
+from xsim.measure.bars import CTF, BarGroup, ctf_from_groups, find_wave, fit_bar_group
 from xsim.measure.checks import check_pitch, grey_image
-from xsim.measure.edge_line import Bins
+from xsim.measure.edge_geometry import Bins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

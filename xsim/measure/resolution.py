@@ -1,4 +1,4 @@
-"""Signal-to-noise ratio of a flat region, and normalised to the spatial resolution (ISO 17636-2)."""
+"""Basic spatial resolution SRb from duplex wire gauges (ISO 19232-5), and the SNR normalised to it (ISO 17636-2)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage, optimize, signal
 from scipy.stats import chi2
 
 from xsim.errors import InputError
-from xsim.measure.checks import check_not_clipped, grey_image
+from xsim.measure.checks import check_not_clipped, check_pitch, grey_image
+from xsim.measure.edge_geometry import Bins
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from xsim.measure.edge import ROI
 
-__all__ = ["FlatSNR", "flat_snr", "normalised_snr"]
+__all__ = ["WIRE_DIAMETERS_MM", "DuplexWire", "FlatSNR", "duplex_wire", "flat_snr", "normalised_snr", "srb_from_dips"]
 
+# ISO 17636-2: 55 lines of 20 pixels.
 _LINES, _LINE_PX = 55, 20
+# Side of the blocks that tell smoothing from true low noise.
 _BLOCK = 8
+# SRb to which ISO 17636-2 normalises the SNR [mm].
 _REFERENCE_SRB_MM = 0.0886
 
 
@@ -92,3 +97,232 @@ def normalised_snr(snr: float, srb_mm: float) -> float:
     if not (srb_mm > 0 and snr >= 0):
         raise InputError(f"SNR {snr:g} and SRb {srb_mm:g} mm: give an SNR of 0 or more and an SRb above 0")
     return snr * _REFERENCE_SRB_MM / srb_mm
+
+
+WIRE_DIAMETERS_MM = (0.8, 0.63, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.13, 0.1, 0.08, 0.063, 0.05, 0.04, 0.032)
+"""Wires of the pairs D1 to D15 of ISO 19232-5; the gap between the wires of a pair is as wide as a wire."""
+
+# ISO 19232-5: a pair whose dip is below 20 % is not resolved.
+_DIP = 0.2
+# A wire stands out by this share of the deepest one, and by this many standard deviations of the profile.
+_PROMINENCE = 0.003
+_SIGMAS = 4.0
+# The thickest wires stand out by this many standard deviations, or there are none.
+_SEEN = 12.0
+# A crest rises this much above its surroundings, as a share of its own height.
+_OWN_SHARE = 0.03
+# The steepest tilt of the wires that is searched, as a slope.
+_STEEPEST = 0.12
+# Smoothing of the profile [px]: less than a tenth of what any pixel blurs.
+_SMOOTH_PX = 0.1
+# Bins of the profile to a pixel: the thinnest wires that pixels resolve are two pixels wide.
+_OVERSAMPLING = 6
+# Width of the bands of pixels whose profiles are compared for the noise.
+_BAND_PX = 12
+
+
+@dataclass(frozen=True)
+class DuplexWire:
+    """A duplex wire gauge as it was read.
+
+    Parameters
+    ----------
+    diameter_mm, dip : (n,) arrays
+        Wire diameters of the pairs found [mm], falling, and their dips, 0 to 1.
+    srb_mm : float
+        Diameter of the first pair whose dip is below 20 % [mm]; NaN if all are resolved.
+    isrb_mm : float
+        Diameter at which a second-order polynomial through the dips crosses 20 % [mm]; NaN if it cannot be drawn.
+    position_mm, profile : (m,) arrays
+        Profile across the wires: attenuation relative to the open field.
+    pair_mm : (n,) array
+        Where the pairs lie along the profile [mm].
+    warnings : tuple of str
+        Caveats of the measurement.
+    """
+
+    diameter_mm: NDArray[np.float64]
+    dip: NDArray[np.float64]
+    srb_mm: float
+    isrb_mm: float
+    position_mm: NDArray[np.float64]
+    profile: NDArray[np.float64]
+    pair_mm: NDArray[np.float64]
+    warnings: tuple[str, ...] = ()
+
+
+def srb_from_dips(diameter_mm: ArrayLike, dip: ArrayLike) -> tuple[float, float]:
+    """Return SRb and interpolated SRb [mm] from the dips of wire pairs.
+
+    Parameters
+    ----------
+    diameter_mm : (n,) array
+        Wire diameters [mm], falling.
+    dip : (n,) array
+        Dips, 0 to 1.
+
+    Returns
+    -------
+    srb_mm, isrb_mm : float
+        SRb is the diameter of the first pair below 20 %. The interpolated one is where a second-order polynomial
+        through the two pairs on each side of 20 % crosses it; NaN where there are not two on each side.
+
+    References
+    ----------
+    ISO 19232-5; ASTM E2002.
+    """
+    diameter, dips = np.asarray(diameter_mm, dtype=np.float64), np.asarray(dip, dtype=np.float64)
+    if diameter.shape != dips.shape or diameter.ndim != 1 or diameter.size == 0 or (np.diff(diameter) >= 0).any():
+        raise InputError("dips of wire pairs: give as many falling diameters as dips")
+    unresolved = np.flatnonzero(dips < _DIP)
+    if unresolved.size == 0:
+        return float("nan"), float("nan")
+    first = int(unresolved[0])
+    srb = float(diameter[first])
+    near = slice(first - 2, first + 2)
+    if first < 2 or diameter[near].size < 4:
+        return srb, float("nan")
+    a, b, c = np.polyfit(diameter[near], dips[near] - _DIP, 2)
+    roots = np.roots([a, b, c]) if abs(a) > 0 else np.array([-c / b])
+    real = roots[np.isreal(roots)].real
+    inside = real[(real >= diameter[first]) & (real <= diameter[first - 1])]
+    return srb, float(inside[0]) if inside.size else float("nan")
+
+
+def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None) -> DuplexWire:
+    """Read a duplex wire gauge (ISO 19232-5).
+
+    Parameters
+    ----------
+    image : (H, W) array
+        Grey values linear in exposure; wires nearly along rows or columns.
+    pitch_mm : float
+        Pixel pitch [mm].
+    roi : (x, y, width, height), optional
+        The region across all pairs and inside the length of the wires.
+
+    Raises
+    ------
+    InputError
+        If fewer than two wire pairs are found.
+    """
+    check_pitch(pitch_mm)
+    pixels = grey_image(image, roi=roi, smallest_px=16)
+    if np.ptp(pixels) == 0:
+        raise InputError("no wires: the region is flat: give the --roi of a duplex wire gauge")
+    vertical = float(np.sum(np.diff(pixels, axis=1) ** 2)) > float(np.sum(np.diff(pixels, axis=0) ** 2))
+    upright = _along_wires(pixels.T if vertical else pixels)
+    position, attenuation, noise = _wire_profile(upright, pitch_mm)
+    pairs, caveats = _find_pairs(position, attenuation, noise, pitch_mm)
+    diameter = np.array([pair[0] for pair in pairs])
+    dips = np.array([pair[1] for pair in pairs])
+    srb, isrb = srb_from_dips(diameter, dips)
+    if np.isnan(srb):
+        caveats += ("every pair found is resolved: SRb is smaller than the thinnest wire",)
+    centres = np.array([pair[2] for pair in pairs])
+    return DuplexWire(diameter, dips, srb, isrb, position, attenuation, centres, caveats)
+
+
+def _along_wires(upright: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the columns in which the wires stand: beyond their ends a profile would hold the open field as well."""
+    contrast = ndimage.uniform_filter1d(upright.std(axis=0), 5, mode="nearest")
+    seen, _ = ndimage.label(contrast > 0.8 * float(np.quantile(contrast, 0.9)))
+    longest = int(np.argmax(np.bincount(seen)[1:])) + 1
+    columns = np.flatnonzero(seen == longest)
+    margin = columns.size // 16
+    return upright[:, columns[margin : columns.size - margin]]
+
+
+def _wire_profile(
+    upright: NDArray[np.float64], pitch_mm: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return positions [mm] and attenuation 1 - I / I_open across the wires, thick wires first, and its noise."""
+
+    def unsharpness(slope: float) -> float:
+        # Bins of a pixel, all filled at any slope: finer ones would reward the slopes that leave some empty.
+        return -float(np.sum(np.diff(_projected(upright, slope, 1)) ** 2))
+
+    slopes = np.linspace(-_STEEPEST, _STEEPEST, 61)
+    best = int(np.argmin([unsharpness(slope) for slope in slopes]))
+    bounds = (slopes[max(best - 1, 0)], slopes[min(best + 1, slopes.size - 1)])
+    slope = float(optimize.minimize_scalar(unsharpness, bounds=bounds, method="bounded").x)
+    profile = _projected(upright, slope, _OVERSAMPLING)
+    position = np.arange(profile.size) / _OVERSAMPLING * pitch_mm
+    # Shading under the gauge: the upper envelope at the scale of the thickest pair.
+    width = max(3, int(8 * WIRE_DIAMETERS_MM[0] / pitch_mm * _OVERSAMPLING))
+    opened = ndimage.gaussian_filter1d(ndimage.percentile_filter(profile, 85, size=width, mode="nearest"), width / 4)
+    attenuation = 1.0 - profile / opened
+    half = attenuation.size // 2
+    if attenuation[half:].max() > attenuation[:half].max():
+        attenuation = attenuation[::-1]
+    return position, attenuation, _profile_noise(upright, slope) / float(np.median(opened))
+
+
+def _projected(upright: NDArray[np.float64], slope: float, oversampling: int) -> NDArray[np.float64]:
+    """Return the profile across lines of this slope, where at least half as many pixels as usual see it."""
+    grid = np.indices(upright.shape, dtype=np.float64)
+    across = (grid[0] - slope * (grid[1] - (upright.shape[1] - 1) / 2)) / np.hypot(1.0, slope)
+    bins = Bins.of(((across - across.min()) * oversampling).ravel())
+    seen = np.flatnonzero(bins.count > 0.5 * np.median(bins.count[bins.count > 0]))
+    return bins.profile(upright.ravel())[seen[0] : seen[-1] + 1]
+
+
+def _profile_noise(upright: NDArray[np.float64], slope: float) -> float:
+    """Return the standard deviation of the profile, from two halves of the image that share the wires only.
+
+    Halves of alternating bands, so that noise that is correlated between pixels counts in full.
+    """
+    grid = np.indices(upright.shape, dtype=np.float64)
+    across = (grid[0] - slope * (grid[1] - (upright.shape[1] - 1) / 2)) / np.hypot(1.0, slope)
+    index = (across - across.min()).astype(np.intp).ravel()
+    half = (grid[1].ravel() // _BAND_PX) % 2 == 0
+    count, first = np.bincount(index), np.bincount(index, weights=half)
+    both = (first >= 0.25 * np.median(count)) & (count - first >= 0.25 * np.median(count))
+    values = upright.ravel()
+    total, part = np.bincount(index, weights=values)[both], np.bincount(index, weights=values * half)[both]
+    count, first = count[both], first[both]
+    difference = (part / first - (total - part) / (count - first)) / 2
+    # Bins of a pixel hold as many values as all finer bins inside them together.
+    return float(1.4826 * np.median(np.abs(difference)) * np.sqrt(_OVERSAMPLING))
+
+
+def _find_pairs(
+    position: NDArray[np.float64], attenuation: NDArray[np.float64], noise: float, pitch_mm: float
+) -> tuple[list[tuple[float, float, float]], tuple[str, ...]]:
+    """Return (diameter, dip, place) of the pairs, thickest first.
+
+    Resolved pairs are known by the distance of their wires, two diameters. The first single crest after them is a
+    pair that blur has merged: its dip is 0.
+    """
+    smooth = ndimage.gaussian_filter1d(attenuation, _SMOOTH_PX * _OVERSAMPLING)
+    floor = max(_PROMINENCE * float(smooth.max()), _SIGMAS * noise)
+    crests, found = signal.find_peaks(smooth, prominence=floor)
+    # Ripples on a thick wire are crests as well.
+    crests = crests[found["prominences"] > _OWN_SHARE * smooth[crests]]
+    step = float(position[1] - position[0])
+    pairs: list[tuple[float, float, float]] = []
+    index = 0
+    expected = 0
+    while index < crests.size and expected < len(WIRE_DIAMETERS_MM):
+        diameter = WIRE_DIAMETERS_MM[expected]
+        apart = (crests[index + 1] - crests[index]) * step if index + 1 < crests.size else np.inf
+        # Blur draws the crests of a pair together, never apart.
+        if 0.5 * diameter < apart < 2.4 * diameter:
+            left, right = crests[index], crests[index + 1]
+            dip = 1.0 - float(smooth[left:right].min()) / float(np.mean(smooth[[left, right]]))
+            pairs.append((diameter, max(dip, 0.0), float(position[(left + right) // 2])))
+            index += 2
+        else:
+            pairs.append((diameter, 0.0, float(position[crests[index]])))
+            index += 1
+        expected += 1
+    resolved = [pair for pair in pairs if pair[1] > 0]
+    if len(resolved) < 2 or float(smooth.max()) < _SEEN * noise:
+        raise InputError(
+            "no duplex wires: fewer than two wire pairs from 0.8 mm down were found: give a --roi across all pairs, "
+            "inside the length of the wires"
+        )
+    caveats: tuple[str, ...] = ()
+    if pitch_mm > 0.5 * min(pair[0] for pair in resolved):
+        caveats = ("the thinnest resolved wires are narrower than two pixels: turn the gauge by 2 to 5 deg",)
+    return pairs, caveats

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from xsim.phantoms.board import random_board
+from xsim.phantoms.board import BoardRecipe, random_board
 from xsim.phantoms.phantom import Defect, Phantom
-from xsim.phantoms.recipe import BoardRecipe
 from xsim.phantoms.targets import target
 from xsim.phantoms.view import View
 

@@ -1,24 +1,122 @@
-"""From a valid layout to what the rays meet: etched copper, drilled and plated holes, mask, parts, tolerances."""
+"""From a valid layout to what the rays meet: etched copper, drilled and plated holes, mask, parts, tolerances.
+
+Copper is etched with its defects: opens, shorts, mouse bites, spurs, and layers that are displaced against each other.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from xsim.phantoms import flat, solids
-from xsim.phantoms.design.layout import GROUND, POWER, Hole, Layout
+from xsim.phantoms.design.layout import GROUND, POWER, BoardLayout, Hole
 from xsim.phantoms.design.pours import draw_plane, plane_shapes, pour_shapes
 from xsim.phantoms.design.rules import MASK_MM
-from xsim.phantoms.etching import etch_defects, misregistration
-from xsim.phantoms.parts.part import Frame, Job
-from xsim.phantoms.scene import Layer, Scene
-from xsim.phantoms.weave import draw_weave
+from xsim.phantoms.parts.part import BuildContext, Frame
+from xsim.phantoms.scene import Layer, Scene, draw_weave
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from xsim.phantoms.defects import DefectLog
+    from xsim.phantoms.design.layout import BoardLayout
 
-__all__ = ["assemble", "copper_shapes"]
+__all__ = ["assemble", "copper_shapes", "etch_defects", "misregistration"]
+
+
+def misregistration(layout: BoardLayout, rng: np.random.Generator, log: DefectLog) -> tuple[float, float]:
+    """Return the shift of an inner layer [mm]: some 10 um, or 50-150 um where the defect strikes."""
+    angle, usual = float(rng.uniform(0.0, 2.0 * math.pi)), abs(float(rng.normal(0.0, 0.015)))
+    if not log.strikes("misregistration"):
+        return usual * math.cos(angle), usual * math.sin(angle)
+    by = float(log.rng.uniform(0.05, 0.15))
+    x0, y0, x1, y1 = layout.outline
+    height = layout.stackup.height_mm
+    log.mark("misregistration", [solids.prism(0.5 * (x0 + x1), 0.5 * (y0 + y1), 0.0, height, x1 - x0, y1 - y0)], by)
+    return by * math.cos(angle), by * math.sin(angle)
+
+
+def etch_defects(layout: BoardLayout, layer: int, log: DefectLog) -> list[flat.Row]:
+    """Return shapes that cut or add copper on a layer, each noted in the log."""
+    copper = layout.copper[layer]
+    z, thick = layout.stackup.z_mm[layer], layout.stackup.copper_mm[layer]
+    changes: list[flat.Row] = []
+    for row in copper.rows.tolist():
+        length = math.hypot(row[4] - row[2], row[5] - row[3])
+        if int(row[0]) != flat.CAPSULE or length < 6.0 * row[6]:
+            continue
+        track = _Track(row[2], row[3], (row[4] - row[2]) / length, (row[5] - row[3]) / length, length, 2.0 * row[6])
+        for kind, make in (("open", _open), ("mouse-bite", _bite), ("spur", _spur)):
+            if log.strikes(kind):
+                shape = make(track, log.rng)
+                changes.append(shape)
+                log.mark(kind, [_raised(shape, z, thick)], shape[6] if kind == "open" else 2.0 * shape[4])
+    changes += _shorts(layout, layer, log)
+    return changes
+
+
+class _Track:
+    def __init__(self, x: float, y: float, tx: float, ty: float, length: float, width: float) -> None:
+        self.x, self.y, self.tx, self.ty, self.length, self.width = x, y, tx, ty, length, width
+
+    def at(self, along: float, across: float) -> tuple[float, float]:
+        return self.x + along * self.tx - across * self.ty, self.y + along * self.ty + across * self.tx
+
+
+def _open(track: _Track, rng: np.random.Generator) -> flat.Row:
+    """Return a gap across the track, 30 to 150 um."""
+    along = float(rng.uniform(0.25, 0.75)) * track.length
+    reach = 0.7 * track.width
+    gap = float(rng.uniform(0.03, 0.15))
+    return flat.cleared(flat.capsule(*track.at(along, -reach), *track.at(along, reach), gap))
+
+
+def _bite(track: _Track, rng: np.random.Generator) -> flat.Row:
+    """Return a round bite of 0.2 to 0.5 widths into one edge."""
+    along, side = float(rng.uniform(0.2, 0.8)) * track.length, float(rng.choice([-0.5, 0.5]))
+    size = float(rng.uniform(0.4, 1.0)) * track.width
+    return flat.cleared(flat.disc(*track.at(along, side * track.width), size))
+
+
+def _spur(track: _Track, rng: np.random.Generator) -> flat.Row:
+    """Return a bump of copper on one edge."""
+    along, side = float(rng.uniform(0.2, 0.8)) * track.length, float(rng.choice([-0.5, 0.5]))
+    return flat.disc(*track.at(along, side * track.width), float(rng.uniform(0.4, 0.9)) * track.width)
+
+
+def _shorts(layout: BoardLayout, layer: int, log: DefectLog) -> list[flat.Row]:
+    """Return whiskers of copper between tracks of different nets that run close to one another."""
+    copper, space = layout.copper[layer], layout.rule.space_mm
+    z, thick = layout.stackup.z_mm[layer], layout.stackup.copper_mm[layer]
+    found = []
+    for index in np.flatnonzero(copper.rows[:, 0] == flat.CAPSULE):
+        if not log.strikes("short"):
+            continue
+        row = copper.rows[index]
+        x, y = 0.5 * (row[2] + row[4]), 0.5 * (row[3] + row[5])
+        angle = math.atan2(row[5] - row[3], row[4] - row[2]) + 0.5 * math.pi
+        reach = row[6] + 2.5 * space
+        whisker = flat.capsule(
+            x, y, x + reach * math.cos(angle), y + reach * math.sin(angle), float(log.rng.uniform(0.05, 0.15))
+        )
+        net = int(copper.nets[index])
+        if copper.clearance(whisker, net, space) > 0.0:
+            continue
+        found.append(whisker)
+        log.mark("short", [_raised(whisker, z, thick)], reach)
+    return found
+
+
+def _raised(row: flat.Row, z: float, thick: float) -> solids.Solid:
+    """Return a flat shape as a solid of the layer's thickness, for its mask."""
+    low, high = z - 0.5 * thick, z + 0.5 * thick
+    if int(row[0]) == flat.RING:
+        return solids.cone(row[2], row[3], low, high, 2.0 * row[4], 2.0 * row[4])
+    length = math.hypot(row[4] - row[2], row[5] - row[3]) + 2.0 * row[6]
+    angle = math.atan2(row[5] - row[3], row[4] - row[2])
+    x, y = 0.5 * (row[2] + row[4]), 0.5 * (row[3] + row[5])
+    return solids.prism(x, y, low, high, length, 2.0 * row[6], angle=angle, corner=row[6])
+
 
 # Placement and drilling errors, one standard deviation [mm, rad].
 PLACE_MM, PLACE_RAD, DRILL_MM = 0.03, 0.008, 0.02
@@ -26,7 +124,7 @@ PLACE_MM, PLACE_RAD, DRILL_MM = 0.03, 0.008, 0.02
 UNDERCUT = 0.4
 
 
-def copper_shapes(layout: Layout, rng: np.random.Generator) -> list[list[flat.Row]]:
+def copper_shapes(layout: BoardLayout, rng: np.random.Generator) -> list[list[flat.Row]]:
     """Return the copper of every layer as drawn, before tolerances: pours and planes, tracks, lands."""
     stackup = layout.stackup
     drawn = []
@@ -45,12 +143,12 @@ def copper_shapes(layout: Layout, rng: np.random.Generator) -> list[list[flat.Ro
     return drawn
 
 
-def assemble(layout: Layout, rng: np.random.Generator, log: DefectLog, *, weave_share: float) -> Scene:
+def assemble(layout: BoardLayout, rng: np.random.Generator, log: DefectLog, *, weave_share: float) -> Scene:
     """Build the scene of a layout.
 
     Parameters
     ----------
-    layout : Layout
+    layout : BoardLayout
         The design.
     rng : numpy.random.Generator
         Chance of tolerances and styles.
@@ -68,17 +166,17 @@ def assemble(layout: Layout, rng: np.random.Generator, log: DefectLog, *, weave_
     _draw_masks(scene, layout)
     for hole in layout.holes:
         _draw_hole(scene, layout, hole, rng, log)
-    job = Job(scene, rng, stackup.solder, log)
+    context = BuildContext(scene, rng, stackup.solder, log)
     for item in layout.placed:
         f = item.frame
         x, y = f.x + PLACE_MM * rng.normal(), f.y + PLACE_MM * rng.normal()
-        item.part.draw(Frame(x, y, f.angle + PLACE_RAD * rng.normal(), f.surface, f.below), job)
+        item.part.draw(Frame(x, y, f.angle + PLACE_RAD * rng.normal(), f.surface, f.below), context)
     if rng.random() < weave_share:
         scene.weave = draw_weave(rng, stackup.laminate, stackup.height_mm)
     return scene
 
 
-def _draw_copper(scene: Scene, layout: Layout, rng: np.random.Generator, log: DefectLog) -> None:
+def _draw_copper(scene: Scene, layout: BoardLayout, rng: np.random.Generator, log: DefectLog) -> None:
     """Etch every layer: loss of width, sloping walls, defects of tracks, drills, and a shift against the others."""
     stackup = layout.stackup
     loss = float(rng.uniform(0.0, 0.06)) * layout.rule.width_mm
@@ -96,7 +194,7 @@ def _draw_copper(scene: Scene, layout: Layout, rng: np.random.Generator, log: De
         scene.layer(Layer("Cu", thick, stackup.z_mm[k], [*etched], displaces=host, soft_mm=soft))
 
 
-def _draw_masks(scene: Scene, layout: Layout) -> None:
+def _draw_masks(scene: Scene, layout: BoardLayout) -> None:
     """Coat both faces, with openings over the lands of parts."""
     x0, y0, x1, y1 = layout.outline
     stackup = layout.stackup
@@ -109,7 +207,7 @@ def _draw_masks(scene: Scene, layout: Layout) -> None:
         scene.layer(Layer("solder-mask", MASK_MM, z, list(shapes)))
 
 
-def _draw_hole(scene: Scene, layout: Layout, hole: Hole, rng: np.random.Generator, log: DefectLog) -> None:
+def _draw_hole(scene: Scene, layout: BoardLayout, hole: Hole, rng: np.random.Generator, log: DefectLog) -> None:
     """Drill and plate one hole; some barrels are missing."""
     stackup = layout.stackup
     x, y = hole.x + DRILL_MM * rng.normal(), hole.y + DRILL_MM * rng.normal()

@@ -1,20 +1,19 @@
-"""Random boards: a piece of a printed circuit board with its parts and defects, drawn from a seed."""
+"""Random boards: a piece of a printed circuit board with its parts and defects, drawn from a recipe and a seed."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from xsim.errors import InputError
+from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.phantoms.assembly import assemble
 from xsim.phantoms.defects import DefectLog, check_rates
-from xsim.phantoms.design.bundles import lay_bundles
-from xsim.phantoms.design.layout import Layout
+from xsim.phantoms.design.layout import BoardLayout
 from xsim.phantoms.design.placement import place_parts
-from xsim.phantoms.design.routing import Router, fan_out, join_nets, widen_tracks
+from xsim.phantoms.design.routing import Router, fan_out, join_nets, lay_bundles, widen_tracks
 from xsim.phantoms.design.rules import CLASSES, draw_stackup
 from xsim.phantoms.phantom import Phantom
-from xsim.phantoms.recipe import BoardRecipe
 from xsim.phantoms.view import View
 from xsim.seeds import check_seed, generator
 
@@ -23,7 +22,69 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-__all__ = ["draw_layout", "draw_view", "random_board"]
+__all__ = ["BoardRecipe", "draw_layout", "draw_view", "random_board"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardRecipe:
+    """The population that ``random_board`` draws from.
+
+    Attributes
+    ----------
+    layers : mapping of int to float
+        Weight of each number of copper layers, 2 to 12.
+    rules : mapping of str to float
+        Weight of each rule class: "standard", "fine", "dense".
+    bromine_share, lead_share, weave_share, tilt_share : float
+        Shares of boards with brominated laminate, tin-lead solder, visible cloth and an oblique view.
+    most_tilt_deg : float
+        Largest oblique angle [deg].
+    source_mm : float
+        Height of the focal spot above the board [mm].
+    anchors, small : (int, int)
+        Range of the number of large and of small parts in a view.
+    edge_share : float
+        Share of views that show an edge of the board.
+    defect_rates : mapping of str to float
+        Rates that replace the usual ones of ``xsim.phantoms.defects.KINDS``.
+
+    Raises
+    ------
+    InputError
+        For a weight, share or range that makes no sense, naming it.
+    """
+
+    layers: Mapping[int, float] = field(default_factory=lambda: {2: 0.3, 4: 0.3, 6: 0.18, 8: 0.14, 12: 0.08})
+    rules: Mapping[str, float] = field(default_factory=lambda: {"standard": 0.4, "fine": 0.4, "dense": 0.2})
+    bromine_share: float = 0.7
+    lead_share: float = 0.1
+    weave_share: float = 0.6
+    tilt_share: float = 0.2
+    most_tilt_deg: float = 45.0
+    source_mm: float = 500.0
+    anchors: tuple[int, int] = (1, 4)
+    small: tuple[int, int] = (8, 60)
+    edge_share: float = 0.2
+    defect_rates: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.rules:
+            if name not in CLASSES:
+                raise UnknownNameError("rule class", name, CLASSES)
+        for count in self.layers:
+            if count not in (2, 4, 6, 8, 10, 12):
+                raise InputError(f"{count} copper layers: give 2, 4, 6, 8, 10 or 12")
+        for what, weights in (("layers", self.layers), ("rules", self.rules)):
+            if not weights or min(weights.values()) < 0.0 or sum(weights.values()) <= 0.0:
+                raise InputError(f"weights of {what} {dict(weights)}: give numbers of 0 or more, one above 0")
+        for what in ("bromine_share", "lead_share", "weave_share", "tilt_share", "edge_share"):
+            check_range(what, getattr(self, what), 0.0, 1.0)
+        check_range("most_tilt_deg", self.most_tilt_deg, 0.0, 45.0, "deg")
+        for what, (low, high) in (("anchors", self.anchors), ("small", self.small)):
+            if not 0 <= low <= high <= 500:
+                raise InputError(f"range of {what} {low} to {high}: give 0 <= low <= high <= 500")
+        check_rates(self.defect_rates)
+
 
 # Copper that a view does not show need not be routed: the board goes on this far beyond the window [mm].
 MARGIN_MM = 1.0
@@ -125,23 +186,12 @@ def draw_view(
         azimuth_deg=azimuth,
         source_mm=recipe.source_mm,
     )
-    check_window(view)
-    return view
-
-
-def check_window(view: View) -> None:
-    """Refuse a window that is wider than a random board may be.
-
-    Raises
-    ------
-    InputError
-        Naming the size.
-    """
     width, height = view.size_mm
     if max(width, height) > MOST_MM:
         raise InputError(
             f"window of {width:g} x {height:g} mm: random boards go up to {MOST_MM:g} mm: give fewer or smaller pixels"
         )
+    return view
 
 
 def _outline(rng: np.random.Generator, view: View, height_mm: float, edge_share: float) -> tuple[float, ...]:
@@ -163,7 +213,7 @@ def _outline(rng: np.random.Generator, view: View, height_mm: float, edge_share:
     return tuple(edges)
 
 
-def draw_layout(seed: int, view: View, recipe: BoardRecipe) -> Layout:
+def draw_layout(seed: int, view: View, recipe: BoardRecipe) -> BoardLayout:
     """Design the piece of board that a view shows: stack-up, parts, nets, tracks; valid by its rule class."""
     rng = generator(seed, stage="design")
     layers = int(rng.choice(list(recipe.layers), p=_shares(recipe.layers)))
@@ -171,7 +221,7 @@ def draw_layout(seed: int, view: View, recipe: BoardRecipe) -> Layout:
     bromine, lead = rng.random() < recipe.bromine_share, rng.random() < recipe.lead_share
     stackup = draw_stackup(rng, layers=layers, bromine=bool(bromine), lead=bool(lead))
     x0, y0, x1, y1 = _outline(rng, view, stackup.height_mm, recipe.edge_share)
-    layout = Layout(stackup, rule, (x0, y0, x1, y1))
+    layout = BoardLayout(stackup, rule, (x0, y0, x1, y1))
     # Numbers of parts are meant for a window of 25 mm.
     area = (x1 - x0) * (y1 - y0) / 700.0
     anchors = _scaled(rng, recipe.anchors, area)
@@ -198,6 +248,6 @@ def _scaled(rng: np.random.Generator, span: tuple[int, int], area: float) -> int
     return max(min(count, 1), round(count * min(area, 20.0)))
 
 
-def _family(layout: Layout) -> str:
+def _family(layout: BoardLayout) -> str:
     anchor = type(layout.placed[0].part).__name__.lower() if layout.placed else "bare"
     return f"{layout.rule.name}-{layout.stackup.layers}-{anchor}"

@@ -14,6 +14,7 @@ import numpy as np
 
 __all__ = ["COLUMNS", "box", "capsule", "cleared", "disc", "grown", "moved", "paint", "ring"]
 
+# Kinds of shapes, in the first column of a row.
 CAPSULE, BOX, RING = 0, 1, 2
 # kind, clear, then: capsule x0 y0 x1 y1 r | box cx cy hx hy angle corner | ring cx cy r_out r_in
 COLUMNS = 8

@@ -12,14 +12,16 @@ import numpy as np
 from xsim.errors import InputError, MissingFileError
 from xsim.files.npz import read_npz
 from xsim.files.whole import whole_file
+from xsim.materials import linear_attenuation_per_mm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-__all__ = ["Defect", "Phantom"]
+__all__ = ["Defect", "Phantom", "attenuation", "picture", "write_preview"]
 
+# What the header of a phantom file says it is.
 FORMAT = "xsim.phantom/1"
 
 
@@ -176,3 +178,55 @@ def _fields(header: dict[str, Any], stored: Mapping[str, NDArray[Any]]) -> dict[
 def _defect(item: dict[str, Any], mask: NDArray[np.bool_]) -> Defect:
     row, column = item.pop("corner_px")
     return Defect(**item, corner_px=(int(row), int(column)), mask=mask)
+
+
+# One energy stands for the spectrum of a picture [keV].
+PREVIEW_KEV = 40.0
+
+
+def attenuation(phantom: Phantom, energy_keV: float = PREVIEW_KEV) -> NDArray[np.float32]:
+    """Return -log(transmission) at one energy, shape (H, W)."""
+    total = np.zeros(phantom.shape, np.float32)
+    for material, path in zip(phantom.materials, phantom.thickness_mm, strict=True):
+        mu = float(np.ravel(linear_attenuation_per_mm(material, np.array([energy_keV])))[0])
+        total += np.float32(mu) * path
+    return total
+
+
+def picture(phantom: Phantom, *, energy_keV: float = PREVIEW_KEV, defects: bool = False) -> NDArray[np.uint8]:
+    """Return the picture as grey levels, or colours where ``defects`` are outlined: (H, W) or (H, W, 3) uint8.
+
+    Grey is linear in log(1 + a): thin tracks and thick balls can be seen in the same picture.
+    """
+    dark = np.log1p(2.0 * attenuation(phantom, energy_keV))
+    low, high = np.percentile(dark, (0.1, 99.8))
+    grey = np.clip((dark - low) / max(float(high - low), 1e-6), 0.0, 1.0)
+    image: NDArray[np.uint8] = np.round(255.0 * (1.0 - grey)).astype(np.uint8)
+    if not defects:
+        return image
+    coloured = np.repeat(image[:, :, None], 3, axis=2)
+    for defect in phantom.defects:
+        rim = _rim(np.pad(defect.mask, 2))
+        row, column = defect.corner_px[0] - 2, defect.corner_px[1] - 2
+        for v, u in zip(*np.nonzero(rim), strict=True):
+            if 0 <= row + v < image.shape[0] and 0 <= column + u < image.shape[1]:
+                coloured[row + v, column + u] = (230, 60, 30)
+    return coloured
+
+
+def _rim(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels just outside a padded mask."""
+    grown = mask.copy()
+    for axis in (0, 1):
+        for step in (-1, 1):
+            grown |= np.roll(mask, step, axis=axis)
+    return grown & ~mask
+
+
+def write_preview(phantom: Phantom, path: Path, *, defects: bool = False) -> Path:
+    """Write the picture as PNG and return its path."""
+    from PIL import Image  # noqa: PLC0415  only pictures need it
+
+    with whole_file(path) as partial:
+        Image.fromarray(picture(phantom, defects=defects)).save(partial, format="PNG")
+    return path

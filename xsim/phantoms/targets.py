@@ -23,6 +23,7 @@ __all__ = ["DUPLEX_WIRES_MM", "HELD_OUT", "TARGETS", "target"]
 # Wire diameter of each pair of the duplex gauge, D1 to D15 [mm] (ISO 19232-5; D14 and D15 of later editions); the
 # gap between the two wires is the diameter.
 DUPLEX_WIRES_MM = (0.8, 0.63, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.13, 0.1, 0.08, 0.063, 0.05, 0.04, 0.032)
+# Laminate between neighbouring pairs: as wide as the widest wire, so that pairs stay apart under any blur.
 PAIR_GAP_MM = 0.8
 # Shapes that no recipe for training may show: they tell restoring from remembering.
 HELD_OUT = ("disc-array", "wedge-17", "spiral")

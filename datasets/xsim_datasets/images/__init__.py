@@ -1,9 +1,9 @@
 """Image files: TIFF, DICOM, PNG, NPY, RAW in and out at their own depth, with their tags."""
 
 from xsim_datasets.images.files import SUFFIXES, kind_of_name, publish, read_image, write_image
-from xsim_datasets.images.open_field import open_field_signal
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph
-from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, exposure_of_log, scale_of
+from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, exposure_of_log, open_field_signal, scale_of
+from xsim_datasets.images.tiff import write_simulated
 
 __all__ = [
     "MAX_PIXELS",
@@ -19,4 +19,5 @@ __all__ = [
     "read_image",
     "scale_of",
     "write_image",
+    "write_simulated",
 ]

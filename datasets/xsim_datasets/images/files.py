@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from xsim.errors import InputError, MissingFileError, XsimError
 from xsim.files.whole import whole_file
+from xsim_datasets.images.bare import describe_raw, read_npy, read_raw, sidecar_path, write_npy, write_raw
 from xsim_datasets.images.dicom import read_dicom, write_dicom
-from xsim_datasets.images.npy import read_npy, write_npy
 from xsim_datasets.images.png import read_jpeg, read_png, write_png
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph, check_pixels
-from xsim_datasets.images.raw import describe_raw, read_raw, sidecar_path, write_raw
 from xsim_datasets.images.tiff import read_tiff, write_tiff
 
 if TYPE_CHECKING:

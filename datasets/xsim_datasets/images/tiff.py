@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["STAMP_TAG", "read_tiff", "write_tiff"]
+__all__ = ["STAMP_TAG", "read_tiff", "write_simulated", "write_tiff"]
 
 # tifffile tells its logger about every oddity; what matters is raised here, as one line.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -29,6 +29,7 @@ STAMP_TAG = 65042
 
 _MM_PER_UNIT = {2: 25.4, 3: 10.0}
 _MAX_PAGES = 4096
+_SIMULATED = "xsim {name}, open field {open_field}, pitch {pitch_mm:g} mm"
 _OPEN_FIELD = re.compile(r"xsim [^,]*, open field (\d+(?:\.\d+)?)(?=,|$)")
 
 # Tags that say how pixels are stored rather than what they are; the writer makes its own.
@@ -217,6 +218,33 @@ def write_tiff(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> 
                 metadata=None,
                 extratags=extra if number == 0 else None,
             )
+
+
+def write_simulated(path: Path, codes: NDArray[np.uint16], *, name: str, open_field: int, pitch_mm: float) -> None:
+    """Write a simulated image, whose description says its open field: `read_tiff` finds it there.
+
+    Parameters
+    ----------
+    path : path
+        A file to make.
+    codes : (H, W) uint16 array
+        Grey levels.
+    name : str
+        Which image it is, e.g. ``"hr"``.
+    open_field : int
+        Grey level of the open field.
+    pitch_mm : float
+        Pixel pitch [mm].
+    """
+    x, y, unit = _new_resolution(pitch_mm)
+    tifffile.imwrite(
+        path,
+        codes,
+        photometric="minisblack",
+        resolution=(x, y),
+        resolutionunit=unit,
+        description=_SIMULATED.format(name=name, open_field=open_field, pitch_mm=pitch_mm),
+    )
 
 
 def _new_resolution(pitch_mm: float | None) -> tuple[float, float, int]:

@@ -1,4 +1,4 @@
-"""From a camera's files to one linear image: frames averaged, dark and flat corrected, defective pixels filled."""
+"""From a detector's files to one linear image: frames averaged, dark and flat corrected, defective pixels filled."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
     from xsim_datasets.images import Radiograph
 
-__all__ = ["Camera", "image_files", "mean_of"]
+__all__ = ["FlatField", "image_files", "mean_of"]
 
-# A pixel whose flat signal is this far from its neighbours' gives no usable image.
+# A pixel whose flat signal is less than half or more than twice the median of its 5 x 5 neighbours gives no usable
+# image: sound pixels differ by some per cent.
 _DEAD, _HOT = 0.5, 2.0
 _NEIGHBOURS_PX = 5
 
 
 @dataclass(frozen=True)
-class Camera:
+class FlatField:
     """What turns the files of one detector into linear images.
 
     Attributes
@@ -35,8 +36,8 @@ class Camera:
     dark, flat : (H, W) arrays or None
         Mean of frames without beam, and of frames without object.
     polarity : str or None
-        ``"metal-dark"`` or ``"metal-bright"``; what the files say, or else metal dark, if not given. A camera with
-        flats has metal dark.
+        ``"metal-dark"`` or ``"metal-bright"``; what the files say, or else metal dark, if not given. A detector
+        with flats has metal dark.
     open_field : float or None
         Grey level of the open field where there are no flats; estimated in each image if not given.
     scale : str
@@ -54,9 +55,9 @@ class Camera:
 
     def __post_init__(self) -> None:
         if self.flat is not None and self.polarity == "metal-bright":
-            raise InputError("flats of a camera are raw data, and raw data have metal dark: give no --polarity")
+            raise InputError("flats are raw data, and raw data have metal dark: give no --polarity")
         if self.flat is not None and self.scale == "log":
-            raise InputError("flats of a camera are raw data, and raw data are linear: give no --scale log")
+            raise InputError("flats are raw data, and raw data are linear: give no --scale log")
         if self.scale == "log" and self.log_factor is None:
             raise InputError("--scale log was given alone: give --log-factor, grey levels per factor e of the exposure")
         if self.scale == "linear" and self.log_factor is not None:
@@ -78,8 +79,8 @@ class Camera:
         open_field: float | None = None,
         scale: Literal["linear", "log"] = "linear",
         log_factor: float | None = None,
-    ) -> Camera:
-        """Return a camera whose darks and flats are the frames in two folders.
+    ) -> FlatField:
+        """Return the correction whose darks and flats are the frames in two folders.
 
         Raises
         ------

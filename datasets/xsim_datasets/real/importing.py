@@ -18,13 +18,12 @@ import numpy as np
 
 from xsim.errors import InputError, MissingFileError, check_range
 from xsim_datasets.images import SUFFIXES
-from xsim_datasets.real.correction import Camera, image_files
-from xsim_datasets.real.registration import Similarity, register
-from xsim_datasets.real.sharpness import detail_ratio
+from xsim_datasets.real.correction import FlatField, image_files
+from xsim_datasets.real.registration import Similarity, detail_ratio, register
+from xsim_datasets.recipe.imaging import setup_of, setup_record, setup_tables
 from xsim_datasets.recipe.recipe import Recipe, Split
-from xsim_datasets.recipe.setups import setup_of, setup_record, setup_tables
-from xsim_datasets.recipe.split import family_id, split_named_families
-from xsim_datasets.store.sample import Plan, Sample
+from xsim_datasets.recipe.sources import family_id, split_named_families
+from xsim_datasets.store.shards import Plan, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +64,7 @@ class RealMaker:
         What there is.
     similarities : tuple of Similarity
         How the LR image of each lies on its HR image.
-    hr_camera, lr_camera : Camera
+    hr_flat_field, lr_flat_field : FlatField
         Corrections of the two detectors.
     pitch_mm : float
         Pixel pitch of both [mm].
@@ -79,8 +78,8 @@ class RealMaker:
 
     positions: tuple[Position, ...]
     similarities: tuple[Similarity, ...]
-    hr_camera: Camera
-    lr_camera: Camera
+    hr_flat_field: FlatField
+    lr_flat_field: FlatField
     pitch_mm: float
     margin_px: int
     sides: dict[str, str]
@@ -92,8 +91,8 @@ class RealMaker:
         inner = (slice(self.margin_px, -self.margin_px), slice(self.margin_px, -self.margin_px))
         numbers = {name: float(value) for name, value in asdict(similarity).items()}
         return Sample(
-            hr=similarity.move_hr(self.hr_camera.image(position.hr))[inner],
-            lr=self.lr_camera.image(position.lr)[inner],
+            hr=similarity.move_hr(self.hr_flat_field.image(position.hr))[inner],
+            lr=self.lr_flat_field.image(position.lr)[inner],
             seed=index,
             family=family_id(position.board),
             split=self.sides[position.board],
@@ -183,8 +182,8 @@ def _board_of(name: str, pattern: re.Pattern[str]) -> str:
 
 def prepare_import(
     positions: tuple[Position, ...],
-    hr_camera: Camera,
-    lr_camera: Camera,
+    hr_flat_field: FlatField,
+    lr_flat_field: FlatField,
     *,
     pitch_mm: float,
     nominal: Recipe | None = None,
@@ -196,7 +195,7 @@ def prepare_import(
     ----------
     positions : tuple of Position
         What `find_positions` found.
-    hr_camera, lr_camera : Camera
+    hr_flat_field, lr_flat_field : FlatField
         Corrections of the two detectors.
     pitch_mm : float
         Pixel pitch of both [mm].
@@ -215,7 +214,7 @@ def prepare_import(
     details: list[float] = []
     shape: tuple[int, ...] | None = None
     for done, position in enumerate(positions, start=1):
-        hr, lr = hr_camera.image(position.hr), lr_camera.image(position.lr)
+        hr, lr = hr_flat_field.image(position.hr), lr_flat_field.image(position.lr)
         shape = shape or hr.shape
         if hr.shape != shape or lr.shape != shape:
             raise InputError(f"{position.name}: HR is {hr.shape}, LR {lr.shape}, the first {shape}: give one size")
@@ -236,7 +235,7 @@ def prepare_import(
     if nominal is not None:
         setup = setup_of(nominal.imaging.model_copy(update={"pitch_mm": pitch_mm}))
     sides = split_named_families(Split(), [position.board for position in positions])
-    maker = RealMaker(positions, tuple(similarities), hr_camera, lr_camera, pitch_mm, margin, sides, setup)
+    maker = RealMaker(positions, tuple(similarities), hr_flat_field, lr_flat_field, pitch_mm, margin, sides, setup)
     return maker, _plan_of(maker, (height - 2 * margin, width - 2 * margin), nominal)
 
 
@@ -256,7 +255,7 @@ def _plan_of(maker: RealMaker, shape: tuple[int, int], nominal: Recipe | None) -
         "name": "import",
         "pitch_mm": maker.pitch_mm,
         "nominal": None if nominal is None else nominal.name,
-        "cameras": {name: _about(camera) for name, camera in (("hr", maker.hr_camera), ("lr", maker.lr_camera))},
+        "cameras": {"hr": _about(maker.hr_flat_field), "lr": _about(maker.lr_flat_field)},
         "files": {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)},
     }
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
@@ -264,19 +263,19 @@ def _plan_of(maker: RealMaker, shape: tuple[int, int], nominal: Recipe | None) -
     return Plan(len(maker.positions), *shape, 0, recipe, digest, origin="real", pairs_per_shard=pairs_per_shard)
 
 
-def _about(camera: Camera) -> dict[str, Any]:
-    """Return what a camera's correction was; its frames by digest."""
-    frames = {"dark": camera.dark, "flat": camera.flat}
+def _about(correction: FlatField) -> dict[str, Any]:
+    """Return what a detector's correction was; its frames by digest."""
+    frames = {"dark": correction.dark, "flat": correction.flat}
     digests = {
         name: None if mean is None else hashlib.sha256(mean.tobytes()).hexdigest() for name, mean in frames.items()
     }
-    defective = 0 if camera.flat is None else int(camera.defective.sum())
+    defective = 0 if correction.flat is None else int(correction.defective.sum())
     return {
         **digests,
-        "polarity": camera.polarity,
-        "open_field": camera.open_field,
-        "scale": camera.scale,
-        "log_factor": camera.log_factor,
+        "polarity": correction.polarity,
+        "open_field": correction.open_field,
+        "scale": correction.scale,
+        "log_factor": correction.log_factor,
         "defective_pixels": defective,
     }
 

@@ -1,4 +1,4 @@
-"""The imaging part of a recipe: tube, detectors, dose and geometry; numbers may be ranges."""
+"""The imaging part of a recipe, whose numbers may be ranges: tube, detectors, dose and geometry, and their set-up."""
 
 from __future__ import annotations
 
@@ -7,67 +7,113 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
-from xsim.detector.detector import Detector
+from xsim.detector.detector import Detector, Sensor
+from xsim.detector.light_transport import Optics
+from xsim.detector.screen import Screen
+from xsim.errors import check_range
+from xsim.imaging.acquisition import Acquisition
+from xsim.imaging.geometry import Geometry
+from xsim.imaging.noise import NoiseModel  # noqa: TC001 - pydantic reads the annotation
+from xsim.imaging.projection import Method  # noqa: TC001 - as above
+from xsim.imaging.scatter import Scatter
+from xsim.imaging.setup import PairSetup
 from xsim.measure.calibration import read_calibration
 from xsim.seeds import generator
+from xsim.spectrum import tungsten_spectrum
+from xsim_datasets.recipe.tables import Frames, Number, Range, Strict, Table, Whole, drawn, parameter, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["BASE_FOLDER", "BROUGHT_BY_DETECTORS", "Filter", "Imaging", "MeasuredDetectors", "Range", "Strict"]
+    from numpy.typing import NDArray
+
+    from xsim.spectrum import Spectrum
+
+__all__ = [
+    "BASE_FOLDER",
+    "BROUGHT_BY_DETECTORS",
+    "ELSEWHERE",
+    "TABLES",
+    "Filter",
+    "Imaging",
+    "MeasuredDetectors",
+    "Side",
+    "setup_of",
+    "setup_record",
+    "setup_tables",
+]
+
+# Points of the stored MTF and NNPS tables: a smooth curve, at steps of .1 lp/mm for the paper's pitch.
+_TABLE_FREQUENCIES = 201
 
 BASE_FOLDER = "folder"
 """Key of pydantic's validation context: the folder from which a recipe's relative paths are taken."""
-BROUGHT_BY_DETECTORS = frozenset({"hr_mass_thickness_mg_cm2", "lr_mass_thickness_mg_cm2", "pitch_mm"})
+BROUGHT_BY_DETECTORS = frozenset(
+    {"hr_mass_thickness_mg_cm2", "lr_mass_thickness_mg_cm2", "pitch_mm", "sensor", "screen", "hr", "lr"}
+)
 """Keys of `Imaging` that say what measured detectors say themselves."""
+ELSEWHERE = {
+    Sensor: {"pitch_mm": "pitch_mm"},
+    Screen: {"mass_thickness_mg_cm2": "hr_mass_thickness_mg_cm2 or lr_mass_thickness_mg_cm2"},
+    Geometry: {
+        "source_detector_mm": "source_detector_mm",
+        "source_object_mm": "magnification",
+        "focal_spot_mm": "focal_spot_mm",
+    },
+    Scatter: {"ratio_per_depth": "scatter_ratio_per_depth", "glare": "glare"},
+}
+"""Parameters that stand in ``[imaging]`` itself rather than in the table of their dataclass: each has one place."""
+
+if TYPE_CHECKING:
+    OpticsTable = Table
+    ScreenTable = Table
+    SensorTable = Table
+    GeometryTable = Table
+    ScatterTable = Table
+    AcquisitionTable = Table
+else:
+    OpticsTable = table_of(Optics, __name__)
+    ScreenTable = table_of(Screen, __name__, leave=ELSEWHERE[Screen], tables={"optics": OpticsTable})
+    SensorTable = table_of(Sensor, __name__, leave=ELSEWHERE[Sensor])
+    GeometryTable = table_of(
+        Geometry,
+        __name__,
+        leave=ELSEWHERE[Geometry],
+        notes={"tilt_deg": "In a recipe it tilts the exposure only (with `falloff`): boards draw views of their own."},
+    )
+    ScatterTable = table_of(Scatter, __name__, leave=ELSEWHERE[Scatter])
+    AcquisitionTable = table_of(Acquisition, __name__)
 
 
-class Strict(BaseModel):
-    """A part of a recipe: unknown keys, NaN and infinities are errors."""
+class Side(Table):
+    """What is different in one of the two detectors; its keys win over `[imaging.sensor]` and `[imaging.screen]`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-class Range(Strict):
-    """Numbers from ``low`` to ``high``: uniform in the value, in its logarithm (``log``), or in steps from ``low``."""
-
-    low: float
-    high: float
-    log: bool = False
-    step: Annotated[float, Field(gt=0.0)] | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.low <= self.high:
-            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"a log range needs low > 0, not {self.low:g}")
-        if self.log and self.step is not None:
-            raise ValueError("a log range has no steps: give log or step")
-        return self
-
-    def draw(self, rng: np.random.Generator) -> float:
-        """Return one number of the range."""
-        if self.step is not None:
-            # A hair more than the quotient, so that 0.3 is a whole number of steps of 0.1.
-            steps = int((self.high - self.low) / self.step * (1 + 1e-9))
-            return min(self.low + self.step * int(rng.integers(steps + 1)), self.high)
-        if self.log:
-            return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
-        return float(rng.uniform(self.low, self.high))
+    sensor: SensorTable = SensorTable()
+    """Sensor of this detector."""
+    screen: ScreenTable = ScreenTable()
+    """Screen of this detector."""
 
 
-def _number_kind(value: object) -> str:
-    return "range" if isinstance(value, (dict, Range)) else "number"
-
-
-# The tag names the one alternative that was meant, so that an error speaks about that one only.
-Number = Annotated[
-    Annotated[float, Tag("number")] | Annotated[Range, Tag("range")],
-    Discriminator(_number_kind),
-]
+TABLES: dict[str, type[Table]] = {
+    "sensor": SensorTable,
+    "screen": ScreenTable,
+    "optics": OpticsTable,
+    "geometry": GeometryTable,
+    "scatter": ScatterTable,
+    "acquisition": AcquisitionTable,
+    "hr": Side,
+    "lr": Side,
+}
+"""Tables of the physics, by the key that they stand at."""
 
 
 class Filter(Strict):
@@ -111,7 +157,7 @@ class Imaging(Strict):
     """The tube, the two screens, the sensor and the dose; any number may be a range.
 
     Measured detectors give blur and noise, and the nominal screens that they were calibrated with the grey levels
-    behind a board; screens and pitch are not given beside them.
+    behind a board; screens, sensors and pitch are not given beside them.
     """
 
     kvp: Number = 70.0
@@ -121,28 +167,22 @@ class Imaging(Strict):
     filters: tuple[Filter, ...] = (Filter(material="Al", thickness_mm=2.5),)
     """Sheets in the beam; 2.5 mm Al by default."""
     hr_mass_thickness_mg_cm2: Number = 33.91
-    """Gd2O2S of the sharp screen."""
+    """Phosphor of the sharp screen."""
     lr_mass_thickness_mg_cm2: Number = 134.55
-    """Gd2O2S of the dose-efficient screen."""
-    pitch_mm: Number = 0.048
-    """Pixel pitch of both images."""
-    kerma_uGy: Number = 42.56
-    """Air kerma of one frame at the detector, without object."""
+    """Phosphor of the dose-efficient screen."""
+    pitch_mm: Number = parameter(Sensor, "pitch_mm")
+    kerma_uGy: Number = parameter(PairSetup, "kerma_uGy")
     max_full_well_share: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     """Kerma is lowered until the open field fills at most this share of either sensor's full well; none leaves it."""
     magnification: Number = 1.0
     """Of the object, 1 for contact."""
-    source_detector_mm: Number = 600.0
-    """From the focal spot to the screen."""
-    focal_spot_mm: Number = 0.0
-    """Size of the focal spot."""
-    scatter_ratio_per_depth: Number = 0.0
-    """Scatter-to-primary ratio for each mean free path of the object."""
-    glare: Number = 0.0
-    """Share of the light that the detector spreads over millimetres."""
-    hr_frames: Annotated[int, Field(ge=1)] = 20
+    source_detector_mm: Number = parameter(Geometry, "source_detector_mm")
+    focal_spot_mm: Number = parameter(Geometry, "focal_spot_mm")
+    scatter_ratio_per_depth: Number = parameter(Scatter, "ratio_per_depth")
+    glare: Number = parameter(Scatter, "glare")
+    hr_frames: Frames = 20
     """Frames averaged in the HR image."""
-    lr_frames: Annotated[int, Field(ge=1)] = 1
+    lr_frames: Frames = 1
     """Frames averaged in the LR image."""
     setups: Annotated[int, Field(ge=1, le=4096)] = 1
     """How many set-ups are drawn from the ranges."""
@@ -150,6 +190,24 @@ class Imaging(Strict):
         MeasuredDetectors | None,
         WithJsonSchema({"type": "string", "description": "A file of xsim calibrate: two measured detectors."}),
     ] = None
+    registration_px: tuple[Number, Number] = parameter(PairSetup, "registration_px")
+    method: Method = parameter(PairSetup, "method")
+    noise: NoiseModel = parameter(PairSetup, "noise")
+    detector_seed: Whole = parameter(PairSetup, "detector_seed")
+    sensor: SensorTable = SensorTable()
+    """Sensor of both detectors."""
+    screen: ScreenTable = ScreenTable()
+    """Screen of both detectors, beside its mass thickness."""
+    hr: Side = Side()
+    """What is different in the HR detector."""
+    lr: Side = Side()
+    """What is different in the LR detector."""
+    geometry: GeometryTable = GeometryTable()
+    """Focal spot, tilt, and the fall of the kerma across the field."""
+    scatter: ScatterTable = ScatterTable()
+    """Reach of scatter and glare."""
+    acquisition: AcquisitionTable = AcquisitionTable()
+    """How shots are taken and corrected."""
 
     @model_validator(mode="before")
     @classmethod
@@ -176,11 +234,33 @@ class Imaging(Strict):
             raise ValueError(f"setups = {self.setups} but nothing is a range: give ranges or setups = 1")
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is as it was before there were keys for it: recipes keep their hash, stores their bytes."""
+        content: dict[str, Any] = handler(self)
+        for name in _LEFT_OUT_AT_DEFAULT & set(content):
+            value = getattr(self, name)
+            if isinstance(value, Table):
+                # A side says what differs from both sides' tables, so that a default is something to say there.
+                content[name] = _dumped(value, sides=isinstance(value, Side))
+                usual = not content[name]
+            else:
+                usual = value == type(self).model_fields[name].default
+            if usual:
+                del content[name]
+        return content
+
     @property
     def has_ranges(self) -> bool:
         """Whether any number is a range."""
-        values = [getattr(self, name) for name in type(self).model_fields]
-        return any(isinstance(value, Range) for value in [*values, *(item.thickness_mm for item in self.filters)])
+        found: list[str] = []
+
+        def note(item: Range, stage: str) -> float:
+            found.append(stage)
+            return item.low
+
+        self._with(note)
+        return bool(found)
 
     def drawn(self, seed: int, setup: int) -> Imaging:
         """Return set-up number ``setup`` of seed ``seed``, with every range replaced by a number."""
@@ -192,14 +272,118 @@ class Imaging(Strict):
         return self._with(lambda item, _: item.low), self._with(lambda item, _: item.high)
 
     def _with(self, choose: Callable[[Range, str], float]) -> Imaging:
-        """Return the set-up whose ranges are replaced by what ``choose`` makes of each and of its field's name."""
-
-        def number(value: Any, stage: str) -> Any:
-            return choose(value, stage) if isinstance(value, Range) else value
-
-        fields = {name: number(getattr(self, name), name) for name in type(self).model_fields}
-        fields["filters"] = tuple(
-            Filter(material=item.material, thickness_mm=number(item.thickness_mm, f"filter-{index}"))
+        """Return the set-up whose ranges are replaced by what ``choose`` makes of each and of its place."""
+        values = {name: drawn(getattr(self, name), name, choose) for name in type(self).model_fields}
+        values["filters"] = tuple(
+            Filter(material=item.material, thickness_mm=drawn(item.thickness_mm, f"filter-{index}", choose))
             for index, item in enumerate(self.filters)
         )
-        return Imaging(**{**fields, "setups": 1})
+        return self.model_copy(update={**values, "setups": 1})
+
+
+_LEFT_OUT_AT_DEFAULT = frozenset(
+    {"registration_px", "method", "noise", "detector_seed"} | {key for key in Imaging.model_fields if key in TABLES}
+)
+"""Keys that a recipe's canonical JSON holds only where they change something: those that came after the first stores,
+whose bytes and hashes hold all the others."""
+
+
+def _dumped(table: Table, *, sides: bool) -> dict[str, Any]:
+    return table.model_dump(mode="json", exclude_unset=sides, exclude_defaults=not sides)
+
+
+def setup_of(imaging: Imaging) -> PairSetup:
+    """Return the set-up of a recipe whose ranges have been drawn.
+
+    Raises
+    ------
+    PhysicsRangeError, UnknownNameError
+        If a number lies outside the physics' range, or a filter's material is not known.
+    """
+    values: Any = imaging  # whose ranges are numbers by now
+    assert not imaging.has_ranges, "ranges are drawn before a set-up is built"
+    spectrum = tungsten_spectrum(
+        kvp=values.kvp,
+        filters=tuple((item.material, item.thickness_mm) for item in values.filters),
+        anode_angle_deg=values.anode_angle_deg,
+    )
+    hr, lr = _detectors(values)
+    distance = values.source_detector_mm
+    magnification = check_range("magnification", values.magnification, 1.0, 100.0)
+    return PairSetup(
+        spectrum=spectrum,
+        hr=hr,
+        lr=lr,
+        kerma_uGy=_kerma_uGy(values, spectrum, (hr, lr)),
+        hr_frames=values.hr_frames,
+        lr_frames=values.lr_frames,
+        geometry=Geometry(
+            source_detector_mm=distance,
+            source_object_mm=distance / magnification if magnification > 1.0 else None,
+            focal_spot_mm=values.focal_spot_mm,
+            **values.geometry.given(),
+        ),
+        scatter=Scatter(ratio_per_depth=values.scatter_ratio_per_depth, glare=values.glare, **values.scatter.given()),
+        acquisition=Acquisition(**values.acquisition.given()),
+        registration_px=values.registration_px,
+        method=values.method,
+        noise=values.noise,
+        detector_seed=values.detector_seed,
+    )
+
+
+def _detectors(imaging: Any) -> tuple[Detector, Detector]:
+    """Return the HR and the LR detector: those that were measured, or else the modelled ones."""
+    if imaging.detectors is not None:
+        pair: tuple[Detector, Detector] = imaging.detectors.pair()
+        return pair
+    return (
+        _detector(imaging, imaging.hr, imaging.hr_mass_thickness_mg_cm2),
+        _detector(imaging, imaging.lr, imaging.lr_mass_thickness_mg_cm2),
+    )
+
+
+def _detector(imaging: Any, side: Any, mass_thickness_mg_cm2: float) -> Detector:
+    """Return the modelled detector of one side: the tables of both sides, and over them those of its own."""
+    sensor = {**imaging.sensor.given(), **side.sensor.given()}
+    screen = {**imaging.screen.given(), **side.screen.given()}
+    optics = {**imaging.screen.optics.given(), **side.screen.optics.given()}
+    return Detector(
+        Screen(**{**screen, "mass_thickness_mg_cm2": mass_thickness_mg_cm2, "optics": Optics(**optics)}),
+        Sensor(pitch_mm=imaging.pitch_mm, **sensor),
+    )
+
+
+def _kerma_uGy(imaging: Any, spectrum: Spectrum, detectors: tuple[Detector, Detector]) -> float:
+    """Return the kerma of one frame; where the recipe says so, at most what leaves both open fields unsaturated.
+
+    A wide range of screens and beams has pairs whose thick screen would fill the sensor at a kerma that suits others;
+    nobody exposes like that, and a network that learns from clipped images learns to undo the clipping.
+    """
+    kerma_uGy: float = imaging.kerma_uGy
+    if imaging.max_full_well_share is None:
+        return kerma_uGy
+    responses = [detector.response(spectrum, kerma_uGy) for detector in detectors]
+    fullest = max(response.signal_electrons / response.sensor.full_well_e for response in responses)
+    share: float = imaging.max_full_well_share
+    return kerma_uGy * min(1.0, share / fullest)
+
+
+def setup_record(setup: PairSetup) -> dict[str, Any]:
+    """Return what a store says about a set-up: its settings, and what lies between its detectors; JSON types."""
+    return {"settings": setup.to_dict(), "degradation": setup.degradation().to_dict()}
+
+
+def setup_tables(setups: Sequence[PairSetup]) -> dict[str, NDArray[np.float64]]:
+    """Return MTF and NNPS [mm2] of the detectors, (setups, F) each, on one axis up to the finest sampling frequency.
+
+    ``nnps_*_mm2`` is the quantum noise of one frame as the pixels see it, before sampling folds it back.
+    """
+    pitch_mm = min(setup.pitch_mm for setup in setups)
+    frequency = np.linspace(0.0, 1.0 / pitch_mm, _TABLE_FREQUENCIES)
+    tables: dict[str, list[NDArray[np.float64]]] = {}
+    for setup in setups:
+        for name, response in (("hr", setup.hr_response), ("lr", setup.lr_response)):
+            tables.setdefault(f"mtf_{name}", []).append(response.mtf(frequency))
+            tables.setdefault(f"nnps_{name}_mm2", []).append(response.quantum_nnps(frequency))
+    return {"frequency_lp_mm": frequency, **{name: np.stack(rows) for name, rows in tables.items()}}

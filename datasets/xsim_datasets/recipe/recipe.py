@@ -11,12 +11,16 @@ import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from xsim.errors import InputError, MissingFileError, UnknownNameError, nearest
-from xsim_datasets.recipe.imaging import BASE_FOLDER, BROUGHT_BY_DETECTORS, Filter, Imaging, Range, Strict
+from xsim_datasets.recipe.imaging import BASE_FOLDER, BROUGHT_BY_DETECTORS, ELSEWHERE, TABLES, Filter, Imaging
+from xsim_datasets.recipe.tables import Range, Strict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "Filter",
@@ -28,6 +32,7 @@ __all__ = [
     "Recipe",
     "Split",
     "Storage",
+    "imaging_settings",
     "load_recipe",
     "recipe_names",
 ]
@@ -154,7 +159,9 @@ def recipe_names() -> list[str]:
     return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
 
 
-def load_recipe(name: str, *, detectors: Path | None = None, **changes: Any) -> Recipe:
+def load_recipe(
+    name: str, *, detectors: Path | None = None, imaging: Mapping[str, Any] | None = None, **changes: Any
+) -> Recipe:
     """Read a recipe.
 
     Parameters
@@ -163,8 +170,10 @@ def load_recipe(name: str, *, detectors: Path | None = None, **changes: Any) -> 
         A shipped name, or the path of a TOML file.
     detectors : Path, optional
         A file of ``xsim calibrate``, whose two detectors replace the recipe's.
+    imaging : mapping, optional
+        Keys of the recipe's imaging part that are changed, joined by dots, e.g. ``{"sensor.read_noise_e": 800.0}``.
     **changes
-        Fields of the recipe that replace those of the file, e.g. ``size_px=512``; None leaves the file's value.
+        Other fields of the recipe that replace those of the file, e.g. ``size_px=512``; None leaves the file's value.
 
     Raises
     ------
@@ -187,6 +196,8 @@ def load_recipe(name: str, *, detectors: Path | None = None, **changes: Any) -> 
     content |= {key: value for key, value in changes.items() if value is not None}
     if detectors is not None:
         content["imaging"] = _seen_by(detectors, content.get("imaging", {}))
+    for key, value in (imaging or {}).items():
+        _put(content, f"imaging.{key}", value)
     folder = path.absolute().parent
     try:
         return _with_paths(Recipe.model_validate(content, context={BASE_FOLDER: folder}), folder)
@@ -206,6 +217,37 @@ def _seen_by(detectors: Path, imaging: Any) -> Any:
     return {**kept, "detectors": str(detectors.absolute())}
 
 
+def _put(content: dict[str, Any], key: str, value: Any) -> None:
+    """Set a value of nested tables by its keys, joined by dots; what is no table where one is needed is replaced."""
+    *tables, last = key.split(".")
+    for name in tables:
+        table = content.get(name)
+        content[name] = content = dict(table) if isinstance(table, dict) else {}
+    content[last] = value
+
+
+def imaging_settings(assignments: Iterable[str]) -> dict[str, Any]:
+    """Return ``KEY=VALUE`` texts as what `load_recipe` takes as ``imaging``.
+
+    A value is written as in TOML (``0.5``, ``true``, ``[0.5, 0.0]``, ``{low = 1, high = 2}``); what is none is a text.
+
+    Raises
+    ------
+    InputError
+        If a text is not ``KEY=VALUE``.
+    """
+    settings: dict[str, Any] = {}
+    for text in assignments:
+        key, found, value = (part.strip() for part in text.partition("="))
+        if not (key and found):
+            raise InputError(f"--set {text}: is not KEY=VALUE: write for example --set sensor.read_noise_e=800")
+        try:
+            settings[key] = tomllib.loads(f"value = {value}")["value"]
+        except (tomllib.TOMLDecodeError, RecursionError):
+            settings[key] = value
+    return settings
+
+
 def _with_paths(recipe: Recipe, folder: Path) -> Recipe:
     """Return the recipe with its relative paths taken from the folder that its file lies in."""
     boards = tuple(
@@ -217,6 +259,7 @@ def _with_paths(recipe: Recipe, folder: Path) -> Recipe:
 
 _MODELS: dict[str, type[BaseModel]] = {
     "imaging": Imaging,
+    **TABLES,
     "filters": Filter,
     "split": Split,
     "storage": Storage,
@@ -225,6 +268,9 @@ _MODELS: dict[str, type[BaseModel]] = {
     "gerber": GerberBoards,
     "phantoms": PhantomBoards,
 }
+_ELSEWHERE: dict[type[BaseModel], dict[str, str]] = {
+    TABLES[physics.__name__.lower()]: keys for physics, keys in ELSEWHERE.items()
+}
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -232,18 +278,20 @@ def _first_problem(error: ValidationError) -> str:
     first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"] if part not in ("number", "range"))
     if first["type"] == "extra_forbidden":
-        known = _keys_beside(first["loc"])
-        close = nearest(str(first["loc"][-1]), known)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
-        return f"unknown key '{where}': {hint}"
+        return f"unknown key '{where}': {_meant(first['loc'])}"
     given = "" if isinstance(first["input"], dict) or "given" in first["msg"] else f", given {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
     return f"'{where}' {message[:1].lower()}{message[1:]}{given}"
 
 
-def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
-    """Return the keys that are allowed where the unknown key at ``loc`` was found."""
+def _meant(loc: tuple[int | str, ...]) -> str:
+    """Return which key may have been meant by the unknown one at ``loc``."""
     model: type[BaseModel] = Recipe
     for part in loc[:-1]:
         model = _MODELS.get(str(part), model)
-    return sorted(model.model_fields)
+    key = str(loc[-1])
+    if elsewhere := _ELSEWHERE.get(model, {}).get(key):
+        return f"it stands in [imaging] itself, as {elsewhere}"
+    known = sorted(model.model_fields)
+    close = nearest(key, known)
+    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"

@@ -10,9 +10,9 @@ import numpy as np
 
 import xsim
 from xsim.seeds import check_seed, generator
-from xsim_datasets.recipe.setups import setup_of, setup_record, setup_tables
+from xsim_datasets.recipe.imaging import setup_of, setup_record, setup_tables
 from xsim_datasets.recipe.sources import Board, BoardSource, source_of
-from xsim_datasets.store.sample import Label, Plan, Sample
+from xsim_datasets.store.shards import Label, Plan, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

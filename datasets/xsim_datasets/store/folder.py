@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from xsim.errors import EnvironmentFaultError, ExtraMissingError, InputError
-from xsim.files.whole import disk_fault, sync_folder
+from xsim.files.whole import disk_fault, locked, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Folder", "LocalFolder", "ObjectFolder", "is_url", "open_folder"]
 
-_PARTIAL = ".partial-"
+# How long a writer waits for another one of the same file [s]: a cluster may give a task to a second worker while the
+# first still writes the same bytes, which takes well under a second.
+_PATIENCE_S = 60.0
 
 
 class Folder(Protocol):
@@ -47,8 +49,7 @@ class Folder(Protocol):
 class LocalFolder:
     """A folder of a file system.
 
-    A file is written under another name, flushed to the disk, renamed, and then the folder's entry is flushed: after
-    a power cut a name stands for the whole file or for none.
+    Files are written by `xsim.files.whole`: after a power cut a name stands for the whole file or for none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,19 +76,19 @@ class LocalFolder:
             If the disk is full or fails; no part of the file is left.
         """
         final = self.path / key
-        partial = final.with_name(f"{final.name}{_PARTIAL}{os.getpid()}")
-        try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(final)
-            sync_folder(final.parent)
-        except OSError as error:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise disk_fault(final, error, advice=", then run again with --resume") from error
+        last = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                final.parent.mkdir(parents=True, exist_ok=True)
+                return write_whole(final, data)
+            except EnvironmentFaultError as error:
+                raise EnvironmentFaultError(f"{error}, then run again with --resume") from error
+            except InputError:
+                if time.monotonic() > last:
+                    raise
+                time.sleep(0.05)
+            except OSError as error:
+                raise disk_fault(final, error, advice=", then run again with --resume") from error
 
     def delete(self, key: str) -> None:
         """Remove a file."""
@@ -117,9 +118,10 @@ class LocalFolder:
         return found
 
     def sweep(self) -> None:
-        """Remove what killed writers left behind."""
+        """Remove what killed writers left behind: the partial files of `xsim.files.whole`."""
         for key in self.names():
-            if _PARTIAL in key.rpartition("/")[2]:
+            name = key.rpartition("/")[2]
+            if name.startswith(".") and name.endswith(".partial"):
                 self.delete(key)
 
     def free_bytes(self) -> int:
@@ -136,18 +138,8 @@ class LocalFolder:
             If another process holds it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                same = self.path.exists() and self.path.stat().st_ino == os.fstat(handle).st_ino
-            except BlockingIOError:
-                same = False
-            if not same:
-                raise InputError(f"{self.path}: is in use by another xsim: wait for it, or give another output")
+        with locked(self.path):
             yield
-        finally:
-            os.close(handle)
 
 
 class ObjectFolder:

@@ -6,16 +6,17 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import numpy as np
+import tensorstore
 import zarr
 
 import xsim
 from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError
-from xsim_datasets.store.folder import Folder, LocalFolder, open_folder
+from xsim_datasets.store.folder import Folder, LocalFolder, is_url, open_folder
 from xsim_datasets.store.manifest import Manifest
-from xsim_datasets.store.pair_array import PairArray
-from xsim_datasets.store.schema import FORMAT, SPLITS, Encoding
+from xsim_datasets.store.schema import FILL_VALUE, FORMAT, SPLITS, Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +25,49 @@ if TYPE_CHECKING:
 
     from xsim import Degradation
 
-__all__ = ["PairStore"]
+__all__ = ["PairArray", "PairStore"]
 
 _NEEDED = {"plan", "pitch_mm", "setups", "splits", "families", "defect_kinds", "designs", "versions"}
+
+
+class PairArray:
+    """The codes of a store's pairs, read by tensorstore, which decodes several pairs at once.
+
+    A copy that is pickled opens the files again where it arrives, and only when it is read.
+
+    Parameters
+    ----------
+    path : str
+        Path or URL of the store.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._array: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_path": self._path, "_array": None}
+
+    def read(self, index: int | list[int]) -> NDArray[np.uint16]:
+        """Return one pair, uint16 (2, H, W), or several, (B, 2, H, W).
+
+        Raises
+        ------
+        DamageError
+            If a pair is missing or its checksum fails.
+        """
+        if self._array is None:
+            self._array = tensorstore.open(_spec(self._path), open=True, read=True).result()
+        pairs = self._array[index]
+        # numpy asks for huge pages; memory of tensorstore's own comes in small ones, which cost as much as decoding.
+        codes = np.empty(pairs.shape, np.uint16)
+        try:
+            tensorstore.array(codes).write(pairs).result()
+        except ValueError as error:
+            raise DamageError(f"{self._path}: sample {index} is damaged: run xsim dataset verify") from error
+        if codes.size and codes.max() == FILL_VALUE:
+            raise DamageError(f"{self._path}: sample {index} is missing: run xsim dataset verify")
+        return codes
 
 
 class PairStore:
@@ -270,17 +311,15 @@ class PairStore:
         codes = self.read_codes(indices)
         return self.encoding.decode(codes[:, 0]), self.encoding.decode(codes[:, 1])
 
-    def read_codes(
-        self, indices: Sequence[int] | NDArray[np.integer], out: NDArray[np.uint16] | None = None
-    ) -> NDArray[np.uint16]:
-        """Return pairs as they are stored, uint16 (B, 2, H, W), in ``out`` if it is given.
+    def read_codes(self, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.uint16]:
+        """Return pairs as they are stored, uint16 (B, 2, H, W).
 
         Raises
         ------
         DamageError
             If a pair is missing or its checksum fails.
         """
-        return self.array.read([self._checked(index) for index in indices], out)
+        return self.array.read([self._checked(index) for index in indices])
 
     def _checked(self, index: int | np.integer) -> int:
         if not 0 <= index < self.n:
@@ -305,3 +344,17 @@ def _check_plain(folder: Folder, manifest: Manifest) -> None:
         for entry in entries:
             if f"pairs/{entry.name}" in manifest.files and not entry.is_file():
                 raise DamageError(f"{folder.name}/pairs/{entry.name}: is no plain file: run xsim dataset verify")
+
+
+def _spec(path: str) -> dict[str, Any]:
+    """Return tensorstore's description of the array of pairs."""
+    if not is_url(path):
+        kvstore: dict[str, Any] = {"driver": "file", "path": f"{Path(path).absolute()}/pairs/"}
+    else:
+        url = urlsplit(path)
+        if url.scheme != "s3":
+            raise InputError(f"{path}: pairs are read from folders and s3:// only: copy the store to one of them")
+        kvstore = {"driver": "s3", "bucket": url.netloc, "path": f"{url.path.strip('/')}/pairs/"}
+        if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+            kvstore |= {"endpoint": endpoint, "aws_region": os.environ.get("AWS_DEFAULT_REGION", "us-east-1")}
+    return {"driver": "zarr3", "kvstore": kvstore}

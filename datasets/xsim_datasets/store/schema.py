@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FILL_VALUE", "FORMAT", "SPLITS", "Encoding", "Layout", "encode_group"]
+__all__ = ["FILL_VALUE", "FORMAT", "SPLITS", "Encoding", "ShardLayout", "encode_group"]
 
 FORMAT = "xsim-pairs/1"
 SPLITS = ("train", "validation", "test")
@@ -70,7 +70,7 @@ class Encoding:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ShardLayout:
     """The array ``pairs`` of a store, uint16 (n, 2, H, W): HR at ``[:, 0]``, LR at ``[:, 1]``.
 
     One chunk is one pair, one shard is one file of ``pairs_per_shard`` chunks, each closed by its CRC-32C.

@@ -1,4 +1,4 @@
-"""The one task of dataset making: a whole shard, its pairs and their rows of the table, made and written once.
+"""From pairs to shards: a pair with its row of the table, who makes it, and the task that makes a whole shard.
 
 Beside its shard a task leaves a *part*: the rows of its samples and the digest of the shard's bytes. A part that
 stands says that its shard stands; the parts are gathered into the table when the store is sealed, and removed.
@@ -7,25 +7,38 @@ stands says that its shard stands; the parts are gathered into the table when th
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, astuple, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, astuple, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from xsim.errors import InputError
+from xsim.seeds import check_seed
 from xsim_datasets.store.folder import open_folder
 from xsim_datasets.store.manifest import Entry, entry_of
-from xsim_datasets.store.schema import SPLITS
+from xsim_datasets.store.schema import SPLITS, Encoding, ShardLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from xsim_datasets.store.folder import Folder
-    from xsim_datasets.store.sample import Maker, Plan, Sample
 
-__all__ = ["PARTS", "Gathered", "Part", "ShardTask", "gather", "part_key", "read_part", "write_shard"]
+__all__ = [
+    "PARTS",
+    "Gathered",
+    "Label",
+    "Maker",
+    "Plan",
+    "Sample",
+    "ShardPart",
+    "ShardTask",
+    "gather",
+    "part_key",
+    "read_part",
+    "write_shard",
+]
 
 PARTS = "parts/"
 # Columns that every store has; a maker's further numbers are float64.
@@ -50,6 +63,110 @@ _DEFECTS = {
 
 
 @dataclass(frozen=True)
+class Label:
+    """One labelled defect: its class, its centre in detector pixels, its size and the value it is graded by."""
+
+    kind: str
+    y_px: float
+    x_px: float
+    size_mm: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One pair with what the table says about it.
+
+    Attributes
+    ----------
+    hr, lr : (H, W) arrays
+        The images, linear, open field = 1.
+    seed : int
+        Seed of the board, or the number of a position of a real board.
+    family : int
+        Samples of one family show one design and stand on one side of the split.
+    split : str
+        ``"train"``, ``"validation"`` or ``"test"``.
+    design : str
+        What kind of board it is, e.g. a class of random boards or the name of a real one.
+    setup : int
+        Which of the store's set-ups imaged it.
+    source : int
+        Which of the recipe's board sources it came from.
+    numbers : mapping
+        Further columns of the table, the same names for every sample, e.g. ``kerma_uGy``.
+    labels : tuple of Label
+        The defects.
+    """
+
+    hr: NDArray[np.float32]
+    lr: NDArray[np.float32]
+    seed: int
+    family: int
+    split: str
+    design: str = ""
+    setup: int = 0
+    source: int = 0
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    labels: tuple[Label, ...] = ()
+
+
+class Maker(Protocol):
+    """Who makes the pairs of a store; a copy of it works in every process."""
+
+    def sample(self, index: int) -> Sample:
+        """Return pair number ``index``; the same whatever was made before and however many are asked for."""
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what the store says about itself: pitch, set-ups, families; JSON types."""
+
+    def tables(self) -> dict[str, NDArray[np.float64]]:
+        """Return the tables of the group ``physics``, by name; empty if nothing is known."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides the bytes of a store, beside the maker's own settings.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range.
+    """
+
+    n: int
+    height: int
+    width: int
+    seed: int
+    recipe: Mapping[str, Any]
+    recipe_hash: str
+    origin: str = "simulated"
+    scale: float = 2.0**-15
+    offset: float = -(2.0**-4)
+    pairs_per_shard: int = 64
+    zstd_level: int = 3
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        if self.n < 1:
+            raise InputError(f"n = {self.n} pairs: give 1 or more")
+
+    @property
+    def layout(self) -> ShardLayout:
+        """The layout of the pairs."""
+        return ShardLayout(self.n, self.height, self.width, self.pairs_per_shard, self.zstd_level)
+
+    @property
+    def encoding(self) -> Encoding:
+        """The line between grey levels and codes."""
+        return Encoding(self.scale, self.offset)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class ShardTask:
     """Everything that a process needs to make one shard."""
 
@@ -65,7 +182,7 @@ def part_key(shard: int) -> str:
 
 
 @dataclass(frozen=True)
-class Part:
+class ShardPart:
     """What a finished shard leaves for the table: the entry of its file, and the columns of its samples."""
 
     entry: Entry
@@ -119,7 +236,7 @@ def _fill(codes: NDArray[np.uint16], sample: Sample, plan: Plan, index: int) -> 
     return {**row, **sample.numbers}
 
 
-def read_part(folder: Folder, plan: Plan, shard: int) -> Part | None:
+def read_part(folder: Folder, plan: Plan, shard: int) -> ShardPart | None:
     """Return the part of a finished shard, or None if it does not stand."""
     try:
         part = json.loads(folder.read(part_key(shard)))
@@ -128,7 +245,7 @@ def read_part(folder: Folder, plan: Plan, shard: int) -> Part | None:
     except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None
     whole = all(len(column) == len(plan.layout.samples(shard)) for column in columns.values())
-    return Part(entry, columns, labels) if columns and whole else None
+    return ShardPart(entry, columns, labels) if columns and whole else None
 
 
 @dataclass(frozen=True)
@@ -159,7 +276,7 @@ class _Names:
         return (new[codes] if names else codes), names
 
 
-def gather(parts: Iterable[Part]) -> Gathered:
+def gather(parts: Iterable[ShardPart]) -> Gathered:
     """Return the table and the defect list of all parts, which are taken in and let go one by one."""
     designs, kinds = _Names(), _Names()
     columns: dict[str, list[NDArray[Any]]] = {}

@@ -13,12 +13,12 @@ from xsim.errors import DamageError, XsimError
 from xsim_datasets.store.folder import open_folder
 from xsim_datasets.store.manifest import MANIFEST_KEY, Manifest, entry_of
 from xsim_datasets.store.reader import PairStore
-from xsim_datasets.store.sample import Plan
+from xsim_datasets.store.shards import Plan
 
 if TYPE_CHECKING:
     from xsim_datasets.store.folder import Folder
 
-__all__ = ["Problem", "Report", "verify_store"]
+__all__ = ["Problem", "VerifyReport", "verify_store"]
 
 _BATCH = 16
 
@@ -32,7 +32,7 @@ class Problem:
 
 
 @dataclass
-class Report:
+class VerifyReport:
     """What a verification found."""
 
     checked: int = 0
@@ -48,7 +48,7 @@ class Report:
         self.problems.append(Problem(item, what))
 
 
-def verify_store(path: str, *, full: bool = False) -> Report:
+def verify_store(path: str, *, full: bool = False) -> VerifyReport:
     """Check a store.
 
     Parameters
@@ -63,7 +63,7 @@ def verify_store(path: str, *, full: bool = False) -> Report:
     MissingFileError
         If there is nothing at ``path``.
     """
-    report = Report()
+    report = VerifyReport()
     folder = open_folder(path)
     PairStore.check_exists(folder)
     try:
@@ -80,7 +80,7 @@ def verify_store(path: str, *, full: bool = False) -> Report:
     return report
 
 
-def _check_files(folder: Folder, manifest: Manifest, report: Report) -> None:
+def _check_files(folder: Folder, manifest: Manifest, report: VerifyReport) -> None:
     """Compare every listed file with its entry."""
     owner = {entry.sha256: key for key, entry in manifest.files.items()}
     strange = folder.strange()
@@ -108,7 +108,7 @@ def _check_files(folder: Folder, manifest: Manifest, report: Report) -> None:
             report.add(key, "is damaged: its digest does not match")
 
 
-def _check_foreign(folder: Folder, manifest: Manifest, report: Report) -> None:
+def _check_foreign(folder: Folder, manifest: Manifest, report: VerifyReport) -> None:
     """Name what stands in the store and is not of it."""
     own = {*manifest.files, MANIFEST_KEY}
     parents = {str(parent) for key in own for parent in PurePosixPath(key).parents}
@@ -120,7 +120,7 @@ def _check_foreign(folder: Folder, manifest: Manifest, report: Report) -> None:
             report.add(key, what)
 
 
-def _check_plan(folder: Folder, manifest: Manifest, report: Report) -> None:
+def _check_plan(folder: Folder, manifest: Manifest, report: VerifyReport) -> None:
     """Compare the manifest with what the plan says must exist: a hole may be sealed, too."""
     plan = _plan_of(folder)
     if plan is None:
@@ -146,7 +146,7 @@ def _plan_of(folder: Folder) -> Plan | None:
         return None
 
 
-def _check_contents(path: str, report: Report, *, full: bool) -> None:
+def _check_contents(path: str, report: VerifyReport, *, full: bool) -> None:
     """Check that the table fits the pairs, that no family stands on two sides, and (``full``) that pairs decode."""
     try:
         store = PairStore.open(path)

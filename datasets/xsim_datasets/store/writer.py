@@ -25,14 +25,14 @@ from xsim_datasets.store.executors import Executor, ProcessPool
 from xsim_datasets.store.folder import Folder, LocalFolder, is_url, open_folder
 from xsim_datasets.store.manifest import MANIFEST_KEY, Entry, Manifest, entry_of
 from xsim_datasets.store.schema import FORMAT, SPLITS, encode_group
-from xsim_datasets.store.shards import PARTS, Part, ShardTask, gather, read_part, write_shard
+from xsim_datasets.store.shards import PARTS, ShardPart, ShardTask, gather, read_part, write_shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from xsim_datasets.store.sample import Maker, Plan
+    from xsim_datasets.store.shards import Maker, Plan
 
-__all__ = ["Summary", "estimate_bytes", "make_store"]
+__all__ = ["MakeSummary", "estimate_bytes", "make_store"]
 
 PLAN = "plan.json"
 # Noisy 16-bit radiographs compress to this share of their size (notes: 1.3 to 1.5 times), rounded up.
@@ -40,7 +40,7 @@ _COMPRESSED_SHARE = 0.8
 
 
 @dataclass(frozen=True)
-class Summary:
+class MakeSummary:
     """What was made."""
 
     path: str
@@ -69,7 +69,7 @@ def make_store(
     resume: bool = False,
     force: bool = False,
     progress: Callable[[int, int, int], None] | None = None,
-) -> Summary:
+) -> MakeSummary:
     """Make a store of HR/LR pairs.
 
     Parameters
@@ -100,14 +100,14 @@ def make_store(
     work = _work_folder(target)
     identity = {"plan": plan.to_dict(), "versions": versions()}
     if _stands_already(target, identity, resume=resume, force=force):
-        return Summary(target, plan.n, time.monotonic() - started, 0, Manifest.read(open_folder(target)).digest)
+        return MakeSummary(target, plan.n, time.monotonic() - started, 0, Manifest.read(open_folder(target)).digest)
     with _locked(work):
         made = 0
         if not _begin(work, plan, identity, resume=resume, force=force):
             made = _make_shards(work, plan, maker, executor or ProcessPool(1), progress)
             _seal(work, plan, maker, identity)
         digest = _publish(work, target)
-    return Summary(target, plan.n, time.monotonic() - started, made, digest)
+    return MakeSummary(target, plan.n, time.monotonic() - started, made, digest)
 
 
 def versions() -> dict[str, str]:
@@ -256,7 +256,7 @@ def _seal(work: Folder, plan: Plan, maker: Maker, identity: Mapping[str, Any]) -
     work.write(MANIFEST_KEY, Manifest(files).to_bytes())
 
 
-def _parts(work: Folder, plan: Plan, shards: dict[str, Entry]) -> Iterator[Part]:
+def _parts(work: Folder, plan: Plan, shards: dict[str, Entry]) -> Iterator[ShardPart]:
     """Yield the parts in order, and note the entries of their shards."""
     for shard in range(plan.layout.shards):
         part = read_part(work, plan, shard)

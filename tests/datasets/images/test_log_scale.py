@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from xsim.errors import InputError
 from xsim_cli.app import main
 from xsim_datasets.images import Radiograph, exposure_of_log, read_image, write_image
-from xsim_datasets.real.correction import Camera
+from xsim_datasets.real.correction import FlatField
 from xsim_datasets.store.reader import PairStore
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_a_log_image_gives_its_exposure_back(tmp_path: Path, polarity: str, said
     grey = logged(truth, polarity)
     path = write_dicom(tmp_path / "a.dcm", grey, PixelIntensityRelationship="LOG")
     air = float(grey[0, 0]) if said else None
-    image = Camera(polarity=polarity, open_field=air, scale="log", log_factor=FACTOR).image([path])
+    image = FlatField(polarity=polarity, open_field=air, scale="log", log_factor=FACTOR).image([path])
     # Half a grey level is 1 / (2 FACTOR) of the exposure; without the level of air the estimate adds nothing here.
     np.testing.assert_allclose(image, truth, rtol=0.51 / FACTOR + 1e-6)
 
@@ -72,7 +72,7 @@ def test_frames_are_averaged_as_exposures(tmp_path: Path) -> None:
     paths = []
     for number, frame in enumerate(frames):
         paths.append(write_dicom(tmp_path / f"{number}.dcm", logged(frame, "metal-bright")))
-    image = Camera(polarity="metal-bright", open_field=AIR, scale="log", log_factor=FACTOR).image(paths)
+    image = FlatField(polarity="metal-bright", open_field=AIR, scale="log", log_factor=FACTOR).image(paths)
     # The mean of the logarithms would give sqrt(0.5) = 0.707 of the truth.
     np.testing.assert_allclose(image, 0.75 * truth, rtol=1e-3)
 
@@ -94,7 +94,7 @@ def test_the_sign_of_a_dicom_file_is_its_polarity(tmp_path: Path, photometric: s
     path = write_dicom(tmp_path / "a.dcm", stored, PhotometricInterpretation=photometric, **elements)
     read = read_image(path, log=True)
     assert (read.polarity, read.intensity) == (polarity, "log")
-    image = Camera(scale="log", log_factor=FACTOR).image([path])
+    image = FlatField(scale="log", log_factor=FACTOR).image([path])
     np.testing.assert_allclose(image, truth, rtol=1e-3)
 
 
@@ -102,18 +102,18 @@ def test_a_linear_file_says_its_polarity_too(tmp_path: Path) -> None:
     truth = transmission()
     stored = np.rint(65535 - 50_000 * truth).astype(np.uint16)
     path = write_dicom(tmp_path / "a.dcm", stored, PixelIntensityRelationship="LIN", PixelIntensityRelationshipSign=-1)
-    np.testing.assert_allclose(Camera().image([path]), truth, atol=1e-3)
+    np.testing.assert_allclose(FlatField().image([path]), truth, atol=1e-3)
     with pytest.raises(InputError, match="give no --scale log"):
-        Camera(scale="log", log_factor=FACTOR).image([path])
+        FlatField(scale="log", log_factor=FACTOR).image([path])
     with pytest.raises(InputError, match="flats need raw data"):
-        Camera(flat=np.full(truth.shape, 50_000.0)).image([path])
+        FlatField(flat=np.full(truth.shape, 50_000.0)).image([path])
 
 
 def test_frames_of_two_kinds_are_not_averaged(tmp_path: Path) -> None:
     grey = logged(transmission(), "metal-dark")
     paths = [write_dicom(tmp_path / f"{sign}.dcm", grey, PixelIntensityRelationshipSign=sign) for sign in (1, -1)]
     with pytest.raises(InputError, match="frames of one kind"):
-        Camera().image(paths)
+        FlatField().image(paths)
 
 
 def test_a_silent_file_is_linear_with_metal_dark(tmp_path: Path) -> None:
@@ -123,14 +123,14 @@ def test_a_silent_file_is_linear_with_metal_dark(tmp_path: Path) -> None:
 
 def test_scales_that_make_no_sense_are_refused() -> None:
     with pytest.raises(InputError, match="give --log-factor"):
-        Camera(scale="log")
+        FlatField(scale="log")
     with pytest.raises(InputError, match="give --scale log"):
-        Camera(log_factor=FACTOR)
+        FlatField(log_factor=FACTOR)
     with pytest.raises(InputError, match="raw data are linear"):
-        Camera(flat=np.full((9, 9), 9.0), scale="log", log_factor=FACTOR)
+        FlatField(flat=np.full((9, 9), 9.0), scale="log", log_factor=FACTOR)
     for factor in (0.0, -FACTOR, float("nan"), float("inf")):
         with pytest.raises(InputError, match="above 0"):
-            Camera(scale="log", log_factor=factor)
+            FlatField(scale="log", log_factor=factor)
 
 
 def test_import_names_the_option_that_a_log_file_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

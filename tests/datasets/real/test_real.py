@@ -13,7 +13,7 @@ import pytest
 from xsim.errors import InputError, MissingFileError
 from xsim_cli.app import main
 from xsim_datasets.images import Radiograph, read_image, write_image
-from xsim_datasets.real.correction import Camera
+from xsim_datasets.real.correction import FlatField
 from xsim_datasets.real.importing import find_positions
 from xsim_datasets.real.registration import Similarity, register
 from xsim_datasets.store.reader import PairStore
@@ -147,7 +147,7 @@ def test_frames_darks_and_flats_give_the_image_back(tmp_path: Path) -> None:
         write(tmp_path / "dark" / f"{frame}.tif", offset + rng.normal(0, 3, truth.shape))
         write(tmp_path / "flat" / f"{frame}.tif", offset + gain + rng.normal(0, 3, truth.shape))
         write(tmp_path / "shot" / f"{frame}.tif", offset + gain * truth + rng.normal(0, 3, truth.shape))
-    camera = Camera.of_folders(tmp_path / "dark", tmp_path / "flat")
+    camera = FlatField.of_folders(tmp_path / "dark", tmp_path / "flat")
     assert {(int(y), int(x)) for y, x in zip(*np.nonzero(camera.defective), strict=True)} == {(10, 20), (0, 0)}
     image = camera.image(sorted((tmp_path / "shot").iterdir()))
     good = ~camera.defective
@@ -189,21 +189,21 @@ def test_positions_and_boards(tmp_path: Path) -> None:
 def test_cameras_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     flat = np.full((40, 40), 1000.0)
     with pytest.raises(InputError, match="give both"):
-        Camera(dark=flat)
+        FlatField(dark=flat)
     with pytest.raises(InputError, match="which is which"):
-        Camera(dark=flat + 1, flat=flat)
+        FlatField(dark=flat + 1, flat=flat)
     with pytest.raises(InputError, match="metal dark"):
-        Camera(flat=flat, polarity="metal-bright")
+        FlatField(flat=flat, polarity="metal-bright")
     write(tmp_path / "a.tif", flat[:30] + np.arange(40))
     with pytest.raises(InputError, match="the flats are"):
-        Camera(flat=flat).image([tmp_path / "a.tif"])
+        FlatField(flat=flat).image([tmp_path / "a.tif"])
 
 
 @pytest.mark.skipif(not RADIOGRAPHS.is_dir(), reason="the real radiographs of ../shared/data are not here")
 def test_a_real_dicom_reads_with_its_pitch_and_either_polarity() -> None:
     path = RADIOGRAPHS / "leeds_tor18_line_pairs.dcm"
     assert read_image(path).pitch_mm == pytest.approx(0.388, abs=0.001)
-    image = Camera(polarity="metal-bright").image([path])
+    image = FlatField(polarity="metal-bright").image([path])
     # The open field is the brightest large area, and the plate's metal lies below it.
     assert np.quantile(image, 0.9) == pytest.approx(1.0, abs=0.1)
     assert 0.0 <= np.quantile(image, 0.01) < 0.7

@@ -19,8 +19,8 @@ from xsim.measure.noise import nnps
 from xsim.phantoms import target
 from xsim.spectrum import tungsten_spectrum
 from xsim_cli.app import main
+from xsim_datasets.recipe.imaging import setup_of
 from xsim_datasets.recipe.recipe import Recipe, load_recipe
-from xsim_datasets.recipe.setups import setup_of
 from xsim_datasets.store.reader import PairStore
 from xsim_datasets.store.verify import verify_store
 

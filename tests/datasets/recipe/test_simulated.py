@@ -11,8 +11,8 @@ import pytest
 import xsim
 from xsim.errors import InputError, MissingFileError
 from xsim_cli.app import main
-from xsim_datasets.recipe.imaging import Imaging, Range
-from xsim_datasets.recipe.recipe import GerberBoards, PhantomBoards, RandomBoards, Recipe, load_recipe
+from xsim_datasets.recipe.imaging import Imaging
+from xsim_datasets.recipe.recipe import GerberBoards, PhantomBoards, RandomBoards, Range, Recipe, load_recipe
 from xsim_datasets.recipe.simulated import SimulatedMaker
 from xsim_datasets.store.reader import PairStore
 

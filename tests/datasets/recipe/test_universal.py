@@ -12,8 +12,8 @@ from xsim.errors import InputError
 from xsim_datasets.export import export_pairs
 from xsim_datasets.images import read_image
 from xsim_datasets.preview import draw_preview
+from xsim_datasets.recipe.imaging import setup_of
 from xsim_datasets.recipe.recipe import load_recipe
-from xsim_datasets.recipe.setups import setup_of
 from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
 from xsim_datasets.store.executors import Serial
 from xsim_datasets.store.reader import PairStore

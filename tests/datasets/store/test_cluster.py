@@ -35,7 +35,7 @@ class Mortal(FakeMaker):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_killed_worker_does_not_show_in_the_bytes(tmp_path: Path) -> None:
-    from xsim_datasets.store.cluster import DaskCluster
+    from xsim_datasets.store.executors import DaskCluster
 
     make_store(FakeMaker(), fake_plan(60), str(tmp_path / "one.zarr"), executor=Serial())
     maker = Mortal(grave=str(tmp_path / "grave"))
@@ -47,7 +47,7 @@ def test_a_killed_worker_does_not_show_in_the_bytes(tmp_path: Path) -> None:
 
 
 def test_a_scheduler_that_is_not_there_is_named(tmp_path: Path) -> None:
-    from xsim_datasets.store.cluster import DaskCluster
+    from xsim_datasets.store.executors import DaskCluster
 
     with pytest.raises(EnvironmentFaultError, match="nowhere"):
         make_store(FakeMaker(), fake_plan(3), str(tmp_path / "a.zarr"), executor=DaskCluster("nowhere"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import random
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +69,20 @@ def test_batch_is_the_single_reads(store: PairStore) -> None:
         single = store.read(index)
         np.testing.assert_array_equal(hr[slot], single[0])
         np.testing.assert_array_equal(lr[slot], single[1])
+
+
+def test_a_pickled_store_reads_the_same(store: PairStore) -> None:
+    store.read(0)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(store)).read_codes([7, 0]), store.read_codes([7, 0]))
+
+
+def test_a_batch_with_a_missing_pair_is_refused(store: PairStore, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(store.path, tmp_path / "copy.zarr"))
+    copy = PairStore.open(path)
+    (path / "pairs" / "c.1.0.0.0").unlink()
+    copy.read_batch([0, 7])
+    with pytest.raises(DamageError, match="missing"):
+        copy.read_batch([0, 8])
 
 
 def test_zarr_itself_reads_the_same_codes(store: PairStore) -> None:

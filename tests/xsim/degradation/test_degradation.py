@@ -8,10 +8,8 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from xsim.degradation.degradation import B_1_FLOOR, Degradation, variance_ratio
+from xsim.degradation.degradation import B_1_FLOOR, Degradation
 from xsim.degradation.link import GreyLink
 from xsim.detector.detector import Detector, DetectorResponse, Screen, Sensor
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, XsimWarning
@@ -84,41 +82,6 @@ def test_paper_mode_has_no_noise_at_zero_frequency(paper: Degradation) -> None:
     assert np.interp(2.1, f, share) > 0.85
 
 
-def test_sigma_is_finite_and_positive_at_all_times(paper: Degradation) -> None:
-    for t in (0.0, 1e-9, 0.1, 0.5, 1.0):
-        Sigma_t = paper.Sigma_t_mm2(t)
-        assert np.isfinite(Sigma_t).all()
-        assert (Sigma_t >= 0).all()
-        assert Sigma_t[0] == pytest.approx(t * paper.Sigma_1_mm2[0])
-    np.testing.assert_array_equal(paper.Sigma_t_mm2(1.0), paper.Sigma_1_mm2)
-    np.testing.assert_array_equal(paper.B_t(0.0), 1.0)
-    np.testing.assert_allclose(paper.B_t(1.0), paper.B_1, rtol=1e-12)
-
-
-@settings(derandomize=True, deadline=None, max_examples=200)
-@given(theta=st.floats(0.0, 9.0), s=st.floats(0.0, 1.0), t=st.floats(0.0, 1.0))
-def test_the_process_is_a_semigroup(theta: float, s: float, t: float) -> None:
-    """Going to s and from there to t is going to t: r_t = exp(-2 theta (t - s)) r_s + r_(t - s)."""
-    s, t = min(s, t), max(s, t)
-    through = np.exp(-2 * theta * (t - s)) * variance_ratio(s, theta) + variance_ratio(t - s, theta)
-    assert variance_ratio(t, theta) == pytest.approx(through, abs=1e-12)
-
-
-@settings(derandomize=True, deadline=None, max_examples=100)
-@given(theta=st.floats(0.0, 9.0), t=st.floats(0.0, 1.0))
-def test_variance_grows_from_nothing_to_all(theta: float, t: float) -> None:
-    assert variance_ratio(0.0, theta) == 0.0
-    assert variance_ratio(1.0, theta) == 1.0
-    assert 0.0 <= variance_ratio(t, theta) <= 1.0
-    assert variance_ratio(t, theta) >= t - 1e-12
-
-
-def test_small_rates_lose_no_digits() -> None:
-    theta, t = 1e-9, 0.3
-    assert variance_ratio(t, theta) == pytest.approx(t * (1 + theta * (1 - t)), rel=1e-14)
-    assert variance_ratio(t, 1e-300) == t
-
-
 @pytest.mark.parametrize("shape", [(64, 64), (63, 50), (48, 97), (1, 8)])
 def test_maps_of_any_size_and_pitch(paper: Degradation, shape: tuple[int, int]) -> None:
     for pitch in (None, 0.024, 0.1):
@@ -129,8 +92,6 @@ def test_maps_of_any_size_and_pitch(paper: Degradation, shape: tuple[int, int]) 
         assert (B_1 >= B_1_FLOOR).all()
         assert np.isfinite(Sigma_1).all()
         assert Sigma_1[0, 0] == pytest.approx(paper.Sigma_1_mm2[0] / (pitch or paper.pitch_mm) ** 2)
-        np.testing.assert_allclose(paper.B_t_map(0.5, shape, pitch), np.sqrt(B_1))
-        np.testing.assert_allclose(paper.Sigma_t_map(1.0, shape, pitch), Sigma_1)
 
 
 def test_noise_behind_boards_follows_photon_statistics(paper: Degradation) -> None:

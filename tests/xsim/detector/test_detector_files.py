@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.xsim.detectors import measured_from, response
-from xsim.detector.detector import Detector, Screen, Sensor
-from xsim.detector.files import read_detectors, write_detectors
-from xsim.detector.mtf_curves import read_mtf_curves
+from xsim.detector.detector import Detector, Screen, Sensor, read_detectors, write_detectors
+from xsim.detector.optics_fit import read_mtf_curves
 from xsim.errors import InputError, MissingFileError
 from xsim.files.toml import read_toml, toml_text
 

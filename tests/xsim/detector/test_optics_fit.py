@@ -11,8 +11,7 @@ import pytest
 
 from tests.xsim.detectors import PAPER
 from xsim.detector.detector import Screen
-from xsim.detector.mtf_curves import MtfCurve, read_mtf_curves
-from xsim.detector.optics_fit import fit_optics
+from xsim.detector.optics_fit import MtfCurve, fit_optics, read_mtf_curves
 from xsim.errors import InputError, PhysicsRangeError
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import PchipInterpolator
 
-from xsim.detector.light_transport import OPTICS, Optics, gap_mtf, light_transfer
-from xsim.detector.phosphors import PHOSPHORS
+from xsim.curves import monotone_cubic
+from xsim.detector.light_transport import Optics, gap_mtf, light_transfer
+from xsim.detector.phosphors import OPTICS, PHOSPHORS
 from xsim.detector.screen import Screen, ScreenSignal
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError
-from xsim.monotone import monotone_cubic
 from xsim.spectrum import preset_spectrum, tungsten_spectrum
 
 PAPER = preset_spectrum("paper")

@@ -18,9 +18,8 @@ from scipy.integrate import quad
 from scipy.special import expn, j0
 
 from xsim.detector.detector import Detector, Sensor
-from xsim.detector.fluorescence import layer_transfer
 from xsim.detector.light_transport import gap_mtf, light_transfer
-from xsim.detector.screen import Screen
+from xsim.detector.screen import Screen, layer_transfer
 from xsim.grids import frequency_axes, radial_mean
 from xsim.spectrum import Spectrum, preset_spectrum
 

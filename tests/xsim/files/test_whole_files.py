@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from xsim.errors import EnvironmentFaultError, InputError
-from xsim.files.whole import whole_file, write_whole
+from xsim.files.whole import locked, whole_file, whole_folder, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,3 +101,49 @@ def test_rights_follow_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "made"
+    with whole_folder(target) as partial:
+        (partial / "inner").mkdir()
+        (partial / "inner" / "a.txt").write_text("whole")
+        assert not target.exists()
+    assert (target / "inner" / "a.txt").read_text() == "whole"
+    assert names(tmp_path) == ["made"]
+
+
+def test_a_folder_is_replaced_only_where_it_may_be_and_by_a_whole_one(tmp_path: Path) -> None:
+    target = tmp_path / "made"
+    target.mkdir()
+    (target / "old").touch()
+    with pytest.raises(InputError, match="exists already"), whole_folder(target):
+        pass
+    with pytest.raises(EnvironmentFaultError, match="make room"), whole_folder(target, replace=True):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert names(target) == ["old"]
+    with whole_folder(target, replace=True) as partial:
+        (partial / "new").touch()
+    assert names(target) == ["new"]
+    assert names(tmp_path) == ["made"]
+
+
+def test_a_folder_has_one_holder(tmp_path: Path) -> None:
+    with locked(tmp_path, by="training"):
+        with pytest.raises(InputError, match="in use by another training"), locked(tmp_path, by="training"):
+            pass
+        assert names(tmp_path) == []
+    with locked(tmp_path):
+        pass
+
+
+def test_a_folders_lock_dies_with_its_holder(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from xsim.files.whole import locked\n"
+        "with locked(Path(sys.argv[1])):\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=60)
+    assert killed.returncode == -9
+    with locked(tmp_path):
+        pass

@@ -10,8 +10,7 @@ import pytest
 
 from tests.xsim.chain import quiet_setup
 from xsim.errors import PhysicsRangeError
-from xsim.imaging.acquisition import Acquisition, acquire
-from xsim.imaging.fixed_pattern import FixedPattern, correct_defects, fixed_pattern
+from xsim.imaging.acquisition import Acquisition, FixedPattern, acquire, correct_defects, fixed_pattern
 from xsim.seeds import generator
 
 if TYPE_CHECKING:

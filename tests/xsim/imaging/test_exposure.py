@@ -12,7 +12,7 @@ import scipy.fft
 from tests.xsim.chain import PITCH_MM, quiet_setup
 from xsim.grids import radial_frequency, radial_mean
 from xsim.imaging.exposure import Imager, fold, imager, padded_shape
-from xsim.imaging.geometry import Geometry, Plane
+from xsim.imaging.geometry import DetectorPlane, Geometry
 from xsim.imaging.projection import Beam
 from xsim.seeds import generator
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HR, LR = quiet_setup().hr_response, quiet_setup().lr_response
 
 
-def open_beam(plane: Plane, level: float = 1.0) -> Beam:
+def open_beam(plane: DetectorPlane, level: float = 1.0) -> Beam:
     shape = plane.shape[0] * plane.oversampling, plane.shape[1] * plane.oversampling
     flat = np.full(shape, level, np.float32)
     return Beam(flat, flat)
@@ -50,7 +50,7 @@ def test_padded_shapes_hold_the_margins_and_are_even() -> None:
 @pytest.mark.parametrize("response", [HR, LR], ids=["hr", "lr"])
 def test_a_sine_comes_out_with_the_mtf(oversampling: int, response: DetectorResponse) -> None:
     # Oracle: the analytic answer, presampled MTF times a cosine at the pixels' centres, for cell means of a cosine.
-    plane = Plane((120, 120), oversampling, PITCH_MM)
+    plane = DetectorPlane((120, 120), oversampling, PITCH_MM)
     camera = imager(response, plane, Geometry())
     f, cell = 3.2, plane.cell_mm
     at = (np.arange(120 * oversampling) + 0.5) * cell
@@ -64,7 +64,7 @@ def test_a_sine_comes_out_with_the_mtf(oversampling: int, response: DetectorResp
 
 def test_what_lies_above_nyquist_is_aliased() -> None:
     # 13 lp/mm on 0.048 mm pixels shows up at 1/0.048 - 13 lp/mm with the presampled MTF of 13.
-    plane = Plane((200, 200), 4, PITCH_MM)
+    plane = DetectorPlane((200, 200), 4, PITCH_MM)
     camera = imager(HR, plane, Geometry())
     f = 13.0
     at = (np.arange(800) + 0.5) * plane.cell_mm
@@ -77,7 +77,7 @@ def test_what_lies_above_nyquist_is_aliased() -> None:
 
 @pytest.mark.parametrize("shift", [(0.0, 0.3), (-0.5, 0.0), (1.0, -2.0)])
 def test_a_shift_moves_the_image_by_that_many_pixels(shift: tuple[float, float]) -> None:
-    plane = Plane((96, 96), 2, PITCH_MM)
+    plane = DetectorPlane((96, 96), 2, PITCH_MM)
     y, x = np.mgrid[:192, :192] / 2 + 0.25
     spot = np.exp(-((y - 50) ** 2 + (x - 45) ** 2) / 32).astype(np.float32)
     camera = imager(HR, plane, Geometry(), shift)
@@ -88,14 +88,14 @@ def test_a_shift_moves_the_image_by_that_many_pixels(shift: tuple[float, float])
 
 
 def test_open_field_and_mean_are_kept() -> None:
-    plane = Plane((64, 80), 2, PITCH_MM)
+    plane = DetectorPlane((64, 80), 2, PITCH_MM)
     for response in (HR, LR):
         camera = imager(response, plane, Geometry())
         np.testing.assert_allclose(camera.image(camera.light_spectrum(open_beam(plane).grey)), 1.0, atol=1e-5)
 
 
 def test_nothing_wraps_around() -> None:
-    plane = Plane((128, 128), 1, PITCH_MM)
+    plane = DetectorPlane((128, 128), 1, PITCH_MM)
     grey = np.ones((128, 128), np.float32)
     grey[:, :4] = 0.0
     camera = imager(LR, plane, Geometry())
@@ -113,7 +113,7 @@ def noise_images(camera: Imager, beam: Beam, count: int) -> list[NDArray[np.floa
 
 @pytest.mark.parametrize("response", [HR, LR], ids=["hr", "lr"])
 def test_quantum_noise_has_its_own_spectrum_with_aliases(response: DetectorResponse) -> None:
-    plane = Plane((200, 200), 1, PITCH_MM)
+    plane = DetectorPlane((200, 200), 1, PITCH_MM)
     camera = imager(response, plane, Geometry())
     images = noise_images(camera, open_beam(plane), 24)
     power = np.mean([np.abs(scipy.fft.rfft2(image, norm="ortho")) ** 2 for image in images], axis=0) * PITCH_MM**2
@@ -126,7 +126,7 @@ def test_quantum_noise_has_its_own_spectrum_with_aliases(response: DetectorRespo
 
 
 def test_noise_is_the_same_at_the_border_as_in_the_middle() -> None:
-    plane = Plane((96, 96), 1, PITCH_MM)
+    plane = DetectorPlane((96, 96), 1, PITCH_MM)
     camera = imager(LR, plane, Geometry())
     beam = open_beam(plane)
     rng = generator(2)
@@ -140,7 +140,7 @@ def test_noise_is_the_same_at_the_border_as_in_the_middle() -> None:
 
 
 def test_noise_follows_the_local_variance_not_the_grey() -> None:
-    plane = Plane((64, 128), 1, PITCH_MM)
+    plane = DetectorPlane((64, 128), 1, PITCH_MM)
     camera = imager(HR, plane, Geometry())
     grey, variance = np.full((64, 128), 0.5, np.float32), np.full((64, 128), 0.5, np.float32)
     variance[:, 64:] = 0.125
@@ -151,7 +151,7 @@ def test_noise_follows_the_local_variance_not_the_grey() -> None:
 
 
 def test_frames_and_kerma_lower_the_noise() -> None:
-    plane = Plane((128, 128), 1, PITCH_MM)
+    plane = DetectorPlane((128, 128), 1, PITCH_MM)
     camera = imager(LR, plane, Geometry())
     beam = open_beam(plane)
     one = camera.image(camera.noise_spectrum(beam, generator(1)))
@@ -162,7 +162,7 @@ def test_frames_and_kerma_lower_the_noise() -> None:
 
 
 def test_the_focal_spot_blurs_fluence_and_variance_but_not_noise() -> None:
-    plane = Plane((128, 128), 1, PITCH_MM)
+    plane = DetectorPlane((128, 128), 1, PITCH_MM)
     wide = Geometry(600.0, 300.0, focal_spot_mm=0.5)
     sharp, soft = imager(HR, plane, Geometry()), imager(HR, plane, wide)
     step = np.ones((128, 128), np.float32)
@@ -178,7 +178,7 @@ def test_the_focal_spot_blurs_fluence_and_variance_but_not_noise() -> None:
 
 def test_wide_pixels_in_two_directions_have_the_aperture_of_both() -> None:
     # The transfer is the detector's map except for the cell's own average, which it must take out.
-    plane = Plane((40, 60), 2, PITCH_MM)
+    plane = DetectorPlane((40, 60), 2, PITCH_MM)
     camera = imager(HR, plane, Geometry())
     cells = 2 * camera.padded[0], 2 * camera.padded[1]
     expected = HR.mtf_map(cells, plane.cell_mm)
@@ -188,6 +188,6 @@ def test_wide_pixels_in_two_directions_have_the_aperture_of_both() -> None:
 
 
 def test_imagers_are_kept() -> None:
-    plane = Plane((64, 64), 1, PITCH_MM)
+    plane = DetectorPlane((64, 64), 1, PITCH_MM)
     assert imager(HR, plane, Geometry()) is imager(HR, plane, Geometry())
     assert imager(HR, plane, Geometry()) is not imager(HR, replace(plane, shape=(64, 66)), Geometry())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError
 from xsim.grids import frequency_axes
-from xsim.imaging.geometry import Geometry, Plane, resample
+from xsim.imaging.geometry import DetectorPlane, Geometry, resample
 from xsim.materials import linear_attenuation_per_mm
 from xsim.phantoms.view import View
 from xsim.spectrum import Spectrum
@@ -45,10 +45,10 @@ def test_unknown_focal_spot_shape_suggests() -> None:
 
 def test_plane_counts_whole_pixels_and_enough_cells() -> None:
     contact = Geometry().plane((101, 64), 0.024, 0.048)
-    assert contact == Plane((50, 32), 2, 0.048)
+    assert contact == DetectorPlane((50, 32), 2, 0.048)
     assert contact.cell_mm == pytest.approx(0.024)
-    assert Geometry(600.0, 500.0).plane((100, 100), 0.04, 0.048) == Plane((100, 100), 1, 0.048)
-    assert Geometry(600.0, 500.0).plane((100, 100), 0.024, 0.048) == Plane((60, 60), 2, 0.048)
+    assert Geometry(600.0, 500.0).plane((100, 100), 0.04, 0.048) == DetectorPlane((100, 100), 1, 0.048)
+    assert Geometry(600.0, 500.0).plane((100, 100), 0.024, 0.048) == DetectorPlane((60, 60), 2, 0.048)
 
 
 def test_phantom_coarser_than_the_pixel_says_what_would_do() -> None:
@@ -119,7 +119,7 @@ def test_field_in_the_anodes_shadow_is_refused() -> None:
 
 def test_resampling_to_the_same_cells_only_crops() -> None:
     image = np.random.default_rng(1).random((11, 8), dtype=np.float32)
-    np.testing.assert_array_equal(resample(image, Plane((5, 4), 2, 0.048), 0.024), image[:10])
+    np.testing.assert_array_equal(resample(image, DetectorPlane((5, 4), 2, 0.048), 0.024), image[:10])
 
 
 @settings(deadline=None, max_examples=40, derandomize=True)

@@ -11,8 +11,8 @@ from tests.xsim.chain import PITCH_MM, plate, quiet_setup
 from xsim.errors import InputError, UnknownNameError
 from xsim.grids import half_plane_weights, radial_frequency, radial_mean
 from xsim.imaging.exposure import imager
-from xsim.imaging.geometry import Geometry, Plane
-from xsim.imaging.noise_models import noise_layers, noise_sources
+from xsim.imaging.geometry import DetectorPlane, Geometry
+from xsim.imaging.noise import noise_layers, noise_sources
 from xsim.imaging.projection import project
 from xsim.seeds import generator
 
@@ -66,7 +66,7 @@ def test_layers_give_photons_of_one_energy_the_noise_of_their_own_depth(energy_k
 
 
 def test_layered_noise_has_the_open_fields_spectrum() -> None:
-    plane = Plane((160, 160), 1, PITCH_MM)
+    plane = DetectorPlane((160, 160), 1, PITCH_MM)
     rng, count = generator(5), 30
     layers = noise_layers(LR)
     beams = project(plate("Cu", 0.0, plane.shape), layers)

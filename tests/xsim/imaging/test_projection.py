@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsim.errors import InputError, UnknownNameError
-from xsim.imaging.projection import project, rule_for
-from xsim.imaging.quadrature import exact_rule, fast_rule
+from xsim.imaging.projection import exact_rule, fast_rule, project, rule_for
 from xsim.materials import linear_attenuation_per_mm
 from xsim.phantoms.phantom import Phantom
 

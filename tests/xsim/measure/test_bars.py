@@ -7,8 +7,7 @@ import pytest
 
 from xsim.errors import InputError
 from xsim.measure.bar_chart import bar_ctf, find_plate
-from xsim.measure.bar_group import fit_bar_group
-from xsim.measure.bars import coltman_mtf, ctf_from_groups, square_wave_ctf
+from xsim.measure.bars import coltman_mtf, ctf_from_groups, fit_bar_group, square_wave_ctf
 
 MTFS = {
     "exponential": lambda f: np.exp(-f / 1.5),

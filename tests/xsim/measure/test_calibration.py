@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from xsim import recipes
 from xsim.degradation.degradation import Degradation
 from xsim.degradation.link import GreyLink
-from xsim.detector.files import read_detectors
+from xsim.detector.detector import read_detectors
 from xsim.errors import InputError
-from xsim.measure.calibration import calibrate, measure_detector, read_calibration, write_calibration
-from xsim.measure.decreasing_fit import fit_mtf, fit_nnps
+from xsim.measure.calibration import calibrate, fit_mtf, fit_nnps, measure_detector, read_calibration, write_calibration
 from xsim.measure.edge import edge_mtf
-from xsim.measure.grey_cover import unseen_ranges
+from xsim.measure.wedge import unseen_ranges
 
 SHAPE = (320, 320)
 FLATS = 12

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from xsim import recipes
-from xsim.detector.duplex_wire import basic_spatial_resolution_mm
+from xsim.detector.performance import basic_spatial_resolution_mm
 from xsim.imaging.pair import Pair, simulate_pair
 from xsim.measure.bar_chart import bar_ctf
 from xsim.measure.edge import edge_mtf
+from xsim.measure.resolution import duplex_wire
 from xsim.measure.wedge import link_from_wedge, wedge_levels
-from xsim.measure.wires import duplex_wire
 from xsim.phantoms.targets import target
 
 SETUP = recipes.paper()

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from xsim.errors import InputError, PhysicsRangeError
-from xsim.measure.flats import flatten, mend_outliers
-from xsim.measure.noise import nnps
+from xsim.measure.noise import flatten, mend_outliers, nnps
 
 PITCH = 0.05
 PER_MM2 = 1e5  # quanta

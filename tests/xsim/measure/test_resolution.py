@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from xsim.detector.duplex_wire import basic_spatial_resolution_mm
+from xsim.detector.performance import basic_spatial_resolution_mm
 from xsim.errors import InputError
-from xsim.measure.resolution import flat_snr, normalised_snr
-from xsim.measure.wires import WIRE_DIAMETERS_MM, duplex_wire, srb_from_dips
+from xsim.measure.resolution import WIRE_DIAMETERS_MM, duplex_wire, flat_snr, normalised_snr, srb_from_dips
 
 PITCH = 0.05
 

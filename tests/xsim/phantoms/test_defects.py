@@ -8,12 +8,11 @@ import pytest
 from xsim.phantoms import BoardRecipe, Phantom, View, random_board
 from xsim.phantoms.defects import KINDS, DefectLog
 from xsim.phantoms.parts.catalogue import FAMILIES
-from xsim.phantoms.parts.chips import Chip
 from xsim.phantoms.parts.grid_arrays import Bga
-from xsim.phantoms.parts.leaded import GullWing
-from xsim.phantoms.parts.leadless import Leadless
+from xsim.phantoms.parts.leadframes import GullWing, Leadless
 from xsim.phantoms.parts.others import Header
-from xsim.phantoms.parts.part import Frame, Job, Part
+from xsim.phantoms.parts.part import BuildContext, Frame, Part
+from xsim.phantoms.parts.passives import Chip
 from xsim.phantoms.scene import Scene
 from xsim.seeds import generator
 
@@ -42,7 +41,7 @@ def built(part: Part, rates: dict[str, float], *, below: bool = False) -> tuple[
     scene = Scene()
     log = DefectLog({**NONE, **rates}, generator(3, stage="defects"))
     surface = 0.0 if below else 1.6
-    part.draw(Frame(0.1, -0.2, 0.3, surface, below), Job(scene, generator(3, stage="assembly"), "SAC305", log))
+    part.draw(Frame(0.1, -0.2, 0.3, surface, below), BuildContext(scene, generator(3, stage="assembly"), "SAC305", log))
     return scene, log
 
 
@@ -166,7 +165,7 @@ def test_both_sides_look_the_same_mirrored(family: str) -> None:
         scene = Scene()
         log = DefectLog(NONE, generator(3, stage="defects"))
         frame = Frame(0.0, 0.0, 0.0, 0.0, below)
-        part.draw(frame, Job(scene, generator(3, stage="assembly"), "SAC305", log))
+        part.draw(frame, BuildContext(scene, generator(3, stage="assembly"), "SAC305", log))
         size = max(part.courtyard_mm) + 1.0
         names, paths, _ = scene.render(View((128, 128), size / 128))
         maps.append(dict(zip(names, paths, strict=True)))

@@ -13,13 +13,11 @@ from shapely.ops import unary_union
 
 from xsim.phantoms import flat
 from xsim.phantoms.assembly import copper_shapes
-from xsim.phantoms.board import draw_layout, draw_view
+from xsim.phantoms.board import BoardRecipe, draw_layout, draw_view
 from xsim.phantoms.design import maze
-from xsim.phantoms.design.bundles import offset_polyline, serpentine
-from xsim.phantoms.design.clearance import Copper, gap
-from xsim.phantoms.design.layout import GROUND, Hole, Layout
-from xsim.phantoms.design.pours import Plane, plane_shapes
-from xsim.phantoms.recipe import BoardRecipe
+from xsim.phantoms.design.layout import GROUND, BoardLayout, Copper, Hole, gap
+from xsim.phantoms.design.pours import CopperPlane, plane_shapes
+from xsim.phantoms.design.routing import offset_polyline, serpentine
 from xsim.seeds import generator
 
 if TYPE_CHECKING:
@@ -59,7 +57,7 @@ def drawn(rows: list[tuple[float, ...]]) -> BaseGeometry:
     return area
 
 
-def check_clearances(layout: Layout) -> None:
+def check_clearances(layout: BoardLayout) -> None:
     """Assert that copper of different nets keeps the class's distance on every layer, and the board's edge."""
     rule = layout.rule
     edge = shapely.box(*layout.outline).exterior
@@ -74,7 +72,7 @@ def check_clearances(layout: Layout) -> None:
         assert min(edge.distance(shape) for shape in shapes) >= rule.edge_mm - 1e-6
 
 
-def check_holes(layout: Layout) -> None:
+def check_holes(layout: BoardLayout) -> None:
     """Assert annular rings, webs between drills, and the distance of drills to foreign copper."""
     rule = layout.rule
     drills = [Point(h.x, h.y).buffer(0.5 * h.drilled, SEGMENTS) for h in layout.holes]
@@ -92,7 +90,7 @@ def check_holes(layout: Layout) -> None:
         assert (nets[found[0]] == copper.nets[found[1]]).all()
 
 
-def layout_of(seed: int, pixels: int = 512) -> Layout:
+def layout_of(seed: int, pixels: int = 512) -> BoardLayout:
     view = draw_view(seed, (pixels, pixels), 0.024, BoardRecipe())
     return draw_layout(seed, view, BoardRecipe())
 
@@ -138,7 +136,7 @@ def test_pours_keep_foreign_tracks_clear() -> None:
 
     layout = layout_of(1)
     top = layout.stackup.layers - 1
-    plane = Plane((GROUND, GROUND), None, 0.3, None, layout.rule.hole_mm)
+    plane = CopperPlane((GROUND, GROUND), None, 0.3, None, layout.rule.hole_mm)
     area = drawn(pour_shapes(layout, top, plane))
     copper = layout.copper[top]
     foreign = [geometry(tuple(r)) for r, n in zip(copper.rows.tolist(), copper.nets, strict=True) if n != GROUND]
@@ -150,7 +148,7 @@ def test_thermal_relief_joins_a_pin_by_four_spokes() -> None:
     x0, y0, x1, y1 = layout.outline
     x, y = 0.5 * (x0 + x1), 0.5 * (y0 + y1)
     layout.holes = [Hole(x, y, 1.0, 1.8, GROUND, pin=True)]
-    area = drawn(plane_shapes(layout, Plane((GROUND, GROUND), None, 0.3, None, 0.2)))
+    area = drawn(plane_shapes(layout, CopperPlane((GROUND, GROUND), None, 0.3, None, 0.2)))
     ring = Point(x, y).buffer(0.9 + 0.125, 64).exterior
     cuts = ring.intersection(area)
     assert area.covers(Point(x, y))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsim.phantoms import solids
-from xsim.phantoms.chords import chord
+from xsim.phantoms.casting import chord
 from xsim.phantoms.scene import Scene
 from xsim.phantoms.view import View
 

@@ -9,10 +9,9 @@ import pytest
 
 from xsim.errors import InputError, UnknownNameError
 from xsim.phantoms import View, target
-from xsim.phantoms.preview import attenuation, picture
-from xsim.phantoms.scene import Layer, Scene
+from xsim.phantoms.phantom import attenuation, picture
+from xsim.phantoms.scene import GLASS_SHARE, Layer, Scene, draw_weave
 from xsim.phantoms.targets import DUPLEX_WIRES_MM, HELD_OUT, TARGETS
-from xsim.phantoms.weave import GLASS_SHARE, draw_weave
 from xsim.seeds import generator
 
 

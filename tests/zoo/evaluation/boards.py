@@ -9,7 +9,7 @@ import numpy as np
 
 from xsim_datasets.store.executors import Serial
 from xsim_datasets.store.reader import PairStore
-from xsim_datasets.store.sample import Plan, Sample
+from xsim_datasets.store.shards import Plan, Sample
 from xsim_datasets.store.writer import make_store
 from xsim_zoo.evaluation.probes.mismatch import Mismatch, degraded
 from xsim_zoo.weights.checkpoint import load_checkpoint

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from xsim_zoo.process.physics import Physics
     from xsim_zoo.restorers.batch import Batch
-    from xsim_zoo.training.pairs import MemoryPairs
+    from xsim_zoo.training.data import MemoryPairs
 
 
 def fresh(physics: Physics, prediction: str) -> ConditionalDiffusion:

@@ -24,7 +24,7 @@ from xsim_zoo.training.batch import make_batch
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
-    from xsim_zoo.training.pairs import MemoryPairs
+    from xsim_zoo.training.data import MemoryPairs
 
 NAMES = xsim_zoo.names()
 LEARNED = [name for name in NAMES if xsim_zoo.get(name).learned]

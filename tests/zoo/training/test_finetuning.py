@@ -15,11 +15,10 @@ from xsim.degradation.link import GreyLink
 from xsim.detector.detector import Detector, Screen
 from xsim.errors import InputError, MissingFileError, PhysicsRangeError
 from xsim.files.toml import write_toml
+from xsim_zoo.training.data import GivenPhysics, MixedPairs
 from xsim_zoo.training.finetune import FINETUNE_SETTINGS, finetune
-from xsim_zoo.training.mixing import MixedPairs
-from xsim_zoo.training.optimising import Optimising
+from xsim_zoo.training.optimiser import Optimiser
 from xsim_zoo.training.pair_physics import measure_degradation
-from xsim_zoo.training.pairs import GivenPhysics
 from xsim_zoo.training.settings import TrainSettings, settings_from
 from xsim_zoo.training.train import train
 from xsim_zoo.training.validation import Scores
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import SimpleNamespace
 
-    from xsim_zoo.training.pairs import MemoryPairs
+    from xsim_zoo.training.data import MemoryPairs
 
 SHORT = FINETUNE_SETTINGS.model_copy(
     update={"steps": 4, "batch": 2, "crops": 1, "patch": 32, "validate_every": 2, "save_every": 2, "validate_images": 2}
@@ -251,15 +250,15 @@ def test_a_killed_finetuning_goes_on_to_the_same_weights(
     class StoppedError(Exception):
         """Stands for a process that dies."""
 
-    step = Optimising.step
+    step = Optimiser.step
 
-    def dies(self: Optimising, number: int, *rest: object):
+    def dies(self: Optimiser, number: int, *rest: object):
         if number == 3:
             raise StoppedError
         return step(self, number, *rest)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Optimising, "step", dies)
+        patch.setattr(Optimiser, "step", dies)
         with pytest.raises(StoppedError):
             go(other, tmp_path / "killed", pretrained, measured=True)
     resumed = go(other, tmp_path / "killed", pretrained, measured=True, resume=True)
@@ -303,8 +302,8 @@ def test_noise_of_the_sharp_images_is_not_taken_for_blur(other: MemoryPairs, toy
     noisy = [hr + rng.normal(0, 0.01, hr.shape).astype(np.float32) for hr in other.hr]
     found = measure_degradation(list(zip(noisy, other.lr, strict=True)), toys.closed_form(), other.degradation.pitch_mm)
     for f in (1.0, 2.0, 4.0, 7.0):
-        truth = np.interp(f, other.degradation.frequency_lp_mm, other.degradation.theta)
-        assert np.interp(f, found.frequency_lp_mm, found.theta) == pytest.approx(truth, rel=0.15)
+        truth = np.interp(f, other.degradation.frequency_lp_mm, -np.log(other.degradation.B_1))
+        assert np.interp(f, found.frequency_lp_mm, -np.log(found.B_1)) == pytest.approx(truth, rel=0.15)
 
 
 def test_greys_that_no_pair_shows_are_linked_as_before_and_the_open_field_is_one(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,19 +17,19 @@ from safetensors.torch import load_file
 
 import xsim_zoo
 from xsim.errors import DamageError, InputError, MissingFileError
+from xsim_zoo.training.batch import Order
 from xsim_zoo.training.folder import RunFolder
-from xsim_zoo.training.optimising import DivergedError, Optimising, learning_rate
-from xsim_zoo.training.order import Order
-from xsim_zoo.training.settings import TrainSettings, settings_from
+from xsim_zoo.training.optimiser import Optimiser
+from xsim_zoo.training.settings import TrainSettings, learning_rate, settings_from
 from xsim_zoo.training.train import measure_physics, train
-from xsim_zoo.training.validation import validate
+from xsim_zoo.training.validation import DivergedError, validate
 from xsim_zoo.weights.catalogue import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from xsim_zoo.training.pairs import MemoryPairs
+    from xsim_zoo.training.data import MemoryPairs
 
 LEARNED = [name for name in xsim_zoo.names() if xsim_zoo.get(name).learned]
 SHORT = TrainSettings(
@@ -50,14 +52,14 @@ class StoppedError(Exception):
 
 def dies_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the process die at the end of a step, before anything of it is written."""
-    whole = Optimising.step
+    whole = Optimiser.step
 
-    def step(self: Optimising, number: int, *rest: object):
+    def step(self: Optimiser, number: int, *rest: object):
         if number == steps:
             raise StoppedError
         return whole(self, number, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Optimising, "step", step)
+    monkeypatch.setattr(Optimiser, "step", step)
 
 
 @pytest.mark.parametrize("name", xsim_zoo.names())
@@ -124,16 +126,16 @@ def test_signals_leave_a_run_that_can_go_on(
     number: int, code: int, pairs: MemoryPairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go("physics-sde", pairs, tmp_path / "whole")
-    whole = Optimising.step
+    whole = Optimiser.step
 
-    def step(self: Optimising, index: int, *rest: object):
+    def step(self: Optimiser, index: int, *rest: object):
         if index == 2:
             os.kill(os.getpid(), number)
         return whole(self, index, *rest)  # type: ignore[arg-type]
 
     handler = signal.getsignal(number)
     with monkeypatch.context() as patch:
-        patch.setattr(Optimising, "step", step)
+        patch.setattr(Optimiser, "step", step)
         with pytest.raises(SystemExit) as left:
             go("physics-sde", pairs, tmp_path / "run")
     assert left.value.code == code
@@ -150,7 +152,7 @@ def test_a_run_that_diverges_stops_at_once_and_keeps_the_best(
 ) -> None:
     """Sound steps first, then a rate of 1e9."""
     monkeypatch.setattr(
-        "xsim_zoo.training.optimising.learning_rate", lambda step, settings: 1e-4 if step < 4 else settings.lr
+        "xsim_zoo.training.optimiser.learning_rate", lambda step, settings: 1e-4 if step < 4 else settings.lr
     )
     settings = SHORT.model_copy(update={"lr": 1e9, "steps": 60, "validate_every": 2, "clip": 1e12})
     with pytest.raises(DivergedError, match="lower lr"):
@@ -195,6 +197,35 @@ def test_a_run_is_never_written_over_nor_resumed_from_nothing(pairs: MemoryPairs
 def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
     with RunFolder(tmp_path).locked(), pytest.raises(InputError, match="in use"), RunFolder(tmp_path).locked():
         pass
+
+
+def test_a_training_that_was_killed_holds_no_folder(tmp_path: Path) -> None:
+    hold = (
+        "import sys, time; from pathlib import Path; from xsim_zoo.training.folder import RunFolder\n"
+        "with RunFolder(Path(sys.argv[1])).locked():\n    print('held', flush=True)\n    time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="in use"), RunFolder(tmp_path).locked():
+            pass
+        holder.send_signal(signal.SIGKILL)
+    with RunFolder(tmp_path).locked():
+        pass
+
+
+def test_a_run_that_an_earlier_version_started_resumes(pairs: MemoryPairs, tmp_path: Path) -> None:
+    """Its settings know the key `link_conditioning` by its old name."""
+    go("physics-sde", pairs, tmp_path / "run", SHORT.model_copy(update={"link_conditioning": True}))
+    stored = json.loads((tmp_path / "run" / "run.json").read_text())
+    stored["settings"]["tells_link"] = stored["settings"].pop("link_conditioning")
+    (tmp_path / "run" / "run.json").write_text(json.dumps(stored))
+    for state in sorted((tmp_path / "run").glob("state-*"))[1:]:
+        state.unlink()
+    before = losses(tmp_path / "run")
+    go("physics-sde", pairs, tmp_path / "run", resume=True)
+    assert losses(tmp_path / "run") == before
+    assert describe("physics-sde", tmp_path / "run")["card"]["training"]["settings"]["link_conditioning"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xsim_zoo.training.mixing import MixedPairs
+from xsim_zoo.training.data import MixedPairs
 from xsim_zoo.training.train import train
 from xsim_zoo.weights.families import merged, packed, seen
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from xsim_zoo.training.pairs import MemoryPairs
+    from xsim_zoo.training.data import MemoryPairs
 
 _FAMILIES = st.sets(st.integers(0, 2**64 - 1), max_size=40)
 

@@ -15,7 +15,9 @@ from xsim.phantoms.flat import _distance, _to_pixels
 
 __all__ = ["FREE", "TAKEN", "claim", "search"]
 
+# Owners of cells that are no net: nobody, and more than one.
 FREE, TAKEN = -1, -2
+# Steps of the eight directions, 45 degrees apart.
 DX = np.array([1, 1, 0, -1, -1, -1, 0, 1])
 DY = np.array([0, 1, 1, 1, 0, -1, -1, -1])
 

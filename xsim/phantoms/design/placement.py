@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from xsim.phantoms.design.layout import Layout
+    from xsim.phantoms.design.layout import BoardLayout
     from xsim.phantoms.parts.part import Part
 
 __all__ = ["ANCHORS", "SMALL", "place_parts"]
@@ -40,6 +40,7 @@ SMALL: dict[str, float] = {
     "gull-wing": 0.05,
     "leadless": 0.04,
 }
+# Parts are placed on a grid, as designers do [mm]; a part that finds no place in so many tries is left out.
 GRID_MM = 0.1
 TRIES = 40
 
@@ -71,7 +72,7 @@ def _is_through(part: Part) -> bool:
 
 
 def _try_place(
-    layout: Layout, floor: _Floor, rng: np.random.Generator, part: Part, near: tuple[float, float, float] | None
+    layout: BoardLayout, floor: _Floor, rng: np.random.Generator, part: Part, near: tuple[float, float, float] | None
 ) -> bool:
     """Put a part on a free spot, around a point (x, y, sigma) if one is given."""
     width, height = part.courtyard_mm
@@ -103,7 +104,7 @@ def _try_place(
     return False
 
 
-def place_parts(layout: Layout, rng: np.random.Generator, *, anchors: int, small: int) -> None:
+def place_parts(layout: BoardLayout, rng: np.random.Generator, *, anchors: int, small: int) -> None:
     """Place up to ``anchors`` large and ``small`` small parts on a layout.
 
     Most small parts gather around the anchors, some of them on the far side, as decoupling capacitors do.

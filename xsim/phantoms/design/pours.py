@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xsim.phantoms import flat
-from xsim.phantoms.design.layout import GROUND, POWER, Hole, Layout
+from xsim.phantoms.design.layout import GROUND, POWER, BoardLayout, Hole
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Plane", "draw_plane", "plane_shapes", "pour_shapes"]
+__all__ = ["CopperPlane", "draw_plane", "plane_shapes", "pour_shapes"]
 
+# Usual thermal reliefs: gap around the land and width of a spoke [mm].
 RELIEF_MM, SPOKE_MM = 0.25, 0.3
 
 
 @dataclass(frozen=True)
-class Plane:
+class CopperPlane:
     """How a plane layer is filled.
 
     Attributes
@@ -48,7 +49,7 @@ class Plane:
         return self.nets[int((x, y)[self.split[0]] > self.split[1])]
 
 
-def draw_plane(layout: Layout, rng: np.random.Generator, net: int, *, inner: bool) -> Plane:
+def draw_plane(layout: BoardLayout, rng: np.random.Generator, net: int, *, inner: bool) -> CopperPlane:
     """Draw a plane's style; ``net`` is its (first) net."""
     x0, y0, x1, y1 = layout.outline
     split, nets = None, (net, net)
@@ -61,7 +62,7 @@ def draw_plane(layout: Layout, rng: np.random.Generator, net: int, *, inner: boo
     if rng.random() < 0.15:
         hatch = (float(rng.uniform(0.5, 1.0)), float(rng.uniform(0.15, 0.3)))
     antipad = layout.rule.hole_mm + float(rng.uniform(0.0, 0.12))
-    return Plane(nets, split, float(rng.uniform(0.25, 0.5)), hatch, antipad)
+    return CopperPlane(nets, split, float(rng.uniform(0.25, 0.5)), hatch, antipad)
 
 
 def _hatching(x0: float, y0: float, x1: float, y1: float, pitch: float, line: float) -> list[flat.Row]:
@@ -80,7 +81,7 @@ def _hatching(x0: float, y0: float, x1: float, y1: float, pitch: float, line: fl
     return rows
 
 
-def _fill(layout: Layout, plane: Plane) -> list[flat.Row]:
+def _fill(layout: BoardLayout, plane: CopperPlane) -> list[flat.Row]:
     x0, y0, x1, y1 = layout.outline
     edge = layout.rule.edge_mm
     x0, y0, x1, y1 = x0 + edge, y0 + edge, x1 - edge, y1 - edge
@@ -105,7 +106,7 @@ def _spokes(hole: Hole) -> list[flat.Row]:
     ]
 
 
-def plane_shapes(layout: Layout, plane: Plane) -> list[flat.Row]:
+def plane_shapes(layout: BoardLayout, plane: CopperPlane) -> list[flat.Row]:
     """Return the shapes of an inner plane: fill, splits, reliefs, antipads, lands of its own net."""
     rows = _fill(layout, plane)
     foreign, lands = [], []
@@ -121,13 +122,13 @@ def plane_shapes(layout: Layout, plane: Plane) -> list[flat.Row]:
     return rows + lands + foreign
 
 
-def _on_split(plane: Plane, hole: Hole) -> bool:
+def _on_split(plane: CopperPlane, hole: Hole) -> bool:
     if plane.split is None:
         return False
     return abs((hole.x, hole.y)[plane.split[0]] - plane.split[1]) < 0.5 * (plane.gap_mm + hole.land)
 
 
-def pour_shapes(layout: Layout, layer: int, plane: Plane) -> list[flat.Row]:
+def pour_shapes(layout: BoardLayout, layer: int, plane: CopperPlane) -> list[flat.Row]:
     """Return the fill of an outer layer around its tracks and lands, which are drawn after it."""
     rule, copper = layout.rule, layout.copper[layer]
     rows = _fill(layout, plane)

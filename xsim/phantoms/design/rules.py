@@ -13,6 +13,7 @@ __all__ = ["CLASSES", "RuleClass", "Stackup", "draw_stackup"]
 # Foil of a nominal ounce, and what plating adds outside and in the holes [mm] (IPC-6012 class 2: 20 um in holes).
 FOIL_MM = {0.5: 0.0175, 1.0: 0.035, 2.0: 0.070}
 PLATING_MM = 0.025
+# Cured solder mask on copper, the usual 20 to 30 um [mm].
 MASK_MM = 0.025
 
 
@@ -46,6 +47,7 @@ class RuleClass:
         return 0.5 * (self.width_mm + self.space_mm)
 
 
+# Width, space, drill, pad, edge, hole [mm]: after what board houses offer as standard, at a surcharge, and at most.
 CLASSES = {
     "standard": RuleClass("standard", 0.15, 0.15, 0.30, 0.60, 0.40, 0.20),
     "fine": RuleClass("fine", 0.10, 0.10, 0.20, 0.45, 0.30, 0.15),

@@ -15,9 +15,8 @@ from xsim.phantoms.defects import DefectLog, check_rates
 from xsim.phantoms.design.rules import FOIL_MM, PLATING_MM, Stackup
 from xsim.phantoms.gerber.files import sort_files
 from xsim.phantoms.gerber.inference import Found, find_ball_grids, find_chips
-from xsim.phantoms.gerber.layers import board_scene
-from xsim.phantoms.gerber.outline import board_edge
-from xsim.phantoms.gerber.parse import Artwork, Drill, Flash, read_drills, read_gerber, read_outline_pieces
+from xsim.phantoms.gerber.layers import BoardLayers, board_scene
+from xsim.phantoms.gerber.parse import Artwork, Drill, Flash, board_edge, read_drills, read_gerber, read_outline_pieces
 from xsim.phantoms.phantom import Phantom
 from xsim.phantoms.polygons import Polygon
 from xsim.phantoms.scene import Layer
@@ -36,43 +35,15 @@ MOST_MM = 1000.0
 
 
 @dataclass(frozen=True)
-class GerberBoard:
+class GerberBoard(BoardLayers):
     """A board as its manufacturing files describe it.
 
     Coordinates are mm from the upper left corner of the board's edge, x to the right and y downwards.
 
     Attributes
     ----------
-    name : str
-        Name of its folder.
-    edge_mm : (n, 2) array
-        Outline [mm].
-    copper : tuple of Artwork
-        From bottom to top.
-    masks, pastes : tuple of (Artwork or None)
-        Bottom and top.
-    drills : tuple of Drill
-        Every hole with its plating decided.
-    parts : tuple of (Found, bool)
-        Recognised parts, and whether they stand on the lower side.
-    stackup : Stackup
-        Layers' heights.
+    See `xsim.phantoms.gerber.layers.BoardLayers`.
     """
-
-    name: str
-    edge_mm: NDArray[np.float64]
-    copper: tuple[Artwork, ...]
-    masks: tuple[Artwork | None, Artwork | None]
-    pastes: tuple[Artwork | None, Artwork | None]
-    drills: tuple[Drill, ...]
-    parts: tuple[tuple[Found, bool], ...]
-    stackup: Stackup
-
-    @property
-    def size_mm(self) -> tuple[float, float]:
-        """Return the board's width and height [mm]."""
-        high = self.edge_mm.max(axis=0)
-        return float(high[0]), float(high[1])
 
     @classmethod
     def load(

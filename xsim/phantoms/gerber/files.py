@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ROLES", "BoardFiles", "sort_files"]
 
+# What a file can be said to be.
 ROLES = ("copper", "mask-top", "mask-bottom", "paste-top", "paste-bottom", "outline", "drill", "ignore")
+# A guard against files that are no layer: those of real boards are far smaller.
 MOST_BYTES = 64 * 2**20
 # Patterns on the lower-case file name. Protel and Altium name by extension, Eagle by other extensions, KiCad and
 # Siemens by words. Copper patterns come with the order from the top; 1000 is the bottom.

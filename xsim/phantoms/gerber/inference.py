@@ -11,8 +11,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from xsim.phantoms.parts.chips import CHIP_SIZES, Chip
 from xsim.phantoms.parts.grid_arrays import BALLS, Bga
+from xsim.phantoms.parts.passives import CHIP_SIZES, Chip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,7 @@ __all__ = ["Found", "find_ball_grids", "find_chips"]
 
 # Fewer lands, or a sparser grid, are thermal-pad dots, test points or stitching.
 LEAST_BALLS, LEAST_FILL = 36, 0.25
+# How far a land may lie from its place in a grid: more than the rounding of files, less than any pitch.
 TOLERANCE_MM = 0.03
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from xsim.phantoms import flat, solids
 from xsim.phantoms.design.rules import MASK_MM, PLATING_MM, Stackup
 from xsim.phantoms.parts.grid_arrays import Bga
-from xsim.phantoms.parts.part import Frame, Job
+from xsim.phantoms.parts.part import BuildContext, Frame
 from xsim.phantoms.polygons import Polygon, polygon_area
 from xsim.phantoms.scene import Layer, Scene
 from xsim.seeds import generator
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xsim.phantoms.defects import DefectLog
-    from xsim.phantoms.gerber.board import GerberBoard
     from xsim.phantoms.gerber.inference import Found
-    from xsim.phantoms.gerber.parse import Drill
+    from xsim.phantoms.gerber.parse import Artwork, Drill
     from xsim.phantoms.view import View
 
-__all__ = ["board_scene"]
+__all__ = ["BoardLayers", "board_scene"]
 
 Box = tuple[float, float, float, float]
 # Solder that stays of a stencil print after reflow: half of 100-125 um [mm].
@@ -33,12 +33,52 @@ PASTE_MM = 0.055
 REACH_MM = 2.0
 
 
-def board_scene(board: GerberBoard, view: View, log: DefectLog, seed: int, *, parts: bool) -> Scene:
+@dataclass(frozen=True)
+class BoardLayers:
+    """The layers, holes and recognised parts of a board.
+
+    Coordinates are mm from the upper left corner of the board's edge, x to the right and y downwards.
+
+    Attributes
+    ----------
+    name : str
+        Name of its folder.
+    edge_mm : (n, 2) array
+        Outline [mm].
+    copper : tuple of Artwork
+        From bottom to top.
+    masks, pastes : tuple of (Artwork or None)
+        Bottom and top.
+    drills : tuple of Drill
+        Every hole with its plating decided.
+    parts : tuple of (Found, bool)
+        Recognised parts, and whether they stand on the lower side.
+    stackup : Stackup
+        Layers' heights.
+    """
+
+    name: str
+    edge_mm: NDArray[np.float64]
+    copper: tuple[Artwork, ...]
+    masks: tuple[Artwork | None, Artwork | None]
+    pastes: tuple[Artwork | None, Artwork | None]
+    drills: tuple[Drill, ...]
+    parts: tuple[tuple[Found, bool], ...]
+    stackup: Stackup
+
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """Return the board's width and height [mm]."""
+        high = self.edge_mm.max(axis=0)
+        return float(high[0]), float(high[1])
+
+
+def board_scene(board: BoardLayers, view: View, log: DefectLog, seed: int, *, parts: bool) -> Scene:
     """Return what a view shows of a board.
 
     Parameters
     ----------
-    board : GerberBoard
+    board : BoardLayers
         The board.
     view : View
         The window; layers are cut to it.
@@ -74,7 +114,7 @@ def board_scene(board: GerberBoard, view: View, log: DefectLog, seed: int, *, pa
 
 
 def _coat(
-    board: GerberBoard,
+    board: BoardLayers,
     scene: Scene,
     side: int,
     z: float,
@@ -89,7 +129,7 @@ def _coat(
     scene.layer(Layer("solder-mask", MASK_MM, z, [edge, *openings, *cut]))
 
 
-def _print(board: GerberBoard, scene: Scene, side: int, z: float, frame: Box, grids: list[Found]) -> None:
+def _print(board: BoardLayers, scene: Scene, side: int, z: float, frame: Box, grids: list[Found]) -> None:
     """Add the reflowed paste, but for the lands whose solder the balls hold."""
     artwork = board.pastes[side]
     if artwork is None:
@@ -101,7 +141,7 @@ def _print(board: GerberBoard, scene: Scene, side: int, z: float, frame: Box, gr
     scene.layer(Layer(board.stackup.solder, PASTE_MM, z, shapes))
 
 
-def _assemble(board: GerberBoard, scene: Scene, log: DefectLog, seed: int, frame: Box) -> None:
+def _assemble(board: BoardLayers, scene: Scene, log: DefectLog, seed: int, frame: Box) -> None:
     stackup = board.stackup
     half = 0.5 * stackup.copper_mm[0]
     for k, (found, below) in enumerate(board.parts):
@@ -111,8 +151,8 @@ def _assemble(board: GerberBoard, scene: Scene, log: DefectLog, seed: int, frame
             continue
         surface = stackup.z_mm[0] - half if below else stackup.z_mm[-1] + half
         # Every part has its own stage of the seed: the window does not change what a part looks like.
-        job = Job(scene, generator(seed, sample=k, stage="gerber-part"), stackup.solder, log)
-        found.part.draw(Frame(found.x, found.y, found.angle, surface, below), job)
+        context = BuildContext(scene, generator(seed, sample=k, stage="gerber-part"), stackup.solder, log)
+        found.part.draw(Frame(found.x, found.y, found.angle, surface, below), context)
 
 
 def _bore(scene: Scene, stackup: Stackup, drill: Drill) -> None:

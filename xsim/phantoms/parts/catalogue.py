@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xsim.phantoms.parts.chips import chip_inductor, mlcc, resistor
 from xsim.phantoms.parts.dies import chip_on_board
 from xsim.phantoms.parts.grid_arrays import bga
-from xsim.phantoms.parts.leaded import gull_wing
-from xsim.phantoms.parts.leadless import leadless
+from xsim.phantoms.parts.leadframes import gull_wing, leadless
 from xsim.phantoms.parts.others import crystal, header, screw, shield, socket
-from xsim.phantoms.parts.wound import electrolytic, power_inductor, tantalum
+from xsim.phantoms.parts.passives import chip_inductor, electrolytic, mlcc, power_inductor, resistor, tantalum
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xsim.phantoms.parts.part import Frame, Job, Pad, Part
+from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,7 @@ def loop(
 
 
 def draw_die(
-    frame: Frame, job: Job, *, base: float, side: float, fingers: float, host: str | None, per_side: int
+    frame: Frame, context: BuildContext, *, base: float, side: float, fingers: float, host: str | None, per_side: int
 ) -> None:
     """Draw a die on height ``base`` and its wires to fingers ``fingers`` from the middle [mm].
 
@@ -48,11 +48,11 @@ def draw_die(
     per_side : int
         Wires on each of its four sides.
     """
-    rng = job.rng
+    rng = context.rng
     thick = float(rng.uniform(0.1, 0.35))
     attach = 0.008 * float(rng.uniform(0.7, 1.4))
-    job.scene.body("Ag", [frame.prism(0.0, 0.0, base, base + attach, 1.05 * side, 1.05 * side)], displaces=host)
-    job.scene.body("Si", [frame.prism(0.0, 0.0, base + attach, base + thick, side, side)], displaces=host)
+    context.scene.body("Ag", [frame.prism(0.0, 0.0, base, base + attach, 1.05 * side, 1.05 * side)], displaces=host)
+    context.scene.body("Si", [frame.prism(0.0, 0.0, base + attach, base + thick, side, side)], displaces=host)
     metal = "Au" if rng.random() < 0.6 else "Cu"
     diameter = float(rng.choice([0.02, 0.025, 0.032]))
     per_side = max(2, min(per_side, 40))
@@ -64,7 +64,7 @@ def draw_die(
                 continue
             start = _turn(0.46 * side, 0.9 * side * t, base + thick, cosine, sine)
             end = _turn(fingers, 2.0 * fingers * t * 0.85, base + 0.03, cosine, sine)
-            _draw_wire(frame, job, start, end, metal, diameter, host)
+            _draw_wire(frame, context, start, end, metal, diameter, host)
 
 
 def _turn(x: float, y: float, z: float, cosine: float, sine: float) -> tuple[float, float, float]:
@@ -73,7 +73,7 @@ def _turn(x: float, y: float, z: float, cosine: float, sine: float) -> tuple[flo
 
 def _draw_wire(
     frame: Frame,
-    job: Job,
+    context: BuildContext,
     start: tuple[float, float, float],
     end: tuple[float, float, float],
     metal: str,
@@ -81,8 +81,8 @@ def _draw_wire(
     host: str | None,
 ) -> None:
     """Draw one wire with its ball and crescent bonds; some are swept, some broken."""
-    log = job.log
-    sweep = 0.01 * float(job.rng.normal())
+    log = context.log
+    sweep = 0.01 * float(context.rng.normal())
     swept = log.strikes("wire-swept")
     if swept:
         sweep = float(log.rng.choice([-1.0, 1.0])) * float(log.rng.uniform(0.08, 0.2))
@@ -95,7 +95,7 @@ def _draw_wire(
         log.mark("wire-swept", pieces, abs(sweep))
     ball = frame.cone(start[0], start[1], start[2], start[2] + 0.015, 3.0 * diameter, 2.4 * diameter)
     wedge = frame.cone(end[0], end[1], end[2] - 0.005, end[2] + 0.01, 2.4 * diameter, 1.6 * diameter)
-    job.scene.body(metal, [ball, wedge, *pieces], displaces=host)
+    context.scene.body(metal, [ball, wedge, *pieces], displaces=host)
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,11 @@ class ChipOnBoard(Part):
         """Return the resin drop."""
         return 2.0 * self.reach + 1.6, 2.0 * self.reach + 1.6
 
-    def draw(self, frame: Frame, job: Job) -> None:
+    def draw(self, frame: Frame, context: BuildContext) -> None:
         """Draw resin, die and wires."""
         reach = self.reach + 0.6
-        job.scene.body("EMC", [frame.ellipsoid(0.0, 0.0, 0.0, reach, reach, 1.2, low=0.0)])
-        draw_die(frame, job, base=0.02, side=self.side, fingers=self.reach, host="EMC", per_side=self.per_side)
+        context.scene.body("EMC", [frame.ellipsoid(0.0, 0.0, 0.0, reach, reach, 1.2, low=0.0)])
+        draw_die(frame, context, base=0.02, side=self.side, fingers=self.reach, host="EMC", per_side=self.per_side)
 
 
 def chip_on_board(rng: np.random.Generator) -> ChipOnBoard:

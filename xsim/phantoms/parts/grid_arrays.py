@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from xsim.phantoms import flat
 from xsim.phantoms.parts.dies import draw_die
-from xsim.phantoms.parts.part import Frame, Job, Pad, Part
+from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,28 +77,28 @@ class Bga(Part):
         width, height = self.size_mm
         return width + 1.0, height + 1.0
 
-    def draw(self, frame: Frame, job: Job) -> None:
+    def draw(self, frame: Frame, context: BuildContext) -> None:
         """Draw every ball with its voids, then the package above."""
-        radii = {site: 0.5 * self.ball * (1.0 + 0.025 * float(job.rng.normal())) for site in self.sites}
-        bridged = self._bridges(job)
+        radii = {site: 0.5 * self.ball * (1.0 + 0.025 * float(context.rng.normal())) for site in self.sites}
+        bridged = self._bridges(context)
         done: set[tuple[int, int]] = set()
         for site in self.sites:
             if site in done:
                 continue
             partner = bridged.get(site)
             if partner is not None and partner not in done:
-                self._draw_bridge(frame, job, (site, partner), radii)
+                self._draw_bridge(frame, context, (site, partner), radii)
                 done |= {site, partner}
             else:
-                self._draw_ball(frame, job, site, radii[site])
-        self._draw_package(frame, job)
+                self._draw_ball(frame, context, site, radii[site])
+        self._draw_package(frame, context)
 
-    def _bridges(self, job: Job) -> dict[tuple[int, int], tuple[int, int]]:
+    def _bridges(self, context: BuildContext) -> dict[tuple[int, int], tuple[int, int]]:
         present = set(self.sites)
         pairs = {}
         for i, j in self.sites:
             neighbour = (i + 1, j)
-            if neighbour in present and job.log.strikes("ball-bridge"):
+            if neighbour in present and context.log.strikes("ball-bridge"):
                 pairs[i, j] = neighbour
         return pairs
 
@@ -108,44 +108,44 @@ class Bga(Part):
         cut = 1.0 - min(0.95, 0.5 * self.land / radius) ** 2
         return frame.ellipsoid(x, y, low + half, radius, radius, half / math.sqrt(cut), low=low, high=high)
 
-    def _draw_ball(self, frame: Frame, job: Job, site: tuple[int, int], radius: float) -> None:
-        rng, log = job.rng, job.log
+    def _draw_ball(self, frame: Frame, context: BuildContext, site: tuple[int, int], radius: float) -> None:
+        rng, log = context.rng, context.log
         x, y = self.place(*site)
         x, y = x + 0.02 * float(rng.normal()), y + 0.02 * float(rng.normal())
         ball = self._barrel(frame, x, y, radius, self.standoff)
         if log.strikes("ball-missing"):
             cap = frame.ellipsoid(x, y, 0.0, 0.5 * self.land, 0.5 * self.land, 0.06, low=0.0)
-            job.scene.body(job.solder, [cap])
+            context.scene.body(context.solder, [cap])
             log.mark("ball-missing", [ball], 100.0)
         elif log.strikes("head-in-pillow"):
-            self._draw_pillow(frame, job, x, y, radius)
+            self._draw_pillow(frame, context, x, y, radius)
         elif log.strikes("ball-double"):
             angle = float(log.rng.uniform(0.0, 2.0 * math.pi))
             other = self._barrel(
                 frame, x + radius * math.cos(angle), y + radius * math.sin(angle), 0.9 * radius, self.standoff
             )
-            job.scene.body(job.solder, [ball, other])
+            context.scene.body(context.solder, [ball, other])
             log.mark("ball-double", [other], 0.0)
         else:
-            job.scene.body(job.solder, [ball], voids=self._voids(frame, job, x, y, radius))
+            context.scene.body(context.solder, [ball], voids=self._voids(frame, context, x, y, radius))
 
-    def _draw_pillow(self, frame: Frame, job: Job, x: float, y: float, radius: float) -> None:
+    def _draw_pillow(self, frame: Frame, context: BuildContext, x: float, y: float, radius: float) -> None:
         """Draw a ball that rests on its paste without wetting it."""
-        rng = job.log.rng
+        rng = context.log.rng
         gap, offset = float(rng.uniform(0.01, 0.04)), float(rng.uniform(0.0, 0.1))
         rise = 0.3 * self.standoff
         head = frame.ellipsoid(x, y, rise + radius, radius, radius, radius, low=rise + gap, high=self.standoff)
         paste = frame.ellipsoid(x + offset, y, 0.0, 0.55 * self.land, 0.55 * self.land, rise + 0.05, low=0.0)
         # The ball leaves a dent in the paste.
         dent = frame.ellipsoid(x, y, rise + radius, radius, radius, radius)
-        job.scene.body(job.solder, [head])
-        job.scene.body(job.solder, [paste], voids=[dent])
-        job.log.mark("head-in-pillow", [head], gap)
+        context.scene.body(context.solder, [head])
+        context.scene.body(context.solder, [paste], voids=[dent])
+        context.log.mark("head-in-pillow", [head], gap)
 
-    def _voids(self, frame: Frame, job: Job, x: float, y: float, radius: float) -> list[Solid]:
+    def _voids(self, frame: Frame, context: BuildContext, x: float, y: float, radius: float) -> list[Solid]:
         """Return the bubbles of one joint, up to four of some size and sometimes a froth, and mark the former."""
-        rng = job.log.rng
-        if not job.log.strikes("ball-void"):
+        rng = context.log.rng
+        if not context.log.strikes("ball-void"):
             return []
         bubbles: list[Solid] = []
         area = 0.0
@@ -158,7 +158,7 @@ class Bga(Part):
             z = float(rng.uniform(r, self.standoff - r))
             bubbles.append(frame.ellipsoid(x + rho * math.cos(angle), y + rho * math.sin(angle), z, r, r, r))
         if bubbles:
-            job.log.mark("ball-void", bubbles, 100.0 * area)
+            context.log.mark("ball-void", bubbles, 100.0 * area)
         return bubbles + (self._froth(frame, rng, x, y) if float(rng.random()) < 0.15 else [])
 
     def _froth(self, frame: Frame, rng: np.random.Generator, x: float, y: float) -> list[Solid]:
@@ -173,38 +173,38 @@ class Bga(Part):
     def _draw_bridge(
         self,
         frame: Frame,
-        job: Job,
+        context: BuildContext,
         pair: tuple[tuple[int, int], tuple[int, int]],
         radii: dict[tuple[int, int], float],
     ) -> None:
         """Draw two balls that ran together: one body with a lighter belly between them."""
-        rng = job.log.rng
+        rng = context.log.rng
         thick = self.standoff * float(rng.uniform(0.5, 0.9))
         (x0, y0), (x1, y1) = self.place(*pair[0]), self.place(*pair[1])
         z = float(rng.uniform(0.5 * thick, self.standoff - 0.5 * thick))
         neck = frame.rod((x0, y0, z), (x1, y1, z), thick)
         balls = [self._barrel(frame, *self.place(*site), radii[site], self.standoff) for site in pair]
-        voids = [v for site in pair for v in self._voids(frame, job, *self.place(*site), radii[site])]
-        job.scene.body(job.solder, [*balls, neck], voids=voids)
-        job.log.mark("ball-bridge", [neck], thick)
+        voids = [v for site in pair for v in self._voids(frame, context, *self.place(*site), radii[site])]
+        context.scene.body(context.solder, [*balls, neck], voids=voids)
+        context.log.mark("ball-bridge", [neck], thick)
 
-    def _draw_package(self, frame: Frame, job: Job) -> None:
+    def _draw_package(self, frame: Frame, context: BuildContext) -> None:
         """Draw package lands, substrate with its copper, die with wires, mould."""
         width, height = self.size_mm
         low = self.standoff
         top = low + 0.36
-        job.scene.body("FR-4-HF", [frame.prism(0.0, 0.0, low, top, width, height, corner=0.1)])
-        lands = job.scene.sheet("Cu", 0.018, frame.heights(low, low + 0.018)[0])
+        context.scene.body("FR-4-HF", [frame.prism(0.0, 0.0, low, top, width, height, corner=0.1)])
+        lands = context.scene.sheet("Cu", 0.018, frame.heights(low, low + 0.018)[0])
         for i, j in self.sites:
             x, y = self.place(i, j)
             px, py, _ = frame.point(x, y)
             lands.shapes.append(flat.disc(px, py, 1.1 * self.land))
         emc = frame.prism(0.0, 0.0, top, top + self.mould, 0.94 * width, 0.94 * height, corner=0.2)
-        job.scene.body("EMC", [emc])
+        context.scene.body("EMC", [emc])
         side = self.die * min(width, height)
-        fingers = 0.5 * side + float(job.rng.uniform(0.8, 1.6))
+        fingers = 0.5 * side + float(context.rng.uniform(0.8, 1.6))
         if fingers < 0.45 * min(width, height):
-            draw_die(frame, job, base=top, side=side, fingers=fingers, host="EMC", per_side=int(side / 0.14))
+            draw_die(frame, context, base=top, side=side, fingers=fingers, host="EMC", per_side=int(side / 0.14))
 
 
 def bga(rng: np.random.Generator) -> Bga:

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xsim.phantoms.parts.joints import pad_joint
-from xsim.phantoms.parts.part import Frame, Job, Pad, Part
+from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part, pad_joint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,19 +33,19 @@ class Crystal(Part):
         """Return body plus 0.3 mm all round."""
         return self.length + 0.6, self.width + 0.6
 
-    def draw(self, frame: Frame, job: Job) -> None:
+    def draw(self, frame: Frame, context: BuildContext) -> None:
         """Draw tub, ring, lid, blank and joints."""
         length, width = self.length, self.width
         room = frame.prism(0.0, 0.0, 0.3, 0.75, 0.78 * length, 0.7 * width, corner=0.1)
-        job.scene.body("Al2O3", [frame.prism(0.0, 0.0, 0.05, 0.7, length, width, corner=0.15)], voids=[room])
-        job.scene.body("Kovar", [frame.prism(0.0, 0.0, 0.7, 0.8, 0.94 * length, 0.92 * width, corner=0.2)])
+        context.scene.body("Al2O3", [frame.prism(0.0, 0.0, 0.05, 0.7, length, width, corner=0.15)], voids=[room])
+        context.scene.body("Kovar", [frame.prism(0.0, 0.0, 0.7, 0.8, 0.94 * length, 0.92 * width, corner=0.2)])
         blank = frame.prism(0.04 * length, 0.0, 0.42, 0.52, 0.62 * length, 0.5 * width)
-        job.scene.body("quartz", [blank])
+        context.scene.body("quartz", [blank])
         dots = [frame.cone(-0.27 * length, s * 0.18 * width, 0.3, 0.42, 0.22, 0.18) for s in (-1.0, 1.0)]
-        job.scene.body("Ag", dots)
+        context.scene.body("Ag", dots)
         for pad in self.pads:
-            film = frame.prism(pad.x, pad.y, 0.0, job.paste_mm(), pad.width, pad.height, corner=0.05)
-            job.scene.body(job.solder, [film])
+            film = frame.prism(pad.x, pad.y, 0.0, context.paste_mm(), pad.width, pad.height, corner=0.05)
+            context.scene.body(context.solder, [film])
 
 
 @dataclass(frozen=True)
@@ -77,31 +76,31 @@ class Header(Part):
         """Return the plastic strip plus 0.25 mm all round."""
         return self.count * self.pitch + 0.5, self.rows * self.pitch + 0.5
 
-    def draw(self, frame: Frame, job: Job) -> None:
+    def draw(self, frame: Frame, context: BuildContext) -> None:
         """Draw strip, pins, and the solder in each hole with its cones on both faces.
 
         The board below is 1.6 mm or what the frame's heights say; pins stick out 1.2 mm beyond.
         """
-        board = job.scene.board_mm
+        board = context.scene.board_mm
         strip = frame.prism(0.0, 0.0, 0.1, self.pitch, self.count * self.pitch, self.rows * self.pitch)
-        job.scene.body("LCP-GF30", [strip])
+        context.scene.body("LCP-GF30", [strip])
         for pad in self.pads:
             side = 0.62 * pad.drill_mm
             pin = frame.prism(pad.x, pad.y, -board - 1.2, 2.4 * self.pitch, side, side)
-            job.scene.body(self.metal, [pin])
-            fill = 1.0 if job.rng.random() < 0.8 else float(job.rng.uniform(0.75, 1.0))
-            wet = job.log.strikes("insufficient-solder")
+            context.scene.body(self.metal, [pin])
+            fill = 1.0 if context.rng.random() < 0.8 else float(context.rng.uniform(0.75, 1.0))
+            wet = context.log.strikes("insufficient-solder")
             if wet:
-                fill = float(job.log.rng.uniform(0.3, 0.7))
+                fill = float(context.log.rng.uniform(0.3, 0.7))
             barrel = frame.cone(pad.x, pad.y, -board, -board + fill * board, pad.drill_mm, pad.drill_mm)
             foot = frame.cone(pad.x, pad.y, -board - 0.5, -board - 0.03, 1.3 * side, 0.95 * pad.width)
             parts = [barrel, foot]
             if fill == 1.0:
                 parts.append(frame.cone(pad.x, pad.y, 0.03, 0.3, 0.8 * pad.width, 1.3 * side))
-            job.scene.body(job.solder, parts, voids=[pin])
+            context.scene.body(context.solder, parts, voids=[pin])
             if wet:
                 empty = frame.cone(pad.x, pad.y, -board + fill * board, 0.0, pad.drill_mm, pad.drill_mm)
-                job.log.mark("insufficient-solder", [empty], 100.0 * (1.0 - fill))
+                context.log.mark("insufficient-solder", [empty], 100.0 * (1.0 - fill))
 
 
 @dataclass(frozen=True)
@@ -130,26 +129,26 @@ class Socket(Part):
         """Return shell and lands plus 0.25 mm all round."""
         return self.width + 1.9, self.depth + 1.8
 
-    def draw(self, frame: Frame, job: Job) -> None:
+    def draw(self, frame: Frame, context: BuildContext) -> None:
         """Draw shell, tongue, contacts and joints."""
         width, depth, height = self.width, self.depth, self.height
         outer = frame.prism(0.0, 0.1, 0.1, height, width, depth, corner=0.3)
         inner = frame.prism(0.0, 0.1, 0.35, height - 0.25, width - 0.5, depth + 0.1)
-        job.scene.body("steel", [outer], voids=[inner])
+        context.scene.body("steel", [outer], voids=[inner])
         tongue = frame.prism(0.0, 0.2, 0.4 * height, 0.65 * height, 0.75 * width, 0.8 * depth)
-        job.scene.body("LCP-GF30", [tongue])
+        context.scene.body("LCP-GF30", [tongue])
         for pad in self.pads[: self.count]:
             blade = 0.4 * self.pitch
             arm = frame.block((pad.x, 0.1, 0.55 * height), (blade, 0.75 * depth, 0.15))
             drop = frame.block((pad.x, -0.4 * depth, 0.3 * height), (blade, 0.15, 0.6 * height), roll=0.2)
             foot = frame.block((pad.x, -0.5 * depth, 0.12), (blade, 0.9, 0.15))
-            job.scene.body("phosphor-bronze", [arm, drop, foot])
+            context.scene.body("phosphor-bronze", [arm, drop, foot])
             land = (pad.x, pad.y, pad.width, pad.height)
             wall = (pad.x, pad.y - 0.2)
-            pad_joint(frame, job, land=land, wall=wall, angle=-0.5 * math.pi, rise=0.12)
+            pad_joint(frame, context, land=land, wall=wall, angle=-0.5 * math.pi, rise=0.12)
         for pad in self.pads[self.count :]:
             film = frame.prism(pad.x, pad.y, 0.0, 0.12, pad.width, pad.height, corner=0.1)
-            job.scene.body(job.solder, [film])
+            context.scene.body(context.solder, [film])
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ class Shield(Part):
         """Return the can plus 0.5 mm all round."""
         return self.width + 1.2, self.depth + 1.2
 
-    def draw(self, frame: Frame, job: Job) -> None:
+    def draw(self, frame: Frame, context: BuildContext) -> None:
         """Draw lid, walls and the solder along them."""
         w, d, high = self.width, self.depth, 2.0
         voids = [frame.prism(0.0, 0.0, -0.1, high - 0.2, w - 0.4, d - 0.4)]
@@ -185,10 +184,10 @@ class Shield(Part):
             for j in range(int((d - 2.0) / pitch)):
                 x, y = (i + 1.0) * pitch - 0.5 * w + 0.5, (j + 1.0) * pitch - 0.5 * d + 0.5
                 voids.append(frame.cone(x, y, high - 0.3, high + 0.1, 1.0, 1.0))
-        job.scene.body("steel", [frame.prism(0.0, 0.0, 0.0, high, w, d, corner=0.4)], voids=voids)
+        context.scene.body("steel", [frame.prism(0.0, 0.0, 0.0, high, w, d, corner=0.4)], voids=voids)
         for pad in self.pads:
-            film = frame.prism(pad.x, pad.y, 0.0, job.paste_mm(), pad.width, pad.height, corner=0.1)
-            job.scene.body(job.solder, [film])
+            film = frame.prism(pad.x, pad.y, 0.0, context.paste_mm(), pad.width, pad.height, corner=0.1)
+            context.scene.body(context.solder, [film])
 
 
 @dataclass(frozen=True)
@@ -208,19 +207,19 @@ class Screw(Part):
         """Return the washer plus 0.3 mm all round."""
         return 2.2 * self.thread + 0.6, 2.2 * self.thread + 0.6
 
-    def draw(self, frame: Frame, job: Job) -> None:
+    def draw(self, frame: Frame, context: BuildContext) -> None:
         """Draw shank, head with its cross recess, and washer."""
         d = self.thread
-        board = job.scene.board_mm
+        board = context.scene.board_mm
         shank = frame.cone(0.0, 0.0, -board - 1.5, 0.1, 0.93 * d, 0.93 * d)
         washer = frame.cone(0.0, 0.0, 0.05, 0.05 + 0.15 * d, 2.1 * d, 2.1 * d)
         head = frame.ellipsoid(0.0, 0.0, 0.2 * d, 0.95 * d, 0.95 * d, 0.75 * d, low=0.2 * d)
-        turn = float(job.rng.uniform(0.0, math.pi))
+        turn = float(context.rng.uniform(0.0, math.pi))
         slots = [
             frame.block((0.0, 0.0, 0.8 * d), (1.1 * d, 0.22 * d, 0.7 * d), angle=turn + k * 0.5 * math.pi)
             for k in range(2)
         ]
-        job.scene.body(self.metal, [shank, washer, head], voids=slots)
+        context.scene.body(self.metal, [shank, washer, head], voids=slots)
 
 
 def crystal(rng: np.random.Generator) -> Crystal:

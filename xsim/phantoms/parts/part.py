@@ -1,4 +1,4 @@
-"""What every component shares: lands, a frame that places it on either side, and the job that draws it."""
+"""What every component shares: lands, a frame that places it on either side, and the solder joints of its pads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xsim.phantoms.scene import Scene
     from xsim.phantoms.solids import Solid
 
-__all__ = ["Frame", "Job", "Pad", "Part"]
+__all__ = ["BuildContext", "Frame", "Pad", "Part", "fillet", "pad_joint", "stray_balls"]
 
 Point = tuple[float, float, float]
 
@@ -120,7 +120,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Job:
+class BuildContext:
     """What drawing a part needs: where to draw, chance, the alloy of the joints, and the list of defects."""
 
     scene: Scene
@@ -148,5 +148,67 @@ class Part(ABC):
         """Return width and height that no other part may enter."""
 
     @abstractmethod
-    def draw(self, frame: Frame, job: Job) -> None:
-        """Add its bodies and joints to the job's scene, and its defects to the log."""
+    def draw(self, frame: Frame, context: BuildContext) -> None:
+        """Add its bodies and joints to the context's scene, and its defects to the log."""
+
+
+def fillet(frame: Frame, x: float, y: float, z: float, size: float, width: float, angle: float) -> tuple[Solid, Solid]:
+    """Return a concave fillet as a ramp and the cylinder that hollows it.
+
+    It stands on height z, rises to ``size`` at (x, y) and ends ``size`` further along ``angle``: the arc is tangent
+    to the wall and to the land.
+    """
+    ramp = frame.fillet(x, y, z, size, width, size, angle)
+    cx, cy = x + size * math.cos(angle), y + size * math.sin(angle)
+    sx, sy = -0.51 * width * math.sin(angle), 0.51 * width * math.cos(angle)
+    hollow = frame.rod((cx - sx, cy - sy, z + size), (cx + sx, cy + sy, z + size), 2.0 * size)
+    return ramp, hollow
+
+
+def pad_joint(
+    frame: Frame,
+    context: BuildContext,
+    *,
+    land: tuple[float, float, float, float],
+    wall: tuple[float, float],
+    angle: float,
+    rise: float,
+) -> None:
+    """Solder a terminal to its land.
+
+    Parameters
+    ----------
+    land : (x, y, width, height)
+        The land, local frame [mm].
+    wall : (x, y)
+        Foot of the terminal's outer face, where the fillet climbs.
+    angle : float
+        Direction in which the fillet falls [rad].
+    rise : float
+        Height of the fillet [mm].
+    """
+    x, y, width, height = land
+    print_mm = context.paste_mm()
+    across = height if abs(math.cos(angle)) > 0.5 else width
+    starved = context.log.strikes("insufficient-solder")
+    if starved:
+        print_mm, rise = 0.4 * print_mm, 0.25 * rise
+    film = frame.prism(x, y, 0.0, print_mm, width, height, corner=0.05)
+    ramp, hollow = fillet(frame, wall[0], wall[1], print_mm, rise, 0.9 * across, angle)
+    context.scene.body(context.solder, [film, ramp], voids=[hollow])
+    if starved:
+        context.log.mark("insufficient-solder", [film], 60.0)
+
+
+def stray_balls(frame: Frame, context: BuildContext, half_x: float, half_y: float) -> None:
+    """Scatter solder balls beside a part."""
+    if not context.log.strikes("solder-ball"):
+        return
+    rng = context.log.rng
+    for _ in range(int(rng.integers(1, 4))):
+        diameter = float(rng.uniform(0.05, 0.3))
+        x = float(rng.choice([-1.0, 1.0])) * (half_x + float(rng.uniform(0.0, 0.4)))
+        y = float(rng.uniform(-half_y, half_y))
+        ball = frame.ellipsoid(x, y, 0.5 * diameter, 0.5 * diameter, 0.5 * diameter, 0.5 * diameter)
+        context.scene.body(context.solder, [ball])
+        context.log.mark("solder-ball", [ball], diameter)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from xsim_datasets.progress import Progress
 from xsim_datasets.store.executors import ProcessPool, Serial
 from xsim_datasets.store.reader import PairStore
 from xsim_zoo.evaluation import records, task_records
@@ -23,7 +24,6 @@ from xsim_zoo.evaluation.results import SECTIONS, Evaluation
 from xsim_zoo.evaluation.showing import chosen
 from xsim_zoo.evaluation.summarising import Scoreboard
 from xsim_zoo.evaluation.verdicts import verdicts_of
-from xsim_zoo.training.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

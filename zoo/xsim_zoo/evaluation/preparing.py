@@ -9,7 +9,7 @@ import numpy as np
 
 from xsim.errors import InputError, XsimError
 from xsim.recipes import paper
-from xsim_datasets.real.sharpness import detail_ratio
+from xsim_datasets.real.registration import detail_ratio
 from xsim_zoo.evaluation.bench import Bench, measured_spectrum, repeats, simulator
 from xsim_zoo.evaluation.entrants import Ready
 from xsim_zoo.evaluation.leakage import check_leak

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from xsim.errors import InputError, MissingFileError
 from xsim.measure.calibration import read_calibration
 from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.training.data import GivenPhysics, MixedPairs, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
 from xsim_zoo.training.loop import Trainer
-from xsim_zoo.training.mixing import MixedPairs
 from xsim_zoo.training.pair_physics import measure_degradation, measure_link
-from xsim_zoo.training.pairs import GivenPhysics, check_split, read_pairs
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.train import check_same_run, measure_physics, run_in_folder, start_accelerator
 from xsim_zoo.training.validation import Scores, restorers_of, validate
@@ -25,14 +24,19 @@ if TYPE_CHECKING:
 
     from xsim_zoo.process.physics import Physics
     from xsim_zoo.restorers.base import Restorer
-    from xsim_zoo.training.pairs import PairSource
+    from xsim_zoo.training.data import PairSource
 
 __all__ = ["FINETUNE_SETTINGS", "FinetuneResult", "finetune"]
 
 FINETUNE_SETTINGS = TrainSettings(
     steps=300, batch=4, lr=2e-4, warmup=20, ema=0.98, validate_every=25, validate_images=32, patience=5, save_every=25
 )
-"""A low rate, a short run, and an end when the held-out family gains no more."""
+"""A tenth of the rate of training, a tenth of its steps, and an end when the held-out family gains no more.
+
+Half the batch, as few pairs are there (eight make two steps an epoch); a memory of the average of 50 steps, a sixth of
+the run as in training; validation every 25 steps, so that the patience of 5 is less than half of the run. None of these
+were tuned; that eight pairs gain by them is tested (tests/zoo/test_zoo_promises.py).
+"""
 
 _MEASURED_LINKS = frozenset({"wedge", "pairs"})
 """Links that a calibration took from images, rather than from what the screens nominally are."""
@@ -40,7 +44,7 @@ _MEASURED_LINKS = frozenset({"wedge", "pairs"})
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """What finetuning came to, on held-out pairs of the new detector.
+    """The outcome of finetuning, on held-out pairs of the new detector.
 
     Parameters
     ----------
@@ -162,17 +166,17 @@ def finetune(
 def _score_before(restorer: LearnedRestorer, pairs: PairSource, settings: TrainSettings) -> Scores:
     """Return the scores of the weights as they are, with the physics that they were trained for.
 
-    Weights of many detectors restore only between detectors that they are told: those of each pair.
+    Weights of many detectors are given the physics of each pair, as they have none of their own.
     """
     held_out = check_split(pairs, "validation")[: settings.validate_images]
-    told = restorers_of(pairs, held_out, restorer) if restorer.awaits_detectors else [restorer] * len(held_out)
-    return validate(told, *read_pairs(pairs, held_out)).scores
+    restorers = restorers_of(pairs, held_out, restorer) if restorer.awaits_detectors else [restorer] * len(held_out)
+    return validate(restorers, *read_pairs(pairs, held_out)).scores
 
 
 def _with_one_network(restorer: LearnedRestorer, settings: TrainSettings) -> tuple[LearnedRestorer, TrainSettings]:
-    """Return restorer and settings of one network: that of the weights, which finetuning keeps.
+    """Return restorer and settings that agree on the network: finetuning keeps that of the weights.
 
-    Refused are settings that name another; only what it was not told of the link it may learn to hear.
+    Settings that name another network are refused; only link conditioning may be added to one that has none.
     """
     if settings.link_conditioning and not restorer.network.link_conditioning:
         restorer = restorer.with_network(restorer.network.with_link_conditioning())

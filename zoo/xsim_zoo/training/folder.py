@@ -1,33 +1,39 @@
 """The folder of a training run: its settings, its log, and states from which it goes on as if never stopped.
 
-A state is one safetensors file whose name ends with the digest of its content: it is whole or it is passed over.
+A state is one safetensors file whose name ends with the digest of its content: a damaged one is recognised and passed
+over. The log is JSON lines, pictures, and TensorBoard where it is wanted.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
+import importlib.util
 import json
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from filelock import FileLock, Timeout
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
 from xsim.errors import DamageError, InputError, MissingFileError
-from xsim.files.whole import write_whole
+from xsim.files.whole import whole_file, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import TracebackType
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "RunLog", "save_picture"]
 
 _STATE = re.compile(r"state-(\d{8})-([0-9a-f]{16})\.safetensors")
 _KEPT = 2
+"""States that stay: the newest, and one before it should the newest have been damaged after it was written."""
 
 
 class RunFolder:
@@ -96,19 +102,20 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder; the lock dies with the process.
+        """Hold the folder while it is trained in.
+
+        The operating system drops the lock with its process, however that ends; the file that stays says nothing.
 
         Raises
         ------
         InputError
             If another process trains here.
         """
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise InputError(f"{self.path}: is in use by another training: wait, or give another folder") from error
-            yield
+        try:
+            with FileLock(self.path / ".lock", blocking=False):
+                yield
+        except Timeout as error:
+            raise InputError(f"{self.path}: is in use by another training: wait, or give another folder") from error
 
     def save_state(self, step: int, tensors: dict[str, Tensor]) -> None:
         """Write a state, then drop all but the newest two."""
@@ -145,3 +152,71 @@ def _step_of(line: str) -> float:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return float("inf")  # a torn last line
+
+
+class RunLog:
+    """The log of one run, open while it trains.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Where ``log.jsonl``, ``pictures/`` and ``tensorboard/`` go.
+    active : bool
+        Whether this process writes; of many, one does.
+    tensorboard : bool
+        Write for TensorBoard as well.
+
+    Raises
+    ------
+    InputError
+        If TensorBoard is wanted and not installed.
+    """
+
+    def __init__(self, folder: RunFolder, *, active: bool = True, tensorboard: bool = False) -> None:
+        self._active = active
+        self._pictures = folder.path / "pictures"
+        self._lines = folder.log.open("a", encoding="utf-8") if active else None
+        self._board = _board(folder.path / "tensorboard") if active and tensorboard else None
+
+    def write(self, step: int, record: dict[str, Any]) -> None:
+        """Write one record; it is on disk for others to read when this returns."""
+        if self._lines is None:
+            return
+        self._lines.write(json.dumps({"step": step, **record}) + "\n")
+        self._lines.flush()
+        if self._board is not None:
+            for name, value in record.items():
+                self._board.add_scalar(name.replace("_", "/", 1), value, step)
+
+    def picture(self, step: int, images: list[NDArray[np.floating]]) -> None:
+        """Draw images of one shape side by side, black 0 to white 1."""
+        if self._active:
+            self._pictures.mkdir(exist_ok=True)
+            save_picture(self._pictures / f"step-{step:08d}.png", images)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for writer in (self._lines, self._board):
+            if writer is not None:
+                writer.close()
+
+
+def _board(path: Path) -> Any:
+    if importlib.util.find_spec("tensorboard") is None:
+        raise InputError("tensorboard is not installed: pip install tensorboard, or leave the setting off")
+    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (slow to import, seldom wanted)
+
+    return SummaryWriter(str(path))
+
+
+def save_picture(path: Path, images: list[NDArray[np.floating]]) -> None:
+    """Write images of one shape side by side as an 8-bit picture to look at, never to measure on."""
+    from PIL import Image  # noqa: PLC0415  (a picture a validation)
+
+    row = np.concatenate([np.clip(image, 0.0, 1.0) for image in images], axis=1)
+    with whole_file(path) as partial:
+        Image.fromarray(np.rint(row * 255).astype(np.uint8)).save(partial, format="PNG")

@@ -1,50 +1,53 @@
 """The training loop: steps, validations, states, best weights, and what stops it.
 
 Everything random in step ``k`` comes from (seed, k), and the learning rate from k alone. So a run that was killed
-and resumed walks the very same path on the CPU, and P processes with a batch of B walk the path of one with P * B.
+and resumed takes the very same steps on the CPU, and P processes with a batch of B take those of one with P * B, but
+for rounding.
 """
 
 from __future__ import annotations
 
 import platform
+import signal
+import threading
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 import torch
 
+from xsim_datasets.progress import Progress
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
-from xsim_zoo.training.batch import check_patch, make_batch
-from xsim_zoo.training.log import RunLog
-from xsim_zoo.training.optimising import Optimising
-from xsim_zoo.training.order import Order, Prefetch
-from xsim_zoo.training.pairs import check_split, read_pairs
-from xsim_zoo.training.progress import Progress
-from xsim_zoo.training.signals import Interruption
+from xsim_zoo.training.batch import Order, Prefetch, check_patch, make_batch
+from xsim_zoo.training.data import check_split, read_pairs
+from xsim_zoo.training.folder import RunLog
+from xsim_zoo.training.optimiser import Optimiser
 from xsim_zoo.training.validation import Scores, Validation, restorers_of, score_lr, validate
 from xsim_zoo.weights.card import Card
 from xsim_zoo.weights.checkpoint import save_checkpoint
 from xsim_zoo.weights.families import merged, packed
 
 if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
     from accelerate import Accelerator
     from torch import Tensor
 
     from xsim_zoo.restorers.batch import Batch
+    from xsim_zoo.training.data import PairSource
     from xsim_zoo.training.folder import RunFolder
-    from xsim_zoo.training.pairs import PairSource
     from xsim_zoo.training.settings import TrainSettings
 
-__all__ = ["TrainResult", "Trainer"]
+__all__ = ["Interruption", "TrainResult", "Trainer"]
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run came to.
+    """The outcome of a run.
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ class TrainResult:
     seconds : float
         Time of this call [s].
     images_per_s : float
-        Crops that the network learnt from a second.
+        Crops a second in training.
     best : Scores
         Best validation scores, those of the weights that were kept.
     lr : Scores
@@ -147,9 +150,9 @@ class Trainer:
         began = self._began = time.monotonic()
         start = done = 0
         if isinstance(self.restorer, LearnedRestorer):
-            optimising = Optimising(self.restorer, self.settings, self.accelerator)
-            start = self._resumed(optimising) if resume else 0
-            done = self._learn(optimising, start)
+            optimiser = Optimiser(self.restorer, self.settings, self.accelerator)
+            start = self._resumed(optimiser) if resume else 0
+            done = self._learn(optimiser, start)
         else:
             self._keep_if_best(self.restorer, 0)
         assert self.best is not None
@@ -157,31 +160,29 @@ class Trainer:
         crops = (done - start) * self.settings.batch * self.settings.crops * self.world
         return TrainResult(str(self.folder.path), done, seconds, crops / seconds, self.best, self.lr_scores)
 
-    def _learn(self, optimising: Optimising, start: int) -> int:
-        """Take steps until the last, a standstill or a signal; return how many are done."""
+    def _learn(self, optimiser: Optimiser, start: int) -> int:
+        """Take steps until the last, until validation gains no more or a signal comes; return how many are done."""
         settings, done = self.settings, start
-        progress = Progress(settings.steps, start=start, quiet=self.quiet)
         with (
+            Progress(settings.steps, "steps", start=start, quiet=self.quiet) as progress,
             Interruption() as interruption,
             Prefetch(self._read, iter(range(start, settings.steps))) as next_pairs,
             RunLog(self.folder, active=self.accelerator.is_main_process, tensorboard=settings.tensorboard) as log,
         ):
-            while done < settings.steps and not self._stands_still():
-                record = self._step(optimising, done, next_pairs)
+            while done < settings.steps and not self._out_of_patience():
+                record = self._step(optimiser, done, next_pairs)
                 done += 1
                 log.write(done, record)
-                progress.step(done, f"loss {record['loss']:.4f}  {self._best_text()}")
+                best = "" if self.best is None else f", best {self.best.psnr_dB:.2f} dB"
+                progress.step(done, f"loss {record['loss']:.4f}{best}")
                 last = done == settings.steps
                 if done % settings.validate_every == 0 or last:
-                    progress.say(
-                        f"step {done}: {self._report(log, self._keep_if_best(optimising.average, done), done)}"
-                    )
+                    progress.say(self._report(log, self._keep_if_best(optimiser.average, done), done))
                 if done % settings.save_every == 0 or last or interruption.wanted:
-                    self._save_state(optimising, done)
+                    self._save_state(optimiser, done)
                 if interruption.wanted and not last:
                     progress.say(f"stopped after step {done}, nothing is lost: go on with --resume")
                     interruption.leave()
-        progress.close()
         return done
 
     def _report(self, log: RunLog, validation: Validation, done: int) -> str:
@@ -191,19 +192,19 @@ class Trainer:
         hr, lr = self.held_out_pairs
         log.picture(done, [lr[0].numpy(), validation.first, hr[0].numpy()])
         return (
-            f"validation PSNR {scores['psnr_dB']:.2f} dB, SSIM {scores['ssim']:.4f}, "
+            f"step {done}: validation PSNR {scores['psnr_dB']:.2f} dB, SSIM {scores['ssim']:.4f}, "
             f"detail {100 * validation.sharpness:.0f} % of HR, chi2 {validation.chi2:.2f}"
         )
 
-    def _stands_still(self) -> bool:
+    def _out_of_patience(self) -> bool:
         return self.settings.patience is not None and self._since_best >= self.settings.patience
 
-    def _step(self, optimising: Optimising, step: int, next_pairs: Prefetch) -> dict[str, Any]:
+    def _step(self, optimiser: Optimiser, step: int, next_pairs: Prefetch) -> dict[str, Any]:
         """Take one step and return its line for the log."""
         began = time.monotonic()
         hr, lr = next_pairs()
         waited = time.monotonic() - began
-        record = optimising.step(step, self._batch(step, hr, lr), lambda: f"samples {self._indices(step)}")
+        record = optimiser.step(step, self._batch(step, hr, lr), lambda: f"samples {self._indices(step)}")
         return {**asdict(record), "seconds": time.monotonic() - began, "waited": waited}
 
     def _read(self, step: int) -> tuple[Tensor, Tensor]:
@@ -283,27 +284,24 @@ class Trainer:
         tensors = restorer.network.state_dict() if isinstance(restorer, LearnedRestorer) else {}
         save_checkpoint(self.folder.weights, card, tensors)
 
-    def _save_state(self, optimising: Optimising, step: int) -> None:
+    def _save_state(self, optimiser: Optimiser, step: int) -> None:
         if self.accelerator.is_main_process:
             best = [] if self.best is None else [self.best.psnr_dB, self.best.ssim, self._since_best]
-            tensors = optimising.state() | {"best": torch.tensor(best, dtype=torch.float64)}
+            tensors = optimiser.state() | {"best": torch.tensor(best, dtype=torch.float64)}
             self.folder.save_state(step, tensors)
 
-    def _resumed(self, optimising: Optimising) -> int:
+    def _resumed(self, optimiser: Optimiser) -> int:
         """Go back to the newest sound state and return its step; 0 if there is none yet."""
         newest = self.folder.newest_state()
         step = newest[0] if newest else 0
         if self.accelerator.is_main_process:
             self.folder.trim_log(step)
         if newest is not None:
-            optimising.load_state(newest[1])
+            optimiser.load_state(newest[1])
             if best := newest[1]["best"].tolist():
                 psnr, similarity, since = (*best, 0.0)[:3]  # states of older runs hold no count
                 self.best, self._since_best = Scores(psnr, similarity), int(since)
         return step
-
-    def _best_text(self) -> str:
-        return "" if self.best is None else f"best {self.best.psnr_dB:.2f} dB"
 
 
 def _hardware(device: torch.device) -> str:
@@ -311,3 +309,51 @@ def _hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Catch the first SIGINT or SIGTERM while the context lasts, for the loop to stop after its step.
+
+    The second signal stops the program at once, as usual. Off the main thread, where Python delivers no signals, it
+    does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._number is not None
+
+    def leave(self) -> NoReturn:
+        """End the program the way the signal would: 130 or 143.
+
+        Raises
+        ------
+        SystemExit
+            Always.
+        """
+        raise SystemExit(128 + (self._number or signal.SIGINT))
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._number = number
+        self._put_back()
+
+    def _put_back(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._put_back()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["TrainSettings", "settings_from"]
+__all__ = ["TrainSettings", "learning_rate", "settings_from"]
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -23,18 +24,24 @@ class TrainSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    # Gains .6 dB over tiny after 600 steps, for twice the time (docs/experiments.md); the larger ones want a GPU.
     size: Literal["tiny", "small", "base", "large"] = "small"
     """Size of the network."""
+    # The shipped weights, of size tiny, took 2000; the larger network is given half as many again, untuned.
     steps: Positive = 3000
     """Steps in all."""
+    # 8 x 2 crops of 96 px a step are what the weights of docs/experiments.md were trained with; not tuned.
     batch: Positive = 8
     """Whole images a step and process."""
     crops: Positive = 2
     """Crops of each image; one state is made for all of them."""
+    # After 600 steps 64 px are .17 dB worse, 128 px .19 dB better for half as much time again (docs/experiments.md).
     patch: Annotated[int, Field(ge=16, multiple_of=8)] = 96
     """Side of the crops [px]."""
+    # The best of 1e-3, 2e-3, 4e-3 for physics-sde after 600 steps; some others want twice that (docs/experiments.md).
     lr: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] = 2e-3
     """Highest learning rate; it warms up linearly and falls as a cosine."""
+    # Until AdamW knows the scale of the gradients. Neither this nor lr_end, weight_decay and clip were tuned.
     warmup: Annotated[int, Field(ge=0)] = 50
     """Steps to the highest learning rate."""
     lr_end: Annotated[float, Field(ge=0, le=1)] = 0.02
@@ -43,22 +50,27 @@ class TrainSettings(BaseModel):
     """Decay of AdamW."""
     clip: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Largest norm of the gradient."""
+    # An average over some 500 steps, a sixth of the default run.
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
     """Decay of the average weights; young runs average over a tenth of their life."""
     seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
     """Seed of initial weights, order, crops, times and noise."""
+    # Exact everywhere; bf16 is what the shipped weights were trained in, and faster where the hardware has it.
     precision: Literal["fp32", "bf16"] = "fp32"
     """Number type of the network's layers in training."""
+    # A dozen points on the curve of the default run.
     validate_every: Positive = 250
     """Steps between validations."""
     validate_images: Positive = 8
     """Largest number of validation images."""
     patience: Positive | None = None
     """Validations without a gain after which training ends; None trains to the last step."""
+    # As often as validations: a run that is killed loses minutes.
     save_every: Positive = 250
     """Steps between states to resume from."""
     tensorboard: bool = False
     """Write the log for TensorBoard too."""
+    # S(f) is a mean over rings, for which 64 images are plenty; weights of many detectors were trained with 256.
     spectrum_images: Positive = 64
     """Largest number of training images that S(f) is measured on."""
     prediction: Literal["x0", "eps", "v"] | None = None
@@ -68,6 +80,13 @@ class TrainSettings(BaseModel):
     ] = None
     """Tell the network the grey-level link; None does where the data hold several pairs of detectors, and goes on with
     a network as it is."""
+
+
+def learning_rate(step: int, settings: TrainSettings) -> float:
+    """Return the learning rate of a step: linear warm-up, then a cosine down to ``lr_end`` of the highest."""
+    rise = min(1.0, (step + 1) / (settings.warmup + 1))
+    fall = 0.5 * (1 + math.cos(math.pi * min(step / settings.steps, 1.0)))
+    return settings.lr * rise * (settings.lr_end + (1 - settings.lr_end) * fall)
 
 
 def settings_from(

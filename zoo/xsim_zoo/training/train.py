@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,9 @@ from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.restorers.registry import get
+from xsim_zoo.training.data import check_setups, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
 from xsim_zoo.training.loop import Trainer, TrainResult
-from xsim_zoo.training.pairs import check_setups, check_split, read_pairs
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.weights.loading import build, resolve_device
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xsim_zoo.restorers.base import Restorer
-    from xsim_zoo.training.pairs import PairSource
+    from xsim_zoo.training.data import PairSource
 
 __all__ = ["check_same_run", "measure_physics", "run_in_folder", "start_accelerator", "train"]
 
@@ -35,8 +36,16 @@ def start_accelerator(device: str) -> Accelerator:
     Raises
     ------
     InputError
-        If the device is not there.
+        If the device is not there, or a launcher that was asked for several processes started one alone.
     """
+    # `accelerate launch` names a meeting point for several CPU processes, and leaves starting them to MPI, which says
+    # their number by one of these; a launcher that starts them itself says it by WORLD_SIZE.
+    counted = {"WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"} & os.environ.keys()
+    if {"ACCELERATE_USE_CPU", "MASTER_PORT"} <= os.environ.keys() and not counted:
+        raise InputError(
+            "`accelerate launch` was asked for several processes and started one alone, as it does without a GPU: use "
+            "`torchrun --nproc_per_node N -m xsim_cli.app zoo train ...`"
+        )
     return Accelerator(cpu=resolve_device(device).type == "cpu")
 
 
@@ -141,14 +150,14 @@ def run_in_folder(trainer: Trainer, beginning: dict[str, Any] | None) -> TrainRe
     return result
 
 
-_OTHERWISE = {
+_DIFFERS = {
     "command": "was started by `xsim zoo {0}`: go on with that",
     "restorer": "trains '{0}', not '{1}': give its own name",
     "data_digest": "the data set has changed since the run was started: give the same data, or start anew",
     "weights_digest": "was started from other weights: give the same ones, or start anew",
     "detectors": "was started between other detectors: give the same ones, or start anew",
 }
-"""What makes a run the same run, and what to say where it is another."""
+"""What a run that is resumed must agree in with its start, and the message where it does not."""
 
 
 def check_same_run(run: Path, stored: dict[str, Any], identity: dict[str, Any]) -> None:
@@ -166,7 +175,7 @@ def check_same_run(run: Path, stored: dict[str, Any], identity: dict[str, Any]) 
     InputError
         Naming what differs.
     """
-    for key, text in _OTHERWISE.items():
+    for key, text in _DIFFERS.items():
         if stored.get(key) != identity.get(key):
             raise InputError(f"{run}: {text.format(stored.get(key), identity.get(key))}")
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from xsim.errors import XsimError
 from xsim.grids import radial_mean
 from xsim.measure.similarity import psnr_dB, ssim
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.training.optimising import DivergedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,14 +22,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xsim_zoo.restorers.base import Restorer
-    from xsim_zoo.training.pairs import PairSource
+    from xsim_zoo.training.data import PairSource
 
-__all__ = ["DETAIL_BAND_LP_MM", "Scores", "Validation", "restorers_of", "score_lr", "validate"]
+__all__ = ["DETAIL_BAND_LP_MM", "DivergedError", "Scores", "Validation", "restorers_of", "score_lr", "validate"]
 
 DETAIL_BAND_LP_MM = (2.0, 5.0)
 """Where thick screens blur what thin ones show, and where no misfit of the grey-level link disturbs [lp/mm]."""
 
 _MARGIN_PX = 16
+
+
+class DivergedError(XsimError, ArithmeticError):
+    """The loss or the gradient is no longer finite."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Validation:
     Parameters
     ----------
     scores : Scores
-        Likeness to HR.
+        Similarity to HR.
     sharpness : float
         Power of the restored images in the detail band, over that of HR.
     chi2 : float

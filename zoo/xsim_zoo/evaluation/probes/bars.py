@@ -10,7 +10,7 @@ import numpy as np
 
 from xsim.errors import InputError
 from xsim.grids import nyquist_lp_mm
-from xsim.measure.bar_group import fit_bar_group
+from xsim.measure.bars import fit_bar_group
 from xsim_zoo.evaluation.laboratory import SIDE_PX, Laboratory, Shot
 from xsim_zoo.evaluation.records import BarProbe
 

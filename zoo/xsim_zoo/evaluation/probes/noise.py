@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from xsim.errors import InputError
 from xsim.measure.noise import NNPS, nnps
-from xsim.measure.resolution import flat_snr, normalised_snr
-from xsim.measure.wires import duplex_wire
+from xsim.measure.resolution import duplex_wire, flat_snr, normalised_snr
 from xsim_zoo.evaluation.judging import inner
 from xsim_zoo.evaluation.laboratory import SIDE_PX, Laboratory, Shot
 from xsim_zoo.evaluation.records import NoiseProbe, Resolution

@@ -1,4 +1,7 @@
-"""The figures of ``xsim measure``: the curve, and where in the image it was read."""
+"""The figures of the commands: spectra, detectors, calibrations, and what was measured where in an image.
+
+matplotlib takes longer to import than most commands to run: import this module where a figure is asked for.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,125 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from xsim.detector.performance import Performance
     from xsim.measure.bars import CTF
-    from xsim.measure.comparison import Comparison
+    from xsim.measure.calibration import Calibration
     from xsim.measure.edge import ROI, EdgeMTF
     from xsim.measure.noise import NNPS
-    from xsim.measure.wires import DuplexWire
+    from xsim.measure.resolution import DuplexWire
+    from xsim.measure.similarity import Comparison
+    from xsim.spectrum import Spectrum
 
-__all__ = ["comparison_figure", "ctf_figure", "mtf_figure", "nnps_figure", "wires_figure"]
+__all__ = [
+    "calibration_figure",
+    "comparison_figure",
+    "ctf_figure",
+    "detector_figure",
+    "mtf_figure",
+    "nnps_figure",
+    "spectrum_figure",
+    "wires_figure",
+]
+
+
+def spectrum_figure(beam: Spectrum, title: str) -> Figure:
+    """Return one panel: photons per energy, and their mean energy."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    width = float(beam.energy_keV[1] - beam.energy_keV[0])
+    axes.stairs(
+        beam.fluence_per_mm2_uGy / width,
+        [*(beam.energy_keV - width / 2), beam.energy_keV[-1] + width / 2],
+        fill=True,
+        alpha=0.4,
+        color="tab:blue",
+    )
+    axes.axvline(beam.mean_energy_keV, color="black", linestyle="--", linewidth=1)
+    axes.text(beam.mean_energy_keV, axes.get_ylim()[1] * 0.95, f"  mean {beam.mean_energy_keV:.1f} keV", va="top")
+    axes.set(
+        xlabel="photon energy [keV]",
+        ylabel="photons / (mm² µGy keV)",
+        title=title,
+        xlim=(0, beam.kvp),
+        ylim=(0, None),
+    )
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def detector_figure(table: Mapping[str, Performance]) -> Figure:
+    """Return a figure of three panels: MTF (dashed: without the pixel), NNPS and DQE of every detector.
+
+    Parameters
+    ----------
+    table : mapping of name to Performance
+        The detectors, each with its own frequencies.
+    """
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    mtf, nnps, dqe = figure.subplots(1, 3)
+    for index, (name, item) in enumerate(table.items()):
+        colour, f = f"C{index % 10}", item.frequency_lp_mm
+        marker = "o" if len(f) < 12 else ""
+        mtf.plot(f, item.mtf, color=colour, marker=marker, label=name)
+        mtf.plot(f, item.mtf_screen, color=colour, linestyle="--", linewidth=1)
+        nnps.semilogy(f, item.nnps_mm2, color=colour, marker=marker)
+        dqe.plot(f, item.dqe, color=colour, marker=marker)
+    for nyquist in {0.5 / item.pitch_mm for item in table.values()}:
+        for axes in (mtf, nnps, dqe):
+            axes.axvline(nyquist, color="grey", linestyle=":", linewidth=1)
+        mtf.text(nyquist, 0.98, "Nyquist ", ha="right", va="top", rotation=90, color="grey")
+    mtf.set(ylabel="presampled MTF (dashed: screen alone)", ylim=(0, 1.02))
+    nnps.set(ylabel="digital NNPS [mm²]")
+    highest = max(float(np.max(item.dqe)) for item in table.values())
+    dqe.set(ylabel="DQE", ylim=(0, min(1.0, 1.15 * highest)))
+    for axes in (mtf, nnps, dqe):
+        axes.set(xlabel="spatial frequency [lp/mm]", xlim=(0, None))
+        axes.grid(alpha=0.3)
+    figure.legend(*mtf.get_legend_handles_labels(), loc="outside upper center", ncols=min(len(table), 5))
+    return figure
+
+
+def calibration_figure(found: Calibration) -> Figure:
+    """Return four panels: MTFs, noise spectra with Sigma_1, B_1, the grey-level link."""
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    (mtf, noise), (ratio, link) = figure.subplots(2, 2)
+    for colour, name, one in (("C0", "HR", found.hr), ("C1", "LR", found.lr)):
+        edge, spectrum = one.mtf, one.nnps
+        mtf.plot(edge.frequency_lp_mm, edge.mtf, ".", color=colour, markersize=3, label=f"{name} measured")
+        mtf.plot(one.frequency_lp_mm, one.mtf_fit, color=colour, label=f"{name} fit")
+        mtf.plot(edge.frequency_lp_mm, edge.noise, ":", color=colour, linewidth=1, label=f"{name} noise")
+        noise.errorbar(
+            spectrum.frequency_lp_mm, spectrum.nnps_mm2, 2 * spectrum.standard_error_mm2, fmt=".", color=colour,
+            markersize=3, elinewidth=0.6, label=f"{name}, {spectrum.frames} flats",
+        )  # fmt: skip
+        noise.plot(one.frequency_lp_mm, one.nnps_fit_mm2, color=colour)
+    table = found.degradation
+    nyquist = found.hr.frequency_lp_mm[-1]
+    shown = table.frequency_lp_mm <= nyquist
+    f = table.frequency_lp_mm[shown]
+    noise.plot(f, table.Sigma_1_mm2[shown], "k--", label="$\\Sigma_1$")
+    noise.set(yscale="log", ylabel="NNPS [mm²]")
+    B, sd = table.B_1[shown], found.B_1_sd[shown]
+    ratio.fill_between(f, B - 2 * sd, B + 2 * sd, color="C2", alpha=0.3)
+    ratio.plot(f, B, color="C2", label="$B_1$ ± 2 standard deviations")
+    ratio.set(ylabel="MTF LR / MTF HR", ylim=(0, 1.05))
+    mtf.set(ylabel="presampled MTF", ylim=(0, 1.05))
+    for axes in (mtf, noise, ratio):
+        axes.set(xlabel="spatial frequency [lp/mm]", xlim=(0, nyquist))
+    grey = np.linspace(0, 1, 200)
+    link.plot(grey, table.link.forward(grey), color="C3", label=f"from {table.link.source}")
+    link.plot(table.link.hr_grey, table.link.lr_grey, "o", color="C3", markersize=3)
+    link.plot([0, 1], [0, 1], ":", color="grey", label="equal greys")
+    link.set(xlabel="HR grey", ylabel="LR grey", xlim=(0, 1.02), ylim=(0, 1.05), title="grey-level link")
+    for axes in (mtf, noise, ratio, link):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    return figure
 
 
 def mtf_figure(found: EdgeMTF, pixels: NDArray[Any]) -> Figure:
@@ -121,7 +231,7 @@ def wires_figure(found: DuplexWire) -> Figure:
 def comparison_figure(image: NDArray[Any], reference: NDArray[Any], found: Comparison) -> Figure:
     """Return four panels: the two images on one grey scale, their difference, the map of SSIM."""
     figure = Figure(figsize=(15, 4.2), layout="constrained")
-    left, right, difference, likeness = figure.subplots(1, 4, sharex=True, sharey=True)
+    left, right, difference, similarity = figure.subplots(1, 4, sharex=True, sharey=True)
     low, high = np.quantile(reference, (0.002, 0.998))
     for axes, pixels, title in ((left, image, "image"), (right, reference, "reference")):
         drawn = axes.imshow(pixels, cmap="gray", vmin=low, vmax=high)
@@ -132,8 +242,8 @@ def comparison_figure(image: NDArray[Any], reference: NDArray[Any], found: Compa
     figure.colorbar(difference.imshow(error, cmap="RdBu_r", vmin=-reach, vmax=reach), ax=difference, shrink=0.8)
     psnr = "identical" if found.identical else f"PSNR {found.psnr_dB:.2f} dB"
     difference.set_title(f"difference\n{psnr}, RMSE {found.rmse:.4g}")
-    figure.colorbar(likeness.imshow(found.ssim_map, cmap="magma", vmin=0, vmax=1), ax=likeness, shrink=0.8)
-    likeness.set_title(f"SSIM {found.ssim:.4f}\nfor a data range of {found.data_range:g}")
+    figure.colorbar(similarity.imshow(found.ssim_map, cmap="magma", vmin=0, vmax=1), ax=similarity, shrink=0.8)
+    similarity.set_title(f"SSIM {found.ssim:.4f}\nfor a data range of {found.data_range:g}")
     return figure
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from xsim.errors import InputError
-from xsim_datasets.real.sharpness import detail_ratio
+from xsim_datasets.real.registration import detail_ratio
 
 
 @pytest.fixture(scope="module")

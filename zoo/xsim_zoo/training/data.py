@@ -1,4 +1,4 @@
-"""Where pairs come from: a zarr store, or arrays in memory."""
+"""Where pairs come from: a zarr store, arrays in memory, real pairs with synthetic ones mixed in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from xsim.errors import DamageError, InputError
+from xsim.errors import DamageError, InputError, check_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GivenPhysics",
     "MemoryPairs",
+    "MixedPairs",
     "PairSource",
     "StorePairs",
     "check_setups",
@@ -57,7 +58,7 @@ class PairSource(Protocol):
         """Return the samples of "train", "validation" or "test"."""
 
     def families(self, indices: Sequence[int], /) -> list[int]:
-        """Return the board families that samples show; none where they are not known."""
+        """Return the board families that samples show, each once; none where they are not known."""
 
     def read_batch(self, indices: Sequence[int], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return HR and LR images, each (B, H, W)."""
@@ -108,8 +109,7 @@ class MemoryPairs:
 
     def indices(self, split: str, /) -> NDArray[np.integer]:
         """Return the samples of "train" or "validation"; every other split is empty."""
-        cut = len(self.hr) - self.held_out
-        return {"train": np.arange(cut), "validation": np.arange(cut, len(self.hr))}.get(split, np.arange(0))
+        return _two_splits(split, len(self.hr) - self.held_out, len(self.hr))
 
     def families(self, indices: Sequence[int], /) -> list[int]:  # noqa: ARG002
         """Return nothing: arrays do not say what they show."""
@@ -130,50 +130,23 @@ class StorePairs:
     """
 
     def __init__(self, store: PairStore) -> None:
-        self._store = store
-        self._setup = store.table["setup"]
-        count = len(store.attributes["setups"])
+        self.shape, self.digest = store.shape, store.manifest.digest
+        pitch_mm = store.attributes["pitch_mm"]
+        self.pitch_mm = None if pitch_mm is None else float(pitch_mm)
+        self.indices, self.read_batch = store.indices, store.read_batch
+        self._setup, self._family = store.table["setup"], store.table["family"]
         of_setup = {int(setup): index for index, setup in reversed(list(enumerate(self._setup)))}
         # A set-up that took no sample keeps its place, with the physics of one that did.
-        taken = [of_setup.get(setup, next(iter(of_setup.values()))) for setup in range(count)]
-        self._setups = [store.degradation_of(index) for index in taken]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape (H, W) of every image [px]."""
-        return self._store.shape
-
-    @property
-    def pitch_mm(self) -> float | None:
-        """Pixel pitch [mm]; None where the set-ups differ in it."""
-        pitch_mm = self._store.attributes["pitch_mm"]
-        return None if pitch_mm is None else float(pitch_mm)
-
-    @property
-    def setups(self) -> Sequence[Degradation]:
-        """The degradations of the store's pairs of detectors; none for real pairs that came without."""
-        return self._setups
+        taken = [of_setup.get(setup, next(iter(of_setup.values()))) for setup in range(len(store.attributes["setups"]))]
+        self.setups: Sequence[Degradation] = [store.degradation_of(index) for index in taken]
 
     def setup_of(self, index: int, /) -> int:
         """Return which of the set-ups took a sample."""
         return int(self._setup[index])
 
-    @property
-    def digest(self) -> str:
-        """Digest of the store's manifest, which names every file's own."""
-        return self._store.manifest.digest
-
-    def indices(self, split: str, /) -> NDArray[np.integer]:
-        """Return the samples of "train", "validation" or "test"."""
-        return self._store.indices(split)
-
     def families(self, indices: Sequence[int], /) -> list[int]:
         """Return the board families that samples show, each once."""
-        return sorted({int(family) for family in self._store.table["family"][list(indices)]})
-
-    def read_batch(self, indices: Sequence[int], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return HR and LR images, each (B, H, W)."""
-        return self._store.read_batch(indices)
+        return sorted({int(family) for family in self._family[list(indices)]})
 
 
 class GivenPhysics:
@@ -188,7 +161,6 @@ class GivenPhysics:
     """
 
     def __init__(self, pairs: PairSource, degradation: Degradation) -> None:
-        self._pairs = pairs
         self._degradation = degradation
         self.shape, self.pitch_mm, self.digest = pairs.shape, pairs.pitch_mm, pairs.digest
         self.indices, self.read_batch, self.families = pairs.indices, pairs.read_batch, pairs.families
@@ -201,6 +173,75 @@ class GivenPhysics:
     def setup_of(self, index: int, /) -> int:  # noqa: ARG002
         """Return 0: there is one set-up."""
         return 0
+
+
+class MixedPairs:
+    """Two sources as one: real pairs are repeated until synthetic ones make up ``share`` of the training split.
+
+    A network that learns the real pairs so does not forget what only the synthetic ones show.
+
+    Parameters
+    ----------
+    real : PairSource
+        Trains and validates.
+    synthetic : PairSource
+        Trains only.
+    share : float
+        Share of synthetic pairs in the training split, above 0 and at most 0.9.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ, the share is out of range, or the synthetic pairs do not know their detectors.
+    """
+
+    def __init__(self, real: PairSource, synthetic: PairSource, share: float = 0.25) -> None:
+        check_range("share of synthetic pairs", share, 0.01, 0.9)
+        if real.shape != synthetic.shape:
+            raise InputError(
+                f"the pairs to mix in have shape {synthetic.shape}, the others {real.shape}: make them of one size"
+            )
+        check_setups(synthetic)
+        self._real, self._synthetic = real, synthetic
+        self.shape = real.shape
+        self.pitch_mm = real.pitch_mm if real.pitch_mm == synthetic.pitch_mm else None
+        # The set-ups of the real pairs come first, then those of the synthetic ones.
+        self.setups: Sequence[Degradation] = [*real.setups, *synthetic.setups]
+        of_real, of_synthetic = check_split(real, "train"), check_split(synthetic, "train")
+        repeats = max(1, round(len(of_synthetic) * (1 - share) / share / len(of_real)))
+        wanted = max(1, round(repeats * len(of_real) * share / (1 - share)))
+        train = [(real, index) for index in of_real] * repeats
+        train += [(synthetic, index) for index in of_synthetic[:wanted]]
+        self._training = len(train)
+        self._items = [*train, *((real, index) for index in check_split(real, "validation"))]
+        self.digest = hashlib.sha256(f"{real.digest} {synthetic.digest} {len(self._items)}".encode()).hexdigest()
+
+    def setup_of(self, index: int, /) -> int:
+        """Return which of the set-ups took a sample."""
+        source, place = self._items[index]
+        return source.setup_of(place) + (0 if source is self._real else len(self._real.setups))
+
+    def indices(self, split: str, /) -> NDArray[np.integer]:
+        """Return the samples of "train" or "validation"; every other split is empty."""
+        return _two_splits(split, self._training, len(self._items))
+
+    def families(self, indices: Sequence[int], /) -> list[int]:
+        """Return the board families that samples show, each once."""
+        found: set[int] = set()
+        for whole in (self._real, self._synthetic):
+            places = [place for source, place in (self._items[index] for index in indices) if source is whole]
+            found.update(whole.families(places))
+        return sorted(found)
+
+    def read_batch(self, indices: Sequence[int], /) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return HR and LR images, each (B, H, W)."""
+        pairs = [source.read_batch([place]) for source, place in (self._items[index] for index in indices)]
+        return np.concatenate([hr for hr, _ in pairs]), np.concatenate([lr for _, lr in pairs])
+
+
+def _two_splits(split: str, cut: int, end: int) -> NDArray[np.integer]:
+    """Return the samples of "train", which end at ``cut``, or of "validation", which follow it."""
+    return {"train": np.arange(cut), "validation": np.arange(cut, end)}.get(split, np.arange(0))
 
 
 def check_split(pairs: PairSource, split: str, at_least: int = 1) -> list[int]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from xsim.errors import DamageError, XsimError
+from xsim.errors import DamageError
+from xsim_zoo.training.settings import learning_rate
+from xsim_zoo.training.validation import DivergedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,30 +25,22 @@ if TYPE_CHECKING:
     from xsim_zoo.restorers.batch import Batch
     from xsim_zoo.training.settings import TrainSettings
 
-__all__ = ["DivergedError", "Optimising", "StepRecord", "learning_rate"]
+__all__ = ["Optimiser", "StepRecord"]
 
-
-class DivergedError(XsimError, ArithmeticError):
-    """The loss or the gradient is no longer finite."""
+_BETAS = (0.9, 0.99)
+"""Memories of AdamW: 0.99 keeps 100 squared gradients; torch's own 0.999 keeps 1000, half of a short run. Not tuned."""
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What a step says about itself: loss, learning rate, and norm of the gradient before clipping."""
+    """Loss, learning rate, and norm of the gradient before clipping, of one step."""
 
     loss: float
     lr: float
     gradient: float
 
 
-def learning_rate(step: int, settings: TrainSettings) -> float:
-    """Return the learning rate of a step: linear warm-up, then a cosine down to ``lr_end`` of the highest."""
-    rise = min(1.0, (step + 1) / (settings.warmup + 1))
-    fall = 0.5 * (1 + math.cos(math.pi * min(step / settings.steps, 1.0)))
-    return settings.lr * rise * (settings.lr_end + (1 - settings.lr_end) * fall)
-
-
-class Optimising:
+class Optimiser:
     """Network, optimiser and moving average of a restorer.
 
     Parameters
@@ -67,7 +61,7 @@ class Optimising:
     def __init__(self, restorer: LearnedRestorer, settings: TrainSettings, accelerator: Accelerator) -> None:
         self.restorer, self.settings, self.accelerator = restorer, settings, accelerator
         optimizer = torch.optim.AdamW(
-            restorer.network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, betas=(0.9, 0.99)
+            restorer.network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, betas=_BETAS
         )
         self._network, self._optimizer = accelerator.prepare(restorer.network, optimizer)
         self.average = deepcopy(restorer)
@@ -75,8 +69,8 @@ class Optimising:
         self.average.network = cast("UNet", self._ema.module)
         self.average.network.eval()
 
-    def step(self, step: int, batch: Batch, what: Callable[[], str]) -> StepRecord:
-        """Take step number ``step`` on a batch; ``what`` names the batch if it fails.
+    def step(self, step: int, batch: Batch, batch_name: Callable[[], str]) -> StepRecord:
+        """Take step number ``step`` on a batch, which ``batch_name`` names if it fails.
 
         Raises
         ------
@@ -94,7 +88,7 @@ class Optimising:
         # Checked before the optimiser moves, so that the weights stay as they were.
         if not (math.isfinite(record.loss) and math.isfinite(record.gradient)):
             raise DivergedError(
-                f"the loss is not finite at step {step + 1} ({what()}): start anew with a lower lr (now "
+                f"the loss is not finite at step {step + 1} ({batch_name()}): start anew with a lower lr (now "
                 f"{self.settings.lr:g})"
             )
         self._optimizer.step()
@@ -130,7 +124,11 @@ class Optimising:
 
 
 def _average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """Return an in-place update of averages; early on it forgets faster, so that a young average is not stale."""
+    """Return an in-place update of moving averages.
+
+    Step k uses at most (1 + k) / (10 + k) of the average, the usual warm-up of an EMA: a young one would otherwise
+    hold the initial weights for 1 / (1 - decay) steps.
+    """
 
     @torch.no_grad()
     def update(averages: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
