@@ -45,7 +45,7 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
 @app.command("list", epilog="Example: xsim zoo list --json")
 def list_(json_: JsonOption = False) -> None:
     """List the restorers and the weights that are shipped for them."""
-    from xsim_zoo.weights.catalogue import list_restorers
+    from xsim_zoo.weights.loading import list_restorers
 
     restorers = list_restorers()
     if json_:
@@ -66,7 +66,7 @@ def info(
     json_: JsonOption = False,
 ) -> None:
     """Show what a restorer is, and the card of its weights."""
-    from xsim_zoo.weights.catalogue import describe
+    from xsim_zoo.weights.loading import describe
 
     description = describe(name, weights)
     if json_:

@@ -82,6 +82,13 @@ def test_info_says_what_weights_are_not_proven_for(capsys: pytest.CaptureFixture
     assert "pairs of detectors: tell it yours" in said["universal"]
     assert "pitch:       any" in said["universal"]
     assert "limit" not in said["wiener"]
+    assert "other detectors: yes" in said["wiener"]
+    assert run(["zoo", "info", "cdm"]) == 0
+    said["cdm"] = capsys.readouterr().out
+    assert "other detectors: no, its network has learned one blur" in said["cdm"]
+    assert "no others" in said["cdm"]
+    assert run(["zoo", "export", "wiener", "-o", "wiener.onnx"]) == 2
+    assert "no network to export" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import tifffile
@@ -12,6 +14,7 @@ from xsim.errors import InputError
 from xsim_datasets.images import read_image
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.run.restore import restore
+from xsim_zoo.run.settings import RunSettings
 from xsim_zoo.weights.loading import build
 
 PHYSICS = Physics(closed_form(), power_law())
@@ -126,3 +129,18 @@ def test_saturation_is_said(wiener, lr):
     grey = np.rint(lr * 90000).clip(0, 65535).astype(np.uint16)
     assert any("saturated" in note for note in wiener.restore(grey, open_field=90000.0).notes)
     assert not any("saturated" in note for note in wiener.restore(grey // 2, open_field=45000.0).notes)
+
+
+def test_a_new_setting_reaches_the_restorer_by_the_settings_alone(sde):
+    """To expose an option of `How` one touches the settings, and the command line."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings(RunSettings):
+        eta: float = 0.0
+
+        def how(self, restorer):
+            return {**super().how(restorer), "eta": self.eta}
+
+    y = degrade(board(3, (64, 64)), PHYSICS, 3)
+    with pytest.raises(InputError, match=r"eta 0\.5 draws noise"):
+        restore(sde, y, Settings(eta=0.5))

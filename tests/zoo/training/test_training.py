@@ -23,7 +23,7 @@ from xsim_zoo.training.optimiser import Optimiser
 from xsim_zoo.training.settings import TrainSettings, learning_rate, settings_from
 from xsim_zoo.training.train import measure_physics, train
 from xsim_zoo.training.validation import DivergedError, validate
-from xsim_zoo.weights.catalogue import describe
+from xsim_zoo.weights.loading import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

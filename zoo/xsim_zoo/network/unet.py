@@ -52,7 +52,8 @@ def _conv(inputs: int, outputs: int) -> nn.Conv2d:
 class Embedding(nn.Module):
     """Turn the conditions into features (B, 64): sines and cosines of the first three, then a small perceptron.
 
-    What it may be told of the link enters as it is: waves would let a network know each of its detectors by heart.
+    The link enters as it is: with sines of it a network could tell each detector it has met from the others, and learn
+    them one by one.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ maps serves them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,20 +21,23 @@ import torch
 from xsim.errors import InputError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
 __all__ = [
-    "BLOCK_PX",
     "BORDER_PX",
-    "GRID_MULTIPLE_PX",
     "MARGIN_PX",
-    "WHOLE_PX",
     "Block",
     "PaddedGrid",
+    "Pixels",
     "Reach",
     "blocks",
     "fast_size",
+    "finite_part",
+    "pixels_of",
+    "row_parts",
 ]
 
 BORDER_PX = 32
@@ -55,6 +58,9 @@ BLOCK_PX = 8192
 
 MARGIN_PX = 512
 """Margin of the blocks [px]: beyond it no filter reaches by more than about 3 of 65535 grey levels."""
+
+_ROWS = 512
+"""Rows of a large image that are read at a time, where it is summed up: some 50 MB of the widest."""
 
 _CROSS_PX = 32
 """Where neighbours meet their answers cross over within so many pixels [px]: they differ by a few of 65535 levels."""
@@ -289,3 +295,66 @@ def _axis(size: int, block_px: int, margin_px: int) -> list[Reach]:
         )
         for first in range(0, size, length)
     ]
+
+
+@runtime_checkable
+class Pixels(Protocol):
+    """An image that need not be in memory as a whole."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+
+    def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the pixels of some rows and columns, in grey, open field 1.0."""
+
+
+@dataclass(frozen=True)
+class _Array:
+    """An image in memory."""
+
+    grey: NDArray[np.float32]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.grey.shape[0], self.grey.shape[1]
+
+    def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.grey.take(rows, axis=0).take(columns, axis=1)
+
+
+def pixels_of(image: ArrayLike | Tensor | Pixels) -> Pixels:
+    """Return an image as one that can be read in parts.
+
+    Raises
+    ------
+    InputError
+        If an array is not two-dimensional.
+    """
+    if isinstance(image, Pixels):
+        return image
+    grey = np.asarray(image.cpu() if isinstance(image, torch.Tensor) else image, dtype=np.float32)
+    if grey.ndim != 2:
+        raise InputError(f"an image of shape {grey.shape} was given: give one of shape (H, W)")
+    return _Array(grey)
+
+
+def finite_part(image: Pixels, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the pixels of some rows and columns.
+
+    Raises
+    ------
+    InputError
+        If one of them is NaN or infinite.
+    """
+    part = image.part(rows, columns)
+    if not np.isfinite(part).all():
+        raise InputError("the image holds NaN or infinite pixels: mask or repair them first")
+    return part
+
+
+def row_parts(image: Pixels) -> Iterator[NDArray[np.float32]]:
+    """Yield an image some rows at a time, for what is summed up over it."""
+    height, width = image.shape
+    for first in range(0, height, _ROWS):
+        yield finite_part(image, np.arange(first, min(first + _ROWS, height)), np.arange(width))

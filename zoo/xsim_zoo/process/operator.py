@@ -26,6 +26,8 @@ CONDITIONS = 3
 """Numbers that condition every network: time, noise level, and uncertainty of the Wiener estimate."""
 
 _LINK_GREYS: Final = (0.25, 0.5, 0.75)
+"""Greys at which a network is told the link: it is fixed at 0 and 1, and smooth between."""
+
 LINK_CONDITIONS = len(_LINK_GREYS)
 """Numbers more for a network that is told the grey-level link."""
 

@@ -7,14 +7,14 @@ import warnings
 from abc import ABC, abstractmethod
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
 
 from xsim.errors import InputError, XsimWarning, check_range
 from xsim_zoo.network.tiles import tiled
-from xsim_zoo.process.grid import PaddedGrid, blocks
+from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks, finite_part, pixels_of, row_parts
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.sampling import PlacedNoise, time_grid
@@ -31,22 +31,7 @@ if TYPE_CHECKING:
     from xsim_zoo.process.sampling import NoiseSource
     from xsim_zoo.restorers.batch import Batch, Examples
 
-__all__ = ["How", "LearnedRestorer", "Pixels", "Restoration", "Restorer"]
-
-_ROWS = 512
-"""Rows whose grey levels are gathered at a time: an image that is not in memory must not be there as a whole."""
-
-
-@runtime_checkable
-class Pixels(Protocol):
-    """An image that need not be in memory as a whole."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-
-    def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the pixels of some rows and columns, in grey, open field 1.0."""
+__all__ = ["How", "LearnedRestorer", "Restoration", "Restorer"]
 
 
 class Evidence(Protocol):
@@ -232,13 +217,13 @@ class Restorer(ABC):
         """
         how = How(self.default_steps if steps is None else steps, eta, sharpness, noise)
         self.physics.check_pitch(pitch_mm)
-        image = _pixels(y)
+        image = pixels_of(y)
         grid = PaddedGrid.around(image.shape)
         parts = blocks(grid)
         level = self.mean_noise_level(image) if noise_level is None else noise_level
         answer = np.zeros(image.shape, np.float32)
         for block in parts:
-            seen = _finite(image.part(*(grid.sources(axis, *span).numpy() for axis, span in enumerate(block.spans))))
+            seen = finite_part(image, *(grid.sources(axis, *span).numpy() for axis, span in enumerate(block.spans)))
             padded = torch.as_tensor(seen, device=self.device)[None, None]
             placed = replace(how, noise=_placed(noise, block.corner, several=len(parts) > 1))
             hr = self.restore_padded(padded, placed, noise_level=level, network=network)[0, 0]
@@ -247,12 +232,7 @@ class Restorer(ABC):
 
     def mean_noise_level(self, image: Pixels) -> float:
         """Return the noise power of a whole image that the restorer expects, relative to the open field."""
-        height, width = image.shape
-        total, columns = 0.0, np.arange(width)
-        for first in range(0, height, _ROWS):
-            rows = np.arange(first, min(first + _ROWS, height))
-            total += float(self.noise_level(_finite(image.part(rows, columns)))) * len(rows)
-        return total / height
+        return sum(float(self.noise_level(rows)) * len(rows) for rows in row_parts(image)) / image.shape[0]
 
     @torch.no_grad()
     def restore_padded(self, y: Tensor, how: How, *, noise_level: float, network: Network | None = None) -> Tensor:
@@ -313,35 +293,6 @@ class Restorer(ABC):
         restoring = importlib.import_module("xsim_zoo.run.restore")
         restoration: Restoration = restoring.restore(self, image, **options)
         return restoration
-
-
-@dataclass(frozen=True)
-class _Array:
-    """An image in memory."""
-
-    grey: NDArray[np.float32]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.grey.shape[0], self.grey.shape[1]
-
-    def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.grey.take(rows, axis=0).take(columns, axis=1)
-
-
-def _pixels(y: ArrayLike | Tensor | Pixels) -> Pixels:
-    if isinstance(y, Pixels):
-        return y
-    grey = np.asarray(y.cpu() if isinstance(y, torch.Tensor) else y, dtype=np.float32)
-    if grey.ndim != 2:
-        raise InputError(f"an image of shape {grey.shape} was given: give one of shape (H, W)")
-    return _Array(grey)
-
-
-def _finite(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    if not np.isfinite(grey).all():
-        raise InputError("the image holds NaN or infinite pixels: mask or repair them first")
-    return grey
 
 
 def _placed(noise: NoiseSource | None, corner: tuple[int, int], *, several: bool) -> NoiseSource | None:

@@ -187,7 +187,7 @@ def _restore_file(
         "entry": entry,
     }
     text = json.dumps(record, indent=1)
-    # The twin says that all of it is finished, so it comes last; one of an earlier run may be replaced.
+    # The record says that all of it is finished, so it comes last; one of an earlier run may be replaced.
     publish(job.record, lambda part: _write(part, text), force=force or read_record(job.record) is not None)
     return entry
 

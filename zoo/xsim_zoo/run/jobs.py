@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RECORD_SCHEMA", "FileJob", "plan", "read_record"]
 
 RECORD_SCHEMA = "xsim.zoo.run.file/1"
-"""Schema of the JSON twin that lies beside each result."""
+"""Schema of the JSON record that lies beside each result."""
 
 _ADDED = "_restored"
 _STD, _PICTURE = "_std", "_picture"
@@ -47,7 +47,7 @@ class FileJob:
 
     @property
     def record(self) -> Path:
-        """The JSON twin: every number of the run, beside the result."""
+        """The JSON record: every number of the run, beside the result."""
         return self.output.with_name(f"{self.output.name}.json")
 
     @property
@@ -122,7 +122,7 @@ def _is_input(path: Path) -> bool:
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """Return a JSON twin, or None where there is none that this program wrote."""
+    """Return a JSON record, or None where there is none that this program wrote."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

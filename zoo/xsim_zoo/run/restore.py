@@ -153,7 +153,7 @@ class _Page:
 
 @dataclass(frozen=True)
 class _LinearPage:
-    """The grey levels of a page (H, W), made linear where they are asked for: `xsim_zoo.restorers.base.Pixels`."""
+    """The grey levels of a page (H, W), made linear where they are asked for: `xsim_zoo.process.grid.Pixels`."""
 
     grey: NDArray[Any]
     scale: Scale

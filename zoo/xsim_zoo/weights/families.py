@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["merged", "packed", "seen"]
 
 _BYTES = 5
+"""Bytes kept of each digest: with 4, one unseen family in 40,000 would be taken for a seen one."""
 
 
 def packed(families: Iterable[int]) -> str:

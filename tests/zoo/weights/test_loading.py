@@ -1,0 +1,57 @@
+"""A restorer between the user's own two detectors: who may be told of them, and who says no."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from xsim.errors import InputError
+from xsim_zoo.restorers.registry import get, names
+from xsim_zoo.weights import loading
+from xsim_zoo.weights.loading import build, with_detectors
+
+if TYPE_CHECKING:
+    from xsim.degradation.degradation import Degradation
+    from xsim_zoo.process.physics import Physics
+
+ADAPTS = {"physics-sde", "unet-wiener", "wiener", "richardson-lucy", "tv"}
+"""Those that learn in units of the physics, or not at all."""
+
+
+@pytest.fixture
+def other(physics: Physics, monkeypatch: pytest.MonkeyPatch) -> Degradation:
+    """Return the detectors that any calibration file holds in these tests."""
+    found = replace(physics.degradation, B_1=np.sqrt(physics.degradation.B_1))
+    monkeypatch.setattr(loading, "read_calibration", lambda _: (None, None, found))
+    return found
+
+
+def test_each_restorer_says_whether_it_adapts() -> None:
+    assert {name for name in names() if get(name).adapts_to_detectors} == ADAPTS
+
+
+@pytest.mark.parametrize("name", names())
+def test_who_has_learned_one_blur_takes_no_other_detectors(name: str, physics: Physics, other: Degradation) -> None:
+    restorer = build(name, physics, size="tiny") if get(name).learned else build(name, physics)
+    if name in ADAPTS:
+        assert with_detectors(restorer, Path("any")).physics.degradation is other
+        return
+    with pytest.raises(InputError, match=f"'{name}' has learned one blur") as refused:
+        with_detectors(restorer, Path("any"))
+    assert "\n" not in str(refused.value)
+    restorer.many_detectors = True
+    assert with_detectors(restorer, Path("any")).physics.degradation is other
+
+
+def test_a_network_of_one_pair_is_told_detectors_of_its_own_pitch(
+    physics: Physics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finer = replace(physics.degradation, pitch_mm=physics.pitch_mm / 2)
+    monkeypatch.setattr(loading, "read_calibration", lambda _: (None, None, finer))
+    with pytest.raises(InputError, match="pixel pitch"):
+        with_detectors(build("physics-sde", physics, size="tiny"), Path("any"))
+    assert with_detectors(build("wiener", physics), Path("any")).physics.degradation is finer
