@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LINES", "draw_comparison", "scale_bar"]
 
+# The enlarged window: at 80 dpi a panel has 384 pixels, four to a pixel of the image.
 _ZOOM_PX = 96
 _PANEL_IN = 4.8
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_preview"]
 
+# Chosen by eye: two pairs across fit a screen, and a sheet of more than 64 is too long to look through.
 _INCHES = 2.6
 _PAIRS_ACROSS = 2
 _MOST_PAIRS = 64

@@ -30,7 +30,9 @@ __all__ = ["read_dicom", "write_dicom"]
 
 # At the detector first; PixelSpacing may already be scaled to the object.
 _SPACINGS = ("ImagerPixelSpacing", "ImagePlanePixelSpacing", "NominalScannedPixelSpacing", "PixelSpacing")
+# An odd group is private (DICOM PS3.5 7.8); the creator's name keeps ours apart from others in it.
 _PRIVATE_GROUP, _PRIVATE_CREATOR = 0x0099, "XSIM"
+# Longest text of VR ST, that of DerivationDescription (DICOM PS3.5 6.2).
 _MAX_TEXT = 1024
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["read_jpeg", "read_png", "write_png"]
 
 _MODES: dict[str, np.dtype[Any]] = {"L": np.dtype(np.uint8), "I;16": np.dtype(np.uint16), "I;16B": np.dtype(np.uint16)}
+# Keyword of the text chunk that holds how xsim made an image.
 _STAMP_KEY = "xsim"
 
 

@@ -24,8 +24,10 @@ MAX_PIXELS = 2**29
 PRINT_DPI = (72.0, 96.0, 100.0, 120.0, 150.0, 200.0, 300.0, 600.0, 1200.0)
 """Resolutions that programs write by default; none of them says anything about a detector."""
 
+# What inflates beyond both is no radiograph but a bomb: their noise alone keeps them from packing 200 times.
 _BOMB_BYTES = 2**28
 _BOMB_RATIO = 200
+# One row or column of pixels is a line, no image.
 _MIN_SIDE_PX = 2
 
 

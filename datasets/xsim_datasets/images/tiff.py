@@ -27,8 +27,11 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 STAMP_TAG = 65042
 """Private tag that holds, as JSON, how xsim made an image."""
 
+# Resolution units: inch, centimetre.
 _MM_PER_UNIT = {2: 25.4, 3: 10.0}
+# More pages than any series of frames has; a chain of pages that loops is stopped here.
 _MAX_PAGES = 4096
+# What the description of a simulated image says, and how its open field is found in it again.
 _SIMULATED = "xsim {name}, open field {open_field}, pitch {pitch_mm:g} mm"
 _OPEN_FIELD = re.compile(r"xsim [^,]*, open field (\d+(?:\.\d+)?)(?=,|$)")
 
@@ -42,6 +45,7 @@ _NAMED_TAGS = frozenset({270, 305, 306})
 # Tags that point to other parts of the file, which do not move along.
 _POINTER_TAGS = frozenset({330, 400, 34665, 34853, 37724, 40965, 50740})
 _PHOTOMETRIC = {0: "white at zero", 1: "black at zero", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr"}
+# Unsigned, signed, floating point; not complex or undefined.
 _SAMPLE_FORMATS = frozenset({1, 2, 3})
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulatedMaker", "plan_of"]
 
-# Phantoms are drawn on a grid this many times finer than the detector's pixels.
+# Phantoms are drawn on a grid this many times finer than the detector's pixels: edges inside a pixel then count with
+# the share of it that they cover.
 _OVERSAMPLING = 2
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Board", "BoardSource", "family_id", "source_of", "split_named_families", "split_of_sample"]
 
+# The number whose multiples modulo 1 are spread most evenly: see `split_of_sample`.
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
