@@ -14,6 +14,7 @@ Spectra are ``rfft2(norm="ortho")`` of padded images: the variance of a bin is N
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import EllipsisType
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,13 +23,13 @@ from xsim.grids import half_plane_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import EllipsisType
 
     from torch import Tensor
 
-    Rows = tuple[EllipsisType, slice, slice]
+__all__ = ["LEAST_RMS", "MIN_B_1", "Process", "Rows", "fft", "ifft", "plane_mean", "strips"]
 
-__all__ = ["LEAST_RMS", "MIN_B_1", "Process", "fft", "ifft", "plane_mean", "strips"]
+Rows = tuple[EllipsisType, slice, slice]
+"""Index of some rows of maps (..., H, W // 2 + 1)."""
 
 MIN_B_1 = 1e-4
 """Floor of B_1: where less than this passes, the data hold no information and theta would only grow."""
