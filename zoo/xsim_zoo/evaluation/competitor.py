@@ -43,7 +43,8 @@ set-up differ by 1e-15, other set-ups by 1e-3 and more."""
 
 _CHOICES: dict[str, dict[str, Any]] = {
     "link": {"on": True, "off": False},
-    "detectors": {"data": "data", "own": "own"},
+    "detectors": {"data": "data", "own": "own", "told": "told"},
+    "grey": {"hr": "hr", "lr": "lr"},
 }
 """Options of few values, as text and as they are kept."""
 
@@ -66,7 +67,10 @@ class Competitor:
         Whether the grey-level link is used; without it the restorer takes LR grey for HR grey.
     detectors : str
         "data": restorers that work between any two detectors are told those that took the data, where the data say
-        which. "own": they keep those of their weights. Weights of one pair of detectors always keep their own.
+        which, and weights of one pair of detectors keep their own. "own": all keep their own. "told": these too are
+        told those of the data, as long as the pitch is theirs.
+    grey : str
+        Grey in which the answer is left: "hr", or "lr" to see what the link does.
     label : str
         What the tables call it; made from the rest if empty.
     """
@@ -78,13 +82,15 @@ class Competitor:
     sharpness: float = 1.0
     link: bool = True
     detectors: str = "data"
+    grey: str = "hr"
     label: str = ""
 
     def __post_init__(self) -> None:
         get(self.restorer)
         How(self.steps or get(self.restorer).default_steps, self.eta, self.sharpness)
-        if self.detectors not in _CHOICES["detectors"]:
-            raise UnknownNameError("kind of detectors", self.detectors, _CHOICES["detectors"])
+        for option in ("detectors", "grey"):
+            if getattr(self, option) not in _CHOICES[option]:
+                raise UnknownNameError(f"value of {option}", getattr(self, option), _CHOICES[option])
         object.__setattr__(self, "label", self.label or self._usual_label())
         if self.label in {INPUT, TRUTH}:
             raise InputError(f"label '{self.label}' is taken by the image itself: give another label=")
@@ -233,19 +239,23 @@ class LoadedCompetitor:
         return self.competitor.steps or self.restorer.default_steps
 
     @property
-    def adapts(self) -> bool:
-        """Whether it works between any two detectors, and is to be told those of the data."""
-        if self.competitor.detectors == "own":
-            return False
+    def any_pitch(self) -> bool:
+        """Whether it works between any two detectors, at any pitch: what learns nothing, or has learned many pairs."""
         able = bool(getattr(type(self.restorer), "adapts_to_detectors", True))
         return able and (self.restorer.many_detectors or not self.restorer.learned)
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it is to be told the detectors of the data."""
+        kind = self.competitor.detectors
+        return kind == "told" or (kind == "data" and self.any_pitch)
 
     @property
     def fingerprint(self) -> str:
         """Digest of all that decides its answers besides the data: weights, physics, options and how it is run."""
         card, asked = self.card, self.competitor
         parts = [card.digest, card.physics, card.options, asked.restorer, self.steps]
-        parts += [asked.eta, asked.sharpness, asked.link, asked.detectors]
+        parts += [asked.eta, asked.sharpness, asked.link, asked.detectors, asked.grey]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def between(self, detectors: Degradation | None) -> LoadedCompetitor:
@@ -274,13 +284,16 @@ class LoadedCompetitor:
         with warnings.catch_warnings():
             # What a missing link does is what such a competitor is here to show.
             warnings.simplefilter("ignore", XsimWarning)
-            return self.restorer.restore_array(
+            x = self.restorer.restore_array(
                 lr,
                 steps=self.steps if steps is None else steps,
                 eta=self.competitor.eta if eta is None else eta,
                 sharpness=self.competitor.sharpness,
                 noise=white_noise(generator, self.restorer.device),
             )
+        if self.competitor.grey == "hr":
+            return x
+        return np.asarray(self.restorer.physics.degradation.link.forward(x), dtype=np.float32)
 
 
 @lru_cache(maxsize=16)

@@ -137,7 +137,7 @@ class EvaluationContext:
 
     def _fits(self, label: str, pitch_mm: float, sample: int | None) -> bool:
         asked = self.loaded(label)
-        if asked.adapts and sample is not None and self.source.degradation_of(sample) is not None:
+        if asked.adapts and asked.any_pitch and sample is not None and self.source.degradation_of(sample) is not None:
             return True
         return asked.restorer.physics.is_pitch(pitch_mm)
 

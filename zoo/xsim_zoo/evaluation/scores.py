@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -177,7 +178,14 @@ class Scoreboard:
 
     def bootstrap(self, families: Sequence[str]) -> Bootstrap:
         """Return the bootstrap over the families of some images."""
-        return Bootstrap(families, self.resamples, self.seed)
+        key = tuple(families)
+        if key not in self._bootstraps:
+            self._bootstraps[key] = Bootstrap(key, self.resamples, self.seed)
+        return self._bootstraps[key]
+
+    @cached_property
+    def _bootstraps(self) -> dict[tuple[str, ...], Bootstrap]:
+        return {}
 
     def summary(self) -> tuple[MetricSummary, ...]:
         """Return every metric of every restorer; images of infinite PSNR are counted apart."""

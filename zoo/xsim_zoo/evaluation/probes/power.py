@@ -16,8 +16,6 @@ from xsim_zoo.evaluation.verdicts import verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
     from xsim_zoo.evaluation.records import ImageScore, Verdict
     from xsim_zoo.evaluation.report.blocks import Block
     from xsim_zoo.evaluation.report.tables import Naming
@@ -101,14 +99,9 @@ class Power(Derived):
 
 def _curve(board: Scoreboard, label: str, quantity: str, name: str) -> Curve:
     scores = board.scores[label]
-    bootstrap = board.bootstrap([score.family for score in scores])
     rings = max(len(score.reference_power) for score in scores)
-    reference, ratio = _padded(scores, "reference_power", rings), _padded(scores, name, rings)
-    found: list[Estimate | None] = [
-        bootstrap.ratio(reference[:, ring] * ratio[:, ring], reference[:, ring]) if reference[:, ring].any() else None
-        for ring in range(rings)
-    ]
-    single = bootstrap.count < 2
+    found = [_at_ring(board, scores, name, ring) for ring in range(rings)]
+    single = len({score.family for score in scores}) < 2
     return Curve(
         restorer=label,
         quantity=quantity,
@@ -119,13 +112,14 @@ def _curve(board: Scoreboard, label: str, quantity: str, name: str) -> Curve:
     )
 
 
-def _padded(scores: Sequence[ImageScore], name: str, rings: int) -> NDArray[np.float64]:
-    """Return a spectrum of every image, (images, rings); 0 where it is not known."""
-    spectra = np.zeros((len(scores), rings))
-    for place, score in enumerate(scores):
-        values = getattr(score, name)
-        spectra[place, : len(values)] = [0.0 if value is None else value for value in values]
-    return spectra
+def _at_ring(board: Scoreboard, scores: Sequence[ImageScore], name: str, ring: int) -> Estimate | None:
+    """Return a ratio of sums over the images whose pixels resolve the ring; None where the reference holds nothing."""
+    seen = [score for score in scores if ring < len(score.reference_power)]
+    reference = np.array([score.reference_power[ring] for score in seen])
+    if not reference.any():
+        return None
+    ratio = np.array([getattr(score, name)[ring] or 0.0 for score in seen])
+    return board.bootstrap([score.family for score in seen]).ratio(reference * ratio, reference)
 
 
 def _findings(evaluation: Evaluation) -> Iterator[Finding]:
