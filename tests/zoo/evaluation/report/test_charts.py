@@ -31,10 +31,8 @@ def drawn(*series: Series) -> ET.Element:
 
 def curves(root: ET.Element) -> list[list[list[tuple[float, float]]]]:
     """Return the stretches of points of every curve."""
-    paths = (group.find(f"{NAME}path") for group in root.iter(f"{NAME}g") if group.get("class") == "curve")
     found = []
-    for path in paths:
-        assert path is not None
+    for path in (path for path in root.iter(f"{NAME}path") if path.get("class") == "drawn"):
         stretches = re.findall(r"M([^M]*)", path.get("d") or "")
         found.append([[tuple(map(float, point)) for point in re.findall(r"([-\d.]+) ([-\d.]+)", s)] for s in stretches])
     return found  # type: ignore[return-value]
@@ -108,7 +106,7 @@ def test_a_drawing_repeats_says_what_it_is_and_needs_no_style() -> None:
     assert own
     assert not own & other
     # Styles differ by their dashes or their marks, not by colour alone.
-    dashes = [path.get("stroke-dasharray") for group in root.iter(f"{NAME}g") if group.get("class") for path in group]
+    dashes = [path.get("stroke-dasharray") for path in root.iter(f"{NAME}path") if path.get("class") == "drawn"]
     assert len(set(dashes)) >= 8
 
 

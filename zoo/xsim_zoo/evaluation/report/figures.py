@@ -38,8 +38,8 @@ _CHARACTER_PX = 9.0
 _SIZE_IN = (440 / 72, 300 / 72)
 """Size of a chart: 440 x 300 points, two of which stand side by side on a wide page."""
 
-_PLOT = (0.145, 0.17, 0.82, 0.79)
-"""Left, bottom, width and height of the plot in the drawing: labels of five characters fit at its left."""
+_PLOT = (0.145, 0.17, 0.82, 0.75)
+"""Left, bottom, width and height of the plot in the drawing: labels of five characters fit left of it, a word above."""
 
 _NOTE = {"fontsize": 10, "fontstyle": "italic"}
 """How the word on a line of reference is written."""
@@ -250,7 +250,7 @@ class Chart:
             drawn.set_minor_locator(FixedLocator([]))
             drawn.set_label_text(axis.label, color=_INK["ink"])
         axes.grid(color=_INK["grid"], linewidth=1)
-        axes.tick_params(colors=_INK["muted"], length=0)
+        axes.tick_params(colors=_INK["muted"], length=0, pad=6)
         for side, spine in axes.spines.items():
             spine.set_visible(side in {"left", "bottom"})
             spine.set_color(_INK["muted"])
@@ -308,7 +308,7 @@ def _embedded(text: str, identity: str, title: str, summary: str) -> Markup:
     """Return a drawing of matplotlib as an element of the page: no header, no styles, ids and colours of the page's."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<defs>\s*</defs>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="curve">', '<g class="curve">', text)
+    text = re.sub(r'<g id="curve">\s*<path', '<g><path class="drawn"', text)
     text = re.sub(r'<g id="[^"]*"', "<g", text)
     text = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{identity}-", text)
     text = re.sub(r' style="([^"]*)"', _attributes, text)
