@@ -125,7 +125,7 @@ def _degradation_of(condition: str) -> Degradation:
 
 @dataclass(frozen=True)
 class TestSet:
-    """One test set under one condition, as `xsim_zoo.evaluation.pairs.PairSource`.
+    """One test set under one condition, as `xsim_zoo.evaluation.pairs.EvaluationData`.
 
     Parameters
     ----------

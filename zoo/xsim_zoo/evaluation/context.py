@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from xsim.degradation.degradation import Degradation
     from xsim.imaging.setup import PairSetup
     from xsim_zoo.evaluation.options import Options
-    from xsim_zoo.evaluation.pairs import HeldOutPair, PairSource
+    from xsim_zoo.evaluation.pairs import EvaluationData, HeldOutPair
     from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["EvaluationContext", "check_leak", "prepare", "provenance_of"]
@@ -65,7 +65,7 @@ class EvaluationContext:
 
     Parameters
     ----------
-    source : PairSource
+    source : EvaluationData
         The data.
     competitors : tuple of Competitor
         Who takes part.
@@ -91,7 +91,7 @@ class EvaluationContext:
         Digest of all that findings depend on: a worker that has this context keeps it, with what it built on it.
     """
 
-    source: PairSource
+    source: EvaluationData
     competitors: tuple[Competitor, ...]
     options: Options
     device: str
@@ -199,7 +199,7 @@ def _known(*parts: Any) -> EvaluationContext:
 
 
 def prepare(
-    source: PairSource, competitors: tuple[Competitor, ...], options: Options, device: str
+    source: EvaluationData, competitors: tuple[Competitor, ...], options: Options, device: str
 ) -> EvaluationContext:
     """Check everything that can be checked beforehand, and decide what the numbers will refer to.
 
@@ -249,14 +249,14 @@ def _left_out(context: EvaluationContext) -> str:
     return "; ".join(said)
 
 
-def check_leak(loaded: LoadedCompetitor, source: PairSource, split: str, samples: Sequence[int]) -> str:
+def check_leak(loaded: LoadedCompetitor, source: EvaluationData, split: str, samples: Sequence[int]) -> str:
     """Return how it is known that weights have not seen the judged boards, or that it is not known.
 
     Parameters
     ----------
     loaded : LoadedCompetitor
         Restorer and card.
-    source : PairSource
+    source : EvaluationData
         The data to judge on.
     split : str
         Which split of them.
@@ -291,7 +291,7 @@ def check_leak(loaded: LoadedCompetitor, source: PairSource, split: str, samples
     return "no family in common with its training data"
 
 
-def _check_orientation(source: PairSource, samples: Sequence[int]) -> None:
+def _check_orientation(source: EvaluationData, samples: Sequence[int]) -> None:
     """Refuse data whose LR images hold more detail than their HR images."""
     pairs = [source.read(sample, clean=False) for sample in samples[:_ORIENTATION_PAIRS]]
     ratio = float(np.median([detail_ratio(pair.hr, pair.lr) for pair in pairs]))
@@ -299,7 +299,7 @@ def _check_orientation(source: PairSource, samples: Sequence[int]) -> None:
         raise InputError(f"{source.path}: LR holds {1 / ratio:.2g} times the fine detail of HR: they look swapped")
 
 
-def _measured_spectrum(source: PairSource, samples: Sequence[int]) -> RadialSpectrum | None:
+def _measured_spectrum(source: EvaluationData, samples: Sequence[int]) -> RadialSpectrum | None:
     """Return the spectrum of sharp images in LR grey; None where the data say nothing of their detectors."""
     images: list[torch.Tensor] = []
     detectors: list[Degradation] = []

@@ -18,7 +18,7 @@ from xsim_zoo.evaluation.competitor import Competitor, competitors_of
 from xsim_zoo.evaluation.context import EvaluationContext, prepare, provenance_of
 from xsim_zoo.evaluation.journal import Journal
 from xsim_zoo.evaluation.options import Options
-from xsim_zoo.evaluation.pairs import PairSource, StoredPairs
+from xsim_zoo.evaluation.pairs import EvaluationData, StoredPairs
 from xsim_zoo.evaluation.probes.base import Derived, Probe
 from xsim_zoo.evaluation.probes.shown import chosen, show
 from xsim_zoo.evaluation.records import INPUT, ImageScore
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from xsim_zoo.evaluation.probes.shown import Role
     from xsim_zoo.evaluation.records import Row
 
-__all__ = ["Job", "Task", "evaluate", "run_job"]
+__all__ = ["EvaluationJob", "EvaluationTask", "evaluate", "run_job"]
 
 _IMAGES, _SHOWN = "images", "shown"
 """Sections whose jobs are about one image of the data."""
@@ -45,7 +45,7 @@ Found = dict[str, list[dict[str, Any]]]
 
 def evaluate(
     restorers: Sequence[str | Competitor],
-    data: PairStore | PairSource | str | Path,
+    data: PairStore | EvaluationData | str | Path,
     options: Options | None = None,
     *,
     device: str = "auto",
@@ -63,8 +63,8 @@ def evaluate(
     ----------
     restorers : sequence of str or Competitor
         Names, weights on disk, or names with options, see `Competitor.parse`.
-    data : PairStore, PairSource, str or path
-        A store of pairs, or anything else that answers as `PairSource` says.
+    data : PairStore, EvaluationData, str or path
+        A store of pairs, or anything else that answers as `EvaluationData` says.
     options : Options, optional
         What to judge on, and how much.
     device : str
@@ -95,7 +95,7 @@ def evaluate(
         return run.evaluation(time.monotonic() - began)
 
 
-def _source_of(data: PairStore | PairSource | str | Path) -> PairSource:
+def _source_of(data: PairStore | EvaluationData | str | Path) -> EvaluationData:
     if isinstance(data, PairStore):
         return StoredPairs(data)
     return StoredPairs(PairStore.open(data)) if isinstance(data, (str, Path)) else data
@@ -107,7 +107,7 @@ def _executor(device: str, workers: int | None) -> Executor:
 
 
 @dataclass(frozen=True)
-class Job:
+class EvaluationJob:
     """One piece of work.
 
     Parameters
@@ -132,14 +132,14 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Task:
+class EvaluationTask:
     """A job with its context: what is sent to a worker."""
 
     context: EvaluationContext
-    job: Job
+    job: EvaluationJob
 
 
-def run_job(task: Task) -> tuple[Job, Found]:
+def run_job(task: EvaluationTask) -> tuple[EvaluationJob, Found]:
     """Do a job on one thread, so that its numbers do not depend on how many there are.
 
     A pure function of its argument: jobs run in any order and process.
@@ -155,7 +155,7 @@ def run_job(task: Task) -> tuple[Job, Found]:
     return task.job, {label: [row.model_dump(mode="json") for row in rows] for label, rows in found.items()}
 
 
-def _rows_of(context: EvaluationContext, job: Job, label: str) -> Sequence[Row]:
+def _rows_of(context: EvaluationContext, job: EvaluationJob, label: str) -> Sequence[Row]:
     if job.section == _IMAGES:
         pair = context.pair(job.sample)
         restore = partial(context.answering(label, job.sample).answer, hr=pair.hr, number=job.sample)
@@ -185,20 +185,20 @@ class _Run:
     def _key(self, section: str, label: str, sample: int = -1, role: Role | None = None) -> str:
         return "|".join([section, label, self._fingerprints.get(label, label), str(sample), role or ""])
 
-    def image_jobs(self) -> list[Job]:
+    def image_jobs(self) -> list[EvaluationJob]:
         """Return the images that are not scored yet by all whom they fit."""
         jobs = []
         for sample in self.context.samples:
             fitting = (label for label in [INPUT, *self.labels] if sample in self._fitting[label])
             labels = tuple(label for label in fitting if self._key(_IMAGES, label, sample) not in self._journal)
             if labels:
-                jobs.append(Job(_IMAGES, labels, sample, cost=len(labels)))
+                jobs.append(EvaluationJob(_IMAGES, labels, sample, cost=len(labels)))
         return jobs
 
-    def probe_jobs(self) -> list[Job]:
+    def probe_jobs(self) -> list[EvaluationJob]:
         """Return the probes that are not done yet, the longest first."""
         jobs = [
-            Job(name, (label,), cost=section.cost)
+            EvaluationJob(name, (label,), cost=section.cost)
             for name, section in sections().items()
             if isinstance(section, Probe) and name in self.options.asked
             for label in self._asked_by(section)
@@ -227,19 +227,19 @@ class _Run:
             for role, sample in chosen(scores, label, quick=self.options.quick)
         ]
 
-    def shown_jobs(self) -> list[Job]:
+    def shown_jobs(self) -> list[EvaluationJob]:
         """Return the pictures that are not drawn yet."""
         if _SHOWN not in self.options.asked:
             return []
         return [
-            Job(_SHOWN, (label,), sample, role)
+            EvaluationJob(_SHOWN, (label,), sample, role)
             for label, role, sample in self._chosen()
             if self._key(_SHOWN, label, sample, role) not in self._journal
         ]
 
-    def do(self, jobs: Sequence[Job]) -> None:
+    def do(self, jobs: Sequence[EvaluationJob]) -> None:
         """Do jobs and keep what they find."""
-        for job, found in self._executor.run(run_job, (Task(self.context, job) for job in jobs)):
+        for job, found in self._executor.run(run_job, (EvaluationTask(self.context, job) for job in jobs)):
             for label, rows in found.items():
                 self._journal.add(self._key(job.section, label, job.sample, job.role), rows)
             self._done += job.cost

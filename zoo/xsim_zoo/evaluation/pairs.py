@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from xsim.imaging.setup import PairSetup
     from xsim_datasets.store.reader import PairStore
 
-__all__ = ["HeldOutPair", "PairSource", "StoredPairs"]
+__all__ = ["EvaluationData", "HeldOutPair", "StoredPairs"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class HeldOutPair:
     pitch_mm: float
 
 
-class PairSource(Protocol):
+class EvaluationData(Protocol):
     """What an evaluation asks of its data; it is sent to worker processes and so can be pickled."""
 
     @property
@@ -99,7 +99,7 @@ class PairSource(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class StoredPairs:
-    """The pairs of a store; see `PairSource`."""
+    """The pairs of a store; see `EvaluationData`."""
 
     store: PairStore
 

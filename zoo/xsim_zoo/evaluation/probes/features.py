@@ -71,12 +71,12 @@ class FeatureScore(Row):
 
 
 @dataclass(frozen=True)
-class _Plate:
+class _DotPlate:
     """A shot with the places (n, 2) of its dots [px], and half the response of the faintest in clean HR."""
 
     shot: ProbeShot
     dots: NDArray[np.int64]
-    likeness: float
+    dot_response: float
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ class Responses:
         peaks = np.sort(self.blank)[::-1]
         return float(peaks[false_calls]) if len(peaks) > false_calls else 0.0
 
-    def invented(self, likeness: float) -> int:
-        """Count the peaks where nothing is that exceed ``likeness`` and what normal noise explains."""
-        return int(np.sum(self.blank > max(likeness, _NOISE_LIMIT * self.noise)))
+    def invented(self, dot_response: float) -> int:
+        """Count the peaks where nothing is that exceed ``dot_response`` and what normal noise explains."""
+        return int(np.sum(self.blank > max(dot_response, _NOISE_LIMIT * self.noise)))
 
 
 @register
@@ -128,7 +128,7 @@ class Features(Probe):
         false_calls = max(1, round(FALSE_PER_CM2 * area))
         threshold = own.threshold(false_calls)
         missed, missed_before = own.dots <= threshold, before.dots <= before.threshold(false_calls)
-        invented = own.invented(min(plate.likeness for plate in plates))
+        invented = own.invented(min(plate.dot_response for plate in plates))
         bootstrap = Bootstrap(range(len(missed)), context.options.resamples, context.options.seed)
         return [
             FeatureScore(
@@ -198,7 +198,7 @@ class Features(Probe):
         }
 
 
-def _responses(asked: Answering, plates: Sequence[_Plate]) -> Responses:
+def _responses(asked: Answering, plates: Sequence[_DotPlate]) -> Responses:
     found = [
         responses_in(asked.answer(plate.shot.lr, plate.shot.hr, plate.shot.number), plate.dots) for plate in plates
     ]
@@ -210,12 +210,12 @@ def _responses(asked: Answering, plates: Sequence[_Plate]) -> Responses:
 
 
 @lru_cache(maxsize=1)
-def _plates(context: EvaluationContext) -> list[_Plate]:
+def _plates(context: EvaluationContext) -> list[_DotPlate]:
     setup = ProbeSetup.of(context, "features")
     return [_plate(setup, number) for number in range(1 if context.options.quick else 6)]
 
 
-def _plate(setup: ProbeSetup, number: int) -> _Plate:
+def _plate(setup: ProbeSetup, number: int) -> _DotPlate:
     """Draw dots of copper at random places of the left half."""
     rng = generator(setup.seed, sample=number, stage="dots")
     pixel = setup.detector_pixel_mm
@@ -232,7 +232,7 @@ def _plate(setup: ProbeSetup, number: int) -> _Plate:
     scene.layer(Layer("Cu", TRACK_MM, 0.5 * BOARD[1], list(dots)))
     shot = setup.shoot(setup.draw(scene, "dots"), number)
     pixels = np.round(np.array([(y / pixel, x / pixel) for x, y in places]) + (SIDE_PX - 1) / 2).astype(np.int64)
-    return _Plate(shot, pixels, 0.5 * float(responses_in(shot.clean, pixels).dots.min()))
+    return _DotPlate(shot, pixels, 0.5 * float(responses_in(shot.clean, pixels).dots.min()))
 
 
 def responses_in(image: NDArray[np.floating], dots: NDArray[np.int64]) -> Responses:

@@ -80,7 +80,7 @@ class OpenScore(Row):
 
 
 @dataclass(frozen=True)
-class _Plate:
+class _TrackPlate:
     """A shot of 10 x 10 cells of one track each, and the gap in each [mm]; 0 for a sound one."""
 
     shot: ProbeShot
@@ -217,7 +217,7 @@ def _score(
 
 
 @lru_cache(maxsize=1)
-def _plates(context: EvaluationContext) -> dict[float, list[_Plate]]:
+def _plates(context: EvaluationContext) -> dict[float, list[_TrackPlate]]:
     setup = ProbeSetup.of(context, "opens")
     count = 2 if context.options.quick else 6
     return {
@@ -226,7 +226,7 @@ def _plates(context: EvaluationContext) -> dict[float, list[_Plate]]:
     }
 
 
-def _plate(setup: ProbeSetup, copper_mm: float, number: int) -> _Plate:
+def _plate(setup: ProbeSetup, copper_mm: float, number: int) -> _TrackPlate:
     """Draw ten rows of tracks, a quarter of their hundred cells sound and a quarter cut by each of the gaps."""
     rng = generator(setup.seed, sample=number, stage="tracks")
     gaps = rng.permutation(np.resize((0.0, *GAPS_MM), _CELLS**2))
@@ -244,10 +244,10 @@ def _plate(setup: ProbeSetup, copper_mm: float, number: int) -> _Plate:
     scene = Scene()
     scene.layer(Layer(BOARD[0], BOARD[1], 0.0, [flat.box(0.0, 0.0, side, side)]))
     scene.layer(Layer("Cu", copper_mm, 0.5 * BOARD[1], list(tracks)))
-    return _Plate(setup.shoot(setup.draw(scene, "tracks"), number), gaps)
+    return _TrackPlate(setup.shoot(setup.draw(scene, "tracks"), number), gaps)
 
 
-def _responses(asked: Answering, plates: list[_Plate]) -> NDArray[np.float64]:
+def _responses(asked: Answering, plates: list[_TrackPlate]) -> NDArray[np.float64]:
     """Return the responses of the channels to every cell, (cells, channels)."""
     middle = (_CELL_PX - 1) / 2
     centre = (middle + _OFFSET_PX[1], middle + _OFFSET_PX[0])
