@@ -18,14 +18,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from versus.running import parallel
-from versus.sets import SEED, Case, add_image_options, cases, image_folder, image_of
-from versus.tables import Table
+from headline_sets import SEED, TestSet, add_image_options, image_folder
+from headline_tables import Table
 
 from xsim.errors import XsimError
-from xsim.measure.similarity import psnr_dB, ssim
-from xsim_zoo.evaluation.entrants import Entrant, Ready
-from xsim_zoo.evaluation.judging import inner
+from xsim_zoo.evaluation import Competitor, Options, evaluate
 
 RESTORERS: Final = ("physics-sde", "unet-wiener", "unet")
 SETS: Final = ("random", "limesdr")
@@ -50,20 +47,13 @@ def runs_in(folder: Path) -> list[Run]:
     return sorted(found, key=lambda run: (RESTORERS.index(run.restorer), run.seed))
 
 
-def score(case: Case, runs: list[Run], cache: Path, gerber: Path) -> list[tuple[float, float]]:
-    """Return PSNR [dB] and SSIM of one image after each run's restorer, data range 1.0."""
-    image = image_of(case, cache, gerber)
-    hr = inner(image.hr)
-    answers = [
-        Ready.load(Entrant(run.restorer, str(run.weights)), "cpu").answer(image.lr, seed=SEED, sample=case.number)
-        for run in runs
-    ]
-    return [(psnr_dB(inner(answer), hr), ssim(inner(answer), hr)) for answer in answers]
-
-
 def scores_of(name: str, runs: list[Run], cache: Path, gerber: Path, workers: int) -> np.ndarray:
-    """Return the scores of a test set, shape (runs, 2)."""
-    return np.mean(list(parallel([(score, (case, runs, cache, gerber)) for case in cases([name])], workers)), axis=0)
+    """Return mean PSNR [dB] and SSIM of a test set after each run's restorer, shape (runs, 2)."""
+    (test_set,) = TestSet.all_of(name, cache, gerber)
+    asked = [Competitor(run.restorer, str(run.weights), label=f"{run.restorer}, {run.seed}") for run in runs]
+    found = evaluate(asked, test_set, Options(sections=(), seed=SEED), workers=workers)
+    psnr, ssim = found.means("psnr_dB"), found.means("ssim")
+    return np.array([[psnr[one.label], ssim[one.label]] for one in asked])
 
 
 def table(name: str, runs: list[Run], scores: np.ndarray) -> Table:

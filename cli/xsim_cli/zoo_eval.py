@@ -12,8 +12,9 @@ from xsim_cli.common import CsvOption, ForceOption, JsonOption, check_output, ch
 __all__ = ["register"]
 
 _EPILOG = (
-    "Example: xsim zoo eval wiener unet physics-sde --data pairs.zarr -o report.html  ||  "
-    "options of a restorer: physics-sde:steps=1  wiener:link=off  unet:weights=runs/mine,label=mine"
+    "Example: xsim zoo eval wiener unet physics-sde --data pairs.zarr -o report.html  ||  options of a restorer: "
+    "physics-sde:steps=1  wiener:link=off  universal:detectors=own  "
+    "unet:weights=runs/mine,label=mine"
 )
 
 
@@ -21,7 +22,8 @@ NamesArgument = Annotated[
     list[str], typer.Argument(metavar="NAME...", help="Restorers, weights on disk, or NAME:KEY=VALUE,...")
 ]
 ReportOption = Annotated[
-    Path | None, typer.Option("-o", "--output", "--report", help="HTML report; its JSON and CSV twins lie beside it.")
+    Path | None,
+    typer.Option("-o", "--output", "--report", help="HTML report; its numbers as JSON and CSV lie beside it."),
 ]
 SectionsOption = Annotated[
     str | None, typer.Option(help="Only these sections, e.g. power,chi2,edges; all if not given.")
@@ -59,12 +61,11 @@ def evaluate(
     A run that was interrupted goes on where it ended if it is given the same report or journal again.
     """
     from xsim_zoo.evaluation.options import Options
-    from xsim_zoo.evaluation.results import SECTIONS
 
     options = Options(
         split=split,
         images=images,
-        sections=SECTIONS if sections is None else tuple(sections.split(",")),
+        sections=None if sections is None else tuple(sections.split(",")),
         quick=quick,
         samples=samples,
         resamples=resamples,
@@ -84,7 +85,7 @@ def evaluate(
             say(f"{journal}: holds what is finished; run the same command again to go on")
         raise
     if output is not None:
-        from xsim_zoo.evaluation.report import write_report
+        from xsim_zoo.evaluation.report.page import write_report
 
         for path in write_report(evaluation, output, force=force):
             say(f"{path}: written")
@@ -103,7 +104,7 @@ def _check_report(output: Path | None, *, force: bool, inputs: tuple[Path, ...])
     """Refuse a report that may not be written, before anything is judged."""
     if output is None:
         return
-    from xsim_zoo.evaluation.report import report_paths
+    from xsim_zoo.evaluation.report.page import report_paths
 
     for path in report_paths(output):
         check_output(path, force=force, inputs=inputs)

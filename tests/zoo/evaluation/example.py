@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xsim_zoo.evaluation import records as r
-from xsim_zoo.evaluation import task_records as t
-from xsim_zoo.evaluation.pictures import picture
+from xsim_zoo.evaluation.probes.bars import BarProbe
+from xsim_zoo.evaluation.probes.chi2 import BandScore
+from xsim_zoo.evaluation.probes.coverage import Coverage
+from xsim_zoo.evaluation.probes.differences import Difference
+from xsim_zoo.evaluation.probes.edges import EdgeProbe
+from xsim_zoo.evaluation.probes.features import FeatureScore
+from xsim_zoo.evaluation.probes.mismatch import MismatchScore
+from xsim_zoo.evaluation.probes.noise import NoiseProbe, Resolution
+from xsim_zoo.evaluation.probes.opens import OpenScore
+from xsim_zoo.evaluation.probes.power import Curve
+from xsim_zoo.evaluation.probes.shapes import ShapeScore
+from xsim_zoo.evaluation.probes.shown import Shown, picture
+from xsim_zoo.evaluation.probes.voids import VoidScore, VoidSize
 from xsim_zoo.evaluation.results import Evaluation
 
 if TYPE_CHECKING:
@@ -16,6 +27,7 @@ if TYPE_CHECKING:
 
 LABELS = ("wiener", "unet", "physics-sde")
 _FREQUENCY = tuple(float(f) for f in np.arange(0.5, 10.01, 0.5))
+_METRICS = (("psnr_dB", "dB", 26.0, 4.0), ("ssim", "", 0.85, 0.04), ("rmse", "", 0.05, -0.01))
 _BANDS = ((0.3, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 6.0), (6.0, 10.4))
 
 
@@ -32,8 +44,8 @@ def _provenance(labels: Sequence[str], images: int) -> r.Provenance:
         path="pairs.zarr", digest="5e8248a0" * 8, origin="simulated", recipe="paper", recipe_hash="ab12" * 16, seed=11,
         split="test", images=images, families=images, shape=(512, 512), pitch_mm=0.048,
     )  # fmt: skip
-    contenders = tuple(
-        r.Contender(
+    competitors = tuple(
+        r.CompetitorRecord(
             label=label, restorer=label, weights=f"{label}.safetensors", digest="22733510" * 8,
             parameters=0 if label == "wiener" else 535852, steps=3 if "sde" in label else 1, eta=0.0, sharpness=1.0,
             linked=True, learned=label != "wiener", trained_on="train.zarr", trained_pairs=307, trained_steps=1900,
@@ -42,7 +54,7 @@ def _provenance(labels: Sequence[str], images: int) -> r.Provenance:
         for label in labels
     )  # fmt: skip
     return r.Provenance(
-        data=data, contenders=contenders, settings={"seed": 0, "resamples": 2000, "quick": False},
+        data=data, contenders=competitors, settings={"seed": 0, "resamples": 2000, "quick": False},
         versions={"xsim": "0.1.0", "torch": "2.13.0", "numpy": "2.4.0", "python": "3.11.9"}, device="cpu",
         data_range=1.0, border_px=16, created="2026-01-01T12:00:00+00:00", seconds=431.0,
     )  # fmt: skip
@@ -68,29 +80,31 @@ def _images(labels: Sequence[str], images: int) -> tuple[r.ImageScore, ...]:
     return tuple(rows)
 
 
+def _summary(labels: Sequence[str], images: int) -> tuple[r.MetricSummary, ...]:
+    return tuple(
+        r.MetricSummary(
+            restorer=label, metric=metric, unit=unit, estimate=_estimate(base + step * rank, abs(step) / 4),
+            median=base + step * rank, images=images, families=images, infinite=0,
+        )
+        for metric, unit, base, step in _METRICS
+        for rank, label in enumerate(["lr", *labels])
+    )  # fmt: skip
+
+
 def _tables(labels: Sequence[str], images: int) -> dict[str, Any]:
     everyone = ["lr", *labels]
-    metrics = (("psnr_dB", "dB", 26.0, 4.0), ("ssim", "", 0.85, 0.04), ("rmse", "", 0.05, -0.01))
     return {
-        "summary": tuple(
-            r.Summary(
-                restorer=label, metric=metric, unit=unit, estimate=_estimate(base + step * rank, abs(step) / 4),
-                median=base + step * rank, images=images, families=images, infinite=0,
-            )
-            for metric, unit, base, step in metrics
-            for rank, label in enumerate(everyone)
-        ),
         "differences": tuple(
-            r.Difference(
+            Difference(
                 restorer=label, against=other, metric=metric, unit=unit, estimate=_estimate(step, abs(step) / 5),
                 p=0.003, images=images, families=images,
             )
-            for metric, unit, _, step in metrics
+            for metric, unit, _, step in _METRICS
             for i, label in enumerate(labels)
             for other in labels[:i]
         ),
         "power": tuple(
-            r.Curve(
+            Curve(
                 restorer=label, quantity=quantity, frequency_lp_mm=_FREQUENCY, value=_falling(width),
                 low=tuple(v - 0.02 for v in _falling(width)), high=tuple(v + 0.02 for v in _falling(width)),
             )
@@ -98,7 +112,7 @@ def _tables(labels: Sequence[str], images: int) -> dict[str, Any]:
             for quantity, width in (("power ratio", 3.0 + 2.0 * rank), ("coherent transfer", 2.5 + 2.0 * rank))
         ),
         "chi2": tuple(
-            r.BandScore(
+            BandScore(
                 restorer=label, band_lp_mm=_BANDS, value=tuple(_estimate(v, 0.1) for v in (1.4, 1.1, 0.7, 0.6, 0.9))
             )
             for label in labels
@@ -110,7 +124,7 @@ def _probes(labels: Sequence[str]) -> dict[str, Any]:
     everyone = ["lr", *labels]
     return {
         "edges": tuple(
-            r.EdgeProbe(
+            EdgeProbe(
                 restorer=label, contrast=contrast, dose=dose, polarity="metal-left", direction=direction,
                 angle_deg=angle, draws=16, frequency_lp_mm=_FREQUENCY,
                 transfer=tuple(v if v > 0.05 else None for v in _falling((3.0 + 2.0 * rank) * (1 + contrast))),
@@ -122,7 +136,7 @@ def _probes(labels: Sequence[str]) -> dict[str, Any]:
             for direction, angle in (("vertical", 3.0), ("horizontal", 5.0))
         ),
         "bars": tuple(
-            r.BarProbe(
+            BarProbe(
                 restorer=label, contrast=0.4, draws=8, frequency_lp_mm=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0),
                 ctf=(*(float(np.exp(-f / (2.0 + rank))) for f in (1, 2, 3, 4, 5, 6, 8)), None),
                 standard_error=(0.01,) * 7 + (None,),
@@ -130,7 +144,7 @@ def _probes(labels: Sequence[str]) -> dict[str, Any]:
             for rank, label in enumerate([*everyone, "hr"])
         ),
         "noise": tuple(
-            r.NoiseProbe(
+            NoiseProbe(
                 restorer=label, frames=16, frequency_lp_mm=_FREQUENCY,
                 nnps_mm2=tuple(2e-6 * v for v in _falling(3.0 + rank)), gain=_falling(3.0 + rank),
                 snr=160.0 + 40 * rank, snr_blocks=150.0,
@@ -138,7 +152,7 @@ def _probes(labels: Sequence[str]) -> dict[str, Any]:
             for rank, label in enumerate(everyone)
         ),
         "resolution": tuple(
-            r.Resolution(
+            Resolution(
                 restorer=label, srb_mm=None if label == "lr" else 0.16 - 0.03 * rank, snr=160.0 + 40 * rank,
                 snr_n=None if label == "lr" else 90.0 + 60 * rank,
                 note="no pair of the gauge is resolved" if label == "lr" else "",
@@ -152,11 +166,11 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
     labelled = tuple(float(v) for v in np.linspace(2.0, 40.0, 25))
     return {
         "voids": tuple(
-            t.VoidScore(
+            VoidScore(
                 restorer=label, balls=25, mean_absolute_error=3.0 - 0.5 * rank, change=_estimate(-0.5 * rank, 0.3),
                 bias=-1.0, limit_low=-4.0, limit_high=2.0, labelled=labelled,
                 sizes=tuple(
-                    t.VoidSize(from_percent=low, to_percent=high, balls=12, seen=min(12, 3 * place + 3 * rank))
+                    VoidSize(from_percent=low, to_percent=high, balls=12, seen=min(12, 3 * place + 3 * rank))
                     for place, (low, high) in enumerate([(2.0, 10.0), (10.0, 40.0)])
                 ),
                 measured=tuple(v - 1.0 + 0.3 * (i % 5) for i, v in enumerate(labelled)),
@@ -164,7 +178,7 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
             for rank, label in enumerate(["lr", *labels, "hr"])
         ),
         "opens": tuple(
-            t.OpenScore(
+            OpenScore(
                 restorer=label, gap_mm=gap, copper_mm=copper, present=40, absent=40,
                 auc=_estimate(min(0.6 + 100 * gap * copper, 0.99), 0.04), change=_estimate(0.02 * rank, 0.01),
                 d_prime=20 * gap, d_prime_best=25 * gap,
@@ -174,7 +188,7 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
             for copper in (0.035, 0.07)
         ),
         "features": tuple(
-            t.FeatureScore(
+            FeatureScore(
                 restorer=label, area_cm2=6.0, features=90, threshold=0.004, missed=12 - 3 * rank, invented=rank,
                 missed_per_cm2=(12 - 3 * rank) / 6.0, invented_per_cm2=rank / 6.0,
                 change=_estimate(-0.5 * rank, 0.2),
@@ -182,7 +196,7 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
             for rank, label in enumerate(["lr", *labels])
         ),
         "coverage": tuple(
-            r.Coverage(
+            Coverage(
                 restorer=labels[-1], samples=8, images=4, region=region, nominal=(0.5, 0.8, 0.95),
                 covered=(0.44, 0.72, 0.88), spread=0.006, error=0.008, crps=0.004, psnr_mean_dB=39.6,
                 psnr_sample_dB=38.5,
@@ -190,12 +204,12 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
             for region in ("all", "flat", "edge")
         ),
         "shapes": tuple(
-            r.ShapeScore(restorer=label, shape=shape, psnr_dB=30.0 + rank, ssim=0.9, gain_dB=4.0, weak_error=0.4)
+            ShapeScore(restorer=label, shape=shape, psnr_dB=30.0 + rank, ssim=0.9, gain_dB=4.0, weak_error=0.4)
             for rank, label in enumerate(labels)
             for shape in ("disc-array", "wedge-17", "spiral")
         ),
         "mismatch": tuple(
-            r.MismatchScore(
+            MismatchScore(
                 restorer=label, condition=condition, psnr_dB=37.0, ssim=0.95, change_dB=_estimate(-1.0, 0.2), images=8
             )
             for label in labels
@@ -204,13 +218,13 @@ def _tasks(labels: Sequence[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _shown(labels: Sequence[str], count: int) -> tuple[r.Shown, ...]:
+def _shown(labels: Sequence[str], count: int) -> tuple[Shown, ...]:
     y, x = np.mgrid[0:64, 0:64] / 64.0
     sharp = 0.6 + 0.3 * np.sign(np.sin(20 * x) * np.sin(14 * y))
     soft = 0.6 + 0.2 * np.sin(20 * x) * np.sin(14 * y)
     roles = ("typical",) + ("worst",) * count
     return tuple(
-        r.Shown(
+        Shown(
             restorer=label, role=role, sample=number, family=str(2**63 + number), design="bga", psnr_dB=30.0 + number,
             ssim=0.8 + 0.01 * number, window=(32, 48, 64, 64), lr=picture(soft, 0.0, 1.1),
             restored=picture(0.7 * sharp + 0.3 * soft, 0.0, 1.1), hr=picture(sharp, 0.0, 1.1),
@@ -244,10 +258,11 @@ def example_evaluation(
             r.Verdict(level="pass", check="learned against classical", text="PSNR less that of wiener"),
         ),
         images=_images(labels, images),
+        summary=_summary(labels, images),
         limits=(
             "Simulated boards only.",
             "A restored image is not for acceptance without the raw image kept (ISO 17636-2).",
         ),
         absent=absent,
-        **sections,
+        sections=sections,
     )

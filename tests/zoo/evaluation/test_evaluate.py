@@ -10,10 +10,12 @@ import pytest
 
 from tests.zoo.evaluation.boards import BoardMaker, board_store
 from xsim.errors import InputError, UnknownNameError
-from xsim_zoo.evaluation import Entrant, Evaluation, Options, evaluate
+from xsim_zoo.evaluation import Competitor, Evaluation, Options, evaluate
 from xsim_zoo.evaluation.brief import brief, image_table
-from xsim_zoo.evaluation.entrants import INPUT, Ready, entrants_of
-from xsim_zoo.evaluation.leakage import UNKNOWN, check_leak
+from xsim_zoo.evaluation.competitor import LoadedCompetitor, competitors_of
+from xsim_zoo.evaluation.context import check_leak
+from xsim_zoo.evaluation.pairs import StoredPairs
+from xsim_zoo.evaluation.records import INPUT, LEAK_UNKNOWN
 from xsim_zoo.weights.families import packed
 
 if TYPE_CHECKING:
@@ -104,7 +106,7 @@ def test_finished_findings_are_not_done_again(
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("restored again")
 
-    monkeypatch.setattr(Ready, "answer", fail)
+    monkeypatch.setattr(LoadedCompetitor, "answer", fail)
     evaluate(["wiener"], store, TABLES, workers=1, journal=journal)
     with pytest.raises(InputError, match="other data or settings"):
         evaluate(["wiener"], store, replace(TABLES, seed=1), workers=1, journal=journal)
@@ -151,20 +153,21 @@ def test_probes_on_pairs_alone(store: PairStore) -> None:
 
 
 def test_a_leaked_board_is_refused(store: PairStore) -> None:
-    ready = Ready.load(Entrant("unet"), "cpu")
+    loaded = Competitor("unet").load("cpu")
+    pairs = StoredPairs(store)
     samples = [int(index) for index in store.indices("test")]
 
-    def with_data(**data: Any) -> Ready:
-        return replace(ready, card=replace(ready.card, data=data))
+    def with_data(**data: Any) -> LoadedCompetitor:
+        return replace(loaded, card=replace(loaded.card, data=data))
 
-    assert check_leak(with_data(families=packed([1, 2, 3])), store, "test", samples).startswith("no family")
-    assert check_leak(with_data(digest="other"), store, "test", samples) == UNKNOWN
+    assert check_leak(with_data(families=packed([1, 2, 3])), pairs, "test", samples).startswith("no family")
+    assert check_leak(with_data(digest="other"), pairs, "test", samples) == LEAK_UNKNOWN
     with pytest.raises(InputError, match=r"learnt from 1 of the 3 board families.*sample 4"):
-        check_leak(with_data(families=packed([9, 502])), store, "test", samples)
+        check_leak(with_data(families=packed([9, 502])), pairs, "test", samples)
     own = with_data(digest=store.manifest.digest)
-    assert check_leak(own, store, "test", samples).startswith("held-out split")
+    assert check_leak(own, pairs, "test", samples).startswith("held-out split")
     with pytest.raises(InputError, match="trained on this very store"):
-        check_leak(own, store, "train", [0, 1])
+        check_leak(own, pairs, "train", [0, 1])
 
 
 def test_swapped_pairs_are_refused(tmp_path: Path) -> None:
@@ -179,23 +182,24 @@ def test_what_cannot_be_evaluated_is_said(store: PairStore) -> None:
     with pytest.raises(UnknownNameError, match="section"):
         Options(sections=("powder",))
     with pytest.raises(InputError, match="given twice"):
-        entrants_of(["wiener", "wiener"])
+        competitors_of(["wiener", "wiener"])
     with pytest.raises(InputError, match="no restorers"):
-        entrants_of([])
+        competitors_of([])
 
 
-def test_entrants_by_text() -> None:
-    found = Entrant.parse("physics-sde:steps=5,eta=1,link=off")
+def test_competitors_by_text() -> None:
+    found = Competitor.parse("physics-sde:steps=5,eta=1,link=off")
     assert (found.steps, found.eta, found.link) == (5, 1.0, False)
     assert found.label == "physics-sde (steps=5, eta=1, link=off)"
-    assert Entrant.parse("unet:label=mine").label == "mine"
+    assert Competitor.parse("unet:label=mine").label == "mine"
     for text, error in (
         ("unett", UnknownNameError),
         ("unet:stepz=3", UnknownNameError),
         ("unet:steps=many", InputError),
         ("unet:link=maybe", InputError),
         ("unet:eta=7", InputError),
+        ("unet:detectors=mine", InputError),
         ("unet:label=lr", InputError),
     ):
         with pytest.raises(error):
-            Entrant.parse(text)
+            Competitor.parse(text)

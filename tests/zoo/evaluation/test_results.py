@@ -12,8 +12,8 @@ from PIL import Image
 
 from tests.zoo.evaluation.example import example_evaluation
 from xsim.errors import InputError
-from xsim_zoo.evaluation.pictures import picture
-from xsim_zoo.evaluation.results import SECTIONS, Evaluation
+from xsim_zoo.evaluation.probes.shown import picture
+from xsim_zoo.evaluation.results import Evaluation, section_names
 
 
 def test_json_round_trip() -> None:
@@ -22,7 +22,7 @@ def test_json_round_trip() -> None:
     assert Evaluation.from_dict(json.loads(text)) == evaluation
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", section_names())
 def test_an_absent_section_keeps_its_reason(section: str) -> None:
     evaluation = example_evaluation(absent={section: "real pairs"})
     assert Evaluation.from_dict(evaluation.to_dict()).absent[section] == "real pairs"

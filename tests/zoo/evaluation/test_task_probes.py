@@ -11,9 +11,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import norm
 
 from xsim.errors import InputError
-from xsim_zoo.evaluation.probes.coverage import calibration, middle, nominal_levels
+from xsim_zoo.evaluation.probes.coverage import middle, nominal_levels, sample_statistics
 from xsim_zoo.evaluation.probes.features import Responses, responses_in
-from xsim_zoo.evaluation.probes.observer import (
+from xsim_zoo.evaluation.probes.observers import (
     area_under_curve,
     detectability,
     hotelling,
@@ -22,7 +22,7 @@ from xsim_zoo.evaluation.probes.observer import (
     paired_areas,
     scores_of,
 )
-from xsim_zoo.evaluation.probes.void_observer import FALSE_CALLS, Ball, areas_of, deficits, seen
+from xsim_zoo.evaluation.probes.voids import FALSE_CALLS, Ball, areas_of, deficits, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,7 +156,7 @@ def test_samples_of_the_right_posterior_cover_as_they_say(count: int) -> None:
     mean, sigma = rng.normal(size=40_000), rng.uniform(0.5, 2.0, 40_000)
     draws = mean + sigma * rng.normal(size=(count, 40_000))
     truth = mean + sigma * rng.normal(size=40_000)
-    found = calibration(draws, truth)
+    found = sample_statistics(draws, truth)
     np.testing.assert_allclose(found.covered, found.nominal, atol=0.01)
     assert found.spread == pytest.approx(found.error, rel=0.02)
     # E|X - t| - E|X - X'| / 2 of equal normals is sigma / sqrt(pi).
@@ -166,7 +166,7 @@ def test_samples_of_the_right_posterior_cover_as_they_say(count: int) -> None:
 def test_samples_that_are_too_sure_are_found_out() -> None:
     rng = np.random.default_rng(6)
     truth = rng.normal(size=20_000)
-    found = calibration(0.5 * rng.normal(size=(8, 20_000)), truth)
+    found = sample_statistics(0.5 * rng.normal(size=(8, 20_000)), truth)
     assert all(covered < 0.7 * nominal for covered, nominal in zip(found.covered, found.nominal, strict=True))
     assert found.spread < 0.6 * found.error
 
@@ -174,7 +174,7 @@ def test_samples_that_are_too_sure_are_found_out() -> None:
 def test_levels_follow_from_the_number_of_samples() -> None:
     assert nominal_levels(8) == [(4, pytest.approx(1 / 9)), (2, pytest.approx(5 / 9)), (1, pytest.approx(7 / 9))]
     with pytest.raises(InputError, match="K > 1"):
-        calibration(np.zeros((1, 5)), np.zeros(5))
+        sample_statistics(np.zeros((1, 5)), np.zeros(5))
 
 
 def test_middle_is_the_middle_and_small_images_stay_whole() -> None:

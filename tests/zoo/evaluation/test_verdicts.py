@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.zoo.evaluation.example import LABELS, example_evaluation
-from xsim_zoo.evaluation.finding import interval, level_of, negated, verdict
 from xsim_zoo.evaluation.records import Estimate, Finding
-from xsim_zoo.evaluation.verdicts import verdicts_of
+from xsim_zoo.evaluation.verdicts import interval, level_of, negated, verdict, verdicts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from xsim_zoo.evaluation.probes.opens import OpenScore
     from xsim_zoo.evaluation.records import Level, Verdict
     from xsim_zoo.evaluation.results import Evaluation
-    from xsim_zoo.evaluation.task_records import OpenScore
 
 GAIN = Estimate(mean=0.1, low=0.05, high=0.15)
 LOSS = negated(GAIN)
@@ -34,7 +33,7 @@ def _found(evaluation: Evaluation, check: str) -> Verdict | None:
 
 def _with(evaluation: Evaluation, section: str, change: Callable[[Any], dict[str, object]]) -> Evaluation:
     rows = tuple(row.model_copy(update=change(row)) for row in getattr(evaluation, section))
-    return evaluation.model_copy(update={section: rows})
+    return evaluation.model_copy(update={"sections": {**evaluation.sections, section: rows}})
 
 
 def test_every_question_has_one_verdict_and_what_failed_stands_first(evaluation: Evaluation) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xsim_zoo.evaluation.entrants import INPUT
+from xsim_zoo.evaluation.probes.chi2 import BandScore
+from xsim_zoo.evaluation.probes.power import Curve
+from xsim_zoo.evaluation.records import INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,12 +52,12 @@ def _of(evaluation: Evaluation, label: str) -> dict[str, Any]:
     for row in evaluation.summary:
         if row.restorer == label and row.metric in _METRICS:
             found[row.metric] = row.estimate.model_dump() | {"median": row.median, "infinite": row.infinite}
-    for curve in evaluation.power:
+    for curve in evaluation.rows(Curve):
         if curve.restorer == label:
             name = curve.quantity.removeprefix("coherent ").replace(" ", "_")
             values = "ratio" if name == "power_ratio" else "value"
             found[name] = {"frequency_lp_mm": list(curve.frequency_lp_mm), values: list(curve.value)}
-    for bands in evaluation.chi2:
+    for bands in evaluation.rows(BandScore):
         if bands.restorer == label:
             found["chi2"] = {
                 "band_lp_mm": [list(band) for band in bands.band_lp_mm],
@@ -66,9 +68,13 @@ def _of(evaluation: Evaluation, label: str) -> dict[str, Any]:
 
 def image_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[list[Any]]]:
     """Return the header and the rows of the table of images: one row a restorer and image."""
-    bands = evaluation.images[0].band_lp_mm
+    # The last band ends at the Nyquist frequency: images of another pitch have another, and leave the others empty.
+    bands = list(dict.fromkeys(band for score in evaluation.images for band in score.band_lp_mm))
     header = (*_COLUMNS, *(f"chi2_{low:g}_{high:.3g}_lp_mm" for low, high in bands))
-    rows = [[*(getattr(score, name) for name in _COLUMNS), *score.chi2] for score in evaluation.images]
+    rows = []
+    for score in evaluation.images:
+        chi2 = dict(zip(score.band_lp_mm, score.chi2, strict=True))
+        rows.append([*(getattr(score, name) for name in _COLUMNS), *(chi2.get(band) for band in bands)])
     return header, rows
 
 

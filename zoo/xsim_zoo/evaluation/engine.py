@@ -4,55 +4,48 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import torch
+from threadpoolctl import threadpool_limits
 
 from xsim_datasets.progress import Progress
 from xsim_datasets.store.executors import ProcessPool, Serial
 from xsim_datasets.store.reader import PairStore
-from xsim_zoo.evaluation import records, task_records
-from xsim_zoo.evaluation.entrants import INPUT, Entrant, entrants_of
-from xsim_zoo.evaluation.jobs import IMAGES, Job, Task, run_job
+from xsim_zoo.evaluation.competitor import Competitor, competitors_of
+from xsim_zoo.evaluation.context import EvaluationContext, prepare, provenance_of
 from xsim_zoo.evaluation.journal import Journal
-from xsim_zoo.evaluation.limits import limits_of
 from xsim_zoo.evaluation.options import Options
-from xsim_zoo.evaluation.preparing import Prepared, prepare
-from xsim_zoo.evaluation.probes.registry import PROBES
-from xsim_zoo.evaluation.provenance import provenance_of
-from xsim_zoo.evaluation.results import SECTIONS, Evaluation
-from xsim_zoo.evaluation.showing import chosen
-from xsim_zoo.evaluation.summarising import Scoreboard
-from xsim_zoo.evaluation.verdicts import verdicts_of
+from xsim_zoo.evaluation.pairs import EvaluationData, StoredPairs
+from xsim_zoo.evaluation.probes.base import Derived, Probe
+from xsim_zoo.evaluation.probes.shown import chosen, show
+from xsim_zoo.evaluation.records import INPUT, ImageScore
+from xsim_zoo.evaluation.results import Evaluation, section_names, sections
+from xsim_zoo.evaluation.scores import Scoreboard, judge
+from xsim_zoo.evaluation.verdicts import limits_of, verdicts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from xsim_datasets.store.executors import Executor
-    from xsim_zoo.evaluation.records import ImageScore, Row
+    from xsim_zoo.evaluation.probes.shown import Role
+    from xsim_zoo.evaluation.records import Row
 
-__all__ = ["evaluate"]
+__all__ = ["EvaluationJob", "EvaluationTask", "evaluate", "run_job"]
 
-_ROWS: dict[str, type[Row]] = {
-    IMAGES: records.ImageScore,
-    "edges": records.EdgeProbe,
-    "bars": records.BarProbe,
-    "noise": records.NoiseProbe,
-    "resolution": records.Resolution,
-    "voids": task_records.VoidScore,
-    "opens": task_records.OpenScore,
-    "features": task_records.FeatureScore,
-    "coverage": records.Coverage,
-    "shapes": records.ShapeScore,
-    "mismatch": records.MismatchScore,
-    "shown": records.Shown,
-}
+_IMAGES, _SHOWN = "images", "shown"
+"""Sections whose jobs are about one image of the data."""
+
+Found = dict[str, list[dict[str, Any]]]
+"""Rows by label, as JSON types."""
 
 
 def evaluate(
-    restorers: Sequence[str | Entrant],
-    data: PairStore | str | Path,
+    restorers: Sequence[str | Competitor],
+    data: PairStore | EvaluationData | str | Path,
     options: Options | None = None,
     *,
     device: str = "auto",
@@ -63,14 +56,15 @@ def evaluate(
     """Judge restorers on held-out pairs.
 
     The numbers depend on the data, the weights and the options alone: not on the number of workers, on the order of
-    the restorers, or on whether the run was interrupted.
+    the restorers, or on whether the run was interrupted. Restorers that work between any two detectors are told those
+    that took each image, where the data say which (see `Competitor`).
 
     Parameters
     ----------
-    restorers : sequence of str or Entrant
-        Names, weights on disk, or names with options, see `Entrant.parse`.
-    data : PairStore, str or path
-        A store of pairs.
+    restorers : sequence of str or Competitor
+        Names, weights on disk, or names with options, see `Competitor.parse`.
+    data : PairStore, EvaluationData, str or path
+        A store of pairs, or anything else that answers as `EvaluationData` says.
     options : Options, optional
         What to judge on, and how much.
     device : str
@@ -86,20 +80,25 @@ def evaluate(
     Raises
     ------
     InputError
-        If an entrant, the data or an option cannot be used, or a restorer has seen a board that it is judged on.
+        If a competitor, the data or an option cannot be used, or a restorer has seen a board that it is judged on.
     XsimError
         If weights or data are damaged, or a worker dies.
     """
     began = time.monotonic()
-    store = data if isinstance(data, PairStore) else PairStore.open(data)
-    prepared = prepare(store, entrants_of(restorers), options or Options(), device)
-    with Journal(journal, prepared.bench.identity) as found:
-        run = _Run(prepared, found, _executor(prepared.bench.device, workers), quiet=quiet)
+    context = prepare(_source_of(data), competitors_of(restorers), options or Options(), device)
+    with Journal(journal, context.identity) as found:
+        run = _Run(context, found, _executor(context.device, workers), quiet=quiet)
         run.do(run.image_jobs())
         run.do(run.probe_jobs())
         run.do(run.shown_jobs())
         run.progress.close()
         return run.evaluation(time.monotonic() - began)
+
+
+def _source_of(data: PairStore | EvaluationData | str | Path) -> EvaluationData:
+    if isinstance(data, PairStore):
+        return StoredPairs(data)
+    return StoredPairs(PairStore.open(data)) if isinstance(data, (str, Path)) else data
 
 
 def _executor(device: str, workers: int | None) -> Executor:
@@ -108,111 +107,178 @@ def _executor(device: str, workers: int | None) -> Executor:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """One finding that is wanted: a section of a restorer, for probes as a whole."""
+class EvaluationJob:
+    """One piece of work.
+
+    Parameters
+    ----------
+    section : str
+        Which section it fills.
+    labels : tuple of str
+        Whom it asks.
+    sample : int
+        Which image; -1 for probes, which make their own.
+    role : str
+        Why an image is shown, where one is.
+    cost : int
+        About how many images are restored, for the time left.
+    """
 
     section: str
-    label: str
+    labels: tuple[str, ...]
     sample: int = -1
-    role: str = ""
+    role: Role | None = None
+    cost: int = 1
+
+
+@dataclass(frozen=True)
+class EvaluationTask:
+    """A job with its context: what is sent to a worker."""
+
+    context: EvaluationContext
+    job: EvaluationJob
+
+
+def run_job(task: EvaluationTask) -> tuple[EvaluationJob, Found]:
+    """Do a job on one thread, so that its numbers do not depend on how many there are.
+
+    A pure function of its argument: jobs run in any order and process.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        # Sums of a linear algebra library depend on its threads in the last digit.
+        with threadpool_limits(limits=1):
+            found = {label: _rows_of(task.context, task.job, label) for label in task.job.labels}
+    finally:
+        torch.set_num_threads(threads)
+    return task.job, {label: [row.model_dump(mode="json") for row in rows] for label, rows in found.items()}
+
+
+def _rows_of(context: EvaluationContext, job: EvaluationJob, label: str) -> Sequence[Row]:
+    if job.section == _IMAGES:
+        pair = context.pair(job.sample)
+        restore = partial(context.answering(label, job.sample).answer, hr=pair.hr, number=job.sample)
+        return [judge(label, pair, restore, context.judge_of(job.sample, label))]
+    if job.section == _SHOWN:
+        assert job.role is not None, "a picture is shown for a reason"
+        return [show(context, label, job.sample, job.role)]
+    probe = sections()[job.section]
+    assert isinstance(probe, Probe), "derived sections have no jobs"
+    return probe.measure(context, context.answering(label))
 
 
 class _Run:
     """One evaluation under way."""
 
-    def __init__(self, prepared: Prepared, journal: Journal, executor: Executor, *, quiet: bool) -> None:
-        self.prepared, self.bench, self.options = prepared, prepared.bench, prepared.bench.options
-        self.labels = [entrant.label for entrant in self.bench.entrants]
-        self._fingerprints = {label: self.bench.ready(label).fingerprint for label in self.labels}
+    def __init__(self, context: EvaluationContext, journal: Journal, executor: Executor, *, quiet: bool) -> None:
+        self.context, self.options = context, context.options
+        self.labels = [competitor.label for competitor in context.competitors]
+        self._fingerprints = {label: context.loaded(label).fingerprint for label in self.labels}
+        self._fitting = {label: set(context.samples_of(label)) for label in [INPUT, *self.labels]}
         self._journal, self._executor = journal, executor
         self._done = 0
-        shown = (min(len(self.bench.samples), 3 if self.options.quick else 10) + 1) * len(self.labels)
-        jobs = [*self.image_jobs(), *self.probe_jobs()]
-        total = sum(job.cost for job in jobs) + (shown if "shown" in self.options.sections else 0)
-        self.progress = Progress(total, quiet=quiet)
+        shown = (min(len(context.samples), 3 if self.options.quick else 10) + 1) * len(self.labels)
+        total = sum(job.cost for job in [*self.image_jobs(), *self.probe_jobs()])
+        self.progress = Progress(total + (shown if _SHOWN in self.options.asked else 0), quiet=quiet)
 
-    def _key(self, asked: _Asked) -> str:
-        who = self._fingerprints.get(asked.label, asked.label)
-        return "|".join([asked.section, asked.label, who, str(asked.sample), asked.role])
+    def _key(self, section: str, label: str, sample: int = -1, role: Role | None = None) -> str:
+        return "|".join([section, label, self._fingerprints.get(label, label), str(sample), role or ""])
 
-    def _missing(self, section: str, labels: Sequence[str], sample: int = -1, role: str = "") -> tuple[str, ...]:
-        return tuple(label for label in labels if self._key(_Asked(section, label, sample, role)) not in self._journal)
-
-    def image_jobs(self) -> list[Job]:
-        """Return the images that are not scored yet by all."""
-        everyone = [INPUT, *self.labels]
-        missing = {sample: self._missing(IMAGES, everyone, sample) for sample in self.bench.samples}
-        return [Job(IMAGES, labels, sample, cost=len(labels)) for sample, labels in missing.items() if labels]
-
-    def probe_jobs(self) -> list[Job]:
-        """Return the probes that are not done yet, the longest first."""
+    def image_jobs(self) -> list[EvaluationJob]:
+        """Return the images that are not scored yet by all whom they fit."""
         jobs = []
-        for section in self.options.sections:
-            for label in self._asked_by_probe(section):
-                if self._missing(section, [label]):
-                    jobs.append(Job(section, (label,), cost=PROBES[section].cost))
+        for sample in self.context.samples:
+            fitting = (label for label in [INPUT, *self.labels] if sample in self._fitting[label])
+            labels = tuple(label for label in fitting if self._key(_IMAGES, label, sample) not in self._journal)
+            if labels:
+                jobs.append(EvaluationJob(_IMAGES, labels, sample, cost=len(labels)))
+        return jobs
+
+    def probe_jobs(self) -> list[EvaluationJob]:
+        """Return the probes that are not done yet, the longest first."""
+        jobs = [
+            EvaluationJob(name, (label,), cost=section.cost)
+            for name, section in sections().items()
+            if isinstance(section, Probe) and name in self.options.asked
+            for label in self._asked_by(section)
+            if self._key(name, label) not in self._journal
+        ]
         return sorted(jobs, key=lambda job: -job.cost)
 
-    def _asked_by_probe(self, section: str) -> list[str]:
+    def _asked_by(self, probe: Probe) -> list[str]:
         """Return whom a probe asks; nobody where it cannot be done."""
-        probe = PROBES.get(section)
-        if probe is None or (probe.simulated and self.bench.setup is None):
+        if probe.simulated and self.context.setup is None:
             return []
-        able = [label for label in self.labels if probe.asks(self.bench.ready(label))]
+        able = [
+            label
+            for label in self.labels
+            if (self.context.loaded(label).restorer.samples or not probe.samplers_only)
+            and (self.context.fits_probes(label) or not probe.simulated)
+        ]
         return [*probe.beside, *able] if able else []
 
-    def shown_jobs(self) -> list[Job]:
-        """Return the pictures that are not drawn yet."""
-        if "shown" not in self.options.sections:
-            return []
+    def _chosen(self) -> list[tuple[str, Role, int]]:
+        """Return (label, role, sample) of every picture."""
+        scores = self.scores()
         return [
-            Job("shown", (label,), sample, role)
+            (label, role, sample)
             for label in self.labels
-            for role, sample in chosen(self.scores(), label, quick=self.options.quick)
-            if self._missing("shown", [label], sample, role)
+            for role, sample in chosen(scores, label, quick=self.options.quick)
         ]
 
-    def do(self, jobs: Sequence[Job]) -> None:
+    def shown_jobs(self) -> list[EvaluationJob]:
+        """Return the pictures that are not drawn yet."""
+        if _SHOWN not in self.options.asked:
+            return []
+        return [
+            EvaluationJob(_SHOWN, (label,), sample, role)
+            for label, role, sample in self._chosen()
+            if self._key(_SHOWN, label, sample, role) not in self._journal
+        ]
+
+    def do(self, jobs: Sequence[EvaluationJob]) -> None:
         """Do jobs and keep what they find."""
-        tasks = (Task(self.bench, job) for job in jobs)
-        for job, found in self._executor.run(run_job, tasks):
+        for job, found in self._executor.run(run_job, (EvaluationTask(self.context, job) for job in jobs)):
             for label, rows in found.items():
-                role = job.role if job.section == "shown" else ""
-                self._journal.add(self._key(_Asked(job.section, label, job.sample, role)), rows)
+                self._journal.add(self._key(job.section, label, job.sample, job.role), rows)
             self._done += job.cost
             self.progress.step(self._done, f"{job.section} {', '.join(job.labels)}")
-
-    def _rows(self, asked: _Asked) -> list[Any]:
-        return [_ROWS[asked.section].model_validate(row) for row in self._journal[self._key(asked)]]
 
     def scores(self) -> dict[str, list[ImageScore]]:
         """Return every restorer's scores, image by image."""
         return {
-            label: [self._rows(_Asked(IMAGES, label, sample))[0] for sample in self.bench.samples]
+            label: [
+                ImageScore.model_validate(self._journal[self._key(_IMAGES, label, sample)][0])
+                for sample in self.context.samples
+                if sample in self._fitting[label]
+            ]
             for label in [INPUT, *self.labels]
         }
 
-    def _section(self, section: str) -> tuple[Row, ...]:
-        """Return the rows of a probe's section."""
-        if section == "shown":
-            asked = [
-                _Asked(section, label, sample, role)
-                for label in self.labels
-                for role, sample in chosen(self.scores(), label, quick=self.options.quick)
-            ]
+    def _section(self, name: str, board: Scoreboard) -> tuple[Any, ...]:
+        """Return the rows of a section; none where it was not asked for or nobody can be asked."""
+        section = sections()[name]
+        if name not in self.options.asked:
+            return ()
+        if isinstance(section, Derived):
+            return section.derive(board)
+        if isinstance(section, Probe):
+            keys = [self._key(name, label) for label in self._asked_by(section)]
         else:
-            asked = [_Asked(section, label) for label in self._asked_by_probe(section)]
-        return tuple(row for item in asked for row in self._rows(item))
+            keys = [self._key(name, label, sample, role) for label, role, sample in self._chosen()]
+        return tuple(row for key in keys for row in self._journal[key])
 
-    def _reason(self, section: str) -> str:
+    def _reason(self, name: str) -> str:
         """Return why a section is empty."""
-        if section not in self.options.sections:
+        section = sections()[name]
+        if name not in self.options.asked:
             return "not asked for"
-        if section == "differences":
+        if isinstance(section, Derived):
             return "one restorer has no other to be compared with"
-        if self.bench.setup is None:
-            return self.prepared.notes["physics of probes"].removeprefix("none: ")
-        if PROBES[section].samplers_only:
+        if isinstance(section, Probe) and section.simulated and self.context.setup is None:
+            return self.context.notes["physics of probes"].removeprefix("none: ")
+        if isinstance(section, Probe) and section.samplers_only:
             return "none of the restorers draws posterior samples"
         return "no restorer could be measured"
 
@@ -220,25 +286,15 @@ class _Run:
         """Return the document."""
         scores = self.scores()
         board = Scoreboard(scores, self.options.resamples, self.options.seed)
-        tables: dict[str, Any] = {
-            "differences": board.differences,
-            "power": lambda: board.power(self.bench.store.pitch_mm),
-            "chi2": board.chi2,
-        }
-        sections = {
-            name: () if name not in self.options.sections else tables[name]() if name in tables else self._section(name)
-            for name in SECTIONS
-        }
-        provenance = provenance_of(self.prepared, seconds)
-        evaluation = Evaluation.model_validate(
-            {
-                "provenance": provenance,
-                "verdicts": (),
-                "images": tuple(score for rows in scores.values() for score in rows),
-                "summary": board.summary(),
-                "limits": limits_of(provenance),
-                "absent": {name: self._reason(name) for name, rows in sections.items() if not rows},
-                **sections,
-            }
+        found = {name: self._section(name, board) for name in section_names()}
+        provenance = provenance_of(self.context, seconds)
+        evaluation = Evaluation(
+            provenance=provenance,
+            verdicts=(),
+            images=tuple(score for rows in scores.values() for score in rows),
+            summary=board.summary(),
+            sections=found,
+            limits=limits_of(provenance),
+            absent={name: self._reason(name) for name, rows in found.items() if not rows},
         )
         return evaluation.model_copy(update={"verdicts": verdicts_of(evaluation)})

@@ -8,7 +8,7 @@ from typing import Any
 from xsim.errors import UnknownNameError, check_range
 from xsim.seeds import check_seed
 from xsim_datasets.store.schema import SPLITS
-from xsim_zoo.evaluation.results import SECTIONS
+from xsim_zoo.evaluation.results import section_names
 
 __all__ = ["Options"]
 
@@ -23,8 +23,9 @@ class Options:
         "test", "validation" or "train".
     images : int, optional
         The first so many images of the split; None takes all.
-    sections : tuple of str
-        Sections to fill, of `xsim_zoo.evaluation.results.SECTIONS`; scores of the images are always there.
+    sections : tuple of str, optional
+        Sections to fill, of `xsim_zoo.evaluation.results.section_names`; None takes all. Scores of the images are
+        always there.
     quick : bool
         Fewer conditions and draws in every probe: for a first look.
     seed : int
@@ -47,7 +48,7 @@ class Options:
 
     split: str = "test"
     images: int | None = None
-    sections: tuple[str, ...] = SECTIONS
+    sections: tuple[str, ...] | None = None
     quick: bool = False
     seed: int = 0
     resamples: int = 2000
@@ -57,15 +58,22 @@ class Options:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise UnknownNameError("split", self.split, SPLITS)
-        for section in self.sections:
-            if section not in SECTIONS:
-                raise UnknownNameError("section", section, SECTIONS)
+        for section in self.asked:
+            if section not in section_names():
+                raise UnknownNameError("section", section, section_names())
         check_seed(self.seed)
+        # A 95 % interval from fewer than 100 resamples rests on the two or three outermost of them.
         check_range("number of resamples", self.resamples, 100, 1_000_000)
+        # Fewer than 4 samples have no two different central intervals to check.
         check_range("number of posterior samples", self.samples, 4, 1000)
         if self.images is not None:
             check_range("number of images", self.images, 1, 10_000_000)
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The sections to fill, all of them where none were named."""
+        return section_names() if self.sections is None else self.sections
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""
-        return {**asdict(self), "sections": ", ".join(self.sections)}
+        return {**asdict(self), "sections": ", ".join(self.asked)}

@@ -1,4 +1,4 @@
-"""The rows of an evaluation: one small model for each kind of finding.
+"""The rows that every evaluation has; a probe's own rows stand in its file.
 
 Numbers that could not be measured are None, never NaN, so that every row is plain JSON; frequencies are in lp/mm and
 grey levels in units of the open field.
@@ -11,28 +11,33 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
-    "BandScore",
-    "BarProbe",
-    "Contender",
-    "Coverage",
-    "Curve",
+    "INPUT",
+    "LEAK_UNKNOWN",
+    "LEFT_OUT",
+    "TRUTH",
+    "CompetitorRecord",
     "DataSource",
-    "Difference",
-    "EdgeProbe",
     "Estimate",
     "Finding",
     "ImageScore",
-    "MismatchScore",
-    "NoiseProbe",
+    "Level",
+    "MaybeNumbers",
+    "MetricSummary",
+    "Numbers",
     "Picture",
     "Provenance",
-    "Resolution",
     "Row",
-    "ShapeScore",
-    "Shown",
-    "Summary",
     "Verdict",
 ]
+
+INPUT, TRUTH = "lr", "hr"
+"""Labels of the LR image as it is and of the HR image, which stand beside the restorers in every table."""
+
+LEAK_UNKNOWN = "not ruled out: the card names no families of its training data"
+"""What a competitor's record says where nothing is known of a leak."""
+
+LEFT_OUT = "left out for their pitch"
+"""Under which of the settings stands who was not judged on all images, as its weights hold for another pitch."""
 
 Numbers = tuple[float, ...]
 MaybeNumbers = tuple[float | None, ...]
@@ -54,7 +59,7 @@ class Estimate(Row):
 
 
 class DataSource(Row):
-    """The pairs that were judged on."""
+    """The pairs that were judged on; ``pitch_mm`` is None where their set-ups differ in pitch."""
 
     path: str
     digest: str
@@ -66,10 +71,10 @@ class DataSource(Row):
     images: int
     families: int
     shape: tuple[int, int]
-    pitch_mm: float
+    pitch_mm: float | None
 
 
-class Contender(Row):
+class CompetitorRecord(Row):
     """A restorer as it took part: its label in every table, its weights and how it was run.
 
     ``weights`` is a file name, ``digest`` that of the tensors or, without any, of the card. ``trained_on`` says which
@@ -96,7 +101,7 @@ class Provenance(Row):
     """Where the numbers come from: data, weights, settings, versions, and the time it took."""
 
     data: DataSource
-    contenders: tuple[Contender, ...]
+    contenders: tuple[CompetitorRecord, ...]
     settings: dict[str, str | int | float | bool | None]
     versions: dict[str, str]
     device: str
@@ -154,7 +159,7 @@ class ImageScore(Row):
     seconds: float
 
 
-class Summary(Row):
+class MetricSummary(Row):
     """A metric of a restorer over all images: per image first, then over families."""
 
     restorer: str
@@ -167,134 +172,6 @@ class Summary(Row):
     infinite: int
 
 
-class Difference(Row):
-    """A metric of ``restorer`` less that of ``against``, paired by image; ``p`` is adjusted by Holm's method."""
-
-    restorer: str
-    against: str
-    metric: str
-    unit: str
-    estimate: Estimate
-    p: float
-    images: int
-    families: int
-
-
-class Curve(Row):
-    """A quantity of a restorer against frequency, with its 95 % interval where there is one."""
-
-    restorer: str
-    quantity: str
-    frequency_lp_mm: Numbers
-    value: MaybeNumbers
-    low: MaybeNumbers | None = None
-    high: MaybeNumbers | None = None
-
-
-class BandScore(Row):
-    """chi2 of a restorer in bands of frequencies: 1 for posterior samples, below 1 for estimates."""
-
-    restorer: str
-    band_lp_mm: tuple[tuple[float, float], ...]
-    value: tuple[Estimate, ...]
-
-
-class EdgeProbe(Row):
-    """Signal response of a restorer to one slanted edge, the noise averaged away before the edge was fitted.
-
-    ``transfer`` is its MTF over that of the HR screen, ``restorer`` "lr" the LR image's own. ``contrast`` is the step
-    over the brighter side, ``dose`` relative to the set-up's. Overshoot and undershoot are shares of the step.
-    """
-
-    restorer: str
-    contrast: float
-    dose: float
-    polarity: Literal["metal-left", "metal-right"]
-    direction: Literal["vertical", "horizontal"]
-    angle_deg: float
-    draws: int
-    frequency_lp_mm: Numbers
-    transfer: MaybeNumbers
-    noise_floor: float
-    overshoot: float
-    undershoot: float
-
-
-class BarProbe(Row):
-    """Modulation of bar groups over that of very wide bars; the restorers "lr" and "hr" are the two images."""
-
-    restorer: str
-    contrast: float
-    draws: int
-    frequency_lp_mm: Numbers
-    ctf: MaybeNumbers
-    standard_error: MaybeNumbers
-
-
-class NoiseProbe(Row):
-    """Noise of a restored flat field over realisations of the noise, by frequency."""
-
-    restorer: str
-    frames: int
-    frequency_lp_mm: Numbers
-    nnps_mm2: MaybeNumbers
-    gain: MaybeNumbers
-    snr: float
-    snr_blocks: float
-
-
-class Resolution(Row):
-    """Basic spatial resolution from the duplex wire gauge, SNR of the flat field, and SNR normalised to it."""
-
-    restorer: str
-    srb_mm: float | None
-    snr: float
-    snr_n: float | None
-    note: str = ""
-
-
-class Coverage(Row):
-    """How often the central intervals of posterior samples hold the truth, and how wide they are."""
-
-    restorer: str
-    samples: int
-    images: int
-    region: str
-    nominal: Numbers
-    covered: Numbers
-    spread: float
-    error: float
-    crps: float
-    psnr_mean_dB: float
-    psnr_sample_dB: float
-
-
-class ShapeScore(Row):
-    """A shape that no training board shows.
-
-    ``weak_error`` is the power of the answer's error over that of the clean image's structure at the frequencies where
-    B_1 is below 0.25; leaving them empty costs 1.
-    """
-
-    restorer: str
-    shape: str
-    psnr_dB: float | None
-    ssim: float
-    gain_dB: float | None
-    weak_error: float | None
-
-
-class MismatchScore(Row):
-    """What a restorer loses where the detector is not what it was told: mean change against the stated physics."""
-
-    restorer: str
-    condition: str
-    psnr_dB: float
-    ssim: float
-    change_dB: Estimate
-    images: int
-
-
 class Picture(Row):
     """An 8-bit grey PNG whose black is ``low`` and white is ``high``."""
 
@@ -303,24 +180,3 @@ class Picture(Row):
     low: float
     high: float
     png_base64: str
-
-
-class Shown(Row):
-    """A window of one image as a restorer left it: LR, restored, HR and the SSIM map.
-
-    ``role`` is "worst" for the images of lowest SSIM and "typical" for the one of median SSIM; ``window`` is
-    (y, x, height, width) in pixels, around the place of lowest SSIM for the worst.
-    """
-
-    restorer: str
-    role: Literal["worst", "typical"]
-    sample: int
-    family: str
-    design: str
-    psnr_dB: float | None
-    ssim: float
-    window: tuple[int, int, int, int]
-    lr: Picture
-    restored: Picture
-    hr: Picture
-    ssim_map: Picture

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.zoo.evaluation.example import example_evaluation
-from xsim_zoo.evaluation.report import write_report
-from xsim_zoo.evaluation.results import SECTIONS
+from xsim_zoo.evaluation.report.page import write_report
+from xsim_zoo.evaluation.results import section_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,5 +37,5 @@ def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bare_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    bare = example_evaluation(absent={section: f"no {section} here, and this is why" for section in SECTIONS})
+    bare = example_evaluation(absent={section: f"no {section} here, and this is why" for section in section_names()})
     return write_report(bare, tmp_path_factory.mktemp("bare") / "out.html")[0]

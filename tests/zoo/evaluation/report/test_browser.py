@@ -50,7 +50,7 @@ CONTRAST = """() => {
     const found = ratio(color, ground(element));
     if (found < worst.text) { worst.text = found; worst.where = element.outerHTML.slice(0, 120); }
   }
-  for (const curve of document.querySelectorAll(".curve, .mark, .bar")) {
+  for (const curve of document.querySelectorAll(".drawn, .curve, .mark, .bar")) {
     worst.curve = Math.min(worst.curve, ratio(getComputedStyle(curve).stroke, ground(curve)));
   }
   return worst;

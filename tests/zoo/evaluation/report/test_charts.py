@@ -1,9 +1,11 @@
-"""Axes, curves and numbers: the geometry against hand-made values."""
+"""Axes, curves and numbers: what is drawn against hand-made values."""
 
 from __future__ import annotations
 
 import math
+import re
 from itertools import pairwise
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -11,16 +13,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xsim_zoo.evaluation.records import Estimate
-from xsim_zoo.evaluation.report.axes import Axis
-from xsim_zoo.evaluation.report.charts import BOX, Chart, Rule, Series
-from xsim_zoo.evaluation.report.numerals import tick_label, written
-from xsim_zoo.evaluation.report.tables import Whisker, whisker_axis
+from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine, Series, tick_label
+from xsim_zoo.evaluation.report.tables import Whisker, whisker_axis, written
 
 NAN = math.nan
+NAME = "{http://www.w3.org/2000/svg}"
 
 
 def chart(*series: Series) -> Chart:
-    return Chart("a", Axis("x [mm]", 0.0, 10.0), Axis("y", 0.0, 1.0), series, (Rule("one", 1.0), Rule("equal")))
+    lines = (ReferenceLine("one", 1.0), ReferenceLine("equal"))
+    return Chart("a < b", Axis("x [mm]", 0.0, 10.0), Axis("y", 0.0, 1.0), series, lines)
+
+
+def drawn(*series: Series) -> ET.Element:
+    return ET.fromstring(chart(*series).svg("one"))
+
+
+def curves(root: ET.Element) -> list[list[list[tuple[float, float]]]]:
+    """Return the stretches of points of every curve."""
+    found = []
+    for path in (path for path in root.iter(f"{NAME}path") if path.get("class") == "drawn"):
+        stretches = re.findall(r"M([^M]*)", path.get("d") or "")
+        found.append([[tuple(map(float, point)) for point in re.findall(r"([-\d.]+) ([-\d.]+)", s)] for s in stretches])
+    return found  # type: ignore[return-value]
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)
@@ -30,7 +45,7 @@ def test_linear_axes_cover_their_values_with_a_few_even_ticks(first: float, rati
     axis = Axis.covering("", [[first, first + width]])
     assert axis.low - 1e-6 * abs(width) <= min(first, first + width)
     assert max(first, first + width) <= axis.high + 1e-6 * abs(width)
-    places = [tick.at for tick in axis.ticks]
+    places = [axis.fraction(tick) for tick in axis.ticks]
     assert 2 <= len(places) <= 9
     np.testing.assert_allclose(np.diff(places, 2), 0, atol=1e-6)
 
@@ -53,38 +68,46 @@ def test_axes_stand_whatever_there_is_to_show(values: list[float], log: bool) ->
 
 
 def test_curves_stand_where_their_values_are() -> None:
-    series = Series("s", np.array([0.0, 5.0, 10.0]), np.array([0.0, 0.5, 1.0]), 2)
-    left, right, bottom, top = BOX.left, BOX.width - BOX.right, BOX.height - BOX.bottom, BOX.top
-    expected = f"M{left:g} {bottom:g} L{(left + right) / 2:g} {(bottom + top) / 2:g} L{right:g} {top:g}"
-    assert chart(series).path(series) == expected
+    (((left, bottom), (x, y), (right, top)),) = curves(
+        drawn(Series("s", np.array([0.0, 5.0, 10.0]), np.array([0.0, 0.5, 1.0]), 2))
+    )[0]
+    assert left < right
+    assert top < bottom
+    assert (x, y) == pytest.approx(((left + right) / 2, (bottom + top) / 2))
 
 
 def test_gaps_interrupt_curves_and_bands() -> None:
     x, y = np.arange(5.0), np.array([0.1, 0.2, NAN, 0.4, 0.5])
-    series = Series("s", x, y, 2, y - 0.1, y + 0.1)
-    assert chart(series).path(series).count("M") == 2
-    assert chart(series).band(series).count("Z") == 2
-    assert len(chart(series).marks(series)) == 4
+    root = drawn(Series("s", x, y, 2, y - 0.1, y + 0.1))
+    assert [len(stretch) for stretch in curves(root)[0]] == [2, 2]
+    assert len(list(root.iter(f"{NAME}use"))) == 4
+    bands = [path for path in root.iter(f"{NAME}path") if path.get("fill-opacity") == "0.14"]
+    assert sum((path.get("d") or "").count("z") for path in bands) == 2
 
 
 def test_marks_outside_the_axes_are_left_out() -> None:
-    series = Series("s", np.array([5.0, 50.0]), np.array([0.5, 0.5]), 2, joined=False)
-    assert len(chart(series).marks(series)) == 1
-    assert chart(series).path(series) == ""
+    root = drawn(Series("s", np.array([5.0, 50.0]), np.array([0.5, 0.5]), 2, joined=False))
+    assert len(list(root.iter(f"{NAME}use"))) == 1
+    assert curves(root) == []
 
 
-def test_points_with_intervals_have_bars() -> None:
-    one = np.array([0.5])
-    series = Series("s", np.array([5.0]), one, 2, one - 0.25, one + 0.25, joined=False)
-    drawn = chart(series)
-    assert drawn.bars(series) == f"M{BOX.x(0.5):g} {BOX.y(0.25):g} V{BOX.y(0.75):g}"
-    assert drawn.band(series) == ""
-
-
-def test_lines_of_reference_are_level_or_equal() -> None:
-    drawn = chart()
-    assert drawn.rule(drawn.rules[0]) == f"M{BOX.x(0):g} {BOX.y(1):g} H{BOX.x(1):g}"
-    assert drawn.rule(drawn.rules[1]) == f"M{BOX.x(0):g} {BOX.y(0):g} L{BOX.x(0.1):g} {BOX.y(1):g}"
+def test_a_drawing_repeats_says_what_it_is_and_needs_no_style() -> None:
+    x = np.arange(1.0, 9.0)
+    first = chart(*(Series(f"s{style}", x, x / (10 + style), style) for style in range(10)))
+    text = first.svg("one")
+    assert text == first.svg("one")
+    assert " style=" not in text
+    assert "<style" not in text
+    assert {f"var(--s{style})" for style in range(10)} <= set(re.findall(r"var\(--\w+\)", text))
+    root = ET.fromstring(text)
+    assert root.findtext(f"{NAME}title") == "a < b"
+    assert (root.findtext(f"{NAME}desc") or "").endswith("Curves: s0, s1, s2, s3, s4, s5, s6, s7, s8, s9.")
+    own, other = (set(re.findall(r' id="([^"]*)"', first.svg(name))) for name in ("one", "two"))
+    assert own
+    assert not own & other
+    # Styles differ by their dashes or their marks, not by colour alone.
+    dashes = [path.get("stroke-dasharray") for path in root.iter(f"{NAME}path") if path.get("class") == "drawn"]
+    assert len(set(dashes)) >= 8
 
 
 def test_whiskers_share_the_axis_of_their_column() -> None:
@@ -118,8 +141,9 @@ def test_ticks_are_short(value: float, text: str) -> None:
 def test_labels_of_a_narrow_axis_do_not_touch(high: float) -> None:
     axis = Axis("difference", -high, 0.0)
     shown = axis.labelled(180)
-    assert "0" in [tick.label for tick in shown]
+    assert 0.0 in shown
     for left, right in pairwise(shown):
         # Half of each label lies between two ticks; digits of the report's font are 7.5 px wide.
-        assert 180 * (right.at - left.at) > 7.5 * (len(left.label) + len(right.label)) / 2
+        room = 180 * (axis.fraction(right) - axis.fraction(left))
+        assert room > 7.5 * (len(tick_label(left)) + len(tick_label(right))) / 2
     assert axis.labelled(10_000) == axis.ticks

@@ -14,69 +14,178 @@ from scipy.ndimage import gaussian_gradient_magnitude
 
 from xsim.errors import InputError
 from xsim.measure.similarity import psnr_dB
-from xsim_zoo.evaluation.judging import inner
-from xsim_zoo.evaluation.records import Coverage
+from xsim_zoo.evaluation.probes.base import Probe
+from xsim_zoo.evaluation.records import Finding, Numbers, Row
+from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine, Series
+from xsim_zoo.evaluation.report.tables import Naming, Number, Text, table_of
+from xsim_zoo.evaluation.results import TRUST, Evaluation, register
+from xsim_zoo.evaluation.scores import inner
+from xsim_zoo.evaluation.verdicts import verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-    from xsim_zoo.evaluation.bench import Bench
-    from xsim_zoo.evaluation.subjects import Subject
+    from xsim_zoo.evaluation.competitor import Answering
+    from xsim_zoo.evaluation.context import EvaluationContext
+    from xsim_zoo.evaluation.records import Verdict
+    from xsim_zoo.evaluation.report.blocks import Block
 
-__all__ = ["Calibration", "calibration", "measure", "middle", "nominal_levels"]
+__all__ = ["Coverage", "CoverageProbe", "SampleStatistics", "middle", "nominal_levels", "sample_statistics"]
 
 _IMAGES, _IMAGES_QUICK = 4, 2
+"""Images that samples are drawn of; each costs eight times twenty steps."""
+
 _STEPS = 20
+"""Steps of a sample, as many as the headline's posterior samples take."""
+
 _CROP_PX = 256
+"""Side of the part of an image that samples are drawn of [px]."""
+
 _LEVELS = 3
+"""Intervals that are checked, at most."""
+
 _FLAT, _EDGE = 0.5, 0.9
 """Shares of the pixels, ordered by gradient: the lower half is flat, the upper tenth is edge."""
 
+_LIMIT = 0.1
+"""Largest difference of coverage and promise that gives no caution."""
 
-def measure(bench: Bench, subject: Subject) -> list[Coverage]:
-    """Draw posterior samples of a few images and compare their intervals with HR, region by region."""
-    ready, count = subject.ready, bench.options.samples
-    assert ready is not None, "only restorers are asked"
-    images = bench.samples[: _IMAGES_QUICK if bench.options.quick else _IMAGES]
-    steps = ready.entrant.steps or _STEPS
-    draws, truths = [], []
-    for sample in images:
-        pair = bench.pair(sample, clean=False)
-        y = middle(pair.lr, _CROP_PX)
-        draws.append(
-            np.stack(
-                [
-                    inner(ready.answer(y, seed=bench.options.seed, sample=sample * count + draw, steps=steps, eta=1.0))
-                    for draw in range(count)
-                ]
+_FIRST_STYLE = 2
+"""Style of the first curve; the two before it belong to LR and HR."""
+
+
+class Coverage(Row):
+    """How often the central intervals of posterior samples hold the truth, and how wide they are."""
+
+    restorer: str
+    samples: int
+    images: int
+    region: str
+    nominal: Numbers
+    covered: Numbers
+    spread: float
+    error: float
+    crps: float
+    psnr_mean_dB: float
+    psnr_sample_dB: float
+
+
+@register
+class CoverageProbe(Probe):
+    """The section ``coverage``."""
+
+    name = "coverage"
+    title = "Coverage of the uncertainty"
+    row = Coverage
+    order = 110
+    chapter = TRUST
+    side_by_side = True
+    cost = 50
+    simulated = False
+    samplers_only = True
+
+    def measure(self, context: EvaluationContext, asked: Answering) -> list[Coverage]:
+        """Draw posterior samples of a few images and compare their intervals with HR, region by region."""
+        images = context.samples_of(asked.label)[: _IMAGES_QUICK if context.options.quick else _IMAGES]
+        draws, truths = [], []
+        for sample in images:
+            pair = context.pair(sample, clean=False)
+            draws.append(_draws(context, asked.label, sample, middle(pair.lr, _CROP_PX)))
+            truths.append(inner(middle(pair.hr, _CROP_PX)))
+        means = [float(psnr_dB(draw.mean(axis=0), truth)) for draw, truth in zip(draws, truths, strict=True)]
+        singles = [float(psnr_dB(draw[0], truth)) for draw, truth in zip(draws, truths, strict=True)]
+        rows = []
+        for region in ("all", "flat", "edge"):
+            picked = [_pixels(truth, region) for truth in truths]
+            found = sample_statistics(
+                np.concatenate([draw[:, mask] for draw, mask in zip(draws, picked, strict=True)], axis=1),
+                np.concatenate([truth[mask] for truth, mask in zip(truths, picked, strict=True)]),
             )
-        )
-        truths.append(inner(middle(pair.hr, _CROP_PX)))
-    means = [float(psnr_dB(draw.mean(axis=0), truth)) for draw, truth in zip(draws, truths, strict=True)]
-    singles = [float(psnr_dB(draw[0], truth)) for draw, truth in zip(draws, truths, strict=True)]
-    rows = []
-    for region in ("all", "flat", "edge"):
-        picked = [_pixels(truth, region) for truth in truths]
-        found = calibration(
-            np.concatenate([draw[:, mask] for draw, mask in zip(draws, picked, strict=True)], axis=1),
-            np.concatenate([truth[mask] for truth, mask in zip(truths, picked, strict=True)]),
-        )
-        rows.append(
-            Coverage(
-                restorer=subject.label,
-                samples=count,
-                images=len(images),
-                region=region,
-                nominal=found.nominal,
-                covered=found.covered,
-                spread=found.spread,
-                error=found.error,
-                crps=found.crps,
-                psnr_mean_dB=float(np.mean(means)),
-                psnr_sample_dB=float(np.mean(singles)),
+            rows.append(
+                Coverage(
+                    restorer=asked.label,
+                    samples=context.options.samples,
+                    images=len(images),
+                    region=region,
+                    nominal=found.nominal,
+                    covered=found.covered,
+                    spread=found.spread,
+                    error=found.error,
+                    crps=found.crps,
+                    psnr_mean_dB=float(np.mean(means)),
+                    psnr_sample_dB=float(np.mean(singles)),
+                )
             )
+        return rows
+
+    def verdict(self, evaluation: Evaluation) -> Verdict | None:
+        """Judge the largest difference of coverage and promise."""
+        text = "coverage of the samples' intervals less what they promise"
+        return verdict("uncertainty", text, _findings(evaluation))
+
+    def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
+        """Return coverage against promise, and spread against error."""
+        rows = evaluation.rows(Coverage)
+        series = tuple(
+            Series(
+                f"{naming.name(row.restorer)}, {row.region}",
+                np.array(row.nominal),
+                np.array(row.covered),
+                _FIRST_STYLE + index % 8,
+            )
+            for index, row in enumerate(rows)
         )
-    return rows
+        return (
+            Chart(
+                "Coverage of the uncertainty",
+                Axis("stated probability of the interval", 0.0, 1.0),
+                Axis("share of pixels inside it", 0.0, 1.0),
+                series,
+                (ReferenceLine("as stated"),),
+                "Below the diagonal the restorer is surer than it may be.",
+            ),
+            table_of(
+                "Spread of the samples against their error; both should be alike",
+                rows,
+                {
+                    "restorer": lambda row: naming.cell(row.restorer),
+                    "pixels": lambda row: Text(row.region),
+                    "spread [open field]": lambda row: Number(row.spread, ".5f"),
+                    "error of the mean [open field]": lambda row: Number(row.error, ".5f"),
+                    "CRPS [open field]": lambda row: Number(row.crps, ".5f"),
+                    "PSNR of the mean [dB]": lambda row: Number(row.psnr_mean_dB, ".2f"),
+                    "PSNR of one sample [dB]": lambda row: Number(row.psnr_sample_dB, ".2f"),
+                    "samples": lambda row: Number(row.samples, "d"),
+                    "images": lambda row: Number(row.images, "d"),
+                },
+            ),
+        )
+
+
+def _draws(context: EvaluationContext, label: str, sample: int, y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return posterior samples of one image without their borders, (samples, H, W)."""
+    told, count = context.told(label, sample), context.options.samples
+    steps = told.competitor.steps or _STEPS
+    answers = (told.answer(y, number=sample * count + draw, steps=steps, eta=1.0) for draw in range(count))
+    return np.stack([inner(answer) for answer in answers])
+
+
+def _findings(evaluation: Evaluation) -> Iterator[Finding]:
+    for label in evaluation.labels:
+        gaps = [
+            (covered - nominal, row.region)
+            for row in evaluation.rows(Coverage)
+            if row.restorer == label
+            for covered, nominal in zip(row.covered, row.nominal, strict=True)
+        ]
+        if not gaps:
+            continue
+        worst, region = max(gaps, key=lambda gap: abs(gap[0]))
+        good = abs(worst) <= _LIMIT
+        said = "" if good else ", its intervals are too narrow" if worst < 0 else ", its intervals are too wide"
+        yield Finding(restorer=label, level="pass" if good else "warn", text=f"{worst:+.2f} ({region}){said}")
 
 
 def middle(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
@@ -105,7 +214,7 @@ def nominal_levels(samples: int) -> list[tuple[int, float]]:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class SampleStatistics:
     """Coverage at nominal levels, rms spread, rms error of the mean, and CRPS."""
 
     nominal: tuple[float, ...]
@@ -115,7 +224,7 @@ class Calibration:
     crps: float
 
 
-def calibration(draws: NDArray[np.floating], truth: NDArray[np.floating]) -> Calibration:
+def sample_statistics(draws: NDArray[np.floating], truth: NDArray[np.floating]) -> SampleStatistics:
     """Compare samples (K, n) with the truth (n,).
 
     The spread is widened by (K + 1) / K, so that it equals the error of the mean for samples of the right posterior;
@@ -137,7 +246,7 @@ def calibration(draws: NDArray[np.floating], truth: NDArray[np.floating]) -> Cal
     # Sum over all pairs |a - b| from the order statistics.
     weights = 2 * np.arange(count) - (count - 1)
     between = (weights[:, None] * ordered).sum(axis=0) / (count * (count - 1) / 2)
-    return Calibration(
+    return SampleStatistics(
         nominal=tuple(level for _, level in levels),
         covered=tuple(covered),
         spread=float(np.sqrt(np.mean(draws.var(axis=0, ddof=1)) * (count + 1) / count)),

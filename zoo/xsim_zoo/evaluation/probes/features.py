@@ -12,20 +12,26 @@ from scipy.ndimage import gaussian_laplace, maximum_filter
 from xsim.phantoms import flat
 from xsim.phantoms.scene import Layer, Scene
 from xsim.seeds import generator
-from xsim_zoo.evaluation.bootstrap import Bootstrap
-from xsim_zoo.evaluation.entrants import INPUT
-from xsim_zoo.evaluation.laboratory import BOARD, SIDE_PX, TRACK_MM, Laboratory, Shot
-from xsim_zoo.evaluation.subjects import Subject
-from xsim_zoo.evaluation.task_records import FeatureScore
+from xsim_zoo.evaluation.competitor import ImageItself
+from xsim_zoo.evaluation.probes.base import BOARD, SIDE_PX, TRACK_MM, Probe, ProbeSetup, ProbeShot
+from xsim_zoo.evaluation.records import INPUT, TRUTH, Estimate, Finding, Row
+from xsim_zoo.evaluation.report.tables import Interval, Naming, Number, table_of
+from xsim_zoo.evaluation.results import TASKS, Evaluation, register
+from xsim_zoo.evaluation.statistics import Bootstrap
+from xsim_zoo.evaluation.verdicts import interval, level_of, negated, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from xsim_zoo.evaluation.bench import Bench
+    from xsim_zoo.evaluation.competitor import Answering
+    from xsim_zoo.evaluation.context import EvaluationContext
+    from xsim_zoo.evaluation.records import Level, Verdict
+    from xsim_zoo.evaluation.report.blocks import Block
+    from xsim_zoo.evaluation.report.tables import Cell
 
-__all__ = ["FALSE_PER_CM2", "Responses", "measure", "responses_in"]
+__all__ = ["FALSE_PER_CM2", "FeatureScore", "Features", "Responses", "responses_in"]
 
 FALSE_PER_CM2 = 1.0
 """Rate of false calls at which dots are counted as missed, the same for every image."""
@@ -45,13 +51,32 @@ _NOISE_LIMIT = 5.0
 """Standard deviations that normal noise exceeds less than once in 100 cm2 of such peaks."""
 
 
+class FeatureScore(Row):
+    """Small features missed, and features that stand where there are none, per cm2 of board.
+
+    ``missed`` dots are weaker than the image's own peaks that occur once per cm2 where nothing is (``threshold``), so
+    that every image is judged at the same rate of false calls. ``invented`` are peaks where nothing is that look like
+    the dots and that noise of the image's own strength does not explain.
+    """
+
+    restorer: str
+    area_cm2: float
+    features: int
+    threshold: float
+    missed: int
+    invented: int
+    missed_per_cm2: float
+    invented_per_cm2: float
+    change: Estimate
+
+
 @dataclass(frozen=True)
-class _Plate:
+class _DotPlate:
     """A shot with the places (n, 2) of its dots [px], and half the response of the faintest in clean HR."""
 
-    shot: Shot
+    shot: ProbeShot
     dots: NDArray[np.int64]
-    likeness: float
+    dot_response: float
 
 
 @dataclass(frozen=True)
@@ -77,40 +102,105 @@ class Responses:
         peaks = np.sort(self.blank)[::-1]
         return float(peaks[false_calls]) if len(peaks) > false_calls else 0.0
 
-    def invented(self, likeness: float) -> int:
-        """Count the peaks where nothing is that exceed ``likeness`` and what normal noise explains."""
-        return int(np.sum(self.blank > max(likeness, _NOISE_LIMIT * self.noise)))
+    def invented(self, dot_response: float) -> int:
+        """Count the peaks where nothing is that exceed ``dot_response`` and what normal noise explains."""
+        return int(np.sum(self.blank > max(dot_response, _NOISE_LIMIT * self.noise)))
 
 
-def measure(bench: Bench, subject: Subject) -> list[FeatureScore]:
-    """Ask a subject for plates with dots on their left half and nothing on their right."""
-    plates = _plates(bench)
-    own, before = (_responses(one, plates) for one in (subject, Subject(INPUT, None)))
-    rows, columns = SIDE_PX - 2 * _BORDER_PX, SIDE_PX // 2 - _MIDDLE_PX - _BORDER_PX
-    area = len(plates) * rows * columns * Laboratory.of(bench, "features").detector_pixel_mm ** 2 / 100.0
-    false_calls = max(1, round(FALSE_PER_CM2 * area))
-    threshold = own.threshold(false_calls)
-    missed, missed_before = own.dots <= threshold, before.dots <= before.threshold(false_calls)
-    invented = own.invented(min(plate.likeness for plate in plates))
-    bootstrap = Bootstrap(range(len(missed)), bench.options.resamples, bench.options.seed)
-    return [
-        FeatureScore(
-            restorer=subject.label,
-            area_cm2=area,
-            features=len(missed),
-            threshold=threshold,
-            missed=int(missed.sum()),
-            invented=invented,
-            missed_per_cm2=float(missed.sum()) / area,
-            invented_per_cm2=invented / area,
-            change=bootstrap.mean((missed.astype(float) - missed_before) * len(missed) / area),
+@register
+class Features(Probe):
+    """The section ``features``."""
+
+    name = "features"
+    title = "Features missed and invented"
+    row = FeatureScore
+    order = 100
+    chapter = TASKS
+    beside = (INPUT, TRUTH)
+    cost = 2
+
+    def measure(self, context: EvaluationContext, asked: Answering) -> list[FeatureScore]:
+        """Ask for plates with dots on their left half and nothing on their right."""
+        plates = _plates(context)
+        own, before = (_responses(one, plates) for one in (asked, ImageItself(INPUT)))
+        rows, columns = SIDE_PX - 2 * _BORDER_PX, SIDE_PX // 2 - _MIDDLE_PX - _BORDER_PX
+        area = len(plates) * rows * columns * ProbeSetup.of(context, "features").detector_pixel_mm ** 2 / 100.0
+        false_calls = max(1, round(FALSE_PER_CM2 * area))
+        threshold = own.threshold(false_calls)
+        missed, missed_before = own.dots <= threshold, before.dots <= before.threshold(false_calls)
+        invented = own.invented(min(plate.dot_response for plate in plates))
+        bootstrap = Bootstrap(range(len(missed)), context.options.resamples, context.options.seed)
+        return [
+            FeatureScore(
+                restorer=asked.label,
+                area_cm2=area,
+                features=len(missed),
+                threshold=threshold,
+                missed=int(missed.sum()),
+                invented=invented,
+                missed_per_cm2=float(missed.sum()) / area,
+                invented_per_cm2=invented / area,
+                change=bootstrap.mean((missed.astype(float) - missed_before) * len(missed) / area),
+            )
+        ]
+
+    def verdict(self, evaluation: Evaluation) -> Verdict | None:
+        """Judge small features missed at one rate of false calls, and features invented."""
+        rows = {row.restorer: row for row in evaluation.rows(FeatureScore)}
+        if INPUT not in rows:
+            return None
+        before = rows[INPUT]
+
+        def findings() -> Iterator[Finding]:
+            for row in (rows[label] for label in evaluation.labels if label in rows):
+                level: Level = "fail" if row.invented > before.invented else level_of(negated(row.change))
+                text = f"{row.missed} missed ({interval(row.change, 'per cm2', 1)})"
+                yield Finding(restorer=row.restorer, level=level, text=f"{text}, {row.invented} invented")
+
+        text = (
+            f"of {before.features} dots at one false call per cm2, in brackets the change from LR; on LR "
+            f"{before.missed} missed, {before.invented} invented"
         )
-    ]
+        return verdict("small features", text, findings())
+
+    def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
+        """Return the counts."""
+        caption = (
+            "Small features missed and invented: missed is what is weaker than the image's own peaks that occur once "
+            "per cm\N{SUPERSCRIPT TWO} where nothing is; invented is what stands there, looks like half the faintest "
+            "dot or more, and exceeds five standard deviations of the image's own noise"
+        )
+        return (
+            table_of(
+                caption,
+                evaluation.rows(FeatureScore),
+                {
+                    "restorer": lambda row: naming.cell(row.restorer),
+                    "missed per cm\N{SUPERSCRIPT TWO}": lambda row: Number(row.missed_per_cm2, ".3g"),
+                    "less that on LR, 95 % interval": lambda row: Interval(row.change, "+.3g"),
+                    "invented per cm\N{SUPERSCRIPT TWO}": lambda row: Number(row.invented_per_cm2, ".3g"),
+                    "missed": lambda row: Number(row.missed, "d"),
+                    "invented": lambda row: Number(row.invented, "d"),
+                    "features there": lambda row: Number(row.features, "d"),
+                    "area [cm\N{SUPERSCRIPT TWO}]": lambda row: Number(row.area_cm2, ".3g"),
+                },
+            ),
+        )
+
+    def glance(self, evaluation: Evaluation) -> dict[str, dict[str, Cell]]:
+        """Return the columns of missed and invented features."""
+        rows = evaluation.rows(FeatureScore)
+        return {
+            f"{what} features per cm\N{SUPERSCRIPT TWO}": {
+                row.restorer: Number(getattr(row, f"{what}_per_cm2"), ".2f") for row in rows
+            }
+            for what in ("missed", "invented")
+        }
 
 
-def _responses(subject: Subject, plates: Sequence[_Plate]) -> Responses:
+def _responses(asked: Answering, plates: Sequence[_DotPlate]) -> Responses:
     found = [
-        responses_in(subject.answer(plate.shot.lr, plate.shot.hr, plate.shot.number), plate.dots) for plate in plates
+        responses_in(asked.answer(plate.shot.lr, plate.shot.hr, plate.shot.number), plate.dots) for plate in plates
     ]
     return Responses(
         np.concatenate([one.dots for one in found]),
@@ -120,15 +210,15 @@ def _responses(subject: Subject, plates: Sequence[_Plate]) -> Responses:
 
 
 @lru_cache(maxsize=1)
-def _plates(bench: Bench) -> list[_Plate]:
-    laboratory = Laboratory.of(bench, "features")
-    return [_plate(laboratory, number) for number in range(1 if bench.options.quick else 6)]
+def _plates(context: EvaluationContext) -> list[_DotPlate]:
+    setup = ProbeSetup.of(context, "features")
+    return [_plate(setup, number) for number in range(1 if context.options.quick else 6)]
 
 
-def _plate(laboratory: Laboratory, number: int) -> _Plate:
+def _plate(setup: ProbeSetup, number: int) -> _DotPlate:
     """Draw dots of copper at random places of the left half."""
-    rng = generator(laboratory.seed, sample=number, stage="dots")
-    pixel = laboratory.detector_pixel_mm
+    rng = generator(setup.seed, sample=number, stage="dots")
+    pixel = setup.detector_pixel_mm
     half = (SIDE_PX / 2 - _BORDER_PX - _MIDDLE_PX) * pixel
     places: list[tuple[float, float]] = []
     while len(places) < _DOTS:
@@ -140,9 +230,9 @@ def _plate(laboratory: Laboratory, number: int) -> _Plate:
     scene.layer(Layer(BOARD[0], BOARD[1], 0.0, [flat.box(0.0, 0.0, side, side)]))
     dots = [flat.disc(x, y, float(rng.uniform(*_DIAMETERS_MM))) for x, y in places]
     scene.layer(Layer("Cu", TRACK_MM, 0.5 * BOARD[1], list(dots)))
-    shot = laboratory.shoot(laboratory.draw(scene, "dots"), number)
+    shot = setup.shoot(setup.draw(scene, "dots"), number)
     pixels = np.round(np.array([(y / pixel, x / pixel) for x, y in places]) + (SIDE_PX - 1) / 2).astype(np.int64)
-    return _Plate(shot, pixels, 0.5 * float(responses_in(shot.clean, pixels).dots.min()))
+    return _DotPlate(shot, pixels, 0.5 * float(responses_in(shot.clean, pixels).dots.min()))
 
 
 def responses_in(image: NDArray[np.floating], dots: NDArray[np.int64]) -> Responses:

@@ -11,24 +11,42 @@ import scipy.fft
 from xsim.grids import frequency_axes
 from xsim.measure.similarity import psnr_dB, ssim
 from xsim.seeds import generator
-from xsim_zoo.evaluation.bootstrap import Bootstrap
-from xsim_zoo.evaluation.judging import inner
+from xsim_zoo.evaluation.probes.base import Probe
 from xsim_zoo.evaluation.probes.coverage import middle
-from xsim_zoo.evaluation.records import MismatchScore
+from xsim_zoo.evaluation.records import Estimate, Finding, Row
+from xsim_zoo.evaluation.report.tables import Interval, Naming, Number, Text, Whisker, table_of, whisker_axis
+from xsim_zoo.evaluation.results import TRUST, Evaluation, register
+from xsim_zoo.evaluation.scores import inner
+from xsim_zoo.evaluation.statistics import Bootstrap
+from xsim_zoo.evaluation.verdicts import interval, verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from xsim.degradation.degradation import Degradation
-    from xsim_zoo.evaluation.bench import Bench
-    from xsim_zoo.evaluation.subjects import Subject
+    from xsim_zoo.evaluation.competitor import Answering
+    from xsim_zoo.evaluation.context import EvaluationContext
+    from xsim_zoo.evaluation.records import Level, Verdict
+    from xsim_zoo.evaluation.report.blocks import Block
 
-__all__ = ["CONDITIONS", "Mismatch", "degraded", "measure"]
+__all__ = ["CONDITIONS", "Mismatch", "MismatchProbe", "MismatchScore", "degraded"]
 
 _IMAGES, _IMAGES_QUICK = 8, 3
+"""Images that are degraded anew, each under every condition."""
+
 _CROP_PX = 256
+"""Side of the part of an image that is degraded [px]."""
+
 _BORDER_PX = 32
+"""Reflected border, so that the blur does not wrap around [px]."""
+
 _LEAST_GREY = 0.02
+"""Below this grey read noise and scatter remain, and noise no longer falls, as in `xsim.Degradation`."""
+
+_LOSS_LIMIT_DB = 3.0
+"""Loss in the worst condition that gives a caution [dB]: a factor of two in the power of the error."""
 
 
 @dataclass(frozen=True)
@@ -60,35 +78,94 @@ CONDITIONS = {
 }
 
 
-def measure(bench: Bench, subject: Subject) -> list[MismatchScore]:
-    """Ask a subject for LR images that are made from HR images under every condition, with the same noise."""
-    scores: dict[str, list[tuple[float, float]]] = {name: [] for name in CONDITIONS}
-    families = []
-    for sample in bench.samples[: _IMAGES_QUICK if bench.options.quick else _IMAGES]:
-        pair = bench.pair(sample, clean=False)
-        hr = middle(pair.hr, _CROP_PX)
-        families.append(pair.family)
-        for name, mismatch in CONDITIONS.items():
-            rng = generator(bench.options.seed, sample=sample, stage="mismatch")
-            lr = degraded(hr, bench.physics_for(sample, subject.ready).physics.degradation, mismatch, rng)
-            answer = inner(subject.answer(lr, hr, sample))
-            scores[name].append((psnr_dB(answer, inner(hr)), ssim(answer, inner(hr))))
-    bootstrap = Bootstrap(families, bench.options.resamples, bench.options.seed)
-    stated = np.array(scores["as stated"])
-    rows = []
-    for name, found in scores.items():
-        mean = np.mean(found, axis=0)
-        rows.append(
-            MismatchScore(
-                restorer=subject.label,
-                condition=name,
-                psnr_dB=float(mean[0]),
-                ssim=float(mean[1]),
-                change_dB=bootstrap.mean(np.array(found)[:, 0] - stated[:, 0]),
-                images=len(found),
+class MismatchScore(Row):
+    """What a restorer loses where the detector is not what it was told: mean change against the stated physics."""
+
+    restorer: str
+    condition: str
+    psnr_dB: float
+    ssim: float
+    change_dB: Estimate
+    images: int
+
+
+@register
+class MismatchProbe(Probe):
+    """The section ``mismatch``."""
+
+    name = "mismatch"
+    title = "Detectors that differ"
+    row = MismatchScore
+    order = 130
+    chapter = TRUST
+    cost = 12
+    simulated = False
+
+    def measure(self, context: EvaluationContext, asked: Answering) -> list[MismatchScore]:
+        """Ask for LR images that are made from HR images under every condition, with the same noise."""
+        scores: dict[str, list[tuple[float, float]]] = {name: [] for name in CONDITIONS}
+        families = []
+        for sample in context.samples_of(asked.label)[: _IMAGES_QUICK if context.options.quick else _IMAGES]:
+            pair, told = context.pair(sample, clean=False), context.told(asked.label, sample)
+            hr = middle(pair.hr, _CROP_PX)
+            families.append(pair.family)
+            for name, mismatch in CONDITIONS.items():
+                rng = generator(context.options.seed, sample=sample, stage="mismatch")
+                lr = degraded(hr, context.judge_of(sample, asked.label).physics.degradation, mismatch, rng)
+                answer = inner(told.answer(lr, hr, sample))
+                scores[name].append((psnr_dB(answer, inner(hr)), ssim(answer, inner(hr))))
+        bootstrap = Bootstrap(families, context.options.resamples, context.options.seed)
+        stated = np.array(scores["as stated"])
+        rows = []
+        for name, found in scores.items():
+            mean = np.mean(found, axis=0)
+            rows.append(
+                MismatchScore(
+                    restorer=asked.label,
+                    condition=name,
+                    psnr_dB=float(mean[0]),
+                    ssim=float(mean[1]),
+                    change_dB=bootstrap.mean(np.array(found)[:, 0] - stated[:, 0]),
+                    images=len(found),
+                )
             )
+        return rows
+
+    def verdict(self, evaluation: Evaluation) -> Verdict | None:
+        """Judge the loss in the worst condition."""
+        return verdict(
+            "other detectors than stated", "PSNR lost in the worst of the mismatch tests", _findings(evaluation)
         )
-    return rows
+
+    def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
+        """Return the change under every condition."""
+        rows = evaluation.rows(MismatchScore)
+        axis = whisker_axis("change in PSNR [dB]", [row.change_dB for row in rows])
+        return (
+            table_of(
+                "Detectors that differ from what the restorer was told",
+                rows,
+                {
+                    "restorer": lambda row: naming.cell(row.restorer),
+                    "condition": lambda row: Text(row.condition),
+                    "change in PSNR [dB], 95 % interval": lambda row: Interval(row.change_dB, "+.2f"),
+                    "drawn": lambda row: Whisker(row.change_dB, axis, naming.style(row.restorer)),
+                    "PSNR [dB]": lambda row: Number(row.psnr_dB, ".2f"),
+                    "SSIM": lambda row: Number(row.ssim, ".4f"),
+                    "images": lambda row: Number(row.images, "d"),
+                },
+            ),
+        )
+
+
+def _findings(evaluation: Evaluation) -> Iterator[Finding]:
+    for label in evaluation.labels:
+        rows = [row for row in evaluation.rows(MismatchScore) if row.restorer == label]
+        if not rows:
+            continue
+        worst = min(rows, key=lambda row: row.change_dB.mean)
+        level: Level = "warn" if worst.change_dB.mean < -_LOSS_LIMIT_DB else "pass"
+        yield Finding(restorer=label, level=level, text=f"{interval(worst.change_dB, 'dB')} under {worst.condition}")
 
 
 def degraded(

@@ -6,35 +6,125 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from xsim.errors import InputError
 from xsim.measure.noise import NNPS, nnps
 from xsim.measure.resolution import duplex_wire, flat_snr, normalised_snr
-from xsim_zoo.evaluation.judging import inner
-from xsim_zoo.evaluation.laboratory import SIDE_PX, Laboratory, Shot
-from xsim_zoo.evaluation.records import NoiseProbe, Resolution
+from xsim_zoo.evaluation.probes.base import SIDE_PX, Probe, ProbeSetup, ProbeShot
+from xsim_zoo.evaluation.records import INPUT, TRUTH, MaybeNumbers, Numbers, Row
+from xsim_zoo.evaluation.report.figures import FREQUENCY, Axis, Chart, ReferenceLine, Series, numbers
+from xsim_zoo.evaluation.report.tables import Naming, Number, Text, table_of
+from xsim_zoo.evaluation.results import Chapter, Evaluation, register
+from xsim_zoo.evaluation.scores import inner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from xsim_zoo.evaluation.bench import Bench
-    from xsim_zoo.evaluation.subjects import Subject
+    from xsim_zoo.evaluation.competitor import Answering
+    from xsim_zoo.evaluation.context import EvaluationContext
+    from xsim_zoo.evaluation.report.blocks import Block
+    from xsim_zoo.evaluation.report.tables import Cell
 
-__all__ = ["measure_noise", "measure_resolution", "noise_gain"]
+__all__ = ["Noise", "NoiseProbe", "Resolution", "WireGauge", "noise_gain"]
 
 _FRAMES, _FRAMES_QUICK = 16, 6
+"""Flat fields: what they have in common is taken out, which costs one of them."""
+
 _REGION_PX = 64
+"""Side of the regions of the NNPS: three by three of them fit into a flat field."""
+
 _GAUGE_PX = 2 * SIDE_PX
+"""Side of the image of the duplex wire gauge, which is longer than other targets."""
+
 _WIRE_ANGLE_DEG = 4.0
+"""The wires lean to the pixels by 2 to 5 degrees, as ISO 17636-2 asks."""
+
+_CHAPTER = Chapter(
+    "noise",
+    "Noise and resolution",
+    "Noise over repeated exposures of one flat field. A gain far below 1 at high frequencies looks like success and "
+    "may be mere smoothing: read it beside the edge response. SNR of block means shows what is left at low "
+    "frequencies. SNRn refers SNR to a resolution of 88.6 um, so that blur gains nothing.",
+    60,
+)
 
 
-def measure_noise(bench: Bench, subject: Subject) -> list[NoiseProbe]:
-    """Ask a subject for flat fields; what all answers have in common is not noise and is taken out."""
-    shots = _flats(bench)
-    answers = [inner(subject.answer(shot.lr, shot.hr, shot.number)) for shot in shots]
-    return [noise_gain(subject.label, answers, [inner(shot.lr) for shot in shots], bench.store.pitch_mm)]
+class NoiseProbe(Row):
+    """Noise of a restored flat field over realisations of the noise, by frequency."""
+
+    restorer: str
+    frames: int
+    frequency_lp_mm: Numbers
+    nnps_mm2: MaybeNumbers
+    gain: MaybeNumbers
+    snr: float
+    snr_blocks: float
+
+
+class Resolution(Row):
+    """Basic spatial resolution from the duplex wire gauge, SNR of the flat field, and SNR normalised to it."""
+
+    restorer: str
+    srb_mm: float | None
+    snr: float
+    snr_n: float | None
+    note: str = ""
+
+
+@register
+class Noise(Probe):
+    """The section ``noise``."""
+
+    name = "noise"
+    title = "Noise of flat fields"
+    row = NoiseProbe
+    order = 60
+    chapter = _CHAPTER
+    side_by_side = True
+    beside = (INPUT,)
+    cost = 4
+
+    def measure(self, context: EvaluationContext, asked: Answering) -> list[NoiseProbe]:
+        """Ask for flat fields; what all answers have in common is not noise and is taken out."""
+        shots = _flats(context)
+        answers = [inner(asked.answer(shot.lr, shot.hr, shot.number)) for shot in shots]
+        return [noise_gain(asked.label, answers, [inner(shot.lr) for shot in shots], context.probe_pitch_mm)]
+
+    def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
+        """Return noise power and gain, and the SNR."""
+        rows = evaluation.rows(NoiseProbe)
+        levels, gain = (
+            tuple(
+                Series(
+                    naming.name(row.restorer),
+                    np.array(row.frequency_lp_mm),
+                    numbers(getattr(row, quantity)),
+                    naming.style(row.restorer),
+                )
+                for row in rows
+            )
+            for quantity in ("nnps_mm2", "gain")
+        )
+        frequency = Axis.covering(FREQUENCY, [item.x for item in levels], 0.0)
+        power = Axis.covering("NNPS [mm\N{SUPERSCRIPT TWO}]", [item.y for item in levels], log=True)
+        gains = Axis.covering("NNPS, restored over LR", [item.y for item in gain], 1.0, log=True)
+        return (
+            Chart("Noise power", frequency, power, levels, (), "Logarithmic scale."),
+            Chart("Noise gain", frequency, gains, gain, (ReferenceLine("noise of LR", 1.0),), "Logarithmic scale."),
+            table_of(
+                "Signal to noise of the flat field",
+                rows,
+                {
+                    "restorer": lambda row: naming.cell(row.restorer),
+                    "SNR": lambda row: Number(row.snr, ".1f"),
+                    "SNR of block means": lambda row: Number(row.snr_blocks, ".1f"),
+                    "frames": lambda row: Number(row.frames, "d"),
+                },
+            ),
+        )
 
 
 def noise_gain(
@@ -72,41 +162,75 @@ def _maybe(values: NDArray[np.float64]) -> tuple[float | None, ...]:
 
 
 @lru_cache(maxsize=1)
-def _flats(bench: Bench) -> list[Shot]:
-    laboratory = Laboratory.of(bench, "noise")
-    phantom = laboratory.plate()
-    return [laboratory.shoot(phantom, frame) for frame in range(_FRAMES_QUICK if bench.options.quick else _FRAMES)]
+def _flats(context: EvaluationContext) -> list[ProbeShot]:
+    setup = ProbeSetup.of(context, "noise")
+    phantom = setup.plate()
+    return [setup.shoot(phantom, frame) for frame in range(_FRAMES_QUICK if context.options.quick else _FRAMES)]
 
 
-def measure_resolution(bench: Bench, subject: Subject) -> list[Resolution]:
-    """Ask a subject for the duplex wire gauge and one flat field."""
-    gauge, flat = _gauge(bench)
-    levels = flat_snr(inner(subject.answer(flat.lr, flat.hr, flat.number)))
-    srb_mm: float | None = None
-    note = ""
-    try:
-        read = duplex_wire(subject.answer(gauge.lr, gauge.hr, gauge.number), bench.store.pitch_mm)
-    except InputError as error:
-        note = str(error)
-    else:
-        first = read.isrb_mm if math.isfinite(read.isrb_mm) else read.srb_mm
-        srb_mm = first if math.isfinite(first) else None
-        note = "" if srb_mm is not None else "every pair of the gauge is resolved"
-    return [
-        Resolution(
-            restorer=subject.label,
-            srb_mm=srb_mm,
-            snr=levels.snr,
-            snr_n=None if srb_mm is None else normalised_snr(levels.snr, srb_mm),
-            note=note,
+@register
+class WireGauge(Probe):
+    """The section ``resolution``."""
+
+    name = "resolution"
+    title = "Duplex wire gauge"
+    row = Resolution
+    order = 70
+    chapter = _CHAPTER
+    beside = (INPUT, TRUTH)
+    cost = 2
+
+    def measure(self, context: EvaluationContext, asked: Answering) -> list[Resolution]:
+        """Ask for the duplex wire gauge and one flat field."""
+        gauge, flat = _gauge(context)
+        levels = flat_snr(inner(asked.answer(flat.lr, flat.hr, flat.number)))
+        srb_mm: float | None = None
+        note = ""
+        try:
+            read = duplex_wire(asked.answer(gauge.lr, gauge.hr, gauge.number), context.probe_pitch_mm)
+        except InputError as error:
+            note = str(error)
+        else:
+            first = read.isrb_mm if math.isfinite(read.isrb_mm) else read.srb_mm
+            srb_mm = first if math.isfinite(first) else None
+            note = "" if srb_mm is not None else "every pair of the gauge is resolved"
+        return [
+            Resolution(
+                restorer=asked.label,
+                srb_mm=srb_mm,
+                snr=levels.snr,
+                snr_n=None if srb_mm is None else normalised_snr(levels.snr, srb_mm),
+                note=note,
+            )
+        ]
+
+    def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
+        """Return the resolution that signal to noise is referred to."""
+        return (
+            table_of(
+                "Basic spatial resolution of the duplex wire gauge, and SNR normalised to it",
+                evaluation.rows(Resolution),
+                {
+                    "restorer": lambda row: naming.cell(row.restorer),
+                    "SRb [mm]": lambda row: Number(row.srb_mm, ".4f", "not reached"),
+                    "SNR": lambda row: Number(row.snr, ".1f"),
+                    "SNRn": lambda row: Number(row.snr_n, ".1f", "needs SRb"),
+                    "note": lambda row: Text(row.note),
+                },
+            ),
         )
-    ]
+
+    def glance(self, evaluation: Evaluation) -> dict[str, dict[str, Cell]]:
+        """Return the columns SRb and SNRn."""
+        rows = evaluation.rows(Resolution)
+        return {
+            "SRb [mm]": {row.restorer: Number(row.srb_mm, ".4f", "not reached") for row in rows},
+            "SNRn": {row.restorer: Number(row.snr_n, ".0f", "needs SRb") for row in rows},
+        }
 
 
 @lru_cache(maxsize=1)
-def _gauge(bench: Bench) -> tuple[Shot, Shot]:
-    laboratory = Laboratory.of(bench, "resolution")
-    phantom = laboratory.target(
-        "duplex-wire", side_px=_GAUGE_PX, material="W", thickness_mm=1.0, angle_deg=_WIRE_ANGLE_DEG
-    )
-    return laboratory.shoot(phantom, 0), laboratory.shoot(laboratory.plate(), 1)
+def _gauge(context: EvaluationContext) -> tuple[ProbeShot, ProbeShot]:
+    setup = ProbeSetup.of(context, "resolution")
+    phantom = setup.target("duplex-wire", side_px=_GAUGE_PX, material="W", thickness_mm=1.0, angle_deg=_WIRE_ANGLE_DEG)
+    return setup.shoot(phantom, 0), setup.shoot(setup.plate(), 1)

@@ -11,9 +11,9 @@ import numpy as np
 from xsim.phantoms import flat
 from xsim.phantoms.scene import Layer, Scene
 from xsim.seeds import generator
-from xsim_zoo.evaluation.entrants import INPUT
-from xsim_zoo.evaluation.laboratory import BOARD, SIDE_PX, Laboratory, Shot
-from xsim_zoo.evaluation.probes.observer import (
+from xsim_zoo.evaluation.competitor import ImageItself
+from xsim_zoo.evaluation.probes.base import BOARD, SIDE_PX, Probe, ProbeSetup, ProbeShot
+from xsim_zoo.evaluation.probes.observers import (
     detectability,
     hotelling,
     laguerre_gauss,
@@ -21,15 +21,23 @@ from xsim_zoo.evaluation.probes.observer import (
     paired_areas,
     scores_of,
 )
-from xsim_zoo.evaluation.subjects import Subject
-from xsim_zoo.evaluation.task_records import OpenScore
+from xsim_zoo.evaluation.records import INPUT, TRUTH, Estimate, Finding, Row
+from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine, Series, numbers
+from xsim_zoo.evaluation.report.tables import Interval, Naming, Number, table_of
+from xsim_zoo.evaluation.results import TASKS, Evaluation, register
+from xsim_zoo.evaluation.verdicts import interval, level_of, verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from xsim_zoo.evaluation.bench import Bench
+    from xsim_zoo.evaluation.competitor import Answering
+    from xsim_zoo.evaluation.context import EvaluationContext
+    from xsim_zoo.evaluation.records import Verdict
+    from xsim_zoo.evaluation.report.blocks import Block
 
-__all__ = ["COPPER_MM", "GAPS_MM", "measure"]
+__all__ = ["COPPER_MM", "GAPS_MM", "OpenScore", "Opens"]
 
 GAPS_MM = (0.02, 0.04, 0.08)
 """Widths of the gaps [mm]; a pixel of the paper's detector is 0.048 mm."""
@@ -47,37 +55,151 @@ _CHANNELS = 6
 _CHANNEL_PX = 8.0
 """Wide enough for the gap behind the blur of a thick screen, narrow enough to leave out the next track."""
 
+_HR_FINDS = 0.75
+_LR_MISSES = 0.95
+"""AUCs between which there is something to gain: what HR does not find no restorer can be asked for."""
+
+
+class OpenScore(Row):
+    """Detectability of a gap in a track of copper, by observers who know where it would be.
+
+    ``auc`` and ``d_prime`` belong to a matched filter that does not whiten the noise, as an eye does not; ``change``
+    is its AUC less that on the LR image, paired by track. ``d_prime_best`` belongs to the Hotelling observer of the
+    same channels, the best linear one: what restoring does not raise, it did not find in the measurement.
+    """
+
+    restorer: str
+    gap_mm: float
+    copper_mm: float
+    present: int
+    absent: int
+    auc: Estimate
+    change: Estimate
+    d_prime: float
+    d_prime_best: float
+
 
 @dataclass(frozen=True)
-class _Plate:
+class _TrackPlate:
     """A shot of 10 x 10 cells of one track each, and the gap in each [mm]; 0 for a sound one."""
 
-    shot: Shot
+    shot: ProbeShot
     gap_mm: NDArray[np.float64]
 
 
-def measure(bench: Bench, subject: Subject) -> list[OpenScore]:
-    """Ask a subject for the tracks of every copper, and compare each gap with the sound tracks beside it."""
-    rows = []
-    for copper, plates in _plates(bench).items():
-        own, before = (_responses(one, plates) for one in (subject, Subject(INPUT, None)))
-        gaps = np.concatenate([plate.gap_mm for plate in plates])
-        for gap in GAPS_MM:
-            judged = (gaps == gap) | (gaps == 0)
-            rows.append(_score(bench, subject.label, (gap, copper), gaps[judged] > 0, (own[judged], before[judged])))
-    return rows
+@register
+class Opens(Probe):
+    """The section ``opens``."""
+
+    name = "opens"
+    title = "Open tracks"
+    row = OpenScore
+    order = 90
+    chapter = TASKS
+    beside = (INPUT, TRUTH)
+    cost = 3
+
+    def measure(self, context: EvaluationContext, asked: Answering) -> list[OpenScore]:
+        """Ask for the tracks of every copper, and compare each gap with the sound tracks beside it."""
+        rows = []
+        for copper, plates in _plates(context).items():
+            own, before = (_responses(one, plates) for one in (asked, ImageItself(INPUT)))
+            gaps = np.concatenate([plate.gap_mm for plate in plates])
+            for gap in GAPS_MM:
+                judged = (gaps == gap) | (gaps == 0)
+                rows.append(
+                    _score(context, asked.label, (gap, copper), gaps[judged] > 0, (own[judged], before[judged]))
+                )
+        return rows
+
+    def verdict(self, evaluation: Evaluation) -> Verdict | None:
+        """Judge the detectability of open tracks, for gaps that HR finds and LR partly misses."""
+        rows = {(row.restorer, row.gap_mm, row.copper_mm): row for row in evaluation.rows(OpenScore)}
+        judged = [
+            place
+            for (label, *place), row in rows.items()
+            if label == TRUTH
+            and (row.auc.low if row.auc.low is not None else row.auc.mean) >= _HR_FINDS
+            and (INPUT, *place) in rows
+            and rows[INPUT, place[0], place[1]].auc.mean <= _LR_MISSES
+        ]
+        findings = []
+        for label in evaluation.labels:
+            found = [rows[label, gap, copper] for gap, copper in judged if (label, gap, copper) in rows]
+            if found:
+                findings.append(_finding(label, found))
+        text = "AUC of a matched filter, its mean change from LR, for gaps that HR shows and LR partly hides"
+        return verdict("open tracks", text, findings)
+
+    def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
+        """Return detectability against the gap, and all scores."""
+        rows = evaluation.rows(OpenScore)
+        return (
+            *(_chart(rows, naming, copper) for copper in dict.fromkeys(row.copper_mm for row in rows)),
+            table_of(
+                "Detectability of open tracks",
+                rows,
+                {
+                    "restorer": lambda row: naming.cell(row.restorer),
+                    "copper [mm]": lambda row: Number(row.copper_mm, ".3g"),
+                    "gap [mm]": lambda row: Number(row.gap_mm, ".3g"),
+                    "area under the ROC, 95 % interval": lambda row: Interval(row.auc, ".3f"),
+                    "less that on LR, 95 % interval": lambda row: Interval(row.change, "+.3f"),
+                    "d'": lambda row: Number(row.d_prime, ".2f"),
+                    "d' of the Hotelling observer": lambda row: Number(row.d_prime_best, ".2f"),
+                    "with the gap": lambda row: Number(row.present, "d"),
+                    "without": lambda row: Number(row.absent, "d"),
+                },
+            ),
+        )
+
+
+def _finding(label: str, rows: list[OpenScore]) -> Finding:
+    """Return the finding on one restorer, from its mean change over the gaps.
+
+    All gaps share their sound tracks: the mean of the interval's ends is the interval of a mean of wholly dependent
+    changes, the widest there can be.
+    """
+    mean, low, high = (
+        float(np.mean([row.change.mean if (value := getattr(row.change, end)) is None else value for row in rows]))
+        for end in ("mean", "low", "high")
+    )
+    change = Estimate(mean=mean, low=low, high=high)
+    level = level_of(change)
+    text = f"{interval(change, digits=3)} over {len(rows)} gaps"
+    return Finding(restorer=label, level=level, text=f"{text}: no help" if level == "warn" else text)
+
+
+def _chart(rows: Sequence[OpenScore], naming: Naming, copper_mm: float) -> Chart:
+    """Return detectability against the gap, for one thickness of copper."""
+    series = []
+    judged = [row for row in rows if row.copper_mm == copper_mm]
+    for label in dict.fromkeys(score.restorer for score in judged):
+        scores = sorted((s for s in judged if s.restorer == label), key=lambda score: score.gap_mm)
+        gaps = np.array([score.gap_mm for score in scores])
+        means, lows, highs = (numbers(getattr(score.auc, end) for score in scores) for end in ("mean", "low", "high"))
+        series.append(Series(naming.name(label), gaps, means, naming.style(label), lows, highs))
+    return Chart(
+        f"Open tracks in {1000 * copper_mm:g} \N{MICRO SIGN}m of copper",
+        Axis.covering("gap [mm]", [item.x for item in series], 0.0),
+        Axis("area under the ROC", 0.4, 1.0),
+        tuple(series),
+        (ReferenceLine("chance", 0.5),),
+        "A matched filter that does not whiten the noise looks at a known place for a gap (ICRU 54): 0.5 is guessing, "
+        "1 is certainty. The Hotelling observer in the table is the best linear one behind the same channels.",
+    )
 
 
 def _score(
-    bench: Bench,
+    context: EvaluationContext,
     label: str,
     gap_and_copper_mm: tuple[float, float],
     is_open: NDArray[np.bool_],
     responses: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> OpenScore:
-    """Return what the observers make of responses to the same cells: the subject's own and those on the LR image."""
+    """Return what the observers make of responses to the same cells: their own and those on the LR image."""
     gap, copper = gap_and_copper_mm
-    seed = bench.options.seed
+    seed = context.options.seed
     own, before = (scores_of(values, is_open, matched, seed) for values in responses)
     best = scores_of(responses[0], is_open, hotelling, seed)
     auc, change = paired_areas(own, before, is_open, seed)
@@ -95,20 +217,20 @@ def _score(
 
 
 @lru_cache(maxsize=1)
-def _plates(bench: Bench) -> dict[float, list[_Plate]]:
-    laboratory = Laboratory.of(bench, "opens")
-    count = 2 if bench.options.quick else 6
+def _plates(context: EvaluationContext) -> dict[float, list[_TrackPlate]]:
+    setup = ProbeSetup.of(context, "opens")
+    count = 2 if context.options.quick else 6
     return {
-        copper: [_plate(laboratory, copper, place * 100 + number) for number in range(count)]
+        copper: [_plate(setup, copper, place * 100 + number) for number in range(count)]
         for place, copper in enumerate(COPPER_MM)
     }
 
 
-def _plate(laboratory: Laboratory, copper_mm: float, number: int) -> _Plate:
+def _plate(setup: ProbeSetup, copper_mm: float, number: int) -> _TrackPlate:
     """Draw ten rows of tracks, a quarter of their hundred cells sound and a quarter cut by each of the gaps."""
-    rng = generator(laboratory.seed, sample=number, stage="tracks")
+    rng = generator(setup.seed, sample=number, stage="tracks")
     gaps = rng.permutation(np.resize((0.0, *GAPS_MM), _CELLS**2))
-    pixel = laboratory.detector_pixel_mm
+    pixel = setup.detector_pixel_mm
     side = 4.0 * SIDE_PX * pixel
     tracks: list[tuple[float, ...]] = []
     for place, gap in enumerate(gaps.tolist()):
@@ -122,15 +244,15 @@ def _plate(laboratory: Laboratory, copper_mm: float, number: int) -> _Plate:
     scene = Scene()
     scene.layer(Layer(BOARD[0], BOARD[1], 0.0, [flat.box(0.0, 0.0, side, side)]))
     scene.layer(Layer("Cu", copper_mm, 0.5 * BOARD[1], list(tracks)))
-    return _Plate(laboratory.shoot(laboratory.draw(scene, "tracks"), number), gaps)
+    return _TrackPlate(setup.shoot(setup.draw(scene, "tracks"), number), gaps)
 
 
-def _responses(subject: Subject, plates: list[_Plate]) -> NDArray[np.float64]:
+def _responses(asked: Answering, plates: list[_TrackPlate]) -> NDArray[np.float64]:
     """Return the responses of the channels to every cell, (cells, channels)."""
     middle = (_CELL_PX - 1) / 2
     centre = (middle + _OFFSET_PX[1], middle + _OFFSET_PX[0])
     channels = laguerre_gauss((_CELL_PX, _CELL_PX), centre, _CHANNEL_PX, _CHANNELS)
-    cells = [_cells(subject.answer(plate.shot.lr, plate.shot.hr, plate.shot.number)) for plate in plates]
+    cells = [_cells(asked.answer(plate.shot.lr, plate.shot.hr, plate.shot.number)) for plate in plates]
     return np.concatenate(cells).reshape(-1, _CELL_PX**2) @ channels
 
 

@@ -14,21 +14,26 @@ import xsim
 from xsim.grids import half_plane_weights
 from xsim.measure.similarity import psnr_dB, ssim
 from xsim.phantoms.targets import HELD_OUT
-from xsim_zoo.evaluation.judging import inner
-from xsim_zoo.evaluation.laboratory import SIDE_PX, Laboratory, Shot
-from xsim_zoo.evaluation.records import ShapeScore
+from xsim_zoo.evaluation.probes.base import SIDE_PX, Probe, ProbeSetup, ProbeShot
+from xsim_zoo.evaluation.records import Row
+from xsim_zoo.evaluation.report.tables import Naming, Number, Text, table_of
+from xsim_zoo.evaluation.results import TRUST, Evaluation, register
+from xsim_zoo.evaluation.scores import inner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xsim.degradation.degradation import Degradation
     from xsim.phantoms import Phantom
-    from xsim_zoo.evaluation.bench import Bench
-    from xsim_zoo.evaluation.subjects import Subject
+    from xsim_zoo.evaluation.competitor import Answering
+    from xsim_zoo.evaluation.context import EvaluationContext
+    from xsim_zoo.evaluation.report.blocks import Block
 
-__all__ = ["measure", "weak_error"]
+__all__ = ["ShapeScore", "Shapes", "weak_error"]
 
 _SHEET_MM = 0.1
+"""Thickness of the shapes' copper [mm]: about three layers of foil, so that they stand out of the plate."""
+
 _WEAK = 0.25
 """B_1 below which the measurement says little."""
 
@@ -36,46 +41,86 @@ _FOIL = 0.95
 """Quantile of a board's copper that tells its foils from pins and heat sinks."""
 
 
-def measure(bench: Bench, subject: Subject) -> list[ShapeScore]:
-    """Ask a subject for every held-out shape, and for a board whose copper is where none was."""
-    rows = []
-    for shape, shot in _shots(bench).items():
-        answer, clean = inner(subject.answer(shot.lr, shot.hr, shot.number)), inner(shot.clean)
-        after, before = psnr_dB(answer, clean), psnr_dB(inner(shot.lr), clean)
-        known = math.isfinite(after) and math.isfinite(before)
-        rows.append(
-            ShapeScore(
-                restorer=subject.label,
-                shape=shape,
-                psnr_dB=after if math.isfinite(after) else None,
-                ssim=ssim(answer, clean),
-                gain_dB=after - before if known else None,
-                weak_error=weak_error(answer, clean, _degradation(bench)),
+class ShapeScore(Row):
+    """A shape that no training board shows.
+
+    ``weak_error`` is the power of the answer's error over that of the clean image's structure at the frequencies where
+    B_1 is below 0.25; leaving them empty costs 1.
+    """
+
+    restorer: str
+    shape: str
+    psnr_dB: float | None
+    ssim: float
+    gain_dB: float | None
+    weak_error: float | None
+
+
+@register
+class Shapes(Probe):
+    """The section ``shapes``."""
+
+    name = "shapes"
+    title = "Shapes outside the training set"
+    row = ShapeScore
+    order = 120
+    chapter = TRUST
+    cost = 1
+
+    def measure(self, context: EvaluationContext, asked: Answering) -> list[ShapeScore]:
+        """Ask for every held-out shape, and for a board whose copper is where none was."""
+        degradation = context.probe_degradation()
+        rows = []
+        for shape, shot in _shots(context).items():
+            answer, clean = inner(asked.answer(shot.lr, shot.hr, shot.number)), inner(shot.clean)
+            after, before = psnr_dB(answer, clean), psnr_dB(inner(shot.lr), clean)
+            known = math.isfinite(after) and math.isfinite(before)
+            rows.append(
+                ShapeScore(
+                    restorer=asked.label,
+                    shape=shape,
+                    psnr_dB=after if math.isfinite(after) else None,
+                    ssim=ssim(answer, clean),
+                    gain_dB=after - before if known else None,
+                    weak_error=weak_error(answer, clean, degradation),
+                )
             )
+        return rows
+
+    def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
+        """Return the scores of every shape."""
+        return (
+            table_of(
+                "Shapes that no training board shows",
+                evaluation.rows(ShapeScore),
+                {
+                    "restorer": lambda row: naming.cell(row.restorer),
+                    "shape": lambda row: Text(row.shape),
+                    "PSNR [dB]": lambda row: Number(row.psnr_dB, ".2f", "infinite"),
+                    "SSIM": lambda row: Number(row.ssim, ".4f"),
+                    "gain over LR [dB]": lambda row: Number(row.gain_dB, "+.2f", "does not apply"),
+                    "error power where B\N{SUBSCRIPT ONE} < 0.25 (1: left empty)": lambda row: Number(
+                        row.weak_error, ".3g", "does not apply"
+                    ),
+                },
+            ),
         )
-    return rows
-
-
-def _degradation(bench: Bench) -> Degradation:
-    assert bench.setup is not None, "the probe is only asked where there is a set-up"
-    return bench.setup.degradation()
 
 
 @lru_cache(maxsize=1)
-def _shots(bench: Bench) -> dict[str, Shot]:
-    laboratory = Laboratory.of(bench, "shapes")
+def _shots(context: EvaluationContext) -> dict[str, ProbeShot]:
+    setup = ProbeSetup.of(context, "shapes")
     phantoms = {
-        name: laboratory.target(name, thickness_mm=_SHEET_MM, angle_deg=11.0 * place)
-        for place, name in enumerate(HELD_OUT)
+        name: setup.target(name, thickness_mm=_SHEET_MM, angle_deg=11.0 * place) for place, name in enumerate(HELD_OUT)
     }
-    phantoms["board in negative"] = _negative(laboratory)
-    return {name: laboratory.shoot(phantom, number) for number, (name, phantom) in enumerate(phantoms.items())}
+    phantoms["board in negative"] = _negative(setup)
+    return {name: setup.shoot(phantom, number) for number, (name, phantom) in enumerate(phantoms.items())}
 
 
-def _negative(laboratory: Laboratory) -> Phantom:
+def _negative(setup: ProbeSetup) -> Phantom:
     """Return a random board whose copper foil is where it had none: an inverted contrast that no board shows."""
-    side = laboratory.view(SIDE_PX).shape[0]
-    board = xsim.phantoms.random_board(laboratory.seed % 2**32, (side, side), laboratory.pixel_mm)
+    side = setup.view(SIDE_PX).shape[0]
+    board = xsim.phantoms.random_board(setup.seed % 2**32, (side, side), setup.pixel_mm)
     maps = board.thickness_mm.copy()
     for place, material in enumerate(board.materials):
         if material == "Cu":

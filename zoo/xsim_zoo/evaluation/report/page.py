@@ -1,25 +1,102 @@
-"""The report as one HTML page that needs nothing but itself."""
+"""The report as one HTML page that needs nothing but itself, and the files beside it."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files as resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from xsim_zoo.evaluation.report.naming import Naming
-from xsim_zoo.evaluation.report.sections import sections
+from xsim.errors import InputError
+from xsim_datasets.images import publish
+from xsim_zoo.evaluation.probes.shown import Pictures
+from xsim_zoo.evaluation.records import INPUT, TRUTH
+from xsim_zoo.evaluation.report.blocks import Absent, Facts, Notes, PageSection, VerdictList
+from xsim_zoo.evaluation.report.exports import csv_texts, json_text, tables
+from xsim_zoo.evaluation.report.figures import tick_label
+from xsim_zoo.evaluation.report.tables import METRICS, Column, Interval, Naming, Number, Table, Text, table_of
+from xsim_zoo.evaluation.results import sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xsim_zoo.evaluation.results import Evaluation
+    from xsim_zoo.evaluation.records import CompetitorRecord, DataSource
+    from xsim_zoo.evaluation.report.blocks import Block
+    from xsim_zoo.evaluation.report.tables import Cell
+    from xsim_zoo.evaluation.results import Chapter, Evaluation, Section
 
-__all__ = ["html"]
+__all__ = ["html", "report_paths", "write_report"]
+
+
+def report_paths(path: str | Path) -> tuple[Path, ...]:
+    """Return every file that a report may be made of: the page, its JSON document, and a CSV file for each section.
+
+    Parameters
+    ----------
+    path : path-like
+        The HTML file.
+
+    Raises
+    ------
+    InputError
+        If ``path`` does not end as HTML does.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{path}: is no name of a page: give one that ends in .html")
+    csv = (path.with_name(f"{path.stem}_{name}.csv") for name in tables())
+    return (path, path.with_suffix(".json"), *csv)
+
+
+def write_report(evaluation: Evaluation, path: str | Path, *, force: bool = False) -> tuple[Path, ...]:
+    """Write the report of an evaluation, and its numbers beside it.
+
+    The page works from a file URL, without a network and on its own. For ``out.html`` these are ``out.json`` and
+    one ``out_SECTION.csv`` for each section that was measured.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What was found.
+    path : path-like
+        The HTML file to make.
+    force : bool
+        Replace files that exist.
+
+    Returns
+    -------
+    tuple of Path
+        The files, the page first.
+
+    Raises
+    ------
+    InputError
+        If one of the files exists and ``force`` is off, or ``path`` does not end as HTML does; nothing is written.
+    EnvironmentFaultError
+        If the disk is full or fails.
+    """
+    page, numbers, *csv = report_paths(path)
+    existing = [name for name in (page, numbers, *csv) if name.exists()]
+    if existing and not force:
+        raise InputError(f"{existing[0]}: exists already: give another output or --force")
+    texts = {numbers: json_text(evaluation)}
+    found = csv_texts(evaluation)
+    texts |= {name: found[table] for table, name in zip(tables(), csv, strict=True) if table in found}
+    texts = {page: html(evaluation, texts[numbers], [name.name for name in texts]), **texts}
+    for name, text in texts.items():
+        publish(name, partial(_write, text), force=force)
+    return tuple(texts)
+
+
+def _write(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -58,13 +135,14 @@ def html(evaluation: Evaluation, numbers: str, names: Sequence[str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    naming = Naming.of(evaluation)
+    environment.globals["label"] = tick_label
+    naming = Naming(evaluation.labels)
     restorers = ", ".join(naming.labels)
     source = evaluation.provenance
     return environment.get_template("report.html").render(
         title=f"Evaluation of {restorers}",
         subtitle=f"on {source.data.path} ({source.data.split}), {source.created}",
-        sections=sections(evaluation, naming, names),
+        sections=_sections(evaluation, naming, names),
         style=_Inline.of("report.css"),
         script=_Inline.of("report.js"),
         numbers=_embedded(numbers),
@@ -76,3 +154,190 @@ def _embedded(numbers: str) -> Markup:
     for sign in "<>&":
         numbers = numbers.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(numbers)  # noqa: S704 - what HTML could read is gone
+
+
+def _sections(evaluation: Evaluation, naming: Naming, names: Sequence[str]) -> tuple[PageSection, ...]:
+    """Return every section of the page, in the order in which a sceptic would ask; ``names`` are the files beside."""
+    chapters: dict[Chapter, list[Section]] = {}
+    for section in sorted(sections().values(), key=lambda section: (section.chapter.order, section.order)):
+        chapters.setdefault(section.chapter, []).append(section)
+    lead = (
+        "Every number of this page, as files beside it. The page also holds the JSON document itself, so it can be "
+        "sent alone."
+    )
+    return (
+        _verdict(evaluation, naming),
+        _looks(evaluation, naming),
+        _scores(evaluation, naming),
+        *(_chapter(evaluation, naming, chapter, held) for chapter, held in chapters.items()),
+        _provenance(evaluation, naming),
+        PageSection("limits", "Limits", "", (Notes(evaluation.limits),)),
+        PageSection("files", "Files", lead, (Notes(tuple(names)),)),
+    )
+
+
+def _chapter(evaluation: Evaluation, naming: Naming, chapter: Chapter, held: Sequence[Section]) -> PageSection:
+    blocks: list[Block] = []
+    for section in held:
+        found = section.blocks(evaluation, naming) if evaluation.sections[section.name] else ()
+        why = evaluation.absent.get(section.name, "nothing was kept to show")
+        blocks += found or (Absent(section.title, why),)
+    # Charts first: they stand side by side.
+    blocks.sort(key=lambda block: block.kind != "chart")
+    there = any(block.kind != "absent" for block in blocks)
+    return PageSection(chapter.key, chapter.title, chapter.lead if there else "", tuple(blocks))
+
+
+def _verdict(evaluation: Evaluation, naming: Naming) -> PageSection:
+    """Return the verdict, failed checks first, and the scores at a glance."""
+    levels = Counter(check.level for check in evaluation.verdicts)
+    data = evaluation.provenance.data
+    lead = (
+        f"Of {levels.total()} checks {levels['fail']} failed, {levels['warn']} ended with a caution and "
+        f"{levels['pass']} passed. Judged on {data.images} images of {data.families} families of boards; "
+        "intervals come from drawing families anew. Scores do not replace a look at the images below."
+    )
+    order = ("fail", "warn", "pass")
+    checks = sorted(evaluation.verdicts, key=lambda check: order.index(check.level))
+    return PageSection("verdict", "Verdict", lead, (VerdictList(tuple(checks)), _glance(evaluation, naming)))
+
+
+def _glance(evaluation: Evaluation, naming: Naming) -> Table:
+    """Return LR, HR and every restorer in the figures that decide; those not measured at all have no column."""
+    figures: dict[str, dict[str, Cell]] = {}
+    for metric in ("psnr_dB", "ssim"):
+        rows = [row for row in evaluation.summary if row.metric == metric]
+        figures[METRICS[metric].label] = {row.restorer: Interval(row.estimate, METRICS[metric].spec) for row in rows}
+    for section in sections().values():
+        figures |= section.glance(evaluation)
+    figures = {label: cells for label, cells in figures.items() if cells}
+    reference = [TRUTH] if any(TRUTH in cells for cells in figures.values()) else []
+
+    def cells_of(label: str) -> tuple[Cell, ...]:
+        missing = Number(None, missing="reference" if label == TRUTH else "not measured")
+        return naming.cell(label), *(cells.get(label, missing) for cells in figures.values())
+
+    columns = (Column("restorer", numeric=False), *(Column(label) for label in figures))
+    caption = f"At a glance: against HR over a data range of {evaluation.provenance.data_range:g}, with 95 % intervals"
+    return Table(caption, columns, tuple(map(cells_of, [INPUT, *naming.labels, *reference])))
+
+
+def _looks(evaluation: Evaluation, naming: Naming) -> PageSection:
+    """Return the slider and the typical images."""
+    if not evaluation.sections[Pictures.name]:
+        return PageSection("images", "Images", "", (Absent("Images", evaluation.absent[Pictures.name]),))
+    pitch_mm = evaluation.provenance.data.pitch_mm
+    pixel = "" if pitch_mm is None else f" One pixel is {pitch_mm:g} mm."
+    lead = (
+        f"What lies between the two dividers is restored: drag them, or move them by the arrow keys.{pixel} Below it "
+        "is a typical image, whose LR is of median SSIM; the worst have a section of their own, and can be chosen "
+        "here as well."
+    )
+    return PageSection("images", "Images", lead, Pictures().typical(evaluation, naming))
+
+
+def _scores(evaluation: Evaluation, naming: Naming) -> PageSection:
+    lead = (
+        "Similarity to the HR image, in units of the open field, nothing clipped. PSNR and SSIM reward an answer that "
+        "is right on average, and so one that is a little soft: read them beside the power kept at high frequencies."
+    )
+    metrics = table_of(
+        "Every metric of every restorer",
+        [(row, naming.metric(row.metric, row.unit)) for row in evaluation.summary],
+        {
+            "restorer": lambda pair: naming.cell(pair[0].restorer),
+            "metric": lambda pair: Text(pair[1].label),
+            "mean, 95 % interval": lambda pair: Interval(pair[0].estimate, pair[1].spec),
+            "median": lambda pair: Number(pair[0].median, pair[1].spec),
+            "images": lambda pair: Number(pair[0].images, "d"),
+            "families": lambda pair: Number(pair[0].families, "d"),
+            "left out as infinite": lambda pair: Number(pair[0].infinite, "d"),
+            "how to read it": lambda pair: Text(pair[1].better),
+        },
+    )
+    images = table_of(
+        "Every image",
+        evaluation.images,
+        {
+            "image": lambda row: Number(row.sample, "d"),
+            "restorer": lambda row: naming.cell(row.restorer),
+            "family": lambda row: Text(row.family),
+            "design": lambda row: Text(row.design),
+            "set-up": lambda row: Number(row.setup, "d"),
+            "air kerma [uGy]": lambda row: Number(row.kerma_uGy, ".4g", "not stated"),
+            "PSNR [dB]": lambda row: Number(row.psnr_dB, ".2f", "infinite"),
+            "SSIM": lambda row: Number(row.ssim, ".4f"),
+            "RMSE [open field]": lambda row: Number(row.rmse, ".5f"),
+            "bias [open field]": lambda row: Number(row.bias, "+.5f"),
+            "unsupported power": lambda row: Number(row.unsupported, ".4f"),
+            "pixels out of range": lambda row: Number(row.outside, ".2g"),
+        },
+        tall=True,
+    )
+    return PageSection("scores", "Scores", lead, (metrics, images))
+
+
+def _provenance(evaluation: Evaluation, naming: Naming) -> PageSection:
+    source = evaluation.provenance
+    run: tuple[tuple[str, Cell], ...] = (
+        ("made", Text(source.created)),
+        ("device", Text(source.device)),
+        ("time taken [s]", Number(source.seconds, ".0f")),
+        ("data range of PSNR and SSIM [open field]", Number(source.data_range, "g")),
+        ("border left out [px]", Number(source.border_px, "d")),
+        *((name, _cell(value)) for name, value in source.settings.items()),
+    )
+    versions = tuple((name, Text(version)) for name, version in source.versions.items())
+    blocks = (
+        Facts("Data", _data(source.data)),
+        *(_competitor(one, naming) for one in source.contenders),
+        Facts("Run", run),
+        Facts("Versions", versions),
+    )
+    lead = "What is needed to get the same numbers again."
+    return PageSection("provenance", "Provenance", lead, blocks)
+
+
+def _cell(value: str | float | bool | None) -> Cell:
+    if value is None:
+        return Text("none")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, str):
+        return Text(value)
+    return Number(value, "d" if isinstance(value, int) else "g")
+
+
+def _data(data: DataSource) -> tuple[tuple[str, Cell], ...]:
+    return (
+        ("store", Text(data.path)),
+        ("digest", Text(data.digest)),
+        ("origin", Text(data.origin)),
+        ("recipe", Text(f"{data.recipe}, {data.recipe_hash}")),
+        ("seed", _cell(data.seed)),
+        ("split", Text(data.split)),
+        ("images", Number(data.images, "d")),
+        ("families of boards", Number(data.families, "d")),
+        ("height [px]", Number(data.shape[0], "d")),
+        ("width [px]", Number(data.shape[1], "d")),
+        ("pixel pitch [mm]", Number(data.pitch_mm, "g", "differs")),
+    )
+
+
+def _competitor(one: CompetitorRecord, naming: Naming) -> Facts:
+    pairs: tuple[tuple[str, Cell], ...] = (
+        ("restorer", naming.cell(one.label)),
+        ("kind", Text(one.restorer)),
+        ("weights", Text(one.weights)),
+        ("digest", Text(one.digest)),
+        ("parameters", Number(one.parameters, ",d")),
+        ("steps of sampling", Number(one.steps, "d")),
+        ("eta, noise added on the way", Number(one.eta, "g")),
+        ("sharpness", Number(one.sharpness, "g")),
+        ("grey-level link", _cell(one.linked)),
+        ("trained on", Text(one.trained_on)),
+        ("training pairs", Number(one.trained_pairs, ",d", "none")),
+        ("training steps", Number(one.trained_steps, ",d", "none")),
+        ("overlap with these boards", Text(one.leak)),
+    )
+    return Facts(one.label, pairs)

@@ -1,19 +1,48 @@
-"""Tables of the report: cells that know the number behind their text, so that sorting and checking use the number."""
+"""Tables of the report: cells that know the number behind their text, and what restorers and metrics are called."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 
-from xsim_zoo.evaluation.report.axes import Axis
-from xsim_zoo.evaluation.report.numerals import written
+from xsim_zoo.evaluation.records import INPUT, TRUTH
+from xsim_zoo.evaluation.report.figures import Axis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from xsim_zoo.evaluation.records import Estimate
 
-__all__ = ["Cell", "Column", "Interval", "Number", "Table", "Text", "Whisker", "whisker_axis"]
+__all__ = [
+    "METRICS",
+    "Cell",
+    "Column",
+    "Interval",
+    "Metric",
+    "Naming",
+    "Number",
+    "Table",
+    "Text",
+    "Whisker",
+    "table_of",
+    "whisker_axis",
+    "written",
+]
+
+R = TypeVar("R")
+
+_NAMES = {INPUT: "LR as it is", TRUTH: "HR reference"}
+
+_COMPETITOR_STYLES = 8
+"""Colours that are told apart by the colour-blind, and dashes that are told apart in grey: more are not."""
+
+
+def written(value: float, spec: str) -> str:
+    """Return ``value`` in the format ``spec``, with a true minus, and no sign before what is rounded to zero."""
+    text = format(value, spec)
+    if not any(digit in text for digit in "123456789"):
+        text = text.lstrip("+-")
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 @dataclass(frozen=True)
@@ -79,7 +108,7 @@ class Whisker:
 
     def at(self, value: float) -> float:
         """Return the abscissa of a value in the drawing, 200 units wide with margins of 10."""
-        return round(10 + 180 * float(self.axis.fractions(value)), 2)
+        return round(10 + 180 * self.axis.fraction(value), 2)
 
 
 def whisker_axis(label: str, estimates: Iterable[Estimate]) -> Axis:
@@ -121,3 +150,68 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     tall: bool = False
+
+
+def table_of(caption: str, rows: Sequence[R], cells: Mapping[str, Callable[[R], Cell]], *, tall: bool = False) -> Table:
+    """Return a table with a line for each row.
+
+    Parameters
+    ----------
+    caption : str
+        What it shows.
+    rows : sequence
+        What it is made of; at least one.
+    cells : dict of heading to callable
+        The columns, each with what makes a row's cell.
+    tall : bool
+        See `Table`.
+    """
+    made = tuple(tuple(cell(row) for cell in cells.values()) for row in rows)
+    columns = (
+        Column(label, not isinstance(first, Text), first.axis if isinstance(first, Whisker) else None)
+        for label, first in zip(cells, made[0], strict=True)
+    )
+    return Table(caption, tuple(columns), made, tall)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is called and written, and which way is better."""
+
+    label: str
+    spec: str
+    better: str
+
+
+METRICS = {
+    "psnr_dB": Metric("PSNR [dB]", ".2f", "higher is better"),
+    "ssim": Metric("SSIM", ".4f", "higher is better, at most 1"),
+    "rmse": Metric("RMSE [open field]", ".5f", "lower is better"),
+    "bias": Metric("bias [open field]", "+.5f", "0 is best"),
+    "unsupported": Metric("unsupported power", ".4f", "power where the measurement says nothing; that of HR is right"),
+}
+
+
+@dataclass(frozen=True)
+class Naming:
+    """The restorers of one evaluation: their names for people and the style of their curves."""
+
+    labels: tuple[str, ...]
+
+    def name(self, label: str) -> str:
+        """Return what people read for a label."""
+        return _NAMES.get(label, label)
+
+    def style(self, label: str) -> int:
+        """Return the style of a label's curves: 0 for LR, 1 for HR, then one each; the ninth restorer shares."""
+        if label in (INPUT, TRUTH):
+            return (INPUT, TRUTH).index(label)
+        return 2 + self.labels.index(label) % _COMPETITOR_STYLES
+
+    def cell(self, label: str) -> Text:
+        """Return a table's cell with the name and its mark."""
+        return Text(self.name(label), self.style(label))
+
+    def metric(self, key: str, unit: str) -> Metric:
+        """Return how a metric is written; one that is not known is called by its key."""
+        return METRICS.get(key) or Metric(f"{key} [{unit}]" if unit else key, ".4g", "")

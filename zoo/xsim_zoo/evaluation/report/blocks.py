@@ -5,18 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from xsim_zoo.evaluation.report.charts import Chart
+from xsim_zoo.evaluation.report.figures import Chart
 from xsim_zoo.evaluation.report.tables import Number, Table
 
 if TYPE_CHECKING:
     from xsim_zoo.evaluation.records import Picture, Verdict
     from xsim_zoo.evaluation.report.tables import Cell
 
-__all__ = ["Absent", "Block", "Card", "Facts", "Gallery", "Notes", "Section", "Slider", "Tile", "Verdicts"]
+__all__ = [
+    "Absent",
+    "Block",
+    "Facts",
+    "Gallery",
+    "Notes",
+    "PageSection",
+    "PictureCard",
+    "Slider",
+    "Tile",
+    "VerdictList",
+]
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class VerdictList:
     """The checks and how they ended."""
 
     kind: ClassVar[str] = "verdicts"
@@ -70,7 +81,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Card:
+class PictureCard:
     """The pictures of one window of one image."""
 
     title: str
@@ -83,7 +94,7 @@ class Gallery:
     """Cards, one below the other, under a heading; the slider takes its pictures from them."""
 
     kind: ClassVar[str] = "gallery"
-    cards: tuple[Card, ...]
+    cards: tuple[PictureCard, ...]
     heading: str = ""
 
 
@@ -94,11 +105,11 @@ class Slider:
     kind: ClassVar[str] = "slider"
 
 
-Block: TypeAlias = Verdicts | Notes | Facts | Absent | Gallery | Slider | Table | Chart
+Block: TypeAlias = VerdictList | Notes | Facts | Absent | Gallery | Slider | Table | Chart
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A section of the page: ``key`` is its anchor, ``lead`` says how to read it."""
 
     key: str

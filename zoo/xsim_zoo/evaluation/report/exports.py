@@ -7,47 +7,44 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from xsim_zoo.evaluation.records import BandScore, BarProbe, Coverage, Curve, EdgeProbe, NoiseProbe
-from xsim_zoo.evaluation.results import SECTIONS
-from xsim_zoo.evaluation.task_records import VoidScore
+from xsim_zoo.evaluation.results import sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from xsim_zoo.evaluation.records import Row
-    from xsim_zoo.evaluation.results import Evaluation
+    from xsim_zoo.evaluation.results import Evaluation, Section
 
-__all__ = ["TABLES", "csv_twins", "json_twin"]
+__all__ = ["csv_texts", "json_text", "tables"]
 
-TABLES = ("summary", "images", *(name for name in SECTIONS if name != "shown"))
-"""Sections that have a CSV twin when they were measured."""
-
-_CURVES = (BandScore, BarProbe, Coverage, Curve, EdgeProbe, NoiseProbe, VoidScore)
-"""Rows whose sequences run side by side; they take one line for each point."""
-
-_APART = ("sizes",)
-"""Sequences that do not run beside the others of their row."""
-
-_PICTURES = ("lr", "restored", "hr", "ssim_map")
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+"""Signs with which a spreadsheet takes a text for a formula."""
 
 
-def json_twin(evaluation: Evaluation) -> str:
+def tables() -> tuple[str, ...]:
+    """Return the names of what has a CSV file when it was measured."""
+    return ("summary", "images", *(name for name, section in sections().items() if section.exported))
+
+
+def json_text(evaluation: Evaluation) -> str:
     """Return every number as one JSON document; pictures keep their grey levels and lose their pixels."""
-    document = evaluation.to_dict()
-    for shown in document["shown"]:
-        for picture in _PICTURES:
-            shown[picture]["png_base64"] = ""
-    return json.dumps(document, indent=1, allow_nan=False)
+    return json.dumps(_without_pixels(evaluation.to_dict()), indent=1, allow_nan=False)
 
 
-def csv_twins(evaluation: Evaluation) -> dict[str, str]:
-    """Return CSV text by section; sections that are absent have none."""
-    return {name: _csv(getattr(evaluation, name)) for name in TABLES if getattr(evaluation, name)}
+def _without_pixels(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {key: "" if key == "png_base64" else _without_pixels(value) for key, value in part.items()}
+    return [_without_pixels(item) for item in part] if isinstance(part, list) else part
 
 
-def _csv(rows: Sequence[Row]) -> str:
-    lines = [line for row in rows for line in _lines(row)]
+def csv_texts(evaluation: Evaluation) -> dict[str, str]:
+    """Return CSV text by table; sections that are absent have none."""
+    known = sections()
+    return {name: _csv(rows, known.get(name)) for name in tables() if (rows := getattr(evaluation, name))}
+
+
+def _csv(rows: Sequence[Row], section: Section | None) -> str:
+    lines = [line for row in rows for line in _lines(row, section)]
     columns = dict.fromkeys(key for line in lines for key in line)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
@@ -61,12 +58,13 @@ def _field(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
 
 
-def _lines(row: Row) -> Iterator[dict[str, Any]]:
+def _lines(row: Row, section: Section | None) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a row: one, or one for each point of sequences that run side by side."""
     fields = row.model_dump()
-    if not isinstance(row, _CURVES):
+    if section is None or not section.side_by_side:
         yield _flat(fields)
         return
-    sequences = {key: value for key, value in fields.items() if isinstance(value, tuple) and key not in _APART}
+    sequences = {key: value for key, value in fields.items() if isinstance(value, tuple) and key not in section.apart}
     single = {key: value for key, value in fields.items() if key not in sequences}
     for point in zip(*sequences.values(), strict=True):
         yield _flat({**single, **dict(zip(sequences, point, strict=True))})

@@ -7,7 +7,7 @@ import pytest
 import scipy.fft
 
 from xsim.grids import radial_frequency
-from xsim_zoo.evaluation.spectra import ring_centres, ring_powers
+from xsim_zoo.evaluation.scores import ring_centres, ring_powers
 
 PITCH_MM = 0.048
 SHAPE = (192, 160)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xsim.errors import InputError
-from xsim_zoo.evaluation.bootstrap import Bootstrap, holm
+from xsim_zoo.evaluation.statistics import Bootstrap, holm
 
 
 def test_interval_of_a_mean_is_the_normal_one() -> None:

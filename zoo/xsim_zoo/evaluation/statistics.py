@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Bootstrap", "holm"]
 
 _LEVEL = 0.95
+"""Level of every interval of an evaluation."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,10 @@
-"""Simulated shots of probes: a phantom on the data's own set-up, at any dose."""
+"""What every probe is made of: its declaration, and simulated shots on the set-up of the data."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -12,15 +13,21 @@ from xsim.errors import InputError
 from xsim.imaging.projection import project
 from xsim.phantoms import Phantom, View
 from xsim.seeds import torch_seed
+from xsim_zoo.evaluation.results import Section
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from xsim.imaging.setup import PairSetup
     from xsim.phantoms.scene import Scene
-    from xsim_zoo.evaluation.bench import Bench
+    from xsim_zoo.evaluation.competitor import Answering
+    from xsim_zoo.evaluation.context import EvaluationContext
+    from xsim_zoo.evaluation.records import Row
+    from xsim_zoo.evaluation.scores import Scoreboard
 
-__all__ = ["BOARD", "SIDE_PX", "TRACK_MM", "Laboratory", "Shot"]
+__all__ = ["BOARD", "SIDE_PX", "TRACK_MM", "Derived", "Probe", "ProbeSetup", "ProbeShot"]
 
 SIDE_PX = 256
 """Side of a probe's image [px]."""
@@ -32,10 +39,44 @@ TRACK_MM = 0.035
 """Thickness of a copper track [mm]."""
 
 _OVERSAMPLING = 2
+"""Pixels of a phantom to one of the detector, as data sets are simulated."""
+
+
+class Derived(Section):
+    """A section that follows from the scores of the images."""
+
+    @abstractmethod
+    def derive(self, board: Scoreboard) -> tuple[Row, ...]:
+        """Return the rows."""
+
+
+class Probe(Section):
+    """A section that asks restorers for answers.
+
+    Attributes
+    ----------
+    beside : tuple of str
+        Which of the two images are asked beside the restorers.
+    cost : int
+        About how many images of 512 x 512 pixels each restores, for the time left.
+    simulated : bool
+        Whether it needs a set-up to simulate with.
+    samplers_only : bool
+        Whether it asks only restorers that draw posterior samples.
+    """
+
+    beside: ClassVar[tuple[str, ...]] = ()
+    cost: ClassVar[int] = 10
+    simulated: ClassVar[bool] = True
+    samplers_only: ClassVar[bool] = False
+
+    @abstractmethod
+    def measure(self, context: EvaluationContext, asked: Answering) -> Sequence[Row]:
+        """Return the rows about one who is asked."""
 
 
 @dataclass(frozen=True)
-class Shot:
+class ProbeShot:
     """One simulated pair.
 
     Parameters
@@ -55,8 +96,8 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Laboratory:
-    """The set-up of the probes.
+class ProbeSetup:
+    """The set-up that a probe is simulated on.
 
     Parameters
     ----------
@@ -70,17 +111,17 @@ class Laboratory:
     seed: int
 
     @classmethod
-    def of(cls, bench: Bench, probe: str) -> Laboratory:
-        """Return the laboratory of a probe, with a seed of its own.
+    def of(cls, context: EvaluationContext, probe: str) -> ProbeSetup:
+        """Return the set-up as one probe uses it, with a seed of its own.
 
         Raises
         ------
         InputError
-            If the bench has no set-up to simulate with.
+            If there is no set-up to simulate with.
         """
-        if bench.setup is None:
+        if context.setup is None:
             raise InputError(f"probe '{probe}' needs a simulated set-up: the data have none")
-        return cls(bench.setup, torch_seed(bench.options.seed, stage=f"probe-{probe}"))
+        return cls(context.setup, torch_seed(context.options.seed, stage=f"probe-{probe}"))
 
     @property
     def pitch_mm(self) -> float:
@@ -127,12 +168,12 @@ class Laboratory:
         materials, maps, heights = scene.render(self.view())
         return Phantom(materials, maps, self.pixel_mm, name, "probe", None, (), heights)
 
-    def shoot(self, phantom: Phantom, number: int, *, dose: float = 1.0) -> Shot:
+    def shoot(self, phantom: Phantom, number: int, *, dose: float = 1.0) -> ProbeShot:
         """Take shot number ``number`` of a phantom, at ``dose`` times the set-up's."""
         setup = self.setup if dose == 1.0 else replace(self.setup, kerma_uGy=self.setup.kerma_uGy * dose)
         pair = xsim.simulate_pair(phantom, setup, self.seed, sample=number, clean=True)
         assert pair.hr_clean is not None
-        return Shot(number, pair.lr, pair.hr, pair.hr_clean)
+        return ProbeShot(number, pair.lr, pair.hr, pair.hr_clean)
 
     def grey_step(self, thickness_mm: NDArray[np.floating], material: str = "Cu") -> NDArray[np.float64]:
         """Return the HR grey behind layers (n,) on the plate, over that of the plate alone."""
