@@ -1,4 +1,4 @@
-"""What others build on: annotated and documented as a whole, functions that fit a screen, no import circle."""
+"""What others build on: annotated and documented as a whole, functions that fit a screen, typed at the door."""
 
 from __future__ import annotations
 
@@ -102,64 +102,6 @@ def test_no_function_is_longer_than_a_screen() -> None:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and length(node) > LONGEST
     }
     assert not long
-
-
-def names_of_modules() -> dict[str, Path]:
-    found = {}
-    for folder in FOLDERS:
-        for path in folder.rglob("*.py"):
-            parts = path.relative_to(folder.parent).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
-
-
-def imported_at_once(path: Path, known: set[str]) -> set[str]:
-    """Return our modules that a file imports when it is itself imported: not inside functions, nor for types only."""
-    found: set[str] = set()
-
-    def visit(nodes: list[ast.stmt]) -> None:
-        for node in nodes:
-            if isinstance(node, ast.Import):
-                found.update(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                inner = {f"{node.module}.{alias.name}" for alias in node.names}
-                # Of a package one may take a module, without needing what the package itself offers.
-                found.update(inner if inner <= known else {node.module} | inner)
-            elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-                visit(node.orelse)
-            elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                visit([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
-
-    visit(ast.parse(path.read_text(encoding="utf-8")).body)
-    return found & known
-
-
-def circle_in(graph: dict[str, set[str]]) -> list[str]:
-    """Return the modules of one import circle, none if there is no circle."""
-    done: set[str] = set()
-
-    def follow(name: str, way: list[str]) -> list[str]:
-        if name in way:
-            return [*way[way.index(name) :], name]
-        if name not in done:
-            for other in sorted(graph.get(name, ())):
-                if circle := follow(other, [*way, name]):
-                    return circle
-            done.add(name)
-        return []
-
-    return next((circle for name in sorted(graph) if (circle := follow(name, []))), [])
-
-
-def test_no_import_circle() -> None:
-    known = names_of_modules()
-    graph = {name: imported_at_once(path, set(known)) - {name} for name, path in known.items()}
-    assert circle_in(graph) == []
-
-
-def test_the_check_sees_a_circle() -> None:
-    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
-    assert circle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
 
 
 DOORS = {"xsim": xsim, "xsim_datasets": xsim_datasets}
