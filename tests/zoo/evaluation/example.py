@@ -21,6 +21,7 @@ from xsim_zoo.evaluation.probes.shapes import ShapeScore
 from xsim_zoo.evaluation.probes.shown import Shown, picture
 from xsim_zoo.evaluation.probes.voids import VoidScore, VoidSize
 from xsim_zoo.evaluation.results import Evaluation
+from xsim_zoo.evaluation.results import sections as known_sections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -235,12 +236,21 @@ def _shown(labels: Sequence[str], count: int) -> tuple[Shown, ...]:
     )  # fmt: skip
 
 
+def _any_rows(model: type[r.Row], labels: Sequence[str]) -> tuple[r.Row, ...]:
+    """Return a row for each label whose numbers are 1 and whose texts are one word."""
+    plain: dict[Any, Any] = {"str": "word", "float": 1.0, "int": 1, str: "word", float: 1.0, int: 1}
+    values = {name: plain[field.annotation] for name, field in model.model_fields.items()}
+    return tuple(model.model_validate({**values, "restorer": label}) for label in labels)
+
+
 def example_evaluation(
     labels: Sequence[str] = LABELS, *, images: int = 12, worst: int = 10, absent: Mapping[str, str] | None = None
 ) -> Evaluation:
     """Return an evaluation with every section, except those that ``absent`` gives a reason for."""
     absent = dict(absent or {})
     sections = {**_probes(labels), **_tasks(labels), **_tables(labels, images), "shown": _shown(labels, worst)}
+    # A new probe is tested as soon as it is registered.
+    sections |= {name: _any_rows(one.row, labels) for name, one in known_sections().items() if name not in sections}
     sections |= dict.fromkeys(absent, ())
     return Evaluation(
         provenance=_provenance(labels, images),

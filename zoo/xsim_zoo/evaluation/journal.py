@@ -91,12 +91,6 @@ class Journal:
             self._append(entry)
         self._found[key] = json.loads(json.dumps(found, allow_nan=False))
 
-    def remove(self) -> None:
-        """Delete the file: its findings stand in the result now."""
-        self.close()
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-
     def close(self) -> None:
         """Close the file; what it holds stays."""
         if self._path is not None:
