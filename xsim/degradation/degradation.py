@@ -156,19 +156,11 @@ class Degradation:
         return cls(frequency, B_1, Sigma_1, pitch, link, mode, excess, mtf_hr)
 
     def noise_level(self, lr_grey: ArrayLike) -> NDArray[np.float64]:
-        """Return the noise power of whole images relative to Sigma_1, which holds for the open field.
+        """Return the noise power (...) of LR images (..., H, W) relative to Sigma_1, which holds for the open field, 1.0.
 
         Quantum noise falls with the signal, so the mean power spectrum of an image's noise is that of the open field
-        times the mean of g (1 + c (1 - g)) over its pixels, c the excess noise of a hardened beam.
-
-        Parameters
-        ----------
-        lr_grey : (..., H, W) array
-            LR images, open field 1.0; greys are held to [0.02, 1], as in the dark read noise and scatter remain.
-
-        Returns
-        -------
-        (...) array
+        times the mean of g (1 + c (1 - g)) over its pixels, c the excess noise of a hardened beam. Greys are held to
+        [0.02, 1], as in the dark read noise and scatter remain.
         """
         grey = np.clip(np.asarray(lr_grey, dtype=np.float64), _LEAST_GREY, 1.0)
         return np.asarray((grey * (1.0 + self.excess_noise * (1.0 - grey))).mean(axis=(-2, -1)))

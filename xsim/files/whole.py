@@ -131,12 +131,7 @@ def _umask() -> int:
 def locked(folder: Path, *, by: str = "xsim") -> Iterator[None]:
     """Hold a folder that exists for one process; the lock dies with the process, so that none is ever stale.
 
-    Parameters
-    ----------
-    folder : Path
-        The folder; it is locked itself, and no file is made in it.
-    by : str
-        Whom the message names as the other holder, e.g. ``"training"``.
+    The folder is locked itself, and no file is made in it. ``by`` names the other holder in the message.
 
     Raises
     ------

@@ -147,16 +147,8 @@ def fit_line(upright: NDArray[np.float64], line: EdgeLine, *, oversampling: int 
     """Refine a line by Gauss-Newton steps on every pixel near it, with the edge's own profile as the model.
 
     A wrong tilt leaves residuals that grow along the edge in proportion to the slope of the profile; a step removes
-    what is proportional. Converges to the least-squares line without assuming a shape of the edge.
-
-    Parameters
-    ----------
-    upright : (H, W) array
-        The image with the edge nearly vertical.
-    line : EdgeLine
-        Where to start, good to a few pixels.
-    oversampling : int
-        Bins per pixel of the profile.
+    what is proportional. Converges to the least-squares line without assuming a shape of the edge. The line that it
+    starts with is good to a few pixels; ``oversampling`` is the number of the profile's bins per pixel.
     """
     along = np.indices(upright.shape, dtype=np.float64)[0] - line.y0_px
     for _ in range(_STEPS):
@@ -219,23 +211,11 @@ def check_edge(
     step: float,
     noise: float,
 ) -> tuple[str, ...]:
-    """Refuse what is not one straight edge between two plateaus; return caveats.
+    """Refuse what is not one straight edge between two plateaus, naming what is there instead; return caveats.
 
-    Parameters
-    ----------
-    esf, distance_px : (n,) arrays
-        The edge profile and the distances [px] of its bins.
-    noise_esf : (m, n) array
-        Profiles that noise alone gives.
-    residual, inside : (H, W) arrays
-        The image less its edge, and which of its pixels the profile covers.
-    step, noise : float
-        Height of the edge and standard deviation of the pixels on the plateaus [grey levels].
-
-    Raises
-    ------
-    InputError
-        Naming what is there instead.
+    The profile ``esf`` (n,) lies at distances [px] from the edge, ``noise_esf`` (m, n) is what noise alone gives there,
+    ``residual`` the image less its edge and ``inside`` which of its pixels the profile covers, both (H, W). The height
+    of the edge and the noise of the pixels on the plateaus are in grey levels.
     """
     _check_single(esf, distance_px, noise_esf)
     bad = _bad_lines(residual, inside, step)

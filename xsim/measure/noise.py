@@ -254,7 +254,9 @@ def nnps(
         power += total
         regions += count
     looks = len(flats) - (mode == "difference")
-    effective = _effective_regions(regions // len(flats), flats[0].shape, side) * looks
+    # How many independent regions the half-overlapping ones of one frame are worth, times the frames that count.
+    apart, overlapping = flats[0].size / side**2, regions // len(flats)
+    effective = looks * (max(1.0, (overlapping / _OVERLAP + apart) / 2.0) if overlapping > 1 else 1.0)
     caveats += _caveats(len(flats), mode, looks * flats[0].size, effective, mended)
     return _summary(
         power * pitch_mm**2 / (regions * side**2), pitch_mm, float(np.mean(means)), effective,
@@ -270,12 +272,6 @@ def _region_power(noise: NDArray[np.float64], side: int) -> tuple[NDArray[np.flo
     for top, left in product(*starts):
         power += np.abs(np.fft.rfft2(noise[top : top + side, left : left + side])) ** 2
     return power, len(starts[0]) * len(starts[1])
-
-
-def _effective_regions(regions: int, shape: tuple[int, ...], side: int) -> float:
-    """Return how many independent regions the half-overlapping ones of one frame are worth."""
-    apart = shape[0] * shape[1] / side**2
-    return max(1.0, (regions / _OVERLAP + apart) / 2.0) if regions > 1 else 1.0
 
 
 def _caveats(frames: int, mode: NoiseMode, pixels: int, effective: float, mended: int) -> tuple[str, ...]:
