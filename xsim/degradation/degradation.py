@@ -156,7 +156,7 @@ class Degradation:
         return cls(frequency, B_1, Sigma_1, pitch, link, mode, excess, mtf_hr)
 
     def noise_level(self, lr_grey: ArrayLike) -> NDArray[np.float64]:
-        """Return the noise power (...) of LR images (..., H, W) relative to Sigma_1, which holds for the open field, 1.0.
+        """Return the noise power (...) of LR images (..., H, W) relative to that of the open field, grey 1.0: Sigma_1.
 
         Quantum noise falls with the signal, so the mean power spectrum of an image's noise is that of the open field
         times the mean of g (1 + c (1 - g)) over its pixels, c the excess noise of a hardened beam. Greys are held to
