@@ -307,7 +307,7 @@ def _summary(
 
     def rings(where: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         ring = np.floor(radius[where] / df + 0.5).astype(np.intp)
-        number = np.bincount(ring, weights=weights[where], minlength=count + 1)[1 : count + 1]
+        number = np.bincount(ring, weights=weights[where], minlength=count + 1)[1 : count + 1].astype(np.float64)
         total = np.bincount(ring, weights=(weights * spectrum)[where], minlength=count + 1)[1 : count + 1]
         return np.divide(total, number, out=np.full(count, np.nan), where=number > 0), number
 
