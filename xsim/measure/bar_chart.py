@@ -146,7 +146,7 @@ def _middle_level(pixels: NDArray[np.float64]) -> float:
 
 
 def _plate(
-    pixels: NDArray[np.float64], box: tuple[slice, slice], part: NDArray[np.bool_], openings: NDArray[np.bool_]
+    pixels: NDArray[np.float64], box: tuple[slice, ...], part: NDArray[np.bool_], openings: NDArray[np.bool_]
 ) -> Plate:
     """Describe a plate: the background is what surrounds it, beyond the reach of its edge's blur."""
     y, x = box
