@@ -109,7 +109,6 @@ def read_mtf_curves(path: Path, *, aperture_mm: float = 0.0) -> list[MtfCurve]:
 
 
 # The constants that MTF curves can tell, with weak log-normal priors: (median [mm], factor of one standard deviation).
-# The diffusion length is fitted on request only: undyed screens send it to infinity.
 _PRIORS: Final[dict[str, tuple[float, float]]] = {
     "extrapolation_sensor_mm": (0.02, 2.0),
     "extrapolation_backing_mm": (0.1, 10.0),
@@ -130,18 +129,13 @@ class FittedOptics:
         The constants.
     relative_sd : dict
         Standard deviation of each fitted constant, relative to it.
-    residuals : tuple of (n,) arrays
-        Model minus measurement, for each curve.
+    rms : float
+        RMS difference of model and measurement over all points.
     """
 
     optics: Optics
     relative_sd: dict[str, float]
-    residuals: tuple[NDArray[np.float64], ...]
-
-    @property
-    def rms(self) -> float:
-        """Return the RMS difference of model and measurement over all points."""
-        return float(np.sqrt(np.mean(np.square(np.concatenate(self.residuals)))))
+    rms: float
 
 
 def fit_optics(
@@ -194,13 +188,13 @@ def fit_optics(
     limits = np.log(1e-4), np.log(1e3)
     solution = least_squares(cost, np.clip(start, *limits), bounds=limits, x_scale=spread)
     optics = optics_of(solution.x)
-    residuals = _misfit(curves, spectrum, replace(base, optics=optics))
+    residuals = np.concatenate(_misfit(curves, spectrum, replace(base, optics=optics)))
     # Where the model misses by more than the stated errors, the misfit is the better measure of them.
     excess = max(1.0, 2.0 * float(solution.cost) / points)
     jacobian = np.asarray(solution.jac)
     covariance = np.linalg.inv(jacobian.T @ jacobian) * excess
     deviations = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
-    return FittedOptics(optics, deviations, tuple(residuals))
+    return FittedOptics(optics, deviations, float(np.sqrt(np.mean(np.square(residuals)))))
 
 
 def _misfit(curves: Sequence[MtfCurve], spectrum: Spectrum, screen: Screen) -> list[NDArray[np.float64]]:
