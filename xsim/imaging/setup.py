@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -126,18 +126,12 @@ class PairSetup:
 
     def to_dict(self) -> dict[str, Any]:
         """Return every setting as JSON types."""
-        return {
+        return {item.name: getattr(self, item.name) for item in fields(self)} | {
             "spectrum": self.spectrum.settings(),
             "hr": self.hr.to_dict(),
             "lr": self.lr.to_dict(),
-            "kerma_uGy": self.kerma_uGy,
-            "hr_frames": self.hr_frames,
-            "lr_frames": self.lr_frames,
             "geometry": asdict(self.geometry),
             "scatter": asdict(self.scatter),
             "acquisition": asdict(self.acquisition),
             "registration_px": list(self.registration_px),
-            "method": self.method,
-            "noise": self.noise,
-            "detector_seed": self.detector_seed,
         }
