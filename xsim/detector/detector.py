@@ -154,8 +154,15 @@ class Detector:
         elif values[0] > 0:
             values = values / values[0]
         nnps_frequency, nnps_mm2 = checked_table("measured NNPS", *nnps)
-        columns = (tuple(column.tolist()) for column in (frequency, values, nnps_frequency, nnps_mm2))
-        return cls(screen, sensor, Measured(*columns, float(kerma_uGy), signal_electrons))
+        measured = Measured(
+            tuple(frequency.tolist()),
+            tuple(values.tolist()),
+            tuple(nnps_frequency.tolist()),
+            tuple(nnps_mm2.tolist()),
+            float(kerma_uGy),
+            signal_electrons,
+        )
+        return cls(screen, sensor, measured)
 
     def response(self, spectrum: Spectrum, kerma_uGy: float) -> DetectorResponse:
         """Return what the detector answers to a beam at an air kerma per frame [uGy]; computed once and kept.

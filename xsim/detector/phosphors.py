@@ -36,20 +36,10 @@ _K_LINES: Final = (
 
 @dataclass(frozen=True)
 class KEmitter:
-    """One element of a phosphor that answers photo-absorption in its K shell with a K photon.
+    """An element of a phosphor, by its mass fraction, that answers photo-absorption in its K shell with a K photon.
 
-    Parameters
-    ----------
-    symbol : str
-        The element.
-    mass_fraction : float
-        Its share of the phosphor's mass.
-    edge_keV : float
-        K edge [keV].
-    photon_keV : float
-        Mean energy of its K photons [keV].
-    emission : float
-        Probability that a photo-absorption above the edge, in this element, emits a K photon: (1 - 1/r_K) w_K.
+    ``photon_keV`` is the mean energy of its K photons [keV], and ``emission`` the probability that a photo-absorption
+    above the edge [keV], in this element, emits one: (1 - 1/r_K) w_K.
     """
 
     symbol: str

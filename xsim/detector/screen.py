@@ -43,24 +43,11 @@ _END: Final = 200.0
 def layer_transfer(
     attenuation_per_mm: float, layer_mm: float, count: int, frequency_lp_mm: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the transform of where K photons from one layer are removed in another.
+    """Return the transform K_n(f) of where K photons from one layer are removed in another, (nf, count).
 
-    Parameters
-    ----------
-    attenuation_per_mm : float
-        Attenuation of the K photons in the layer [1/mm].
-    layer_mm : float
-        Thickness of one layer [mm].
-    count : int
-        Number of layers.
-    frequency_lp_mm : (nf,) array
-        Spatial frequencies [lp/mm].
-
-    Returns
-    -------
-    (nf, count) array
-        K_n(f): at f = 0 the probability that a photon born uniformly in layer i is removed in layer i + n (or i - n);
-        elsewhere that probability times the MTF of its lateral spread.
+    At f = 0 it is the probability that a photon born uniformly in layer i is removed in layer i + n (or i - n);
+    elsewhere that probability times the MTF of its lateral spread. ``count`` is the number of layers, and the
+    attenuation [1/mm] that of the K photons.
     """
     share, weight = (_NODES + 1.0) / 2.0, _WEIGHTS / 2.0
     # Work in units of the layer: m, kappa and the frequency all times layer_mm.
@@ -134,19 +121,10 @@ class Deposits:
     def transfer(
         self, fluence: NDArray[np.float64], frequency_lp_mm: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return signal S(f) [keV] and noise power W(f) [keV^2] of a beam, the gap to the sensor not included.
+        """Return signal S(f) [keV] and noise power W(f) [keV^2] of a beam, (nf,) each, without the gap to the sensor.
 
-        Parameters
-        ----------
-        fluence : (n,) array
-            Photons of each energy per area.
-        frequency_lp_mm : (nf,) array
-            Spatial frequencies [lp/mm].
-
-        Returns
-        -------
-        S, W : (nf,) arrays
-            Both per that area; energy counts with the share of its light that reaches the sensor.
+        Both are per area, as is the fluence of each energy, (n,); energy counts with the share of its light that
+        reaches the sensor.
         """
         signal, noise = (
             np.sum([by_layer @ ((fluence * by_energy) @ self.profile) for by_energy, by_layer in terms], axis=0)

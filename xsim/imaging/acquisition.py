@@ -5,7 +5,7 @@ What never changes between the images of a detector is its fixed pattern: gains,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -191,8 +191,8 @@ class FixedPattern:
         """Return the part that a shot of this shape falls on, anywhere on the detector."""
         top, left = (int(rng.integers(full - size + 1)) for full, size in zip(self.gain.shape, shape, strict=True))
         seen = slice(top, top + shape[0]), slice(left, left + shape[1])
-        maps = (getattr(self, field.name) for field in fields(self))
-        return FixedPattern(*(None if pixels is None else pixels[seen] for pixels in maps))
+        maps = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: pixels[seen] for name, pixels in maps.items() if pixels is not None})
 
 
 @lru_cache(maxsize=8)

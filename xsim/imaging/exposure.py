@@ -73,16 +73,8 @@ class Imager:
     ) -> NDArray[np.complex64]:
         """Return the ``rfft2`` of quantum noise on the padded pixels, in units of the open field's grey.
 
-        Parameters
-        ----------
-        beam : Beam
-            Grey and variance on cells, (s H, s W).
-        rng : numpy.random.Generator
-            Source of the noise.
-        frames : float
-            Independent frames whose mean this is.
-        kerma : (H, W) array or float
-            Kerma of a frame relative to the open field that the images are divided by.
+        The beam stands on cells, (s H, s W). The noise is that of the mean of independent frames, whose kerma is
+        relative to the open field that the images are divided by, an (H, W) map or one number.
         """
         variance = self._pixel_means(self._blurred(beam.variance))
         if isinstance(kerma, np.ndarray):

@@ -33,15 +33,7 @@ if TYPE_CHECKING:
 
     from xsim.detector.screen import Deposits
 
-__all__ = [
-    "NoiseLayer",
-    "NoiseModel",
-    "coloured_spectrum",
-    "noise_layers",
-    "noise_sources",
-    "quantum_noise",
-    "standard_normal",
-]
+__all__ = ["NoiseModel", "coloured_spectrum", "noise_layers", "noise_sources", "quantum_noise", "standard_normal"]
 
 NoiseModel = Literal["filtered", "layered", "white-then-blurred"]
 

@@ -91,12 +91,10 @@ class PairSetup:
             check_range(f"number of {name} frames", frames, 1, 1_000_000)
         for shift in self.registration_px:
             check_range("registration offset", shift, -16.0, 16.0, "pixels")
-        for what, name, known in (
-            ("projection method", self.method, get_args(Method)),
-            ("noise model", self.noise, get_args(NoiseModel)),
-        ):
-            if name not in known:
-                raise UnknownNameError(what, name, known)
+        if self.method not in get_args(Method):
+            raise UnknownNameError("projection method", self.method, get_args(Method))
+        if self.noise not in get_args(NoiseModel):
+            raise UnknownNameError("noise model", self.noise, get_args(NoiseModel))
         check_seed(self.detector_seed)
 
     @property
