@@ -55,10 +55,7 @@ def basic_spatial_resolution_mm(otf: Callable[[NDArray[np.float64]], NDArray[np.
     # The dip rises with the diameter: halve the interval, on a logarithmic scale, down to 1e-4 of the diameter.
     while high > low * (1.0 + 1e-4):
         middle = float(np.sqrt(low * high))
-        if duplex_wire_dip(otf, middle) < _DIP:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if duplex_wire_dip(otf, middle) < _DIP else (low, middle)
     return float(np.sqrt(low * high))
 
 
