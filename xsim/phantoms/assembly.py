@@ -9,8 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from xsim.phantoms import flat, solids
-from xsim.phantoms.design.layout import GROUND, POWER, BoardLayout, Copper, Hole
-from xsim.phantoms.design.pours import draw_plane, plane_shapes, pour_shapes
+from xsim.phantoms.design.pours import copper_shapes
 from xsim.phantoms.design.rules import MASK_MM
 from xsim.phantoms.parts.part import BuildContext, Frame
 from xsim.phantoms.scene import Layer, Scene, draw_weave
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from xsim.phantoms.defects import DefectLog
+    from xsim.phantoms.design.layout import BoardLayout, Copper, Hole
 
-__all__ = ["assemble", "copper_shapes", "etch_defects", "misregistration"]
+__all__ = ["assemble", "etch_defects", "misregistration"]
 
 
 def misregistration(layout: BoardLayout, rng: np.random.Generator, log: DefectLog) -> tuple[float, float]:
@@ -31,10 +31,13 @@ def misregistration(layout: BoardLayout, rng: np.random.Generator, log: DefectLo
     if not log.strikes("misregistration"):
         return usual * math.cos(angle), usual * math.sin(angle)
     by = float(log.rng.uniform(0.05, 0.15))
-    x0, y0, x1, y1 = layout.outline
-    height = layout.stackup.height_mm
-    log.mark("misregistration", [solids.prism(0.5 * (x0 + x1), 0.5 * (y0 + y1), 0.0, height, x1 - x0, y1 - y0)], by)
+    log.mark("misregistration", [_slab(layout)], by)
     return by * math.cos(angle), by * math.sin(angle)
+
+
+def _slab(layout: BoardLayout) -> solids.Solid:
+    x0, y0, x1, y1 = layout.outline
+    return solids.prism(0.5 * (x0 + x1), 0.5 * (y0 + y1), 0.0, layout.stackup.height_mm, x1 - x0, y1 - y0)
 
 
 def etch_defects(layout: BoardLayout, layer: int, log: DefectLog) -> list[flat.Row]:
@@ -93,29 +96,13 @@ def _raised(row: flat.Row, z: float, thick: float) -> solids.Solid:
     low, high = z - 0.5 * thick, z + 0.5 * thick
     if int(row[0]) == flat.RING:
         return solids.cone(row[2], row[3], low, high, 2.0 * row[4], 2.0 * row[4])
-    return solids.slot(*row[2:6], low, high, 2.0 * row[6])
+    return solids.slot(row[2], row[3], row[4], row[5], low, high, 2.0 * row[6])
 
 
 # Placement and drilling errors, one standard deviation [mm, rad].
 PLACE_MM, PLACE_RAD, DRILL_MM = 0.03, 0.008, 0.02
 # Etched side walls slope over a quarter to a half of the copper's thickness.
 UNDERCUT = 0.4
-
-
-def copper_shapes(layout: BoardLayout, rng: np.random.Generator) -> list[list[flat.Row]]:
-    """Return the copper of every layer as drawn, before tolerances: pours and planes, tracks, lands."""
-    stackup = layout.stackup
-    drawn = []
-    pour = rng.random() < 0.45
-    for k in range(stackup.layers):
-        rows: list[flat.Row] = [tuple(row) for row in layout.copper[k].rows.tolist()]
-        if stackup.plane[k]:
-            net = GROUND if k % 2 or rng.random() < 0.3 else POWER
-            rows = plane_shapes(layout, draw_plane(layout, rng, net, inner=True))
-        elif pour and k in (0, stackup.layers - 1):
-            rows = pour_shapes(layout, k, draw_plane(layout, rng, GROUND, inner=False)) + rows
-        drawn.append(rows)
-    return drawn
 
 
 def assemble(layout: BoardLayout, rng: np.random.Generator, log: DefectLog, *, weave_share: float) -> Scene:
@@ -125,9 +112,7 @@ def assemble(layout: BoardLayout, rng: np.random.Generator, log: DefectLog, *, w
     """
     stackup = layout.stackup
     scene = Scene(board_mm=stackup.z_mm[-1] - stackup.z_mm[0] + stackup.copper_mm[0])
-    x0, y0, x1, y1 = layout.outline
-    slab = solids.prism(0.5 * (x0 + x1), 0.5 * (y0 + y1), 0.0, stackup.height_mm, x1 - x0, y1 - y0)
-    scene.body(stackup.laminate, [slab])
+    scene.body(stackup.laminate, [_slab(layout)])
     _draw_copper(scene, layout, rng, log)
     _draw_masks(scene, layout)
     for hole in layout.holes:

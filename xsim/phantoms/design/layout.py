@@ -205,7 +205,6 @@ class Placed:
 
     part: Part
     frame: Frame
-    layer: int
 
 
 @dataclass(frozen=True)
@@ -267,7 +266,7 @@ class BoardLayout:
     def add_part(self, part: Part, frame: Frame, layer: int) -> None:
         """Add a part whose courtyard is known to be free: its lands get nets of their own."""
         index = len(self.placed)
-        self.placed.append(Placed(part, frame, layer))
+        self.placed.append(Placed(part, frame))
         for pad in part.pads:
             net = GROUND if pad.role == "ground" else self.new_net()
             self._add_pad(pad, frame, layer, net, index)

@@ -1,4 +1,4 @@
-"""Placement: anchors first, small parts around them, courtyards never overlapping."""
+"""The families of parts and their placement: anchors first, small parts around them, courtyards never overlapping."""
 
 from __future__ import annotations
 
@@ -6,21 +6,43 @@ import math
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from xsim.phantoms.parts.catalogue import FAMILIES
+from xsim.phantoms.parts.dies import chip_on_board
+from xsim.phantoms.parts.grid_arrays import bga
+from xsim.phantoms.parts.leadframes import gull_wing, leadless
+from xsim.phantoms.parts.others import crystal, header, screw, shield, socket
 from xsim.phantoms.parts.part import Frame
+from xsim.phantoms.parts.passives import chip_inductor, electrolytic, mlcc, power_inductor, resistor, tantalum
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
     from xsim.phantoms.design.layout import BoardLayout
     from xsim.phantoms.parts.part import Part
 
-__all__ = ["ANCHORS", "SMALL", "choose", "place_parts"]
+__all__ = ["ANCHORS", "FAMILIES", "SMALL", "choose", "place_parts"]
 
 Kind = TypeVar("Kind")
 
+# family -> how one of its parts is drawn
+FAMILIES: dict[str, Callable[[np.random.Generator], Part]] = {
+    "resistor": resistor,
+    "mlcc": mlcc,
+    "chip-inductor": chip_inductor,
+    "tantalum": tantalum,
+    "electrolytic": electrolytic,
+    "power-inductor": power_inductor,
+    "bga": bga,
+    "leadless": leadless,
+    "gull-wing": gull_wing,
+    "chip-on-board": chip_on_board,
+    "crystal": crystal,
+    "header": header,
+    "socket": socket,
+    "shield": shield,
+    "screw": screw,
+}
 # family -> weight among the large and among the small parts
 ANCHORS: dict[str, float] = {
     "bga": 0.30,
@@ -55,6 +77,7 @@ def choose(rng: np.random.Generator, weights: Mapping[Kind, float]) -> Kind:
 
 
 Box = tuple[float, float, float, float]
+Spot = tuple[float, float, float]
 
 
 def _take(taken: Sequence[list[Box]], box: Box) -> bool:
@@ -68,11 +91,7 @@ def _take(taken: Sequence[list[Box]], box: Box) -> bool:
 
 
 def _try_place(
-    layout: BoardLayout,
-    taken: Sequence[list[Box]],
-    rng: np.random.Generator,
-    part: Part,
-    near: tuple[float, float, float] | None,
+    layout: BoardLayout, taken: Sequence[list[Box]], rng: np.random.Generator, part: Part, near: Spot | None
 ) -> bool:
     """Put a part on a free spot, around a point (x, y, sigma) if one is given."""
     width, height = part.courtyard_mm

@@ -130,7 +130,8 @@ def find_chips(paste: Sequence[Flash], rng: np.random.Generator) -> list[Found]:
     found = []
     for k, flash in enumerate(boxes):
         m = int(other[k, 1])
-        if m < k or int(other[m, 1]) != k or not _same_size(flash, boxes[m]):
+        alike = abs(flash.width - boxes[m].width) < 0.02 and abs(flash.height - boxes[m].height) < 0.02
+        if m < k or int(other[m, 1]) != k or not alike:
             continue
         span = float(distance[k, 1])
         # A row of equal lands is a connector or a package, not a pair.
@@ -140,10 +141,6 @@ def find_chips(paste: Sequence[Flash], rng: np.random.Generator) -> list[Found]:
         if chip is not None:
             found.append(chip)
     return found
-
-
-def _same_size(one: Flash, two: Flash) -> bool:
-    return abs(one.width - two.width) < 0.02 and abs(one.height - two.height) < 0.02
 
 
 def _as_chip(one: Flash, two: Flash, span: float, rng: np.random.Generator) -> Found | None:

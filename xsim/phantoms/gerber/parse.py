@@ -169,8 +169,8 @@ def _shapes(primitive: Any) -> Iterator[flat.Row | Polygon]:
 
 def _points(primitive: Any) -> Points:
     """Return the vertices of a line, an arc or an outline, y turned downwards and arcs as chords."""
+    points: Points = []
     if type(primitive).__name__ == "ArcPoly":
-        points = []
         for start, end, (clockwise, centre) in primitive.segments:
             points += [start] if clockwise is None else _arc(start, end, centre, clockwise=clockwise)
     else:

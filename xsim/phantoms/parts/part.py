@@ -57,10 +57,6 @@ class Frame:
             x, z = -x, -z
         return self.x + cosine * x - sine * y, self.y + sine * x + cosine * y, self.surface + z
 
-    def turned(self, angle: float) -> float:
-        """Return a local direction in the plane as an angle in the board's frame."""
-        return self.angle + (math.pi - angle if self.below else angle)
-
     def heights(self, z0: float, z1: float) -> tuple[float, float]:
         """Return two local heights in the board's frame, lower first."""
         return (self.surface - z1, self.surface - z0) if self.below else (self.surface + z0, self.surface + z1)
