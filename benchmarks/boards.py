@@ -60,7 +60,7 @@ def crowd() -> Scene:
     for _ in range(120):
         x, y, angle = *rng.uniform(-half, half, 2), rng.uniform(0.0, 2.0 * np.pi)
         end = (x + 2.0 * np.cos(angle), y + 2.0 * np.sin(angle), 2.0)
-        scene.body("Au", [solids.capped_rod((x, y, 2.0), end, 0.025)])
+        scene.body("Au", [solids.rod((x, y, 2.0), end, 0.025, capped=True)])
     return scene
 
 

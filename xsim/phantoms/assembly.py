@@ -8,20 +8,21 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from xsim.phantoms import flat, solids
-from xsim.phantoms.design.layout import GROUND, POWER, BoardLayout, Hole
-from xsim.phantoms.design.pours import draw_plane, plane_shapes, pour_shapes
+from xsim.phantoms.design.pours import copper_shapes
 from xsim.phantoms.design.rules import MASK_MM
 from xsim.phantoms.parts.part import BuildContext, Frame
 from xsim.phantoms.scene import Layer, Scene, draw_weave
 
 if TYPE_CHECKING:
-    from xsim.phantoms.defects import DefectLog
-    from xsim.phantoms.design.layout import BoardLayout
+    from collections.abc import Iterator
 
-__all__ = ["assemble", "copper_shapes", "etch_defects", "misregistration"]
+    import numpy as np
+
+    from xsim.phantoms.defects import DefectLog
+    from xsim.phantoms.design.layout import BoardLayout, Copper, Hole
+
+__all__ = ["assemble", "etch_defects", "misregistration"]
 
 
 def misregistration(layout: BoardLayout, rng: np.random.Generator, log: DefectLog) -> tuple[float, float]:
@@ -30,81 +31,64 @@ def misregistration(layout: BoardLayout, rng: np.random.Generator, log: DefectLo
     if not log.strikes("misregistration"):
         return usual * math.cos(angle), usual * math.sin(angle)
     by = float(log.rng.uniform(0.05, 0.15))
-    x0, y0, x1, y1 = layout.outline
-    height = layout.stackup.height_mm
-    log.mark("misregistration", [solids.prism(0.5 * (x0 + x1), 0.5 * (y0 + y1), 0.0, height, x1 - x0, y1 - y0)], by)
+    log.mark("misregistration", [_slab(layout)], by)
     return by * math.cos(angle), by * math.sin(angle)
+
+
+def _slab(layout: BoardLayout) -> solids.Solid:
+    x0, y0, x1, y1 = layout.outline
+    return solids.prism(0.5 * (x0 + x1), 0.5 * (y0 + y1), 0.0, layout.stackup.height_mm, x1 - x0, y1 - y0)
 
 
 def etch_defects(layout: BoardLayout, layer: int, log: DefectLog) -> list[flat.Row]:
     """Return shapes that cut or add copper on a layer, each noted in the log."""
     copper = layout.copper[layer]
     z, thick = layout.stackup.z_mm[layer], layout.stackup.copper_mm[layer]
-    changes: list[flat.Row] = []
+    found = [*_track_defects(copper, log), *_shorts(copper, layout.rule.space_mm, log)]
+    for kind, shape, value in found:
+        log.mark(kind, [_raised(shape, z, thick)], value)
+    return [shape for _, shape, _ in found]
+
+
+def _track_defects(copper: Copper, log: DefectLog) -> Iterator[tuple[str, flat.Row, float]]:
+    """Draw what is wrong with single tracks: kind, shape, and what the kind is graded by [mm]."""
+    rng = log.rng
     for row in copper.rows.tolist():
-        length = math.hypot(row[4] - row[2], row[5] - row[3])
-        if int(row[0]) != flat.CAPSULE or length < 6.0 * row[6]:
+        length, width = math.hypot(row[4] - row[2], row[5] - row[3]), 2.0 * row[6]
+        if int(row[0]) != flat.CAPSULE or length < 3.0 * width:
             continue
-        track = _Track(row[2], row[3], (row[4] - row[2]) / length, (row[5] - row[3]) / length, length, 2.0 * row[6])
-        for kind, make in (("open", _open), ("mouse-bite", _bite), ("spur", _spur)):
+        if log.strikes("open"):
+            # A gap across the track.
+            along, reach, gap = float(rng.uniform(0.25, 0.75)) * length, 0.7 * width, float(rng.uniform(0.03, 0.15))
+            yield "open", flat.cleared(flat.capsule(*_at(row, along, -reach), *_at(row, along, reach), gap)), 0.5 * gap
+        # Round bites and bumps at one edge, by their diameter in widths.
+        for kind, most in (("mouse-bite", 1.0), ("spur", 0.9)):
             if log.strikes(kind):
-                shape = make(track, log.rng)
-                changes.append(shape)
-                log.mark(kind, [_raised(shape, z, thick)], shape[6] if kind == "open" else 2.0 * shape[4])
-    changes += _shorts(layout, layer, log)
-    return changes
+                along, side = float(rng.uniform(0.2, 0.8)) * length, float(rng.choice([-0.5, 0.5]))
+                bump = flat.disc(*_at(row, along, side * width), float(rng.uniform(0.4, most)) * width)
+                yield kind, flat.cleared(bump) if kind == "mouse-bite" else bump, 2.0 * bump[4]
 
 
-class _Track:
-    def __init__(self, x: float, y: float, tx: float, ty: float, length: float, width: float) -> None:
-        self.x, self.y, self.tx, self.ty, self.length, self.width = x, y, tx, ty, length, width
-
-    def at(self, along: float, across: float) -> tuple[float, float]:
-        return self.x + along * self.tx - across * self.ty, self.y + along * self.ty + across * self.tx
-
-
-def _open(track: _Track, rng: np.random.Generator) -> flat.Row:
-    """Return a gap across the track, 30 to 150 um."""
-    along = float(rng.uniform(0.25, 0.75)) * track.length
-    reach = 0.7 * track.width
-    gap = float(rng.uniform(0.03, 0.15))
-    return flat.cleared(flat.capsule(*track.at(along, -reach), *track.at(along, reach), gap))
+def _at(track: flat.Row, along: float, across: float) -> tuple[float, float]:
+    """Return the point so far along a track and beside its axis [mm]."""
+    x, y, dx, dy = track[2], track[3], track[4] - track[2], track[5] - track[3]
+    length = math.hypot(dx, dy)
+    tx, ty = dx / length, dy / length
+    return x + along * tx - across * ty, y + along * ty + across * tx
 
 
-def _bite(track: _Track, rng: np.random.Generator) -> flat.Row:
-    """Return a round bite of 0.2 to 0.5 widths into one edge."""
-    along, side = float(rng.uniform(0.2, 0.8)) * track.length, float(rng.choice([-0.5, 0.5]))
-    size = float(rng.uniform(0.4, 1.0)) * track.width
-    return flat.cleared(flat.disc(*track.at(along, side * track.width), size))
-
-
-def _spur(track: _Track, rng: np.random.Generator) -> flat.Row:
-    """Return a bump of copper on one edge."""
-    along, side = float(rng.uniform(0.2, 0.8)) * track.length, float(rng.choice([-0.5, 0.5]))
-    return flat.disc(*track.at(along, side * track.width), float(rng.uniform(0.4, 0.9)) * track.width)
-
-
-def _shorts(layout: BoardLayout, layer: int, log: DefectLog) -> list[flat.Row]:
-    """Return whiskers of copper between tracks of different nets that run close to one another."""
-    copper, space = layout.copper[layer], layout.rule.space_mm
-    z, thick = layout.stackup.z_mm[layer], layout.stackup.copper_mm[layer]
-    found = []
-    for index in np.flatnonzero(copper.rows[:, 0] == flat.CAPSULE):
-        if not log.strikes("short"):
+def _shorts(copper: Copper, space: float, log: DefectLog) -> Iterator[tuple[str, flat.Row, float]]:
+    """Draw whiskers of copper between tracks of different nets that run close to one another."""
+    for row, net in zip(copper.rows, copper.nets, strict=True):
+        if row[0] != flat.CAPSULE or not log.strikes("short"):
             continue
-        row = copper.rows[index]
         x, y = 0.5 * (row[2] + row[4]), 0.5 * (row[3] + row[5])
         angle = math.atan2(row[5] - row[3], row[4] - row[2]) + 0.5 * math.pi
         reach = row[6] + 2.5 * space
-        whisker = flat.capsule(
-            x, y, x + reach * math.cos(angle), y + reach * math.sin(angle), float(log.rng.uniform(0.05, 0.15))
-        )
-        net = int(copper.nets[index])
-        if copper.clearance(whisker, net, space) > 0.0:
-            continue
-        found.append(whisker)
-        log.mark("short", [_raised(whisker, z, thick)], reach)
-    return found
+        end = (x + reach * math.cos(angle), y + reach * math.sin(angle))
+        whisker = flat.capsule(x, y, *end, float(log.rng.uniform(0.05, 0.15)))
+        if copper.clearance(whisker, int(net), space) <= 0.0:
+            yield "short", whisker, reach
 
 
 def _raised(row: flat.Row, z: float, thick: float) -> solids.Solid:
@@ -112,10 +96,7 @@ def _raised(row: flat.Row, z: float, thick: float) -> solids.Solid:
     low, high = z - 0.5 * thick, z + 0.5 * thick
     if int(row[0]) == flat.RING:
         return solids.cone(row[2], row[3], low, high, 2.0 * row[4], 2.0 * row[4])
-    length = math.hypot(row[4] - row[2], row[5] - row[3]) + 2.0 * row[6]
-    angle = math.atan2(row[5] - row[3], row[4] - row[2])
-    x, y = 0.5 * (row[2] + row[4]), 0.5 * (row[3] + row[5])
-    return solids.prism(x, y, low, high, length, 2.0 * row[6], angle=angle, corner=row[6])
+    return solids.slot(row[2], row[3], row[4], row[5], low, high, 2.0 * row[6])
 
 
 # Placement and drilling errors, one standard deviation [mm, rad].
@@ -124,44 +105,14 @@ PLACE_MM, PLACE_RAD, DRILL_MM = 0.03, 0.008, 0.02
 UNDERCUT = 0.4
 
 
-def copper_shapes(layout: BoardLayout, rng: np.random.Generator) -> list[list[flat.Row]]:
-    """Return the copper of every layer as drawn, before tolerances: pours and planes, tracks, lands."""
-    stackup = layout.stackup
-    drawn = []
-    pour = rng.random() < 0.45
-    for k in range(stackup.layers):
-        inner = 0 < k < stackup.layers - 1
-        rows: list[flat.Row] = []
-        if stackup.plane[k]:
-            net = GROUND if k % 2 or rng.random() < 0.3 else POWER
-            rows = plane_shapes(layout, draw_plane(layout, rng, net, inner=True))
-        else:
-            if not inner and pour:
-                rows = pour_shapes(layout, k, draw_plane(layout, rng, GROUND, inner=False))
-            rows = rows + [tuple(row) for row in layout.copper[k].rows.tolist()]
-        drawn.append(rows)
-    return drawn
-
-
 def assemble(layout: BoardLayout, rng: np.random.Generator, log: DefectLog, *, weave_share: float) -> Scene:
-    """Build the scene of a layout.
+    """Build the scene of a layout, with tolerances and styles by chance; see `xsim.phantoms.board.random_board`.
 
-    Parameters
-    ----------
-    layout : BoardLayout
-        The design.
-    rng : numpy.random.Generator
-        Chance of tolerances and styles.
-    log : DefectLog
-        Decides on defects and keeps them.
-    weave_share : float
-        Chance that the laminate's cloth shows.
+    The laminate's cloth shows with the chance ``weave_share``.
     """
     stackup = layout.stackup
     scene = Scene(board_mm=stackup.z_mm[-1] - stackup.z_mm[0] + stackup.copper_mm[0])
-    x0, y0, x1, y1 = layout.outline
-    slab = solids.prism(0.5 * (x0 + x1), 0.5 * (y0 + y1), 0.0, stackup.height_mm, x1 - x0, y1 - y0)
-    scene.body(stackup.laminate, [slab])
+    scene.body(stackup.laminate, [_slab(layout)])
     _draw_copper(scene, layout, rng, log)
     _draw_masks(scene, layout)
     for hole in layout.holes:
@@ -189,9 +140,8 @@ def _draw_copper(scene: Scene, layout: BoardLayout, rng: np.random.Generator, lo
         if dx or dy:
             etched = [flat.moved(row, dx, dy) for row in etched]
         etched += [flat.cleared(flat.disc(h.x, h.y, h.drilled)) for h in layout.holes]
-        soft = UNDERCUT * thick
         host = stackup.laminate if inner else None
-        scene.layer(Layer("Cu", thick, stackup.z_mm[k], [*etched], displaces=host, soft_mm=soft))
+        scene.layer(Layer("Cu", thick, stackup.z_mm[k], [*etched], displaces=host, soft_mm=UNDERCUT * thick))
 
 
 def _draw_masks(scene: Scene, layout: BoardLayout) -> None:

@@ -10,7 +10,7 @@ from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.phantoms.assembly import assemble
 from xsim.phantoms.defects import DefectLog, check_rates
 from xsim.phantoms.design.layout import BoardLayout
-from xsim.phantoms.design.placement import place_parts
+from xsim.phantoms.design.placement import choose, place_parts
 from xsim.phantoms.design.routing import Router, fan_out, join_nets, lay_bundles, widen_tracks
 from xsim.phantoms.design.rules import CLASSES, draw_stackup
 from xsim.phantoms.phantom import Phantom
@@ -133,16 +133,9 @@ def random_board(
     log = DefectLog(check_rates(recipe.defect_rates), generator(seed, stage="defects"))
     scene = assemble(layout, generator(seed, stage="assembly"), log, weave_share=recipe.weave_share)
     materials, maps, heights = scene.render(view)
-    return Phantom(
-        materials=materials,
-        thickness_mm=maps,
-        pixel_mm=pixel_mm,
-        name=f"board-{seed}",
-        family=_family(layout),
-        seed=seed,
-        defects=log.defects(view),
-        height_mm=heights,
-    )
+    anchor = type(layout.placed[0].part).__name__.lower() if layout.placed else "bare"
+    family = f"{layout.rule.name}-{layout.stackup.layers}-{anchor}"
+    return Phantom(materials, maps, pixel_mm, f"board-{seed}", family, seed, log.defects(view), heights)
 
 
 def draw_view(
@@ -156,18 +149,7 @@ def draw_view(
 ) -> View:
     """Draw how a board is looked at: mostly straight, nearly aligned, sometimes oblique.
 
-    Parameters
-    ----------
-    seed : int
-        Seed of the board; its view has a stream of its own.
-    shape : tuple of int
-        Rows and columns of the window.
-    pixel_mm : float
-        Pixel of the window [mm].
-    recipe : BoardRecipe
-        How often and how far boards are tilted, and how far away the source is.
-    tilt_deg, rotation_deg : float, optional
-        Angles that are asked for [deg] rather than drawn.
+    Parameters are those of `random_board`; the view has a random stream of its own.
 
     Raises
     ------
@@ -216,8 +198,7 @@ def _outline(rng: np.random.Generator, view: View, height_mm: float, edge_share:
 def draw_layout(seed: int, view: View, recipe: BoardRecipe) -> BoardLayout:
     """Design the piece of board that a view shows: stack-up, parts, nets, tracks; valid by its rule class."""
     rng = generator(seed, stage="design")
-    layers = int(rng.choice(list(recipe.layers), p=_shares(recipe.layers)))
-    rule = CLASSES[str(rng.choice(list(recipe.rules), p=_shares(recipe.rules)))]
+    layers, rule = choose(rng, recipe.layers), CLASSES[choose(rng, recipe.rules)]
     bromine, lead = rng.random() < recipe.bromine_share, rng.random() < recipe.lead_share
     stackup = draw_stackup(rng, layers=layers, bromine=bool(bromine), lead=bool(lead))
     x0, y0, x1, y1 = _outline(rng, view, stackup.height_mm, recipe.edge_share)
@@ -238,16 +219,6 @@ def draw_layout(seed: int, view: View, recipe: BoardRecipe) -> BoardLayout:
     return layout
 
 
-def _shares(weights: Mapping[int, float] | Mapping[str, float]) -> list[float]:
-    total = sum(weights.values())
-    return [weight / total for weight in weights.values()]
-
-
 def _scaled(rng: np.random.Generator, span: tuple[int, int], area: float) -> int:
     count = int(rng.integers(span[0], span[1] + 1))
     return max(min(count, 1), round(count * min(area, 20.0)))
-
-
-def _family(layout: BoardLayout) -> str:
-    anchor = type(layout.placed[0].part).__name__.lower() if layout.placed else "bare"
-    return f"{layout.rule.name}-{layout.stackup.layers}-{anchor}"

@@ -91,18 +91,16 @@ class DefectLog:
 
     def defects(self, view: View) -> tuple[Defect, ...]:
         """Return what the window shows of the marks, as labelled masks."""
-        found = [_defect(mark, view) for mark in self.marks]
-        return tuple(defect for defect in found if defect is not None)
+        return tuple(defect for mark in self.marks if (defect := _defect(mark, view)) is not None)
 
 
 def _defect(mark: _Mark, view: View) -> Defect | None:
     """Draw the silhouette of a mark; None where the window does not show it."""
-    rows = np.array(mark.where, dtype=np.float64).reshape(-1, solids.COLUMNS)
-    i0, i1, j0, j1 = casting.outline(rows, view.rays(), view.shape)
+    rows, rays = np.array(mark.where, dtype=np.float64).reshape(-1, solids.COLUMNS), view.rays()
+    i0, i1, j0, j1 = casting.outline(rows, rays, view.shape)
     if i0 >= i1 or j0 >= j1:
         return None
     mask = np.zeros((i1 - i0, j1 - j0), dtype=bool)
-    rays = view.rays()
     # The same rays, counted from the box's corner.
     rays[4] -= j0
     rays[5] -= i0

@@ -163,6 +163,10 @@ def _fields(header: dict[str, Any], stored: Mapping[str, NDArray[Any]]) -> dict[
     """Return the arguments of the constructor."""
     if header["format"] != FORMAT:
         raise ValueError(f"format {header['format']!r}")
+    defects = []
+    for i, item in enumerate(header["defects"]):
+        row, column = item.pop("corner_px")
+        defects.append(Defect(**item, corner_px=(int(row), int(column)), mask=stored[f"mask_{i}"]))
     return {
         "materials": tuple(header["materials"]),
         "thickness_mm": stored["thickness_mm"],
@@ -170,14 +174,9 @@ def _fields(header: dict[str, Any], stored: Mapping[str, NDArray[Any]]) -> dict[
         "name": str(header["name"]),
         "family": str(header["family"]),
         "seed": header["seed"],
-        "defects": tuple(_defect(item, stored[f"mask_{i}"]) for i, item in enumerate(header["defects"])),
+        "defects": tuple(defects),
         "height_mm": tuple(float(height) for height in header["height_mm"]),
     }
-
-
-def _defect(item: dict[str, Any], mask: NDArray[np.bool_]) -> Defect:
-    row, column = item.pop("corner_px")
-    return Defect(**item, corner_px=(int(row), int(column)), mask=mask)
 
 
 # One energy stands for the spectrum of a picture [keV].
@@ -206,21 +205,14 @@ def picture(phantom: Phantom, *, energy_keV: float = PREVIEW_KEV, defects: bool 
         return image
     coloured = np.repeat(image[:, :, None], 3, axis=2)
     for defect in phantom.defects:
-        rim = _rim(np.pad(defect.mask, 2))
+        mask = np.pad(defect.mask, 2)
+        shifted = [np.roll(mask, step, axis=axis) for axis in (0, 1) for step in (-1, 1)]
+        rim = np.logical_or.reduce(shifted) & ~mask
         row, column = defect.corner_px[0] - 2, defect.corner_px[1] - 2
         for v, u in zip(*np.nonzero(rim), strict=True):
             if 0 <= row + v < image.shape[0] and 0 <= column + u < image.shape[1]:
                 coloured[row + v, column + u] = (230, 60, 30)
     return coloured
-
-
-def _rim(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the pixels just outside a padded mask."""
-    grown = mask.copy()
-    for axis in (0, 1):
-        for step in (-1, 1):
-            grown |= np.roll(mask, step, axis=axis)
-    return grown & ~mask
 
 
 def write_preview(phantom: Phantom, path: Path, *, defects: bool = False) -> Path:

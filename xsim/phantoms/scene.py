@@ -38,13 +38,11 @@ MOVABLE = 0.15
 
 @dataclass(frozen=True)
 class Ply:
-    """One layer of cloth: yarn pitches [mm], direction [rad], phases [turns] and height [mm]."""
+    """One layer of cloth: pitches [mm] of warp and fill, direction [rad], phases [turns] of both, and height [mm]."""
 
-    pitch_x: float
-    pitch_y: float
+    pitch: tuple[float, float]
     angle: float
-    phase_x: float
-    phase_y: float
+    phase: tuple[float, float]
     z_mm: float
 
 
@@ -80,7 +78,7 @@ def _wave(ply: Ply, view: View) -> list[float]:
     a, b, ox, oy = view.plane(ply.z_mm)
     cosine, sine = math.cos(ply.angle), math.sin(ply.angle)
     found = []
-    for ex, ey, pitch, phase in ((cosine, sine, ply.pitch_x, ply.phase_x), (-sine, cosine, ply.pitch_y, ply.phase_y)):
+    for (ex, ey), pitch, phase in zip(((cosine, sine), (-sine, cosine)), ply.pitch, ply.phase, strict=True):
         found += [phase + (ox * ex + oy * ey) / pitch, (a * ex + b * ey) / pitch, (a * ey - b * ex) / pitch]
     return found
 
@@ -110,19 +108,12 @@ def draw_weave(rng: np.random.Generator, laminate: str, height_mm: float) -> Wea
     """Draw the cloth of a laminate of this height: two to six visible plies of one style, nearly aligned."""
     pitch_x, pitch_y, thick = STYLES[str(rng.choice(list(STYLES)))]
     count = int(np.clip(height_mm / (1.3 * thick), 2, 6))
-    plies = tuple(
-        Ply(
-            pitch_x,
-            pitch_y,
-            math.radians(float(rng.normal(0.0, 0.7))),
-            float(rng.random()),
-            float(rng.random()),
-            height_mm * (k + 0.5) / count,
-        )
-        for k in range(count)
-    )
+    plies = []
+    for k in range(count):
+        angle, phase = math.radians(float(rng.normal(0.0, 0.7))), (float(rng.random()), float(rng.random()))
+        plies.append(Ply((pitch_x, pitch_y), angle, phase, height_mm * (k + 0.5) / count))
     resin = "epoxy-Br" if laminate == "FR-4" else "epoxy-HF"
-    return Weave(laminate, resin, plies, float(rng.uniform(0.004, 0.02)) / math.sqrt(count))
+    return Weave(laminate, resin, tuple(plies), float(rng.uniform(0.004, 0.02)) / math.sqrt(count))
 
 
 @dataclass

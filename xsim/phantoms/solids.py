@@ -23,7 +23,6 @@ __all__ = [
     "all_thin",
     "attitude",
     "block",
-    "capped_rod",
     "cone",
     "ellipsoid",
     "is_thin",
@@ -31,9 +30,8 @@ __all__ = [
     "reach_of",
     "rod",
     "select",
+    "slot",
     "sphere",
-    "volume",
-    "wedge",
     "window_of",
 ]
 
@@ -42,6 +40,7 @@ ELLIPSOID, CONE, PRISM, ROD, SLAB = 0, 1, 2, 3, 4
 # kind | box: x0 x1 y0 y1 z0 z1 | thinnest feature | 16 parameters of the kind
 COLUMNS = 24
 Solid = tuple[float, ...]
+Point = tuple[float, float, float]
 
 
 def _row(kind: int, box: tuple[float, ...], thin: float, parameters: tuple[float, ...]) -> Solid:
@@ -95,29 +94,32 @@ def prism(
     return _row(PRISM, box, min(width, height), (x, y, hx, hy, cosine, sine, min(corner, hx, hy), z0, z1))
 
 
-def _rod(start: tuple[float, float, float], end: tuple[float, float, float], diameter: float, caps: float) -> Solid:
+def slot(x0: float, y0: float, x1: float, y1: float, z0: float, z1: float, width: float) -> Solid:
+    """Return an upright prism of round ends from (x0, y0) to (x1, y1), a cylinder where these are equal [mm]."""
+    length = math.hypot(x1 - x0, y1 - y0)
+    if length == 0.0:
+        return cone(x0, y0, z0, z1, width, width)
+    angle = math.atan2(y1 - y0, x1 - x0)
+    return prism(0.5 * (x0 + x1), 0.5 * (y0 + y1), z0, z1, length + width, width, angle=angle, corner=0.5 * width)
+
+
+def rod(start: Point, end: Point, diameter: float, *, capped: bool = False) -> Solid:
+    """Return a cylinder between two points, at any tilt [mm].
+
+    Its ends are flat, or half spheres if ``capped``: a piece of wire that joins the next.
+    """
     radius = 0.5 * diameter
     length = math.dist(start, end)
     box: tuple[float, ...] = ()
     for p, q in zip(start, end, strict=True):
         # A flat end of a tilted cylinder sticks out less than its radius.
         cosine = (q - p) / length if length > 0.0 else 0.0
-        reach = radius if caps else radius * math.sqrt(max(0.0, 1.0 - cosine * cosine))
+        reach = radius if capped else radius * math.sqrt(max(0.0, 1.0 - cosine * cosine))
         box += (min(p, q) - reach, max(p, q) + reach)
-    return _row(ROD, box, diameter, (*start, *end, radius, caps))
+    return _row(ROD, box, diameter, (*start, *end, radius, float(capped)))
 
 
-def rod(start: tuple[float, float, float], end: tuple[float, float, float], diameter: float) -> Solid:
-    """Return a cylinder of flat ends between two points, at any tilt [mm]."""
-    return _rod(start, end, diameter, 0.0)
-
-
-def capped_rod(start: tuple[float, float, float], end: tuple[float, float, float], diameter: float) -> Solid:
-    """Return a cylinder with half spheres on its ends: a piece of wire that joins the next [mm]."""
-    return _rod(start, end, diameter, 1.0)
-
-
-Axes = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+Axes = tuple[Point, Point, Point]
 # Axes of a solid that stands along the axes of the board.
 UPRIGHT: Axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
@@ -132,13 +134,7 @@ def attitude(*, angle: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> Ax
     )
 
 
-def block(
-    centre: tuple[float, float, float],
-    size: tuple[float, float, float],
-    axes: Axes = UPRIGHT,
-    *,
-    diagonal: bool = False,
-) -> Solid:
+def block(centre: Point, size: Point, axes: Axes = UPRIGHT, *, diagonal: bool = False) -> Solid:
     """Return a box of any attitude [mm].
 
     ``diagonal`` keeps only the half below the plane through two opposite edges along its y axis: a wedge that is high
@@ -153,45 +149,6 @@ def block(
     # What lies flat is as thin as it looks from above: an axis counts by its part across the rays.
     thin = min(s / max(math.hypot(axis[0], axis[1]), 0.05) for s, axis in zip(size, axes, strict=True))
     return _row(SLAB, box, thin, (*centre, *half, *flat, float(diagonal)))
-
-
-def wedge(x: float, y: float, z: float, length: float, width: float, height: float, *, angle: float = 0.0) -> Solid:
-    """Return a ramp standing on height z: ``height`` at its -x end, falling to 0 at +x [mm, rad]."""
-    return block((x, y, z + 0.5 * height), (length, width, height), attitude(angle=angle), diagonal=True)
-
-
-def _ellipsoid_volume(p: Solid) -> float:
-    a, b, c, low, high = p[3], p[4], p[5], p[8] - p[2], p[9] - p[2]
-    return math.pi * a * b * ((high - low) - (high**3 - low**3) / (3.0 * c * c))
-
-
-def _cone_volume(p: Solid) -> float:
-    return math.pi * (p[3] - p[2]) * (p[4] ** 2 + p[4] * p[5] + p[5] ** 2) / 3.0
-
-
-def _prism_volume(p: Solid) -> float:
-    return (4.0 * p[2] * p[3] - (4.0 - math.pi) * p[6] ** 2) * (p[8] - p[7])
-
-
-def _rod_volume(p: Solid) -> float:
-    cylinder = math.pi * p[6] ** 2 * math.dist(p[0:3], p[3:6])
-    return cylinder + (4.0 / 3.0 * math.pi * p[6] ** 3 if p[7] else 0.0)
-
-
-def _slab_volume(p: Solid) -> float:
-    return 8.0 * p[3] * p[4] * p[5] * (0.5 if p[15] else 1.0)
-
-
-def volume(solid: Solid) -> float:
-    """Return the volume of a solid [mm3] in closed form."""
-    formulas = {
-        ELLIPSOID: _ellipsoid_volume,
-        CONE: _cone_volume,
-        PRISM: _prism_volume,
-        ROD: _rod_volume,
-        SLAB: _slab_volume,
-    }
-    return formulas[int(solid[0])](solid[8:])
 
 
 # Columns of the table of what solids can touch.

@@ -16,7 +16,7 @@ from xsim.phantoms.scene import Layer, Scene
 from xsim.phantoms.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["DUPLEX_WIRES_MM", "HELD_OUT", "TARGETS", "target"]
 
@@ -39,8 +39,8 @@ class _Sheet:
     height: float
 
 
-def _flat_layer(scene: Scene, sheet: _Sheet, shapes: list[flat.Row | Polygon], share: float = 1.0) -> None:
-    scene.layer(Layer(sheet.material, share * sheet.thickness, 0.5 * share * sheet.thickness, shapes))
+def _flat_layer(scene: Scene, sheet: _Sheet, shapes: Sequence[flat.Row | Polygon], share: float = 1.0) -> None:
+    scene.layer(Layer(sheet.material, share * sheet.thickness, 0.5 * share * sheet.thickness, list(shapes)))
 
 
 def _edge(scene: Scene, sheet: _Sheet) -> None:
@@ -51,9 +51,8 @@ def _edge(scene: Scene, sheet: _Sheet) -> None:
 
 def _bars(scene: Scene, sheet: _Sheet) -> None:
     """Draw groups of five bars of 1 to 10 lp/mm in two columns."""
-    shapes: list[flat.Row | Polygon] = []
-    groups = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-    for k, lp_mm in enumerate(groups):
+    shapes = []
+    for k, lp_mm in enumerate((1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)):
         x = (-0.22 if k < 5 else 0.22) * sheet.width
         y = (0.18 * (k % 5) - 0.36) * sheet.height
         for bar in range(5):
@@ -86,10 +85,9 @@ def _discs(scene: Scene, sheet: _Sheet) -> None:
     pitch = 0.9 * min(sheet.width, sheet.height) / 7.0
     for row in range(7):
         share = 0.5**row
-        discs = [
-            flat.disc((column - 3.0) * pitch, (row - 3.0) * pitch, 0.8 * pitch * 0.65**column) for column in range(7)
-        ]
-        _flat_layer(scene, sheet, list(discs), share)
+        y = (row - 3.0) * pitch
+        discs = [flat.disc((column - 3.0) * pitch, y, 0.8 * pitch * 0.65**column) for column in range(7)]
+        _flat_layer(scene, sheet, discs, share)
 
 
 def _star(scene: Scene, sheet: _Sheet) -> None:
@@ -135,10 +133,8 @@ def _spiral(scene: Scene, sheet: _Sheet) -> None:
     angles = np.linspace(0.0, 10.0 * math.pi, count)
     radii = reach * (0.1 + 0.9 * angles / angles[-1])
     x, y = radii * np.cos(angles), radii * np.sin(angles)
-    shapes: list[flat.Row | Polygon] = [
-        flat.capsule(x[k], y[k], x[k + 1], y[k + 1], 0.06 * radii[k]) for k in range(count - 1)
-    ]
-    _flat_layer(scene, sheet, shapes)
+    turns = [flat.capsule(x[k], y[k], x[k + 1], y[k + 1], 0.06 * radii[k]) for k in range(count - 1)]
+    _flat_layer(scene, sheet, turns)
 
 
 # name -> how it is drawn, usual material and thickness [mm], usual angle [deg]

@@ -101,17 +101,6 @@ class View:
         a, b = a * scale, b * scale
         return np.array([a, b, cx + z_mm * sx - a * u0 + b * v0, cy + z_mm * sy - b * u0 - a * v0])
 
-    def obliquity(self) -> NDArray[np.float64]:
-        """Return the path per height of every pixel's ray, sec(theta), shape (H, W) or (1, 1) for parallel rays."""
-        a, b, u0, v0, sx, sy, inverse = self.rays()[2:]
-        if inverse == 0.0:
-            return np.full((1, 1), math.sqrt(1.0 + sx * sx + sy * sy))
-        u = np.arange(self.shape[1])[None, :] + 0.5 - u0
-        v = np.arange(self.shape[0])[:, None] + 0.5 - v0
-        tx = sx - (a * u - b * v) * inverse
-        ty = sy - (b * u + a * v) * inverse
-        return np.asarray(np.sqrt(1.0 + tx * tx + ty * ty))
-
     def pixel_of(self, x_mm: float, y_mm: float, z_mm: float = 0.0) -> tuple[float, float]:
         """Return where a point of the board appears, ``(u, v)`` in pixels from the image's corner."""
         a, b, ox, oy = self.plane(z_mm)

@@ -7,7 +7,7 @@ import pytest
 
 from xsim.phantoms import BoardRecipe, Phantom, View, random_board
 from xsim.phantoms.defects import KINDS, DefectLog
-from xsim.phantoms.parts.catalogue import FAMILIES
+from xsim.phantoms.design.placement import FAMILIES
 from xsim.phantoms.parts.grid_arrays import Bga
 from xsim.phantoms.parts.leadframes import GullWing, Leadless
 from xsim.phantoms.parts.others import Header

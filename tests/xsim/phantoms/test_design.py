@@ -12,11 +12,10 @@ from shapely import LineString, Point, STRtree, affinity
 from shapely.ops import unary_union
 
 from xsim.phantoms import flat
-from xsim.phantoms.assembly import copper_shapes
 from xsim.phantoms.board import BoardRecipe, draw_layout, draw_view
 from xsim.phantoms.design import maze
 from xsim.phantoms.design.layout import GROUND, BoardLayout, Copper, Hole, gap
-from xsim.phantoms.design.pours import CopperPlane, plane_shapes
+from xsim.phantoms.design.pours import CopperPlane, copper_shapes, plane_shapes
 from xsim.phantoms.design.routing import offset_polyline, serpentine
 from xsim.seeds import generator
 

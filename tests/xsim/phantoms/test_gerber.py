@@ -230,7 +230,7 @@ def test_one_layer_agrees_with_gerbv(tmp_path: Path) -> None:
     subprocess.run(["gerbv", *look, "-o", str(picture), str(path)], check=True, timeout=120)
     theirs = np.asarray(Image.open(picture).convert("L")) > 127
     artwork = read_gerber(path)
-    x0, y0, x1, y1 = artwork.bounds()
+    (x0, y0), (x1, y1) = artwork.boxes[:, :2].min(axis=0), artwork.boxes[:, 2:].max(axis=0)
     view = View(theirs.shape, 0.01, centre_mm=(0.5 * (x0 + x1), 0.5 * (y0 + y1)))
     mine = Layer("Cu", 1.0, 0.0, list(artwork.shapes)).coverage(view) > 0.5
     # gerbv's image may lie some pixels off.

@@ -34,9 +34,10 @@ SOLIDS: dict[str, Solid] = {
     "prism": solids.prism(0.1, 0.1, 0.0, 0.5, 1.1, 0.6, angle=0.3, corner=0.15),
     "lying cylinder": solids.rod((-1.0, 0.1, 0.5), (0.7, 0.1, 0.5), 0.4),
     "tilted cylinder": solids.rod((-1.0, 0.1, 0.2), (0.7, 0.5, 0.9), 0.4),
-    "tilted wire": solids.capped_rod((-1.0, 0.1, 0.2), (0.7, 0.5, 0.9), 0.3),
-    "bond wire": solids.capped_rod((-1.0, 0.1, 0.2), (0.7, 0.5, 0.9), 0.025),
-    "wedge": solids.wedge(0.0, 0.1, 0.0, 0.7, 0.5, 0.6, angle=0.4),
+    "tilted wire": solids.rod((-1.0, 0.1, 0.2), (0.7, 0.5, 0.9), 0.3, capped=True),
+    "bond wire": solids.rod((-1.0, 0.1, 0.2), (0.7, 0.5, 0.9), 0.025, capped=True),
+    "wedge": solids.block((0.0, 0.1, 0.3), (0.7, 0.5, 0.6), solids.attitude(angle=0.4), diagonal=True),
+    "slot": solids.slot(-0.4, 0.1, 0.5, 0.3, 0.1, 0.6, 0.4),
     "block": solids.block((0.0, 0.0, 0.5), (1.0, 0.5, 0.3), solids.attitude(angle=0.3, pitch=0.5, roll=0.7)),
 }
 VIEWS = {
@@ -51,6 +52,30 @@ def view(**changes: float) -> View:
     return View((256, 256), PIXEL, **changes)  # type: ignore[arg-type]
 
 
+def exact_volume(solid: Solid) -> float:
+    """Return the volume of a solid [mm3] in closed form."""
+    p, kind = solid[8:], int(solid[0])
+    if kind == solids.ELLIPSOID:
+        low, high = p[8] - p[2], p[9] - p[2]
+        return math.pi * p[3] * p[4] * ((high - low) - (high**3 - low**3) / (3.0 * p[5] * p[5]))
+    if kind == solids.CONE:
+        return math.pi * (p[3] - p[2]) * (p[4] ** 2 + p[4] * p[5] + p[5] ** 2) / 3.0
+    if kind == solids.PRISM:
+        return (4.0 * p[2] * p[3] - (4.0 - math.pi) * p[6] ** 2) * (p[8] - p[7])
+    if kind == solids.ROD:
+        cylinder = math.pi * p[6] ** 2 * math.dist(p[0:3], p[3:6])
+        return cylinder + (4.0 / 3.0 * math.pi * p[6] ** 3 if p[7] else 0.0)
+    return 8.0 * p[3] * p[4] * p[5] * (0.5 if p[15] else 1.0)
+
+
+def obliquity(look: View) -> NDArray[np.float64]:
+    """Return the path per height of every pixel's ray, sec(theta), shape (H, W)."""
+    a, b, u0, v0, sx, sy, inverse = look.rays()[2:]
+    u, v = np.arange(look.shape[1])[None, :] + 0.5 - u0, np.arange(look.shape[0])[:, None] + 0.5 - v0
+    tx, ty = sx - (a * u - b * v) * inverse, sy - (b * u + a * v) * inverse
+    return np.asarray(np.sqrt(1.0 + tx * tx + ty * ty))
+
+
 def path(parts: list[Solid], voids: list[Solid] | None = None, look: View | None = None) -> NDArray[np.float64]:
     """Return the path map of one body [mm]."""
     scene = Scene()
@@ -62,14 +87,14 @@ def path(parts: list[Solid], voids: list[Solid] | None = None, look: View | None
 def volume(parts: list[Solid], voids: list[Solid] | None = None, look: View | None = None) -> float:
     """Return the volume that a path map holds: height (not path) times area."""
     look = look or view()
-    return float((path(parts, voids, look) / look.obliquity()).sum()) * PIXEL**2
+    return float((path(parts, voids, look) / obliquity(look)).sum()) * PIXEL**2
 
 
 @pytest.mark.parametrize("name", SOLIDS)
 @pytest.mark.parametrize("look", VIEWS)
 def test_volume_is_the_closed_form(name: str, look: str) -> None:
     solid = SOLIDS[name]
-    assert volume([solid], look=view(**VIEWS[look])) == pytest.approx(solids.volume(solid), rel=1e-3)
+    assert volume([solid], look=view(**VIEWS[look])) == pytest.approx(exact_volume(solid), rel=1e-3)
 
 
 def test_ball_profile_is_the_chord_of_a_circle() -> None:
@@ -114,7 +139,7 @@ def lens(radius: float, distance: float) -> float:
 
 def test_touching_parts_of_a_body_count_once() -> None:
     one, two = solids.sphere(-0.2, 0.0, 0.4, 0.7), solids.sphere(0.2, 0.0, 0.4, 0.7)
-    union = 2.0 * solids.volume(one) - lens(0.35, 0.4)
+    union = 2.0 * exact_volume(one) - lens(0.35, 0.4)
     assert volume([one, two]) == pytest.approx(union, rel=1e-3)
     assert volume([one, two], look=view(tilt_deg=40.0)) == pytest.approx(union, rel=1e-3)
     np.testing.assert_allclose(path([one, one]), path([one]), atol=1e-6)
@@ -136,9 +161,9 @@ def test_bodies_add() -> None:
 
 def test_voids_subtract_only_what_is_there() -> None:
     ball, bubble = solids.sphere(0.0, 0.0, 0.4, 0.7), solids.sphere(0.1, 0.0, 0.4, 0.3)
-    assert volume([ball], [bubble]) == pytest.approx(solids.volume(ball) - solids.volume(bubble), rel=1e-3)
+    assert volume([ball], [bubble]) == pytest.approx(exact_volume(ball) - exact_volume(bubble), rel=1e-3)
     twice = volume([ball], [bubble, bubble])
-    assert twice == pytest.approx(solids.volume(ball) - solids.volume(bubble), rel=1e-3)
+    assert twice == pytest.approx(exact_volume(ball) - exact_volume(bubble), rel=1e-3)
     outside = solids.sphere(2.0, 0.0, 0.4, 0.3)
     np.testing.assert_array_equal(path([ball], [outside]), path([ball]))
     through = solids.cone(0.0, 0.0, -1.0, 2.0, 0.2, 0.2)

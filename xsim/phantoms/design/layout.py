@@ -205,7 +205,6 @@ class Placed:
 
     part: Part
     frame: Frame
-    layer: int
 
 
 @dataclass(frozen=True)
@@ -267,7 +266,7 @@ class BoardLayout:
     def add_part(self, part: Part, frame: Frame, layer: int) -> None:
         """Add a part whose courtyard is known to be free: its lands get nets of their own."""
         index = len(self.placed)
-        self.placed.append(Placed(part, frame, layer))
+        self.placed.append(Placed(part, frame))
         for pad in part.pads:
             net = GROUND if pad.role == "ground" else self.new_net()
             self._add_pad(pad, frame, layer, net, index)
@@ -277,13 +276,11 @@ class BoardLayout:
         row = flat.box(x, y, pad.width, pad.height, frame.angle, pad.corner)
         across = min(pad.width, pad.height)
         if pad.drill_mm > 0.0:
-            for k in self.signal_layers:
-                self.copper[k].add(row, net)
-            self._drill(Hole(x, y, pad.drill_mm, across, net, pin=True))
-            self.terminals.append(Terminal(x, y, across, net, -1, pad.role, index))
+            self._drill(Hole(x, y, pad.drill_mm, across, net, pin=True), row)
+            layer = -1
         else:
             self.copper[layer].add(row, net)
-            self.terminals.append(Terminal(x, y, across, net, layer, pad.role, index))
+        self.terminals.append(Terminal(x, y, across, net, layer, pad.role, index))
 
     def admits_via(self, x: float, y: float, net: int) -> bool:
         """Say whether a via of the class fits at a point on every layer."""
@@ -300,11 +297,12 @@ class BoardLayout:
     def add_via(self, x: float, y: float, net: int) -> None:
         """Drill a via that ``admits_via`` has admitted."""
         rule = self.rule
-        for k in self.signal_layers:
-            self.copper[k].add(flat.disc(x, y, rule.pad_mm), net)
-        self._drill(Hole(x, y, rule.drill_mm, rule.pad_mm, net))
+        self._drill(Hole(x, y, rule.drill_mm, rule.pad_mm, net), flat.disc(x, y, rule.pad_mm))
 
-    def _drill(self, hole: Hole) -> None:
+    def _drill(self, hole: Hole, land: flat.Row) -> None:
+        """Add a hole and its land on all layers."""
+        for k in self.signal_layers:
+            self.copper[k].add(land, hole.net)
         self.holes.append(hole)
         self.drills.add(flat.disc(hole.x, hole.y, hole.drilled), 0)
 

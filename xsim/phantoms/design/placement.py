@@ -1,23 +1,48 @@
-"""Placement: anchors first, small parts around them, courtyards never overlapping."""
+"""The families of parts and their placement: anchors first, small parts around them, courtyards never overlapping."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, TypeVar
 
-from xsim.phantoms.parts.catalogue import FAMILIES
+from xsim.phantoms.parts.dies import chip_on_board
+from xsim.phantoms.parts.grid_arrays import bga
+from xsim.phantoms.parts.leadframes import gull_wing, leadless
+from xsim.phantoms.parts.others import crystal, header, screw, shield, socket
 from xsim.phantoms.parts.part import Frame
+from xsim.phantoms.parts.passives import chip_inductor, electrolytic, mlcc, power_inductor, resistor, tantalum
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
     from xsim.phantoms.design.layout import BoardLayout
     from xsim.phantoms.parts.part import Part
 
-__all__ = ["ANCHORS", "SMALL", "place_parts"]
+__all__ = ["ANCHORS", "FAMILIES", "SMALL", "choose", "place_parts"]
 
+Kind = TypeVar("Kind")
+
+# family -> how one of its parts is drawn
+FAMILIES: dict[str, Callable[[np.random.Generator], Part]] = {
+    "resistor": resistor,
+    "mlcc": mlcc,
+    "chip-inductor": chip_inductor,
+    "tantalum": tantalum,
+    "electrolytic": electrolytic,
+    "power-inductor": power_inductor,
+    "bga": bga,
+    "leadless": leadless,
+    "gull-wing": gull_wing,
+    "chip-on-board": chip_on_board,
+    "crystal": crystal,
+    "header": header,
+    "socket": socket,
+    "shield": shield,
+    "screw": screw,
+}
 # family -> weight among the large and among the small parts
 ANCHORS: dict[str, float] = {
     "bga": 0.30,
@@ -45,39 +70,33 @@ GRID_MM = 0.1
 TRIES = 40
 
 
-def _choose(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
+def choose(rng: np.random.Generator, weights: Mapping[Kind, float]) -> Kind:
+    """Draw one of the keys by their weights."""
     total = sum(weights.values())
-    return str(rng.choice(list(weights), p=[w / total for w in weights.values()]))
+    return list(weights)[int(rng.choice(len(weights), p=[weight / total for weight in weights.values()]))]
 
 
-class _Floor:
-    """What is taken on both sides of the board, as boxes."""
-
-    def __init__(self) -> None:
-        self._boxes: tuple[list[tuple[float, float, float, float]], ...] = ([], [])
-
-    def take(self, sides: tuple[int, ...], box: tuple[float, float, float, float]) -> bool:
-        """Take a box (x0, y0, x1, y1) on the given sides if it is free there."""
-        for side in sides:
-            for other in self._boxes[side]:
-                if box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]:
-                    return False
-        for side in sides:
-            self._boxes[side].append(box)
-        return True
+Box = tuple[float, float, float, float]
+Spot = tuple[float, float, float]
 
 
-def _is_through(part: Part) -> bool:
-    return any(pad.drill_mm > 0.0 for pad in part.pads)
+def _take(taken: Sequence[list[Box]], box: Box) -> bool:
+    """Take a box (x0, y0, x1, y1) on these sides of the board if it is free there."""
+    for other in chain(*taken):
+        if box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]:
+            return False
+    for boxes in taken:
+        boxes.append(box)
+    return True
 
 
 def _try_place(
-    layout: BoardLayout, floor: _Floor, rng: np.random.Generator, part: Part, near: tuple[float, float, float] | None
+    layout: BoardLayout, taken: Sequence[list[Box]], rng: np.random.Generator, part: Part, near: Spot | None
 ) -> bool:
     """Put a part on a free spot, around a point (x, y, sigma) if one is given."""
     width, height = part.courtyard_mm
     x0, y0, x1, y1 = layout.outline
-    through = _is_through(part)
+    through = any(pad.drill_mm > 0.0 for pad in part.pads)
     below = bool(rng.random() < (0.3 if near else 0.12)) and not through
     for _ in range(TRIES):
         eighths = 2 * int(rng.integers(4)) if rng.random() < 0.96 else int(rng.integers(8))
@@ -95,7 +114,7 @@ def _try_place(
         if not (x0 + margin_x < x < x1 - margin_x and y0 + margin_y < y < y1 - margin_y):
             continue
         box = (x - reach_x, y - reach_y, x + reach_x, y + reach_y)
-        if floor.take((0, 1) if through else (0 if below else 1,), box):
+        if _take(taken if through else taken[:1] if below else taken[1:], box):
             layer = 0 if below else layout.stackup.layers - 1
             half = 0.5 * layout.stackup.copper_mm[layer]
             surface = layout.stackup.z_mm[layer] + (-half if below else half)
@@ -109,16 +128,16 @@ def place_parts(layout: BoardLayout, rng: np.random.Generator, *, anchors: int, 
 
     Most small parts gather around the anchors, some of them on the far side, as decoupling capacitors do.
     """
-    floor = _Floor()
+    taken: tuple[list[Box], list[Box]] = ([], [])  # on the lower and the upper side
     for k in range(anchors):
-        family = "bga" if k == 0 and rng.random() < 0.45 else _choose(rng, ANCHORS)
-        _try_place(layout, floor, rng, FAMILIES[family](rng), None)
+        family = "bga" if k == 0 and rng.random() < 0.45 else choose(rng, ANCHORS)
+        _try_place(layout, taken, rng, FAMILIES[family](rng), None)
     centres = [(item.frame.x, item.frame.y, 0.45 * max(item.part.courtyard_mm) + 2.0) for item in layout.placed]
     while small > 0:
-        part = FAMILIES[_choose(rng, SMALL)](rng)
+        part = FAMILIES[choose(rng, SMALL)](rng)
         # Rows of the same part are what boards are full of.
         batch = min(small, 1 + int(rng.geometric(0.45)))
         near = centres[int(rng.integers(len(centres)))] if centres and rng.random() < 0.75 else None
         for _ in range(batch):
-            _try_place(layout, floor, rng, part, near)
+            _try_place(layout, taken, rng, part, near)
         small -= batch

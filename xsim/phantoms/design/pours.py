@@ -1,4 +1,4 @@
-"""Planes and pours: solid, hatched or split copper areas with antipads and thermal reliefs."""
+"""Drawn copper: tracks and lands in solid, hatched or split planes and pours, with antipads and thermal reliefs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xsim.phantoms.design.layout import GROUND, POWER, BoardLayout, Hole
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["CopperPlane", "draw_plane", "plane_shapes", "pour_shapes"]
+__all__ = ["CopperPlane", "copper_shapes", "draw_plane", "plane_shapes", "pour_shapes"]
 
 # Usual thermal reliefs: gap around the land and width of a spoke [mm].
 RELIEF_MM, SPOKE_MM = 0.25, 0.3
@@ -146,3 +146,19 @@ def pour_shapes(layout: BoardLayout, layer: int, plane: CopperPlane) -> list[fla
         if hole.net != net:
             rows.append(flat.cleared(flat.disc(hole.x, hole.y, hole.drilled + 2.0 * plane.antipad_mm)))
     return rows
+
+
+def copper_shapes(layout: BoardLayout, rng: np.random.Generator) -> list[list[flat.Row]]:
+    """Return the copper of every layer as drawn, before tolerances: pours and planes, tracks, lands."""
+    stackup = layout.stackup
+    drawn = []
+    pour = rng.random() < 0.45
+    for k in range(stackup.layers):
+        rows: list[flat.Row] = [tuple(row) for row in layout.copper[k].rows.tolist()]
+        if stackup.plane[k]:
+            net = GROUND if k % 2 or rng.random() < 0.3 else POWER
+            rows = plane_shapes(layout, draw_plane(layout, rng, net, inner=True))
+        elif pour and k in (0, stackup.layers - 1):
+            rows = pour_shapes(layout, k, draw_plane(layout, rng, GROUND, inner=False)) + rows
+        drawn.append(rows)
+    return drawn

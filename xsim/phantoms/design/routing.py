@@ -6,6 +6,7 @@ Buses, differential pairs and serpentines, tracks that run together, are laid be
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ from xsim.phantoms.design.layout import GROUND, POWER, BoardLayout, Terminal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from xsim.phantoms.design.layout import BoardLayout
 
 __all__ = ["Router", "fan_out", "join_nets", "lay_bundles", "offset_polyline", "serpentine", "widen_tracks"]
 
@@ -79,10 +78,8 @@ def _rename(layout: BoardLayout, rename: dict[int, int]) -> None:
     table[list(rename)] = list(rename.values())
     for copper in layout.copper:
         copper.nets[:] = table[copper.nets]
-    layout.holes = [type(h)(h.x, h.y, h.drill, h.land, int(table[h.net]), h.pin) for h in layout.holes]
-    layout.terminals = [
-        Terminal(t.x, t.y, t.across, int(table[t.net]), t.layer, t.role, t.part) for t in layout.terminals
-    ]
+    layout.holes = [replace(hole, net=int(table[hole.net])) for hole in layout.holes]
+    layout.terminals = [replace(terminal, net=int(table[terminal.net])) for terminal in layout.terminals]
 
 
 def fan_out(layout: BoardLayout, rng: np.random.Generator) -> None:
@@ -175,9 +172,7 @@ class Router:
         start = (max(level, 0), *cell)
         goal = (-1, *self._way_out(one, rng)) if two is None else self._cell_at(two)
         path = maze.search(self.owner, self.drillable, one.net, start, goal, VIA_PRICE, LEAN, LIMIT, *self._work)
-        if len(path) < 2:
-            return False
-        return self._lay(path, one, two)
+        return len(path) >= 2 and self._lay(path, one, two)
 
     def _way_out(self, one: Terminal, rng: np.random.Generator) -> tuple[int, int]:
         """Return a cell on the side of the grid that is nearest, with a chance for the others."""

@@ -84,11 +84,6 @@ class Stackup:
         return len(self.z_mm)
 
 
-def _is_plane(k: int, layers: int) -> bool:
-    """Say whether inner layer k carries a plane: the outer and every third layer carry signals."""
-    return 0 < k < layers - 1 and k % 3 != 2
-
-
 def draw_stackup(rng: np.random.Generator, *, layers: int, bromine: bool, lead: bool) -> Stackup:
     """Draw a stack-up of the given number of copper layers.
 
@@ -105,6 +100,7 @@ def draw_stackup(rng: np.random.Generator, *, layers: int, bromine: bool, lead: 
         z.append(level + 0.5 * inner)
         level += inner + gap
     z.append(height + 0.5 * outer)
-    plane = tuple(_is_plane(k, layers) for k in range(layers))
+    # The outer layers and every third inner one carry signals.
+    plane = tuple(0 < k < layers - 1 and k % 3 != 2 for k in range(layers))
     laminate, solder = "FR-4" if bromine else "FR-4-HF", "Sn63Pb37" if lead else "SAC305"
     return Stackup(tuple(z), tuple(copper), plane, height, laminate, solder)

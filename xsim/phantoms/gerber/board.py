@@ -1,49 +1,86 @@
-"""A real board: read once, looked at through windows."""
+"""A real board: read once, looked at through windows.
+
+A window is drawn as layers and bodies: copper, mask, paste, holes and recognised parts.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from xsim.errors import InputError, check_range
-from xsim.phantoms import flat
+from xsim.phantoms import flat, solids
 from xsim.phantoms.defects import DefectLog, check_rates
-from xsim.phantoms.design.rules import FOIL_MM, PLATING_MM, Stackup
+from xsim.phantoms.design.rules import MASK_MM, Stackup
 from xsim.phantoms.gerber.files import sort_files
-from xsim.phantoms.gerber.inference import Found, find_ball_grids, find_chips
-from xsim.phantoms.gerber.layers import BoardLayers, board_scene
-from xsim.phantoms.gerber.parse import Artwork, Drill, Flash, board_edge, read_drills, read_gerber, read_outline_pieces
+from xsim.phantoms.gerber.inference import Found, decide_plating, find_parts, usual_stackup
+from xsim.phantoms.gerber.parse import Artwork, Drill, board_edge, read_drills, read_gerber, read_outline_pieces
+from xsim.phantoms.parts.grid_arrays import Bga
+from xsim.phantoms.parts.part import BuildContext, Frame
 from xsim.phantoms.phantom import Phantom
-from xsim.phantoms.polygons import Polygon
-from xsim.phantoms.scene import Layer
+from xsim.phantoms.polygons import Polygon, polygon_area
+from xsim.phantoms.scene import Layer, Scene
 from xsim.phantoms.view import View
 from xsim.seeds import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
 __all__ = ["GerberBoard"]
 
+Box = tuple[float, float, float, float]
 # Panels are half a metre; what is larger was read in the wrong unit.
 MOST_MM = 1000.0
+# Solder that stays of a stencil print after reflow: half of 100-125 um [mm].
+PASTE_MM = 0.055
+# Stray solder and tilted views reach a little beyond a part's courtyard [mm].
+REACH_MM = 2.0
 
 
 @dataclass(frozen=True)
-class GerberBoard(BoardLayers):
-    """A board as its manufacturing files describe it.
+class GerberBoard:
+    """A board as its manufacturing files describe it: layers, holes and recognised parts.
 
     Coordinates are mm from the upper left corner of the board's edge, x to the right and y downwards.
 
     Attributes
     ----------
-    See `xsim.phantoms.gerber.layers.BoardLayers`.
+    name : str
+        Name of its folder.
+    edge_mm : (n, 2) array
+        Outline [mm].
+    copper : tuple of Artwork
+        From bottom to top.
+    masks, pastes : tuple of (Artwork or None)
+        Bottom and top.
+    drills : tuple of Drill
+        Every hole with its plating decided.
+    parts : tuple of (Found, bool)
+        Recognised parts, and whether they stand on the lower side.
+    stackup : Stackup
+        Layers' heights.
     """
+
+    name: str
+    edge_mm: NDArray[np.float64]
+    copper: tuple[Artwork, ...]
+    masks: tuple[Artwork | None, Artwork | None]
+    pastes: tuple[Artwork | None, Artwork | None]
+    drills: tuple[Drill, ...]
+    parts: tuple[tuple[Found, bool], ...]
+    stackup: Stackup
+
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """Return the board's width and height [mm]."""
+        high = self.edge_mm.max(axis=0)
+        return float(high[0]), float(high[1])
 
     @classmethod
     def load(
@@ -80,23 +117,21 @@ class GerberBoard(BoardLayers):
         drills = [drill for path in files.drills for drill in read_drills(path)]
         copper = [read_gerber(path) for path in reversed(files.copper)]
         edge = _edge(files.outline, drills, copper)
-        masks = tuple(read_gerber(path) if path else None for path in reversed(files.masks))
-        pastes = tuple(read_gerber(path) if path else None for path in reversed(files.pastes))
-        corner = edge.min(axis=0)
-        move = (-float(corner[0]), -float(corner[1]))
-        copper = [_moved(layer, *move) for layer in copper]
-        masks = tuple(_moved(layer, *move) if layer else None for layer in masks)
-        pastes = tuple(_moved(layer, *move) if layer else None for layer in pastes)
-        drills = _plated([_drill_moved(drill, *move) for drill in drills], copper)
+        dx, dy = (-float(corner) for corner in edge.min(axis=0))
+        copper = [_moved(layer, dx, dy) for layer in copper]
+        sheets = [_moved(read_gerber(p), dx, dy) if p else None for p in (*files.masks, *files.pastes)]
+        masks, pastes = (sheets[1], sheets[0]), (sheets[3], sheets[2])
+        moved = [replace(d, x0=d.x0 + dx, y0=d.y0 + dy, x1=d.x1 + dx, y1=d.y1 + dy) for d in drills]
+        plated = decide_plating(moved, copper)
         return cls(
             name=folder.name,
-            edge_mm=edge + np.array(move),
+            edge_mm=edge + np.array([dx, dy]),
             copper=tuple(copper),
-            masks=(masks[0], masks[1]),
-            pastes=(pastes[0], pastes[1]),
-            drills=tuple(drills),
-            parts=_recognise(copper, masks, pastes, drills),
-            stackup=_stackup(len(copper), height_mm, laminate, solder),
+            masks=masks,
+            pastes=pastes,
+            drills=plated,
+            parts=find_parts(copper, masks, pastes, plated),
+            stackup=usual_stackup(len(copper), height_mm, laminate, solder),
         )
 
     def window(
@@ -153,14 +188,13 @@ class GerberBoard(BoardLayers):
             azimuth_deg=azimuth_deg,
         )
         log = DefectLog(check_rates(defect_rates or {}), generator(seed, stage="defects"))
-        scene = board_scene(self, view, log, seed, parts=parts)
-        materials, maps, heights = scene.render(view)
+        materials, maps, heights = board_scene(self, view, log, seed, parts=parts).render(view)
         return Phantom(
             materials, maps, pixel_mm, f"{self.name}@{x:.1f},{y:.1f}", self.name, seed, log.defects(view), heights
         )
 
 
-def _edge(path: Path, drills: list[Drill], copper: list[Artwork]) -> NDArray[np.float64]:
+def _edge(path: Path, drills: Sequence[Drill], copper: Sequence[Artwork]) -> NDArray[np.float64]:
     holes = np.array([(d.x0, d.y0) for d in drills]).reshape(-1, 2)
     edge = board_edge(read_outline_pieces(path), holes)
     if edge is None:
@@ -173,72 +207,111 @@ def _edge(path: Path, drills: list[Drill], copper: list[Artwork]) -> NDArray[np.
     return edge
 
 
-def _stackup(layers: int, height: float, laminate: str, solder: str) -> Stackup:
-    """Return the usual stack: half-ounce inner foil, plated half-ounce outer foil, even spacing."""
-    outer, inner = FOIL_MM[0.5] + PLATING_MM, FOIL_MM[0.5]
-    gap = (height - inner * max(layers - 2, 0)) / max(layers - 1, 1)
-    z = [-0.5 * outer, *((k + 1) * gap + (k + 0.5) * inner for k in range(layers - 2)), height + 0.5 * outer]
-    copper = [outer, *[inner] * (layers - 2), outer]
-    return Stackup(tuple(z[:layers]), tuple(copper[:layers]), (False,) * layers, height, laminate, solder)
-
-
-def _recognise(
-    copper: list[Artwork],
-    masks: tuple[Artwork | None, ...],
-    pastes: tuple[Artwork | None, ...],
-    drills: list[Drill],
-) -> tuple[tuple[Found, bool], ...]:
-    """Return the parts that lands give away, each with whether it stands on the lower side."""
-    rng = generator(0, stage="gerber-chips")
-    holes = np.array([(d.x0, d.y0) for d in drills]).reshape(-1, 2)
-    parts: list[tuple[Found, bool]] = []
-    for side, lands in ((0, copper[0]), (1, copper[-1])):
-        mask, paste = masks[side], pastes[side]
-        if mask is not None:
-            parts += [(found, side == 0) for found in find_ball_grids(mask.flashes, lands.flashes, holes)]
-        if paste is not None:
-            parts += [(found, side == 0) for found in find_chips(paste.flashes, rng)]
-    return tuple(parts)
-
-
-def _plated(drills: list[Drill], copper: list[Artwork]) -> list[Drill]:
-    """Decide on plating: a hole without copper around it on an outer layer has no barrel, whatever its file says."""
-    outer = (copper[0], copper[-1])
-    lands = [f for layer in outer for f in layer.flashes]
-    tree = cKDTree(np.array([(f.x, f.y) for f in lands])) if lands else None
-    decided = []
-    for d in drills:
-        plated = d.plated is not False
-        if plated and (d.x0, d.y0) == (d.x1, d.y1):
-            near = tree.query_ball_point((d.x0, d.y0), 0.1) if tree else []
-            flashed = any(min(lands[k].width, lands[k].height) > d.diameter + 0.05 for k in near)
-            plated = flashed or any(_has_ring(layer, d) for layer in outer)
-        decided.append(Drill(d.x0, d.y0, d.x1, d.y1, d.diameter, plated))
-    return decided
-
-
-def _has_ring(layer: Artwork, drill: Drill) -> bool:
-    """Say whether copper surrounds a hole: lands may be drawn in strokes instead of flashed."""
-    reach = 0.5 * drill.diameter + 0.1
-    x, y = drill.x0, drill.y0
-    shapes = layer.within(x - reach, y - reach, x + reach, y + reach)
-    if not shapes:
-        return False
-    covered = Layer("Cu", 1.0, 0.0, shapes).coverage(View((32, 32), reach / 16.0, centre_mm=(x, y)))
-    v, u = np.mgrid[0:32, 0:32] - 15.5
-    radius = np.hypot(u, v) * reach / 16.0
-    around = (radius > 0.5 * drill.diameter + 0.03) & (radius < reach)
-    return float(covered[around].mean()) > 0.9
-
-
 def _moved(artwork: Artwork, dx: float, dy: float) -> Artwork:
     shapes = tuple(
-        Polygon(s.points_mm + np.array([dx, dy]), s.loops, s.clear) if isinstance(s, Polygon) else flat.moved(s, dx, dy)
+        replace(s, points_mm=s.points_mm + np.array([dx, dy])) if isinstance(s, Polygon) else flat.moved(s, dx, dy)
         for s in artwork.shapes
     )
-    flashes = tuple(Flash(f.x + dx, f.y + dy, f.width, f.height, f.shape) for f in artwork.flashes)
+    flashes = tuple(replace(f, x=f.x + dx, y=f.y + dy) for f in artwork.flashes)
     return Artwork(shapes, artwork.boxes + np.array([dx, dy, dx, dy]), flashes)
 
 
-def _drill_moved(d: Drill, dx: float, dy: float) -> Drill:
-    return Drill(d.x0 + dx, d.y0 + dy, d.x1 + dx, d.y1 + dy, d.diameter, d.plated)
+def board_scene(board: GerberBoard, view: View, log: DefectLog, seed: int, *, parts: bool) -> Scene:
+    """Return what a view shows of a board; see `GerberBoard.window`."""
+    stackup = board.stackup
+    frame = _footprint(view, stackup.height_mm)
+    scene = Scene(board_mm=stackup.z_mm[-1] - stackup.z_mm[0] + stackup.copper_mm[0])
+    edge = Polygon.of(board.edge_mm)
+    holes = [d for d in board.drills if _touches(d, frame)]
+    cut = [flat.cleared(flat.capsule(d.x0, d.y0, d.x1, d.y1, d.drilled)) for d in holes]
+    scene.layer(Layer(stackup.laminate, stackup.height_mm, 0.5 * stackup.height_mm, [edge]))
+    for k, artwork in enumerate(board.copper):
+        host = stackup.laminate if 0 < k < stackup.layers - 1 else None
+        # Text outside the board's edge is cut off with the panel.
+        shapes = [*artwork.within(*frame), *cut, *_outside(board.edge_mm, frame)]
+        scene.layer(Layer("Cu", stackup.copper_mm[k], stackup.z_mm[k], shapes, displaces=host))
+    for side, sign, mask, paste in zip((0, -1), (-1.0, 1.0), board.masks, board.pastes, strict=True):
+        z, outer = stackup.z_mm[side], stackup.copper_mm[0]
+        if mask is not None:
+            openings = [_erased(shape) for shape in mask.within(*frame)]
+            scene.layer(Layer("solder-mask", MASK_MM, z + sign * 0.5 * (outer + MASK_MM), [edge, *openings, *cut]))
+        if paste is not None:
+            prints = [s for s in paste.within(*frame) if not (parts and _under_balls(s, board))]
+            scene.layer(Layer(stackup.solder, PASTE_MM, z + sign * 0.5 * (outer + PASTE_MM), prints))
+    for drill in holes:
+        _bore(scene, stackup, drill)
+    if parts:
+        _assemble(board, scene, log, seed, frame)
+    return scene
+
+
+def _assemble(board: GerberBoard, scene: Scene, log: DefectLog, seed: int, frame: Box) -> None:
+    """Draw the recognised parts that reach into the frame."""
+    stackup = board.stackup
+    half = 0.5 * stackup.copper_mm[0]
+    for k, (found, below) in enumerate(board.parts):
+        reach = 0.5 * math.hypot(*found.part.courtyard_mm) + REACH_MM
+        across = frame[0] - reach < found.x < frame[2] + reach
+        if not across or not frame[1] - reach < found.y < frame[3] + reach:
+            continue
+        surface = stackup.z_mm[0] - half if below else stackup.z_mm[-1] + half
+        # Every part has its own stage of the seed: the window does not change what a part looks like.
+        context = BuildContext(scene, generator(seed, sample=k, stage="gerber-part"), stackup.solder, log)
+        found.part.draw(Frame(found.x, found.y, found.angle, surface, below), context)
+
+
+def _bore(scene: Scene, stackup: Stackup, drill: Drill) -> None:
+    """Drill a hole or slot, and plate it."""
+    half = 0.5 * stackup.copper_mm[0]
+    low, high = stackup.z_mm[0] - half, stackup.z_mm[-1] + half
+    ends = (drill.x0, drill.y0, drill.x1, drill.y1)
+    scene.hole(solids.slot(*ends, 0.0, stackup.height_mm, drill.drilled), stackup.laminate)
+    if drill.plated:
+        wall, bore = (solids.slot(*ends, low, high, wide) for wide in (drill.drilled, drill.diameter))
+        scene.body("Cu", [wall], voids=[bore])
+
+
+def _touches(drill: Drill, frame: Box) -> bool:
+    reach = drill.diameter + 0.1
+    (x0, x1), (y0, y1) = sorted((drill.x0, drill.x1)), sorted((drill.y0, drill.y1))
+    return x0 - reach < frame[2] and x1 + reach > frame[0] and y0 - reach < frame[3] and y1 + reach > frame[1]
+
+
+def _footprint(view: View, height: float) -> Box:
+    """Return the box of the board that a view can show, with a margin [mm]."""
+    corners = [(u, v) for u in (0.0, float(view.shape[1])) for v in (0.0, float(view.shape[0]))]
+    planes = [view.plane(z) for z in (-0.5, height + 0.5)]
+    xs = [ox + a * u - b * v for a, b, ox, _ in planes for u, v in corners]
+    ys = [oy + b * u + a * v for a, b, _, oy in planes for u, v in corners]
+    return min(xs) - 0.5, min(ys) - 0.5, max(xs) + 0.5, max(ys) + 0.5
+
+
+def _outside(edge: NDArray[np.float64], frame: Box) -> list[Polygon]:
+    """Return an eraser for what lies in the window but outside the board's edge; empty where nothing does."""
+    low, high = edge.min(axis=0), edge.max(axis=0)
+    rectangular = len(edge) <= 8
+    if rectangular and frame[0] > low[0] and frame[1] > low[1] and frame[2] < high[0] and frame[3] < high[1]:
+        return []
+    x0, y0, x1, y1 = frame
+    ring = np.array([(x0 - 1, y0 - 1), (x1 + 1, y0 - 1), (x1 + 1, y1 + 1), (x0 - 1, y1 + 1)])
+    # The frame and the board's edge turn opposite ways: the edge becomes a hole.
+    turned = edge if polygon_area(edge) * polygon_area(ring) < 0.0 else edge[::-1]
+    points = np.concatenate([ring, turned])
+    return [Polygon(np.ascontiguousarray(points), np.array([0, 4, len(points)]), clear=True)]
+
+
+def _erased(shape: flat.Row | Polygon) -> flat.Row | Polygon:
+    if isinstance(shape, Polygon):
+        return replace(shape, clear=not shape.clear)
+    return (shape[0], 1.0 - shape[1], *shape[2:])
+
+
+def _under_balls(shape: flat.Row | Polygon, board: GerberBoard) -> bool:
+    """Say whether a print lies under a ball grid, whose balls hold its solder."""
+    x, y = shape.points_mm[0] if isinstance(shape, Polygon) else shape[2:4]
+    for found in (found for found, _ in board.parts if isinstance(found.part, Bga)):
+        half_x, half_y = (0.5 * s for s in found.part.courtyard_mm)
+        x0, y0 = found.x - half_x, found.y - half_y
+        if x0 < x < x0 + 2.0 * half_x and y0 < y < y0 + 2.0 * half_y:
+            return True
+    return False

@@ -138,8 +138,7 @@ def _role(path: Path) -> tuple[str, float]:
     if function:
         return _role_x2(function.group(1).lower())
     name = path.name.lower()
-    inner = re.search(_INNER, name)
-    if inner:
+    if inner := re.search(_INNER, name):
         return "copper", float(next(group for group in inner.groups() if group))
     for role, pattern in _NAMES:
         if re.search(pattern, name):

@@ -1,9 +1,9 @@
-"""What Gerbers do not say: ball grids and chips, recognised by their lands."""
+"""What Gerbers do not say: ball grids and chips by their lands, which holes are plated, and the heights of layers."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,18 +11,22 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from xsim.phantoms.design.rules import FOIL_MM, PLATING_MM, Stackup
 from xsim.phantoms.parts.grid_arrays import BALLS, Bga
 from xsim.phantoms.parts.passives import CHIP_SIZES, Chip
+from xsim.phantoms.scene import Layer
+from xsim.phantoms.view import View
+from xsim.seeds import generator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from xsim.phantoms.gerber.parse import Flash
+    from xsim.phantoms.gerber.parse import Artwork, Drill, Flash
     from xsim.phantoms.parts.part import Part
 
-__all__ = ["Found", "find_ball_grids", "find_chips"]
+__all__ = ["Found", "decide_plating", "find_ball_grids", "find_chips", "find_parts", "usual_stackup"]
 
 # Fewer lands, or a sparser grid, are thermal-pad dots, test points or stitching.
 LEAST_BALLS, LEAST_FILL = 36, 0.25
@@ -126,7 +130,8 @@ def find_chips(paste: Sequence[Flash], rng: np.random.Generator) -> list[Found]:
     found = []
     for k, flash in enumerate(boxes):
         m = int(other[k, 1])
-        if m < k or int(other[m, 1]) != k or not _same_size(flash, boxes[m]):
+        alike = abs(flash.width - boxes[m].width) < 0.02 and abs(flash.height - boxes[m].height) < 0.02
+        if m < k or int(other[m, 1]) != k or not alike:
             continue
         span = float(distance[k, 1])
         # A row of equal lands is a connector or a package, not a pair.
@@ -136,10 +141,6 @@ def find_chips(paste: Sequence[Flash], rng: np.random.Generator) -> list[Found]:
         if chip is not None:
             found.append(chip)
     return found
-
-
-def _same_size(one: Flash, two: Flash) -> bool:
-    return abs(one.width - two.width) < 0.02 and abs(one.height - two.height) < 0.02
 
 
 def _as_chip(one: Flash, two: Flash, span: float, rng: np.random.Generator) -> Found | None:
@@ -155,3 +156,63 @@ def _as_chip(one: Flash, two: Flash, span: float, rng: np.random.Generator) -> F
     resistor = rng.random() < 0.5
     part = Chip("resistor" if resistor else "mlcc", size[0], size[1], size[2 if resistor else 3], size[4])
     return Found(0.5 * (one.x + two.x), 0.5 * (one.y + two.y), math.atan2(dy, dx), part)
+
+
+def find_parts(
+    copper: Sequence[Artwork],
+    masks: Sequence[Artwork | None],
+    pastes: Sequence[Artwork | None],
+    drills: Sequence[Drill],
+) -> tuple[tuple[Found, bool], ...]:
+    """Return the parts that lands give away, each with whether it stands on the lower side.
+
+    Layers come from bottom to top, as `xsim.phantoms.gerber.board.GerberBoard` holds them.
+    """
+    rng = generator(0, stage="gerber-chips")
+    holes = np.array([(d.x0, d.y0) for d in drills]).reshape(-1, 2)
+    parts: list[tuple[Found, bool]] = []
+    for below, lands, mask, paste in zip((True, False), (copper[0], copper[-1]), masks, pastes, strict=True):
+        if mask is not None:
+            parts += [(found, below) for found in find_ball_grids(mask.flashes, lands.flashes, holes)]
+        if paste is not None:
+            parts += [(found, below) for found in find_chips(paste.flashes, rng)]
+    return tuple(parts)
+
+
+def decide_plating(drills: Sequence[Drill], copper: Sequence[Artwork]) -> tuple[Drill, ...]:
+    """Decide on plating: a hole without copper around it on an outer layer has no barrel, whatever its file says."""
+    outer = (copper[0], copper[-1])
+    lands = [f for layer in outer for f in layer.flashes]
+    tree = cKDTree(np.array([(f.x, f.y) for f in lands])) if lands else None
+    decided = []
+    for d in drills:
+        plated = d.plated is not False
+        if plated and (d.x0, d.y0) == (d.x1, d.y1):
+            near = tree.query_ball_point((d.x0, d.y0), 0.1) if tree else []
+            flashed = any(min(lands[k].width, lands[k].height) > d.diameter + 0.05 for k in near)
+            plated = flashed or any(_has_ring(layer, d) for layer in outer)
+        decided.append(replace(d, plated=plated))
+    return tuple(decided)
+
+
+def _has_ring(layer: Artwork, drill: Drill) -> bool:
+    """Say whether copper surrounds a hole: lands may be drawn in strokes instead of flashed."""
+    reach = 0.5 * drill.diameter + 0.1
+    x, y = drill.x0, drill.y0
+    shapes = layer.within(x - reach, y - reach, x + reach, y + reach)
+    if not shapes:
+        return False
+    covered = Layer("Cu", 1.0, 0.0, shapes).coverage(View((32, 32), reach / 16.0, centre_mm=(x, y)))
+    v, u = np.mgrid[0:32, 0:32] - 15.5
+    radius = np.hypot(u, v) * reach / 16.0
+    around = (radius > 0.5 * drill.diameter + 0.03) & (radius < reach)
+    return float(covered[around].mean()) > 0.9
+
+
+def usual_stackup(layers: int, height_mm: float, laminate: str, solder: str) -> Stackup:
+    """Return the usual stack: half-ounce inner foil, plated half-ounce outer foil, evenly spaced over the height."""
+    outer, inner = FOIL_MM[0.5] + PLATING_MM, FOIL_MM[0.5]
+    gap = (height_mm - inner * max(layers - 2, 0)) / max(layers - 1, 1)
+    z = [-0.5 * outer, *((k + 1) * gap + (k + 0.5) * inner for k in range(layers - 2)), height_mm + 0.5 * outer]
+    copper = [outer, *[inner] * (layers - 2), outer]
+    return Stackup(tuple(z[:layers]), tuple(copper[:layers]), (False,) * layers, height_mm, laminate, solder)

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from xsim.errors import ExtraMissingError, InputError
 from xsim.phantoms import flat
+from xsim.phantoms.design.rules import PLATING_MM
 from xsim.phantoms.polygons import Polygon, polygon_area
 
 if TYPE_CHECKING:
@@ -26,11 +27,20 @@ __all__ = ["Artwork", "Drill", "Flash", "board_edge", "read_drills", "read_gerbe
 
 # What gerbonara raises on damaged files.
 FAULTS = (SyntaxError, ValueError, LookupError, TypeError, AttributeError, OSError, ArithmeticError)
+# Apertures that lands are recognised by, and the primitives that are drawn by a stroke.
+APERTURES = {
+    "CircleAperture": "circle",
+    "ObroundAperture": "box",
+    "RectangleAperture": "box",
+    "ApertureMacroInstance": "box",
+}
+LINES = ("Line", "Arc")
 # Largest distance of a polygon's side from the arc that it stands for [mm].
 ARC_MM = 0.002
 # KiCad's canned slots (G85), which gerbonara does not know, said as routing, which it does.
 SLOT = re.compile(r"^(X[-+.\d]+Y[-+.\d]+)G85(X[-+.\d]+Y[-+.\d]+)", re.MULTILINE)
 ROUTED = r"G00\1\nM15\nG01\2\nM16\nG05"
+Points = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,11 @@ class Drill:
     y1: float
     diameter: float
     plated: bool | None
+
+    @property
+    def drilled(self) -> float:
+        """Return the diameter of the drill [mm]: plating narrows it to the finished size."""
+        return self.diameter + (2.0 * PLATING_MM if self.plated else 0.0)
 
 
 @dataclass(frozen=True)
@@ -80,11 +95,6 @@ class Artwork:
         touching = (b[:, 0] < x1) & (b[:, 2] > x0) & (b[:, 1] < y1) & (b[:, 3] > y0)
         return [self.shapes[k] for k in np.flatnonzero(touching)]
 
-    def bounds(self) -> tuple[float, float, float, float]:
-        """Return x0, y0, x1, y1 of everything [mm]."""
-        low, high = self.boxes[:, :2].min(axis=0), self.boxes[:, 2:].max(axis=0)
-        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
-
 
 def _open(path: Path, kind: str) -> Any:
     """Open a file with gerbonara, silently; its many warnings concern writers of Gerber, not readers."""
@@ -94,7 +104,9 @@ def _open(path: Path, kind: str) -> Any:
     except ImportError as error:
         raise ExtraMissingError("gerbonara", "gerber") from error
     if kind == "gerber":
-        _check_end(path)
+        tail = path.read_bytes()[-4096:]
+        if b"M02" not in tail and b"M00" not in tail:
+            raise InputError(f"{path}: has no end mark (M02): it was cut short: export it again")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -107,13 +119,6 @@ def _open(path: Path, kind: str) -> Any:
     except FAULTS as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path}: cannot be read as {kind} ({reason}): export it again") from error
-
-
-def _check_end(path: Path) -> None:
-    """Refuse a Gerber file without its end mark: it was cut short."""
-    tail = path.read_bytes()[-4096:].decode("latin-1")
-    if "M02" not in tail and "M00" not in tail:
-        raise InputError(f"{path}: has no end mark (M02): it was cut short: export it again")
 
 
 def read_gerber(path: Path) -> Artwork:
@@ -140,10 +145,7 @@ def read_gerber(path: Path) -> Artwork:
 
 def _flash(item: Any, unit: Any) -> Flash:
     (x0, y0), (x1, y1) = item.bounding_box(unit)
-    kind = type(item.aperture).__name__
-    shape = {"CircleAperture": "circle", "ObroundAperture": "box", "RectangleAperture": "box"}.get(kind, "other")
-    if kind == "ApertureMacroInstance":
-        shape = "box"
+    shape = APERTURES.get(type(item.aperture).__name__, "other")
     return Flash(0.5 * (x0 + x1), -0.5 * (y0 + y1), x1 - x0, y1 - y0, shape)
 
 
@@ -152,41 +154,36 @@ def _shapes(primitive: Any) -> Iterator[flat.Row | Polygon]:
     kind, clear = type(primitive).__name__, not primitive.polarity_dark
     rows: list[flat.Row] = []
     if kind == "ArcPoly":
-        points = np.array(list(_outline(primitive.segments)), dtype=np.float64)
+        points = _points(primitive)
         if len(points) >= 3:
-            yield Polygon.of(points, clear=clear)
-        return
-    if kind == "Circle":
+            yield Polygon.of(np.array(points), clear=clear)
+    elif kind == "Circle":
         rows = [flat.disc(primitive.x, -primitive.y, 2.0 * primitive.r)]
     elif kind == "Rectangle":
         rows = [flat.box(primitive.x, -primitive.y, primitive.w, primitive.h, -primitive.rotation)]
-    elif kind == "Line":
-        rows = [flat.capsule(primitive.x1, -primitive.y1, primitive.x2, -primitive.y2, primitive.width)]
-    elif kind == "Arc":
-        centre = (primitive.cx, primitive.cy)
-        ends = ((primitive.x1, primitive.y1), (primitive.x2, primitive.y2))
-        points_ = [*_arc(*ends, centre, clockwise=primitive.clockwise), ends[1]]
-        rows = [flat.capsule(*_down(p), *_down(q), primitive.width) for p, q in pairwise(points_)]
-    # Lines of no width draw outlines of text; light does not see them.
-    yield from (flat.cleared(row) if clear else row for row in rows if kind not in {"Line", "Arc"} or row[6] > 0.0)
+    elif kind in LINES and primitive.width > 0.0:
+        # Lines of no width draw outlines of text; light does not see them.
+        rows = [flat.capsule(*p, *q, primitive.width) for p, q in pairwise(_points(primitive))]
+    yield from (flat.cleared(row) if clear else row for row in rows)
 
 
-def _down(point: tuple[float, float]) -> tuple[float, float]:
-    return point[0], -point[1]
-
-
-def _outline(segments: Any) -> Iterator[tuple[float, float]]:
-    """Return the vertices of a closed outline, arcs as chords, y turned downwards."""
-    for start, end, (clockwise, centre) in segments:
-        if clockwise is None:
-            yield _down(start)
-        else:
-            yield from (_down(point) for point in _arc(start, end, centre, clockwise=clockwise))
+def _points(primitive: Any) -> Points:
+    """Return the vertices of a line, an arc or an outline, y turned downwards and arcs as chords."""
+    points: Points = []
+    if type(primitive).__name__ == "ArcPoly":
+        for start, end, (clockwise, centre) in primitive.segments:
+            points += [start] if clockwise is None else _arc(start, end, centre, clockwise=clockwise)
+    else:
+        start, end = (primitive.x1, primitive.y1), (primitive.x2, primitive.y2)
+        points = [start, end]
+        if type(primitive).__name__ == "Arc":
+            points[:1] = _arc(start, end, (primitive.cx, primitive.cy), clockwise=primitive.clockwise)
+    return [(x, -y) for x, y in points]
 
 
 def _arc(
     start: tuple[float, float], end: tuple[float, float], centre: tuple[float, float], *, clockwise: bool
-) -> list[tuple[float, float]]:
+) -> Points:
     """Return points on an arc from its start, without its end; equal ends make a full circle."""
     cx, cy = centre
     radius = math.hypot(start[0] - cx, start[1] - cy)
@@ -204,13 +201,12 @@ def _arc(
 def _box(shape: flat.Row | Polygon) -> tuple[float, float, float, float]:
     if isinstance(shape, Polygon):
         return shape.bounds()
-    kind = int(shape[0])
-    if kind == flat.CAPSULE:
-        r = shape[6]
-        low_x, high_x = min(shape[2], shape[4]), max(shape[2], shape[4])
-        return low_x - r, min(shape[3], shape[5]) - r, high_x + r, max(shape[3], shape[5]) + r
-    reach = shape[4] if kind == flat.RING else math.hypot(shape[4], shape[5])
-    return shape[2] - reach, shape[3] - reach, shape[2] + reach, shape[3] + reach
+    x0, y0, x1, y1 = *shape[2:4], *shape[2:4]
+    if int(shape[0]) == flat.CAPSULE:
+        x1, y1, reach = shape[4:7]
+    else:
+        reach = shape[4] if int(shape[0]) == flat.RING else math.hypot(shape[4], shape[5])
+    return min(x0, x1) - reach, min(y0, y1) - reach, max(x0, x1) + reach, max(y0, y1) + reach
 
 
 def read_drills(path: Path) -> list[Drill]:
@@ -228,42 +224,34 @@ def read_drills(path: Path) -> list[Drill]:
         to_mm = item.unit.convert_to
         diameter = float(item.aperture.unit.convert_to(MM, item.aperture.diameter))
         plated = None if item.plated is None else bool(item.plated)
-        if type(item).__name__ == "Flash":
-            x, y = to_mm(MM, item.x), -to_mm(MM, item.y)
-            found.append(Drill(x, y, x, y, diameter, plated))
-        else:
-            # A routed arc is cut along its chord: slots are straight, and contours lie on the board's edge.
-            ends = (to_mm(MM, item.x1), -to_mm(MM, item.y1), to_mm(MM, item.x2), -to_mm(MM, item.y2))
-            found.append(Drill(*ends, diameter, plated))
+        # A routed arc is cut along its chord: slots are straight, and contours lie on the board's edge.
+        flashed = type(item).__name__ == "Flash"
+        ends = (item.x, item.y, item.x, item.y) if flashed else (item.x1, item.y1, item.x2, item.y2)
+        x0, y0, x1, y1 = (to_mm(MM, end) for end in ends)
+        found.append(Drill(x0, -y0, x1, -y1, diameter, plated))
     return found
 
 
-def read_outline_pieces(path: Path) -> list[list[tuple[float, float]]]:
+def read_outline_pieces(path: Path) -> list[Points]:
     """Read an outline layer as polylines [mm], y downwards, arcs as chords."""
     from gerbonara.utils import MM  # noqa: PLC0415
 
     pieces = []
     for item in _open(path, "gerber").objects:
         for primitive in item.to_primitives(unit=MM):
-            kind = type(primitive).__name__
-            if kind == "Line":
-                pieces.append([(primitive.x1, -primitive.y1), (primitive.x2, -primitive.y2)])
-            elif kind == "Arc":
-                start, end = (primitive.x1, primitive.y1), (primitive.x2, primitive.y2)
-                points = _arc(start, end, (primitive.cx, primitive.cy), clockwise=primitive.clockwise)
-                pieces.append([_down(point) for point in (*points, end)])
-            elif kind == "ArcPoly":
-                points = list(_outline(primitive.segments))
+            if type(primitive).__name__ in LINES:
+                pieces.append(_points(primitive))
+            elif type(primitive).__name__ == "ArcPoly":
+                points = _points(primitive)
                 pieces.append([*points, points[0]])
     return pieces
 
 
-Piece = list[tuple[float, float]]
 # Ends of an outline's pieces nearer than this meet; a smaller loop is a slot or a mark, no board [mm, mm2].
 JOIN_MM, LEAST_MM2 = 0.02, 1.0
 
 
-def board_edge(pieces: list[Piece], holes: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def board_edge(pieces: list[Points], holes: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Return the loop that is the board's edge, (n, 2) [mm]; None if none holds the holes.
 
     Outline layers may hold a drawing's frame and notes as well: the edge is the smallest loop that holds 97 % of the
@@ -280,7 +268,9 @@ def board_edge(pieces: list[Piece], holes: NDArray[np.float64]) -> NDArray[np.fl
         return None
     loops = [loop for loop in _loops(pieces) if abs(polygon_area(loop)) > LEAST_MM2]
     loops.sort(key=lambda loop: abs(polygon_area(loop)))
-    loops.append(_frame(pieces))
+    points = np.array([point for piece in pieces for point in piece])
+    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+    loops.append(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
     return next((loop for loop in loops if _holds(loop, holes)), None)
 
 
@@ -291,14 +281,7 @@ def _holds(loop: NDArray[np.float64], holes: NDArray[np.float64]) -> bool:
     return bool(np.mean(((holes >= low) & (holes <= high)).all(axis=1)) >= 0.97)
 
 
-def _frame(pieces: list[Piece]) -> NDArray[np.float64]:
-    """Return the rectangle around all pieces: what is left where a tool drew an edge with gaps."""
-    points = np.array([point for piece in pieces for point in piece])
-    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
-    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-
-
-def _loops(pieces: list[Piece]) -> list[NDArray[np.float64]]:
+def _loops(pieces: list[Points]) -> list[NDArray[np.float64]]:
     """Join pieces end to end and return the closed chains."""
     ends = cKDTree(np.array([end for piece in pieces for end in (piece[0], piece[-1])]))
     used = [False] * len(pieces)
@@ -318,7 +301,7 @@ def _loops(pieces: list[Piece]) -> list[NDArray[np.float64]]:
     return loops
 
 
-def _next(pieces: list[Piece], ends: cKDTree, used: list[bool], point: tuple[float, float]) -> Piece | None:
+def _next(pieces: list[Points], ends: cKDTree, used: list[bool], point: tuple[float, float]) -> Points | None:
     """Take an unused piece that starts or ends at a point, and return its points from there on."""
     for end in ends.query_ball_point(point, JOIN_MM):
         k, last = divmod(end, 2)

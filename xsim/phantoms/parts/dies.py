@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part
@@ -11,14 +12,12 @@ from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part
 if TYPE_CHECKING:
     import numpy as np
 
-    from xsim.phantoms.solids import Solid
+    from xsim.phantoms.solids import Point, Solid
 
 __all__ = ["ChipOnBoard", "chip_on_board", "draw_die", "loop"]
 
 
-def loop(
-    frame: Frame, start: tuple[float, float, float], end: tuple[float, float, float], diameter: float, sweep: float
-) -> list[Solid]:
+def loop(frame: Frame, start: Point, end: Point, diameter: float, sweep: float) -> list[Solid]:
     """Return a bond wire: a steep rise over the ball bond, an arc of five pieces down to the far bond.
 
     ``sweep`` bends its middle sideways, as a share of the span.
@@ -31,55 +30,37 @@ def loop(
         z = peak + (end[2] - peak) * t * t
         points.append((start[0] + t * dx - bow * dy, start[1] + t * dy + bow * dx, z))
     points.append(end)
-    return [frame.rod(points[k], points[k + 1], diameter, capped=True) for k in range(len(points) - 1)]
+    return [frame.rod(p, q, diameter, capped=True) for p, q in pairwise(points)]
 
 
-def draw_die(
-    frame: Frame, context: BuildContext, *, base: float, side: float, fingers: float, host: str | None, per_side: int
-) -> None:
-    """Draw a die on height ``base`` and its wires to fingers ``fingers`` from the middle [mm].
+def draw_die(frame: Frame, context: BuildContext, *, base: float, side: float, fingers: float, per_side: int) -> None:
+    """Draw a die of edge ``side`` on height ``base`` and its wires to fingers ``fingers`` from the middle [mm].
 
-    Parameters
-    ----------
-    side : float
-        Edge of the die [mm].
-    host : str or None
-        Material it is moulded in.
-    per_side : int
-        Wires on each of its four sides.
+    It lies in mould compound; ``per_side`` wires leave each of its four sides.
     """
     rng = context.rng
     thick = float(rng.uniform(0.1, 0.35))
     attach = 0.008 * float(rng.uniform(0.7, 1.4))
-    context.scene.body("Ag", [frame.prism(0.0, 0.0, base, base + attach, 1.05 * side, 1.05 * side)], displaces=host)
-    context.scene.body("Si", [frame.prism(0.0, 0.0, base + attach, base + thick, side, side)], displaces=host)
+    context.scene.body("Ag", [frame.prism(0.0, 0.0, base, base + attach, 1.05 * side, 1.05 * side)], displaces="EMC")
+    context.scene.body("Si", [frame.prism(0.0, 0.0, base + attach, base + thick, side, side)], displaces="EMC")
     metal = "Au" if rng.random() < 0.6 else "Cu"
     diameter = float(rng.choice([0.02, 0.025, 0.032]))
     per_side = max(2, min(per_side, 40))
-    for quarter in range(4):
-        cosine, sine = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[quarter]
+    for cosine, sine in ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)):
         for k in range(per_side):
             t = (k + 0.5) / per_side - 0.5
             if rng.random() < 0.08:  # not every pad is bonded
                 continue
             start = _turn(0.46 * side, 0.9 * side * t, base + thick, cosine, sine)
             end = _turn(fingers, 2.0 * fingers * t * 0.85, base + 0.03, cosine, sine)
-            _draw_wire(frame, context, start, end, metal, diameter, host)
+            _draw_wire(frame, context, start, end, metal, diameter)
 
 
-def _turn(x: float, y: float, z: float, cosine: float, sine: float) -> tuple[float, float, float]:
+def _turn(x: float, y: float, z: float, cosine: float, sine: float) -> Point:
     return cosine * x - sine * y, sine * x + cosine * y, z
 
 
-def _draw_wire(
-    frame: Frame,
-    context: BuildContext,
-    start: tuple[float, float, float],
-    end: tuple[float, float, float],
-    metal: str,
-    diameter: float,
-    host: str | None,
-) -> None:
+def _draw_wire(frame: Frame, context: BuildContext, start: Point, end: Point, metal: str, diameter: float) -> None:
     """Draw one wire with its ball and crescent bonds; some are swept, some broken."""
     log = context.log
     sweep = 0.01 * float(context.rng.normal())
@@ -95,7 +76,7 @@ def _draw_wire(
         log.mark("wire-swept", pieces, abs(sweep))
     ball = frame.cone(start[0], start[1], start[2], start[2] + 0.015, 3.0 * diameter, 2.4 * diameter)
     wedge = frame.cone(end[0], end[1], end[2] - 0.005, end[2] + 0.01, 2.4 * diameter, 1.6 * diameter)
-    context.scene.body(metal, [ball, wedge, *pieces], displaces=host)
+    context.scene.body(metal, [ball, wedge, *pieces], displaces="EMC")
 
 
 @dataclass(frozen=True)
@@ -132,7 +113,7 @@ class ChipOnBoard(Part):
         """Draw resin, die and wires."""
         reach = self.reach + 0.6
         context.scene.body("EMC", [frame.ellipsoid(0.0, 0.0, 0.0, reach, reach, 1.2, low=0.0)])
-        draw_die(frame, context, base=0.02, side=self.side, fingers=self.reach, host="EMC", per_side=self.per_side)
+        draw_die(frame, context, base=0.02, side=self.side, fingers=self.reach, per_side=self.per_side)
 
 
 def chip_on_board(rng: np.random.Generator) -> ChipOnBoard:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from xsim.phantoms import flat
@@ -34,11 +35,12 @@ class Bga(Part):
     missing: frozenset[tuple[int, int]] = frozenset()
     mould: float = 0.8
     die: float = 0.4
-    sites: tuple[tuple[int, int], ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        sites = [(i, j) for j in range(self.rows) for i in range(self.columns) if (i, j) not in self.missing]
-        object.__setattr__(self, "sites", tuple(sites))
+    @cached_property
+    def sites(self) -> tuple[tuple[int, int], ...]:
+        """Return column and row of every ball, row by row."""
+        every = ((i, j) for j in range(self.rows) for i in range(self.columns))
+        return tuple(site for site in every if site not in self.missing)
 
     def place(self, i: int, j: int) -> tuple[float, float]:
         """Return a site's centre [mm]."""
@@ -80,7 +82,8 @@ class Bga(Part):
     def draw(self, frame: Frame, context: BuildContext) -> None:
         """Draw every ball with its voids, then the package above."""
         radii = {site: 0.5 * self.ball * (1.0 + 0.025 * float(context.rng.normal())) for site in self.sites}
-        bridged = self._bridges(context)
+        present, log = set(self.sites), context.log
+        bridged = {(i, j): (i + 1, j) for i, j in self.sites if (i + 1, j) in present and log.strikes("ball-bridge")}
         done: set[tuple[int, int]] = set()
         for site in self.sites:
             if site in done:
@@ -88,31 +91,22 @@ class Bga(Part):
             partner = bridged.get(site)
             if partner is not None and partner not in done:
                 self._draw_bridge(frame, context, (site, partner), radii)
-                done |= {site, partner}
+                done.add(partner)
             else:
                 self._draw_ball(frame, context, site, radii[site])
         self._draw_package(frame, context)
 
-    def _bridges(self, context: BuildContext) -> dict[tuple[int, int], tuple[int, int]]:
-        present = set(self.sites)
-        pairs = {}
-        for i, j in self.sites:
-            neighbour = (i + 1, j)
-            if neighbour in present and context.log.strikes("ball-bridge"):
-                pairs[i, j] = neighbour
-        return pairs
-
-    def _barrel(self, frame: Frame, x: float, y: float, radius: float, high: float, low: float = 0.0) -> Solid:
+    def _barrel(self, frame: Frame, x: float, y: float, radius: float) -> Solid:
         """Return a collapsed ball between its lands: an ellipsoid cut where it is as wide as the land."""
-        half = 0.5 * (high - low)
+        half = 0.5 * self.standoff
         cut = 1.0 - min(0.95, 0.5 * self.land / radius) ** 2
-        return frame.ellipsoid(x, y, low + half, radius, radius, half / math.sqrt(cut), low=low, high=high)
+        return frame.ellipsoid(x, y, half, radius, radius, half / math.sqrt(cut), low=0.0, high=self.standoff)
 
     def _draw_ball(self, frame: Frame, context: BuildContext, site: tuple[int, int], radius: float) -> None:
         rng, log = context.rng, context.log
         x, y = self.place(*site)
         x, y = x + 0.02 * float(rng.normal()), y + 0.02 * float(rng.normal())
-        ball = self._barrel(frame, x, y, radius, self.standoff)
+        ball = self._barrel(frame, x, y, radius)
         if log.strikes("ball-missing"):
             cap = frame.ellipsoid(x, y, 0.0, 0.5 * self.land, 0.5 * self.land, 0.06, low=0.0)
             context.scene.body(context.solder, [cap])
@@ -121,9 +115,7 @@ class Bga(Part):
             self._draw_pillow(frame, context, x, y, radius)
         elif log.strikes("ball-double"):
             angle = float(log.rng.uniform(0.0, 2.0 * math.pi))
-            other = self._barrel(
-                frame, x + radius * math.cos(angle), y + radius * math.sin(angle), 0.9 * radius, self.standoff
-            )
+            other = self._barrel(frame, x + radius * math.cos(angle), y + radius * math.sin(angle), 0.9 * radius)
             context.scene.body(context.solder, [ball, other])
             log.mark("ball-double", [other], 0.0)
         else:
@@ -183,7 +175,7 @@ class Bga(Part):
         (x0, y0), (x1, y1) = self.place(*pair[0]), self.place(*pair[1])
         z = float(rng.uniform(0.5 * thick, self.standoff - 0.5 * thick))
         neck = frame.rod((x0, y0, z), (x1, y1, z), thick)
-        balls = [self._barrel(frame, *self.place(*site), radii[site], self.standoff) for site in pair]
+        balls = [self._barrel(frame, *self.place(*site), radii[site]) for site in pair]
         voids = [v for site in pair for v in self._voids(frame, context, *self.place(*site), radii[site])]
         context.scene.body(context.solder, [*balls, neck], voids=voids)
         context.log.mark("ball-bridge", [neck], thick)
@@ -204,7 +196,7 @@ class Bga(Part):
         side = self.die * min(width, height)
         fingers = 0.5 * side + float(context.rng.uniform(0.8, 1.6))
         if fingers < 0.45 * min(width, height):
-            draw_die(frame, context, base=top, side=side, fingers=fingers, host="EMC", per_side=int(side / 0.14))
+            draw_die(frame, context, base=top, side=side, fingers=fingers, per_side=int(side / 0.14))
 
 
 def bga(rng: np.random.Generator) -> Bga:
@@ -214,7 +206,7 @@ def bga(rng: np.random.Generator) -> Bga:
     columns = int(rng.integers(min(8, most - 1), most))
     rows = columns if rng.random() < 0.8 else max(6, columns - 3)
     style = str(rng.choice(["full", "middle", "belt"], p=[0.45, 0.3, 0.25]))
-    missing = set()
+    missing = {(0, 0)}
     keep, middle = max(3, columns // 4), min(columns, rows) // 6
     for i in range(columns):
         for j in range(rows):
@@ -222,13 +214,5 @@ def bga(rng: np.random.Generator) -> Bga:
             heart = max(abs(i - 0.5 * (columns - 1)), abs(j - 0.5 * (rows - 1))) < middle + 0.6
             if style != "full" and depth >= keep and not (style == "belt" and heart):
                 missing.add((i, j))
-    missing.add((0, 0))
-    return Bga(
-        pitch,
-        BALLS[pitch],
-        columns,
-        rows,
-        frozenset(missing),
-        mould=float(rng.uniform(0.5, 1.1)),
-        die=float(rng.uniform(0.25, 0.5)),
-    )
+    mould, die = float(rng.uniform(0.5, 1.1)), float(rng.uniform(0.25, 0.5))
+    return Bga(pitch, BALLS[pitch], columns, rows, frozenset(missing), mould, die)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from xsim.phantoms.parts.dies import draw_die
 from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part, fillet, stray_balls
@@ -17,28 +17,33 @@ if TYPE_CHECKING:
 __all__ = ["GullWing", "Leadless", "gull_wing", "leadless"]
 
 
-Lead = tuple[float, float, float]
-"""Place of a lead [mm], and its direction outwards [rad]."""
+class _Lead(NamedTuple):
+    """Where a lead stands and its direction outwards [mm, rad]."""
+
+    x: float
+    y: float
+    angle: float
+
+    def out(self, by: float) -> tuple[float, float]:
+        """Return the point this far outwards."""
+        return self.x + by * math.cos(self.angle), self.y + by * math.sin(self.angle)
+
+    def extent(self, length: float, width: float) -> tuple[float, float]:
+        """Return the size along x and y of what is this long outwards and this wide."""
+        return (length, width) if abs(math.cos(self.angle)) > 0.5 else (width, length)
 
 
-def _leads_around(counts: tuple[int, ...], reaches: tuple[float, ...], *, pitch: float) -> list[Lead]:
-    """Return the leads of the four sides of a package, right side first, by their numbers and distances [mm]."""
+def _leads(reach_x: float, reach_y: float, count_x: int, count_y: int, pitch: float) -> list[_Lead]:
+    """Return rows of leads around a body: ``count_y`` on the right and left side, ``count_x`` on the others."""
     found = []
-    for quarter, (count, reach) in enumerate(zip(counts, reaches, strict=True)):
+    for quarter in range(4):
+        reach, count = ((reach_x, count_y), (reach_y, count_x))[quarter % 2]
         angle = 0.5 * math.pi * quarter
+        cosine, sine = math.cos(angle), math.sin(angle)
         for k in range(count):
             t = (k - 0.5 * (count - 1)) * pitch
-            x, y = reach * math.cos(angle) - t * math.sin(angle), reach * math.sin(angle) + t * math.cos(angle)
-            found.append((x, y, angle))
+            found.append(_Lead(reach * cosine - t * sine, reach * sine + t * cosine, angle))
     return found
-
-
-def _land(lead: Lead, away: float, length: float, width: float) -> Pad:
-    """Return the land of a lead, its middle ``away`` from the lead's place [mm]."""
-    x, y, angle = lead
-    along = abs(math.cos(angle)) > 0.5
-    size = (length, width) if along else (width, length)
-    return Pad(x + away * math.cos(angle), y + away * math.sin(angle), *size, 0.05)
 
 
 @dataclass(frozen=True)
@@ -58,23 +63,21 @@ class GullWing(Part):
     knee = 0.55
     thick = 0.15
 
-    def _leads(self) -> list[Lead]:
-        """Return where each lead leaves the body."""
-        return _leads_around(
-            2 * (self.count_y, self.count_x), 2 * (0.5 * self.body_x, 0.5 * self.body_y), pitch=self.pitch
-        )
+    def _leads(self) -> list[_Lead]:
+        return _leads(0.5 * self.body_x, 0.5 * self.body_y, self.count_x, self.count_y, self.pitch)
 
     @property
     def pads(self) -> tuple[Pad, ...]:
         """Return one land a lead: the foot plus 0.35 mm toe and heel each."""
-        width, away = min(1.3 * self.lead, 0.62 * self.pitch), self.knee + 0.5 * self.foot
-        return tuple(_land(lead, away, self.foot + 0.7, width) for lead in self._leads())
+        length, width = self.foot + 0.7, min(1.3 * self.lead, 0.62 * self.pitch)
+        away = self.knee + 0.5 * self.foot
+        return tuple(Pad(*lead.out(away), *lead.extent(length, width), 0.05) for lead in self._leads())
 
     @property
     def courtyard_mm(self) -> tuple[float, float]:
         """Return lands plus 0.25 mm all round."""
-        x = self.body_x + (2.0 * (self.knee + self.foot + 0.35) if self.count_y else 0.0)
-        y = self.body_y + (2.0 * (self.knee + self.foot + 0.35) if self.count_x else 0.0)
+        leads = 2.0 * (self.knee + self.foot + 0.35)
+        x, y = self.body_x + (leads if self.count_y else 0.0), self.body_y + (leads if self.count_x else 0.0)
         return x + 0.5, y + 0.5
 
     def draw(self, frame: Frame, context: BuildContext) -> None:
@@ -86,8 +89,8 @@ class GullWing(Part):
         paddle = 0.55 * min(self.body_x, self.body_y)
         if min(self.body_x, self.body_y) > 1.9:
             self._draw_frame(frame, context, middle, paddle)
-        for x, y, angle in self._leads():
-            self._draw_lead(frame, context, x, y, angle, middle)
+        for lead in self._leads():
+            self._draw_lead(frame, context, lead, middle)
         stray_balls(frame, context, 0.5 * self.body_x + 0.4, 0.5 * self.body_y)
 
     def _draw_frame(self, frame: Frame, context: BuildContext, middle: float, paddle: float) -> None:
@@ -114,43 +117,32 @@ class GullWing(Part):
             parts.append(frame.block(centre, (length, 0.7 * self.lead, self.thick), angle=turn))
         context.scene.body(self.frame_metal, parts, displaces="EMC")
         per_side = max(2, len(leads) // 4)
-        draw_die(frame, context, base=high, side=0.75 * paddle, fingers=fingers + 0.25, host="EMC", per_side=per_side)
+        draw_die(frame, context, base=high, side=0.75 * paddle, fingers=fingers + 0.25, per_side=per_side)
 
-    def _draw_lead(self, frame: Frame, context: BuildContext, x: float, y: float, angle: float, middle: float) -> None:
+    def _draw_lead(self, frame: Frame, context: BuildContext, lead: _Lead, middle: float) -> None:
         """Draw shoulder, knee and foot, then the joint; a lifted foot leaves its joint open."""
-        cosine, sine = math.cos(angle), math.sin(angle)
-        log, lead, thick = context.log, self.lead, self.thick
-        starved = log.strikes("insufficient-solder")
+        wide, thick, angle = self.lead, self.thick, lead.angle
+        starved = context.log.strikes("insufficient-solder")
         base = context.paste_mm()
-
-        def along(s: float, z: float) -> tuple[float, float, float]:
-            return x + s * cosine, y + s * sine, z
-
         foot_z = base + 0.5 * thick
         drop, run = middle - foot_z, self.knee - 0.25
         knee = frame.block(
-            along(0.5 * run + 0.12, 0.5 * (middle + foot_z)),
-            (math.hypot(drop, run) + thick, lead, thick),
+            (*lead.out(0.5 * run + 0.12), 0.5 * (middle + foot_z)),
+            (math.hypot(drop, run) + thick, wide, thick),
             angle=angle,
             pitch=math.atan2(drop, run),
         )
-        shoulder = frame.block(along(0.06, middle), (0.26, lead, thick), angle=angle)
+        shoulder = frame.block((*lead.out(0.06), middle), (0.26, wide, thick), angle=angle)
         foot_x = self.knee - 0.15 + 0.5 * self.foot
-        foot = frame.block(along(foot_x, foot_z), (self.foot + 0.1, lead, thick), angle=angle)
+        foot = frame.block((*lead.out(foot_x), foot_z), (self.foot + 0.1, wide, thick), angle=angle)
         context.scene.body(self.frame_metal, [shoulder, knee, foot])
-        length = self.foot + 0.5
-        film_x, film_y, _ = along(foot_x, 0.0)
-        wide = abs(cosine) > 0.5
-        film = frame.prism(
-            film_x, film_y, 0.0, base, length if wide else 1.1 * lead, 1.1 * lead if wide else length, corner=0.04
-        )
+        film = frame.prism(*lead.out(foot_x), 0.0, base, *lead.extent(self.foot + 0.5, 1.1 * wide), corner=0.04)
         if starved:
-            log.mark("insufficient-solder", [film], 100.0)
+            context.log.mark("insufficient-solder", [film], 100.0)
             return
-        heel_x, heel_y, _ = along(foot_x - 0.5 * self.foot, 0.0)
-        toe_x, toe_y, _ = along(foot_x + 0.5 * self.foot, 0.0)
-        heel, heel_hollow = fillet(frame, heel_x, heel_y, base, 0.28, 1.05 * lead, angle + math.pi)
-        toe, toe_hollow = fillet(frame, toe_x, toe_y, base, 0.15, 1.05 * lead, angle)
+        heel_at, toe_at = lead.out(foot_x - 0.5 * self.foot), lead.out(foot_x + 0.5 * self.foot)
+        heel, heel_hollow = fillet(frame, *heel_at, base, 0.28, 1.05 * wide, angle + math.pi)
+        toe, toe_hollow = fillet(frame, *toe_at, base, 0.15, 1.05 * wide, angle)
         context.scene.body(context.solder, [film, heel, toe], voids=[heel_hollow, toe_hollow])
 
 
@@ -186,16 +178,16 @@ class Leadless(Part):
     sides: int
     paddle: float
 
-    def _leads(self) -> list[Lead]:
-        """Return the middle of each lead."""
-        counts = 2 * (self.per_side, self.per_side if self.sides == 4 else 0)
-        return _leads_around(counts, 4 * (0.5 * self.size - 0.2,), pitch=self.pitch)
+    def _leads(self) -> list[_Lead]:
+        reach = 0.5 * self.size - 0.2
+        return _leads(reach, reach, self.per_side if self.sides == 4 else 0, self.per_side, self.pitch)
 
     @property
     def pads(self) -> tuple[Pad, ...]:
         """Return the paddle's land and one land a lead, 0.25 mm longer than the lead."""
-        paddle = Pad(0.0, 0.0, self.paddle, self.paddle, 0.05, role="ground")
-        return paddle, *(_land(lead, 0.13, 0.65, 0.55 * self.pitch) for lead in self._leads())
+        width = 0.55 * self.pitch
+        leads = [Pad(*lead.out(0.13), *lead.extent(0.65, width), 0.05) for lead in self._leads()]
+        return (Pad(0.0, 0.0, self.paddle, self.paddle, 0.05, role="ground"), *leads)
 
     @property
     def courtyard_mm(self) -> tuple[float, float]:
@@ -204,37 +196,24 @@ class Leadless(Part):
 
     def draw(self, frame: Frame, context: BuildContext) -> None:
         """Draw mould, paddle, leads, wires and the joints below."""
-        rng, size = context.rng, self.size
-        bond = float(rng.uniform(0.05, 0.075))
-        mould = frame.prism(0.0, 0.0, bond, bond + 0.85, size, size)
-        context.scene.body("EMC", [mould])
+        size, bond = self.size, float(context.rng.uniform(0.05, 0.075))
+        context.scene.body("EMC", [frame.prism(0.0, 0.0, bond, bond + 0.85, size, size)])
         paddle = frame.prism(0.0, 0.0, bond, bond + FRAME_MM, self.paddle, self.paddle, corner=0.1)
         context.scene.body("Cu", [paddle], displaces="EMC")
         width = 0.5 * self.pitch
-        for x, y, angle in self._leads():
-            along = abs(math.cos(angle)) > 0.5
-            lead_w, lead_h = (0.4, width) if along else (width, 0.4)
-            context.scene.body(
-                "Cu", [frame.prism(x, y, bond, bond + FRAME_MM, lead_w, lead_h, corner=0.05)], displaces="EMC"
-            )
-            film_w, film_h = (0.6, width) if along else (width, 0.6)
-            px, py = x + 0.12 * math.cos(angle), y + 0.12 * math.sin(angle)
-            film = frame.prism(px, py, 0.0, bond, film_w, film_h, corner=0.05)
+        for lead in self._leads():
+            metal = frame.prism(lead.x, lead.y, bond, bond + FRAME_MM, *lead.extent(0.4, width), corner=0.05)
+            context.scene.body("Cu", [metal], displaces="EMC")
+            film = frame.prism(*lead.out(0.12), 0.0, bond, *lead.extent(0.6, width), corner=0.05)
             if context.log.strikes("insufficient-solder"):
                 context.log.mark("insufficient-solder", [film], 100.0)
                 continue
-            toe = frame.fillet(x + 0.2 * math.cos(angle), y + 0.2 * math.sin(angle), bond, 0.2, width, 0.15, angle)
+            toe = frame.fillet(*lead.out(0.2), bond, 0.2, width, 0.15, lead.angle)
             context.scene.body(context.solder, [film, toe])
         self._draw_paddle_joint(frame, context, bond)
-        draw_die(
-            frame,
-            context,
-            base=bond + FRAME_MM,
-            side=0.7 * self.paddle,
-            fingers=0.5 * size - 0.3,
-            host="EMC",
-            per_side=max(2, self.per_side),
-        )
+        base, side, fingers = bond + FRAME_MM, 0.7 * self.paddle, 0.5 * size - 0.3
+        per_side = max(2, self.per_side)
+        draw_die(frame, context, base=base, side=side, fingers=fingers, per_side=per_side)
 
     def _draw_paddle_joint(self, frame: Frame, context: BuildContext, bond: float) -> None:
         """Draw the printed windows under the paddle, run together, with voids and channels between windows."""

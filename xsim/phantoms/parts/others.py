@@ -77,10 +77,7 @@ class Header(Part):
         return self.count * self.pitch + 0.5, self.rows * self.pitch + 0.5
 
     def draw(self, frame: Frame, context: BuildContext) -> None:
-        """Draw strip, pins, and the solder in each hole with its cones on both faces.
-
-        The board below is 1.6 mm or what the frame's heights say; pins stick out 1.2 mm beyond.
-        """
+        """Draw strip, pins that stick out 1.2 mm below, and the solder in each hole with its cones on both faces."""
         board = context.scene.board_mm
         strip = frame.prism(0.0, 0.0, 0.1, self.pitch, self.count * self.pitch, self.rows * self.pitch)
         context.scene.body("LCP-GF30", [strip])
@@ -116,13 +113,10 @@ class Socket(Part):
     @property
     def pads(self) -> tuple[Pad, ...]:
         """Return the comb's lands and the shell's two ears."""
-        found = []
-        for k in range(self.count):
-            x = (k - 0.5 * (self.count - 1)) * self.pitch
-            found.append(Pad(x, -0.5 * self.depth, 0.55 * self.pitch, 1.1, 0.05))
-        for side in (-1.0, 1.0):
-            found.append(Pad(side * (0.5 * self.width + 0.1), 0.2, 1.2, 1.8, 0.1, role="ground"))
-        return tuple(found)
+        places = [(k - 0.5 * (self.count - 1)) * self.pitch for k in range(self.count)]
+        comb = [Pad(x, -0.5 * self.depth, 0.55 * self.pitch, 1.1, 0.05) for x in places]
+        ear = 0.5 * self.width + 0.1
+        return (*comb, *(Pad(x, 0.2, 1.2, 1.8, 0.1, role="ground") for x in (-ear, ear)))
 
     @property
     def courtyard_mm(self) -> tuple[float, float]:
@@ -143,9 +137,7 @@ class Socket(Part):
             drop = frame.block((pad.x, -0.4 * depth, 0.3 * height), (blade, 0.15, 0.6 * height), roll=0.2)
             foot = frame.block((pad.x, -0.5 * depth, 0.12), (blade, 0.9, 0.15))
             context.scene.body("phosphor-bronze", [arm, drop, foot])
-            land = (pad.x, pad.y, pad.width, pad.height)
-            wall = (pad.x, pad.y - 0.2)
-            pad_joint(frame, context, land=land, wall=wall, angle=-0.5 * math.pi, rise=0.12)
+            pad_joint(frame, context, pad, (pad.x, pad.y - 0.2), angle=-0.5 * math.pi, rise=0.12)
         for pad in self.pads[self.count :]:
             film = frame.prism(pad.x, pad.y, 0.0, 0.12, pad.width, pad.height, corner=0.1)
             context.scene.body(context.solder, [film])
@@ -162,13 +154,9 @@ class Shield(Part):
     def pads(self) -> tuple[Pad, ...]:
         """Return a frame of four lands."""
         w, d = self.width, self.depth
-        long, tall = 0.72 * w, 0.72 * d
-        return (
-            Pad(0.0, 0.5 * d, long, 0.7, role="ground"),
-            Pad(0.0, -0.5 * d, long, 0.7, role="ground"),
-            Pad(0.5 * w, 0.0, 0.7, tall, role="ground"),
-            Pad(-0.5 * w, 0.0, 0.7, tall, role="ground"),
-        )
+        rows = [Pad(0.0, y, 0.72 * w, 0.7, role="ground") for y in (0.5 * d, -0.5 * d)]
+        columns = [Pad(x, 0.0, 0.7, 0.72 * d, role="ground") for x in (0.5 * w, -0.5 * w)]
+        return (*rows, *columns)
 
     @property
     def courtyard_mm(self) -> tuple[float, float]:
@@ -214,11 +202,8 @@ class Screw(Part):
         shank = frame.cone(0.0, 0.0, -board - 1.5, 0.1, 0.93 * d, 0.93 * d)
         washer = frame.cone(0.0, 0.0, 0.05, 0.05 + 0.15 * d, 2.1 * d, 2.1 * d)
         head = frame.ellipsoid(0.0, 0.0, 0.2 * d, 0.95 * d, 0.95 * d, 0.75 * d, low=0.2 * d)
-        turn = float(context.rng.uniform(0.0, math.pi))
-        slots = [
-            frame.block((0.0, 0.0, 0.8 * d), (1.1 * d, 0.22 * d, 0.7 * d), angle=turn + k * 0.5 * math.pi)
-            for k in range(2)
-        ]
+        turn, size = float(context.rng.uniform(0.0, math.pi)), (1.1 * d, 0.22 * d, 0.7 * d)
+        slots = [frame.block((0.0, 0.0, 0.8 * d), size, angle=turn + k * 0.5 * math.pi) for k in range(2)]
         context.scene.body(self.metal, [shank, washer, head], voids=slots)
 
 

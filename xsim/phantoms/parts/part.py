@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from xsim.phantoms import solids
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
     from xsim.phantoms.defects import DefectLog
     from xsim.phantoms.scene import Scene
-    from xsim.phantoms.solids import Solid
+    from xsim.phantoms.solids import Point, Solid
 
-__all__ = ["BuildContext", "Frame", "Pad", "Part", "end_joint", "fillet", "pad_joint", "stray_balls"]
-
-Point = tuple[float, float, float]
+__all__ = ["BuildContext", "Frame", "Pad", "Part", "end_joints", "fillet", "pad_joint", "stray_balls"]
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,6 @@ class Frame:
             x, z = -x, -z
         return self.x + cosine * x - sine * y, self.y + sine * x + cosine * y, self.surface + z
 
-    def turned(self, angle: float) -> float:
-        """Return a local direction in the plane as an angle in the board's frame."""
-        return self.angle + (math.pi - angle if self.below else angle)
-
     def heights(self, z0: float, z1: float) -> tuple[float, float]:
         """Return two local heights in the board's frame, lower first."""
         return (self.surface - z1, self.surface - z0) if self.below else (self.surface + z0, self.surface + z1)
@@ -90,18 +86,10 @@ class Frame:
 
     def rod(self, start: Point, end: Point, diameter: float, *, capped: bool = False) -> Solid:
         """Return a straight piece of wire."""
-        make = solids.capped_rod if capped else solids.rod
-        return make(self.point(*start), self.point(*end), diameter)
+        return solids.rod(self.point(*start), self.point(*end), diameter, capped=capped)
 
     def block(
-        self,
-        centre: Point,
-        size: Point,
-        *,
-        angle: float = 0.0,
-        pitch: float = 0.0,
-        roll: float = 0.0,
-        diagonal: bool = False,
+        self, centre: Point, size: Point, *, angle: float = 0, pitch: float = 0, roll: float = 0, diagonal: bool = False
     ) -> Solid:
         """Return a box of any attitude (``solids.block``)."""
         axes = solids.attitude(angle=angle, pitch=pitch, roll=roll)
@@ -166,46 +154,29 @@ def fillet(frame: Frame, x: float, y: float, z: float, size: float, width: float
 
 
 def pad_joint(
-    frame: Frame,
-    context: BuildContext,
-    *,
-    land: tuple[float, float, float, float],
-    wall: tuple[float, float],
-    angle: float,
-    rise: float,
+    frame: Frame, context: BuildContext, land: Pad, wall: tuple[float, float], *, angle: float, rise: float
 ) -> None:
     """Solder a terminal to its land.
 
-    Parameters
-    ----------
-    land : (x, y, width, height)
-        The land, local frame [mm].
-    wall : (x, y)
-        Foot of the terminal's outer face, where the fillet climbs.
-    angle : float
-        Direction in which the fillet falls [rad].
-    rise : float
-        Height of the fillet [mm].
+    The fillet climbs ``rise`` [mm] at ``wall``, the foot (x, y) of the terminal's outer face, and falls along ``angle``
+    [rad].
     """
-    x, y, width, height = land
     print_mm = context.paste_mm()
-    across = height if abs(math.cos(angle)) > 0.5 else width
+    across = land.height if abs(math.cos(angle)) > 0.5 else land.width
     starved = context.log.strikes("insufficient-solder")
     if starved:
         print_mm, rise = 0.4 * print_mm, 0.25 * rise
-    film = frame.prism(x, y, 0.0, print_mm, width, height, corner=0.05)
+    film = frame.prism(land.x, land.y, 0.0, print_mm, land.width, land.height, corner=0.05)
     ramp, hollow = fillet(frame, wall[0], wall[1], print_mm, rise, 0.9 * across, angle)
     context.scene.body(context.solder, [film, ramp], voids=[hollow])
     if starved:
         context.log.mark("insufficient-solder", [film], 60.0)
 
 
-def end_joint(frame: Frame, context: BuildContext, pad: Pad, *, face: float, rise: float) -> None:
-    """Solder one of two terminals, whose outer face stands ``face`` from the middle [mm]; see `pad_joint`."""
-    side = math.copysign(1.0, pad.x)
-    land = (pad.x, pad.y, pad.width, pad.height)
-    angle = 0.0 if side > 0.0 else math.pi
-    pad_joint(frame, context, land=land, wall=(side * face, 0.0), angle=angle, rise=rise)
+def end_joints(frame: Frame, context: BuildContext, lands: Iterable[Pad], reach: float, rise: float) -> None:
+    """Solder the terminals at both ends, whose outer faces stand ``reach`` from the middle [mm], the left one first."""
+    for side, angle, land in zip((-1.0, 1.0), (math.pi, 0.0), lands, strict=True):
+        pad_joint(frame, context, land, (side * reach, 0.0), angle=angle, rise=rise)
 
 
 def stray_balls(frame: Frame, context: BuildContext, half_x: float, half_y: float) -> None:

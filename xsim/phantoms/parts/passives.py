@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part, end_joint, stray_balls
+from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part, end_joints, pad_joint, stray_balls
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,8 +75,9 @@ class Chip(Part):
                 film = frame.prism(pad.x, 0.0, 0.0, context.paste_mm(), 0.9 * pad.width, 0.9 * pad.height, corner=0.05)
                 context.scene.body(context.solder, [film])
                 continue
+            angle = 0.0 if side > 0.0 else math.pi
             rise = min(0.8 * self.height, abs(pad.x) + 0.5 * pad.width - 0.5 * self.length)
-            end_joint(frame, context, pad, face=0.5 * self.length, rise=rise)
+            pad_joint(frame, context, pad, (side * 0.5 * self.length, 0.0), angle=angle, rise=rise)
         stray_balls(frame, context, 0.5 * self.length, 0.5 * self.width)
 
     def _piece(self, frame: Frame, lift: float, x: float, z: float, size: tuple[float, float, float]) -> Solid:
@@ -183,9 +184,8 @@ class Tantalum(Part):
     def draw(self, frame: Frame, context: BuildContext) -> None:
         """Draw mould, slug with its wire, both frame ends and the joints."""
         length, width, height = self.length, self.width, self.height
-        slug = 0.55 * length
         context.scene.body("EMC", [frame.prism(0.0, 0.0, 0.1, height, length, width, corner=0.1)])
-        pellet = frame.prism(-0.1 * length, 0.0, 0.2 * height, 0.85 * height, slug, 0.72 * width, corner=0.05)
+        pellet = frame.prism(-0.1 * length, 0.0, 0.2 * height, 0.85 * height, 0.55 * length, 0.72 * width, corner=0.05)
         context.scene.body("Ta-porous", [pellet], displaces="EMC")
         wire = frame.rod((-0.2 * length, 0.0, 0.5 * height), (0.42 * length, 0.0, 0.5 * height), 0.16 * height)
         context.scene.body("Ta", [wire], voids=[pellet], displaces="EMC")
@@ -195,8 +195,7 @@ class Tantalum(Part):
             face = frame.prism(side * (0.5 * length + 0.05), 0.0, 0.0, 0.6 * height, 0.1, tab)
             arm = frame.prism(side * 0.42 * length, 0.0, 0.5 * height, 0.5 * height + 0.1, 0.16 * length, tab)
             context.scene.body("Alloy42", [sole, face, arm])
-        for pad in self.pads:
-            end_joint(frame, context, pad, face=0.5 * length + 0.1, rise=0.25)
+        end_joints(frame, context, self.pads, 0.5 * length + 0.1, 0.25)
 
 
 @dataclass(frozen=True)
@@ -231,12 +230,12 @@ class Electrolytic(Part):
             outer = (d - 0.8) * (k + 1) / turns
             bore = frame.cone(0.0, 0.0, low, high, outer - 0.35 * (d - 0.8) / turns, outer - 0.35 * (d - 0.8) / turns)
             context.scene.body("Al", [frame.cone(0.0, 0.0, low, high, outer, outer)], voids=[bore])
-        for side, pad in zip((-1.0, 1.0), self.pads, strict=True):
+        for side in (-1.0, 1.0):
             x = side * 0.18 * d
             post = frame.rod((x, 0.0, 0.2), (x, 0.0, 2.5), 0.6)
             foot = frame.prism(side * 0.36 * d, 0.0, 0.05, 0.25, 0.38 * d, 0.6)
             context.scene.body("Cu", [post, foot])
-            end_joint(frame, context, pad, face=0.55 * d, rise=0.12)
+        end_joints(frame, context, self.pads, 0.55 * d, 0.12)
 
 
 @dataclass(frozen=True)
@@ -275,7 +274,7 @@ class PowerInductor(Part):
             context.scene.body("Cu", [frame.cone(0.0, 0.0, low, high, outer, outer)], voids=[bore])
         for pad in self.pads:
             context.scene.body("Cu", [frame.prism(pad.x, 0.0, 0.0, 0.1, 0.8 * pad.width, 0.9 * pad.height)])
-            end_joint(frame, context, pad, face=0.5 * size, rise=0.15)
+        end_joints(frame, context, self.pads, 0.5 * size, 0.15)
 
 
 def tantalum(rng: np.random.Generator) -> Tantalum:
