@@ -222,7 +222,7 @@ def preview(
     json_: JsonOption = False,
 ) -> None:
     """Draw a contact sheet of pairs, with their labelled defects. The first eight, unless told which."""
-    from xsim_datasets.preview import draw_preview
+    from xsim_datasets.pictures import draw_preview
     from xsim_datasets.store.reader import PairStore
 
     check_output(out, force=force)
@@ -247,7 +247,7 @@ def export(
     json_: JsonOption = False,
 ) -> None:
     """Write pairs as 16-bit TIFFs. They go to hr/ and lr/, their rows of the table to pairs.json."""
-    from xsim_datasets.export import export_pairs
+    from xsim_datasets.pair_folder import export_pairs
     from xsim_datasets.store.reader import PairStore
 
     pairs = PairStore.open(store)

@@ -1,4 +1,4 @@
-"""A pair as a folder: two 16-bit TIFFs, a picture to look at, and every setting as JSON."""
+"""Folders of 16-bit TIFFs: one pair with a picture and every setting, or pairs of a store for programs without zarr."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xsim.errors import InputError, check_range
+from xsim.errors import check_range
 from xsim.files.whole import whole_folder
-from xsim_datasets.images import write_simulated
+from xsim_datasets.images import Radiograph, write_image, write_simulated
 from xsim_datasets.pictures import draw_comparison
+from xsim_datasets.store.folder import check_target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from xsim.imaging.pair import Pair
+    from xsim_datasets.store.reader import PairStore
 
-__all__ = ["OPEN_FIELD", "check_pair_folder", "codes_from_grey", "write_pair"]
+__all__ = ["OPEN_FIELD", "check_pair_folder", "codes_from_grey", "export_pairs", "write_pair"]
 
 # Grey level of the open field in a 16-bit file: room for noise and for a third more exposure above it.
 OPEN_FIELD = 50_000
 _FORMAT = "xsim.simulate/1"
 _INDEX = "pair.json"
+_EXPORT_FORMAT = "xsim.pairs/1"
+_EXPORT_INDEX = "pairs.json"
 
 
 def codes_from_grey(image: NDArray[np.float32], open_field: int) -> tuple[NDArray[np.uint16], int]:
@@ -48,24 +53,15 @@ def codes_from_grey(image: NDArray[np.float32], open_field: int) -> tuple[NDArra
     return np.clip(codes, 0, 65535).astype(np.uint16), clipped
 
 
-def check_pair_folder(folder: Path, *, force: bool = False) -> Path:
-    """Return ``folder`` if a pair may be written there.
+def check_pair_folder(folder: Path, *, force: bool = False) -> None:
+    """Refuse a folder in which no pair may be written, see `xsim_datasets.store.folder.check_target`.
 
     Raises
     ------
     InputError
         If something is there and ``force`` is off or it is no pair that xsim wrote, or if its parent does not exist.
     """
-    if folder.is_symlink():
-        raise InputError(f"{folder}: is a link: give a folder of its own")
-    if folder.exists():
-        if not force:
-            raise InputError(f"{folder}: exists already: give another output or --force")
-        if not (folder / _INDEX).is_file():
-            raise InputError(f"{folder}: is no pair that xsim wrote: it is not replaced, give another output")
-    if not folder.absolute().parent.is_dir():
-        raise InputError(f"{folder}: its folder does not exist: make {folder.absolute().parent} first")
-    return folder
+    check_target(folder, _INDEX, "pair", force=force)
 
 
 def write_pair(
@@ -130,3 +126,75 @@ def _write_files(pair: Pair, partial: Path, recipe: str, open_field: int) -> dic
     }
     (partial / _INDEX).write_text(json.dumps(index, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return index
+
+
+def export_pairs(
+    store: PairStore,
+    target: Path,
+    *,
+    indices: Sequence[int],
+    force: bool = False,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Write pairs as ``hr/NAME.tif`` and ``lr/NAME.tif`` with their rows of the table in ``pairs.json``.
+
+    Parameters
+    ----------
+    store : PairStore
+        The store.
+    target : Path
+        Folder to make; it appears whole or not at all.
+    indices : sequence of int
+        Which pairs.
+    force : bool
+        Replace an export that exists.
+    progress : callable, optional
+        Is told the pairs written (twice) and the pairs in all.
+
+    Returns
+    -------
+    dict
+        What ``pairs.json`` holds: open-field grey level, pitch (None where it differs), and a record for each pair.
+
+    Raises
+    ------
+    InputError
+        If the folder exists and is no export of xsim, or ``force`` is off.
+    EnvironmentFaultError
+        If the disk is full or fails.
+    """
+    check_target(target, _EXPORT_INDEX, "export", force=force)
+    with whole_folder(target, replace=force) as work:
+        for side in ("hr", "lr"):
+            (work / side).mkdir()
+        records = []
+        for done, index in enumerate(indices, start=1):
+            records.append(_export_pair(store, work, int(index)))
+            if progress:
+                progress(done, done, len(indices))
+        document = {
+            "schema": _EXPORT_FORMAT,
+            "source": store.path,
+            "source_digest": store.manifest.digest,
+            "pitch_mm": store.attributes["pitch_mm"],
+            "open_field": OPEN_FIELD,
+            "pairs": records,
+        }
+        (work / _EXPORT_INDEX).write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8")
+    return document
+
+
+def _export_pair(store: PairStore, work: Path, index: int) -> dict[str, Any]:
+    name = f"{index:07d}.tif"
+    table, defects = store.table, store.defects
+    pitch_mm = store.pitch_of(index)
+    record: dict[str, Any] = {"index": index, "hr": f"hr/{name}", "lr": f"lr/{name}", "pitch_mm": pitch_mm}
+    record |= {column: values[index].item() for column, values in table.items()}
+    mine = defects["sample"] == index
+    rows = zip(*(values[mine].tolist() for values in defects.values()), strict=True)
+    record["defects"] = [dict(zip(defects, row, strict=True)) for row in rows]
+    for side, image in zip(("hr", "lr"), store.read(index), strict=True):
+        codes, record[f"{side}_clipped_in_file"] = codes_from_grey(image, OPEN_FIELD)
+        radiograph = Radiograph(codes, "tiff", pitch_mm=pitch_mm, white=65535.0)
+        write_image(work / side / name, radiograph, stamp={"open_field": OPEN_FIELD, "sample": index, "side": side})
+    return record

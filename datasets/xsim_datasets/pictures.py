@@ -1,10 +1,11 @@
-"""Pictures for people: images side by side at one grey scale, the liveliest spot enlarged, and a profile through it."""
+"""Pictures for people: images of one scene side by side, with their liveliest spot enlarged; the pairs of a store."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -12,19 +13,25 @@ from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from scipy.ndimage import uniform_filter
 
 from xsim.errors import InputError
+from xsim_datasets.images import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["LINES", "draw_comparison", "scale_bar"]
+    from xsim_datasets.store.reader import PairStore
+
+__all__ = ["LINES", "draw_comparison", "draw_preview", "scale_bar"]
 
 # The enlarged window: at 80 dpi a panel has 384 pixels, four to a pixel of the image.
 _ZOOM_PX = 96
 _PANEL_IN = 4.8
+_PREVIEW_IN = 2.6
+_PAIRS_ACROSS = 2
+_MOST_PAIRS = 64
 
 LINES = (("#d55e00", "--"), ("#0072b2", "-"), ("#009e73", "-."), ("#cc79a7", ":"))
 """Colours that the colour-blind tell apart (Okabe and Ito 2008), each with dashes of its own for grey prints."""
@@ -77,6 +84,68 @@ def draw_comparison(images: Mapping[str, NDArray[np.float32]], pitch_mm: float, 
     profile.grid(alpha=0.3)
     figure.text(0.99, 0.005, f"black {low:.2f}, white {high:.2f} of the open field", ha="right", va="bottom", size=10)
     figure.savefig(path, dpi=80)
+
+
+def draw_preview(store: PairStore, path: Path, *, indices: Sequence[int], force: bool = False) -> None:
+    """Draw pairs of a store as PNG: HR left, LR right, one grey scale a pair, a circle around every labelled defect.
+
+    Parameters
+    ----------
+    store : PairStore
+        The store.
+    path : Path
+        The picture to write.
+    indices : sequence of int
+        Which pairs, 1 to 64 of them.
+    force : bool
+        Replace a picture that exists.
+
+    Raises
+    ------
+    InputError
+        If there are no pairs or too many, or the picture exists.
+    """
+    if not 1 <= len(indices) <= _MOST_PAIRS:
+        raise InputError(f"{len(indices)} pairs do not fit on a sheet: give 1 to {_MOST_PAIRS}")
+    across = min(_PAIRS_ACROSS, len(indices))
+    down = -(-len(indices) // across)
+    figure = Figure(figsize=(2 * across * _PREVIEW_IN, down * (_PREVIEW_IN + 0.25) + 0.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(down, 2 * across, squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    kinds = [str(kind) for kind in store.attributes["defect_kinds"]]
+    colors = {kind: colormaps["tab20"](number % 20) for number, kind in enumerate(kinds)}
+    drawn: set[str] = set()
+    for place, index in enumerate(indices):
+        row, column = divmod(place, across)
+        drawn |= _draw_pair(store, int(index), panels[row, 2 * column], panels[row, 2 * column + 1], colors)
+    handles = [figure.axes[0].plot([], [], color=colors[kind], label=kind)[0] for kind in kinds if kind in drawn]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=7, frameon=False)
+    publish(path, lambda part: figure.savefig(part, dpi=100, format="png"), force=force)
+
+
+def _draw_pair(store: PairStore, index: int, left: Axes, right: Axes, colors: Mapping[str, Any]) -> set[str]:
+    """Draw a pair with circles around its defects; return the kinds of these."""
+    hr, lr = store.read(index)
+    low, high = np.percentile(hr, [0.1, 99.9])
+    table, defects = store.table, store.defects
+    setup = f", set-up {table['setup'][index]}" if len(store.attributes["setups"]) > 1 else ""
+    for axes, image, title in ((left, hr, f"{index} HR  {table['split'][index]}{setup}"), (right, lr, f"{index} LR")):
+        _show(axes, image, low, high)
+        axes.set_title(title, size=8, pad=2)
+        axes.set_autoscale_on(False)  # a circle that leaves the image must not shrink it
+    rows = np.flatnonzero(defects["sample"] == index)
+    angle = np.linspace(0.0, 2.0 * np.pi, 33)
+    for row in rows:
+        # A little larger than the defect, so that the circle hides nothing.
+        radius = max(0.5 * float(defects["size_mm"][row]) / store.pitch_of(index), 2.0) + 3.0
+        # Labels count from the corner of the first pixel, pictures from its centre.
+        x = float(defects["x_px"][row]) - 0.5 + radius * np.cos(angle)
+        y = float(defects["y_px"][row]) - 0.5 + radius * np.sin(angle)
+        left.plot(x, y, color=colors[str(defects["kind"][row])], linewidth=0.8)
+    return {str(kind) for kind in defects["kind"][rows]}
 
 
 def scale_bar(axes: Axes, width_px: int, pitch_mm: float) -> None:

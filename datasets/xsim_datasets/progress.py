@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from rich.progress import Progress as RichProgress
@@ -62,7 +61,8 @@ class Progress:
         self._began = self._printed = time.monotonic()
         terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._live = _live_line(self._stream, keep=keep) if terminal and not quiet else None
-        self._task = None if self._live is None else self._live.add_task("", total=total, completed=start)
+        if self._live is not None:
+            self._live.add_task("", total=total, completed=start)
 
     def step(self, done: int, text: str = "") -> None:
         """Report that ``done`` units are done in all, with ``text`` beside the count.
@@ -78,12 +78,12 @@ class Progress:
             return
         self._printed = now
         line = self._line(done, text, now - self._began)
-        if self._live is None or self._task is None:
+        if self._live is None:
             self.say(line)
-            return
-        self._live.start()
-        self._live.update(self._task, completed=done, description=line)
-        self._live.refresh()
+        else:
+            self._live.start()
+            self._live.update(self._live.task_ids[0], completed=done, description=line)
+            self._live.refresh()
 
     def _line(self, done: int, text: str, elapsed_s: float) -> str:
         parts = [f"{done}{'' if self._total is None else f'/{self._total}'} {self._unit}", *([text] if text else [])]
@@ -97,11 +97,10 @@ class Progress:
         """Print a line that stays."""
         if self._quiet:
             return
-        if self._live is not None:
+        if self._live is None:
+            print(line, file=self._stream, flush=True)
+        else:
             self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
-            return
-        self._stream.write(line + "\n")
-        self._stream.flush()
 
     def close(self) -> None:
         """Leave the live line; the job may be over or not."""
@@ -111,9 +110,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -29,7 +29,7 @@ def warm() -> None:
 
     import xsim_cli.dataset
     import xsim_cli.zoo
-    import xsim_datasets.preview
+    import xsim_datasets.pictures
     import xsim_datasets.store.executors
     import xsim_zoo.run.files
     import xsim_zoo.training.train

@@ -2,7 +2,7 @@
 
 from xsim_datasets.images.files import SUFFIXES, kind_of_name, publish, read_image, write_image
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph
-from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, exposure_of_log, open_field_signal, scale_of
+from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, exposure_of_log, find_open_field, scale_of
 from xsim_datasets.images.tiff import write_simulated
 
 __all__ = [
@@ -13,8 +13,8 @@ __all__ = [
     "Radiograph",
     "Scale",
     "exposure_of_log",
+    "find_open_field",
     "kind_of_name",
-    "open_field_signal",
     "publish",
     "read_image",
     "scale_of",

@@ -108,8 +108,7 @@ def read_raw(path: Path, *, max_pixels: int) -> Radiograph:
     with path.open("rb") as file:
         head = file.read(offset)
         pixels = np.fromfile(file, dtype=dtype).reshape(shape)
-    header = {"dtype": dtype.str, "head": head}
-    return Radiograph(pixels, "raw", pitch_mm, _white_of(dtype), header=header)
+    return Radiograph(pixels, "raw", pitch_mm, _white_of(dtype), header={"dtype": dtype.str, "head": head})
 
 
 def _parse(sidecar: Path) -> tuple[tuple[int, ...], np.dtype[Any], int, float | None]:
@@ -117,8 +116,7 @@ def _parse(sidecar: Path) -> tuple[tuple[int, ...], np.dtype[Any], int, float | 
         data = tomllib.loads(sidecar.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"its {sidecar.name} is not TOML ({error}): correct it") from error
-    unknown = sorted(set(data) - _KEYS)
-    if unknown:
+    if unknown := sorted(set(data) - _KEYS):
         raise InputError(f"its {sidecar.name} has unknown keys {', '.join(unknown)}: allowed are {', '.join(_KEYS)}")
     shape, offset, pitch = data.get("shape"), data.get("offset", 0), data.get("pitch_mm")
     if not isinstance(shape, list) or len(shape) not in {2, 3} or not all(isinstance(n, int) and n > 0 for n in shape):

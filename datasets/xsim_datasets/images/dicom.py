@@ -30,6 +30,8 @@ __all__ = ["read_dicom", "write_dicom"]
 
 # At the detector first; PixelSpacing may already be scaled to the object.
 _SPACINGS = ("ImagerPixelSpacing", "ImagePlanePixelSpacing", "NominalScannedPixelSpacing", "PixelSpacing")
+# Pixel Intensity Relationship (0028,1040), DICOM PS3.3 C.8.11.3.
+_INTENSITIES: dict[str, Literal["linear", "log"]] = {"LIN": "linear", "LOG": "log"}
 # An odd group is private (DICOM PS3.5 7.8); the creator's name keeps ours apart from others in it.
 _PRIVATE_GROUP, _PRIVATE_CREATOR = 0x0099, "XSIM"
 # Longest text of VR ST, that of DerivationDescription (DICOM PS3.5 6.2).
@@ -47,17 +49,24 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
     with warnings.catch_warnings():
         # Odd identifiers and missing preambles are common; what matters is checked below.
         warnings.simplefilter("ignore")
-        dataset = _read(path)
+        # A map of the file never gives more bytes than there are, whatever an element claims.
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            dataset = pydicom.dcmread(cast("BinaryIO", content), force=True)
         _check_elements(dataset)
         _complete_meta(dataset)
         dtype, white = _stored_type(dataset)
         frames = int(dataset.get("NumberOfFrames") or 1)
         shape: tuple[int, ...] = (int(dataset.Rows), int(dataset.Columns))
         check_claim((frames, *shape), dtype, path.stat().st_size, max_pixels)
-        _check_length(dataset, frames, dtype)
+        wanted = frames * shape[0] * shape[1] * dtype.itemsize
+        if not dataset.file_meta.TransferSyntaxUID.is_compressed and len(dataset.PixelData) < wanted:
+            raise InputError(f"is truncated: {len(dataset.PixelData)} of {wanted} bytes of pixels: copy it again")
         pitch_mm, notes = _pitch(dataset)
         pixels = np.asarray(dataset.pixel_array).astype(dtype, copy=False).reshape((frames, *shape))
-    pixels = _masked(pixels[0] if frames == 1 else pixels, white)
+    if frames == 1:
+        pixels = pixels[0]
+    if dtype.kind == "u" and pixels.max() > white:
+        pixels = pixels & dtype.type(white)  # old files keep overlays in the bits above those stored
     inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
     if inverted:
         pixels = invert(pixels, white)
@@ -69,16 +78,10 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         white,
         inverted,
         polarity=_polarity(dataset, inverted=inverted),
-        intensity=_intensity(dataset),
+        intensity=_INTENSITIES.get(str(dataset.get("PixelIntensityRelationship"))),
         notes=notes,
         header={"dataset": dataset},
     )
-
-
-def _read(path: Path) -> Dataset:
-    """Read all elements; a map of the file never gives more bytes than there are, whatever an element claims."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return pydicom.dcmread(cast("BinaryIO", content), force=True)
 
 
 def _check_elements(dataset: Dataset) -> None:
@@ -109,41 +112,18 @@ def _stored_type(dataset: Dataset) -> tuple[np.dtype[Any], float]:
     signed = int(dataset.get("PixelRepresentation") or 0) == 1
     if allocated not in {8, 16, 32} or not 1 < stored <= allocated:
         raise InputError(f"stores {stored} of {allocated} bits: give 8, 16 or 32 allocated bits")
-    kind = "i" if signed else "u"
-    return np.dtype(f"{kind}{allocated // 8}"), float(2 ** (stored - signed) - 1)
-
-
-def _check_length(dataset: Dataset, frames: int, dtype: np.dtype[Any]) -> None:
-    wanted = frames * int(dataset.Rows) * int(dataset.Columns) * dtype.itemsize
-    if not dataset.file_meta.TransferSyntaxUID.is_compressed and len(dataset.PixelData) < wanted:
-        raise InputError(f"is truncated: {len(dataset.PixelData)} of {wanted} bytes of pixels: copy it again")
-
-
-def _masked(pixels: NDArray[Any], white: float) -> NDArray[Any]:
-    """Clear the bits above those stored, where old files keep overlays."""
-    if pixels.dtype.kind == "u" and pixels.size and pixels.max() > white:
-        return np.asarray(pixels & pixels.dtype.type(white))
-    return pixels
+    return np.dtype(f"{'i' if signed else 'u'}{allocated // 8}"), float(2 ** (stored - signed) - 1)
 
 
 def _pitch(dataset: Dataset) -> tuple[float | None, tuple[str, ...]]:
     for name in _SPACINGS:
-        try:
-            spacing = dataset.get(name)
-            if spacing:
+        if spacing := dataset.get(name):
+            try:
                 y_mm, x_mm = (float(value) for value in spacing)
-                return pitch_from_spacing(x_mm, y_mm), (f"pixel pitch from {name}",)
-        except (TypeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"its {name} is not a pair of lengths: mend the file") from error
+            except (TypeError, ValueError) as error:
+                raise InputError(f"its {name} is not a pair of lengths: mend the file") from error
+            return pitch_from_spacing(x_mm, y_mm), (f"pixel pitch from {name}",)
     return None, ()
-
-
-def _intensity(dataset: Dataset) -> Literal["linear", "log"] | None:
-    """Return what Pixel Intensity Relationship (0028,1040) says (DICOM PS3.3 C.8.11.3)."""
-    said: dict[str, Literal["linear", "log"]] = {"LIN": "linear", "LOG": "log"}
-    return said.get(str(dataset.get("PixelIntensityRelationship")))
 
 
 def _polarity(dataset: Dataset, *, inverted: bool) -> Polarity | None:
@@ -202,19 +182,19 @@ def _blank(radiograph: Radiograph) -> Dataset:
 def _derive(dataset: Dataset, stamp: Mapping[str, Any]) -> None:
     """Make the data set a new instance that names its source (DICOM PS3.3 C.7.6.1)."""
     meta = dataset.file_meta
+    if "SOPClassUID" not in dataset:
+        dataset.SOPClassUID = SecondaryCaptureImageStorage
     if "SOPInstanceUID" in dataset:
         item = Dataset()
-        item.ReferencedSOPClassUID = dataset.get("SOPClassUID", SecondaryCaptureImageStorage)
+        item.ReferencedSOPClassUID = dataset.SOPClassUID
         item.ReferencedSOPInstanceUID = dataset.SOPInstanceUID
         dataset.SourceImageSequence = Sequence([*dataset.get("SourceImageSequence", []), item])
     dataset.SOPInstanceUID = generate_uid()
-    if "SOPClassUID" not in dataset:
-        dataset.SOPClassUID = SecondaryCaptureImageStorage
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    kinds = dataset.get("ImageType") or ["ORIGINAL", "PRIMARY"]
-    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
-    dataset.ImageType = ["DERIVED", *kinds[1:]] if len(kinds) > 1 else ["DERIVED", "PRIMARY"]
+    kinds = dataset.get("ImageType") or []
+    others = [] if isinstance(kinds, str) else list(kinds[1:])
+    dataset.ImageType = ["DERIVED", *(others or ["PRIMARY"])]
     if stamp:
         said = str(dataset.get("DerivationDescription") or "")
         line = f"restored by xsim: {stamp.get('restorer', '')}".strip()
@@ -227,8 +207,7 @@ def _derive(dataset: Dataset, stamp: Mapping[str, Any]) -> None:
 
 def _put_pixels(dataset: Dataset, pixels: NDArray[Any]) -> None:
     for name in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
-        if name in dataset:
-            delattr(dataset, name)
+        dataset.pop(name, None)
     data = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<")).tobytes()
     dataset.PixelData = data + b"\0" * (len(data) % 2)
     dataset["PixelData"].VR = "OW" if pixels.dtype.itemsize > 1 else "OB"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from xsim.errors import InputError, MissingFileError, XsimError
 from xsim.files.whole import whole_file
 from xsim_datasets.images.bare import describe_raw, read_npy, read_raw, sidecar_path, write_npy, write_raw
 from xsim_datasets.images.dicom import read_dicom, write_dicom
-from xsim_datasets.images.png import read_jpeg, read_png, write_png
+from xsim_datasets.images.png import read_png, write_png
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph, check_pixels
 from xsim_datasets.images.tiff import read_tiff, write_tiff
 
@@ -36,14 +37,10 @@ SUFFIXES: dict[str, str] = {
 """Suffix of a file name, in lower case -> kind of image."""
 
 
-class _Reader(Protocol):
-    def __call__(self, path: Path, /, *, max_pixels: int) -> Radiograph: ...
-
-
-_READERS: dict[str, _Reader] = {
+_READERS: dict[str, Callable[..., Radiograph]] = {
     "tiff": read_tiff,
     "png": read_png,
-    "jpeg": read_jpeg,
+    "jpeg": read_png,
     "npy": read_npy,
     "dicom": read_dicom,
     "raw": read_raw,
@@ -121,25 +118,18 @@ def read_image(path: Path | str, *, pages: bool = False, log: bool = False, max_
     except MemoryError:
         raise
     except Exception as error:  # decoders raise almost anything on damaged files
-        raise InputError(_named(path, f"cannot be decoded ({_short(error)}): copy or write it anew")) from error
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(_named(path, f"cannot be decoded ({reason}): copy or write it anew")) from error
     if radiograph.pages > 1 and not pages:
         raise InputError(_named(path, f"holds {radiograph.pages} pages: give files of one image"))
     if radiograph.intensity == "log" and not log:
-        raise InputError(
-            _named(
-                path, "holds the logarithm of the exposure: export it linear, or give xsim dataset import --scale log"
-            )
-        )
-    return Radiograph(**{**vars(radiograph), "pixels": pixels})
+        what = "holds the logarithm of the exposure: export it linear, or give xsim dataset import --scale log"
+        raise InputError(_named(path, what))
+    return replace(radiograph, pixels=pixels)
 
 
 def _named(path: Path, what: object) -> str:
     return f"{path}: {str(what).removeprefix(f'{path}: ')}"
-
-
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split())[:120]
-    return text or type(error).__name__
 
 
 def _check_plain(path: Path) -> None:
@@ -200,16 +190,12 @@ def write_image(
     if kind not in _WRITERS:
         raise InputError(f"{path}: JPEG would lose what was restored: write PNG or TIFF")
     if kind == "raw":
-        publish(sidecar_path(path), lambda part: _write_text(part, describe_raw(radiograph)), force=force)
+        publish(sidecar_path(path), lambda part: part.write_text(describe_raw(radiograph), "utf-8"), force=force)
     publish(path, lambda part: _WRITERS[kind](part, radiograph, stamp or {}), force=force)
     return path
 
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def publish(path: Path, write: Callable[[Path], None], *, force: bool = False) -> None:
+def publish(path: Path, write: Callable[[Path], object], *, force: bool = False) -> None:
     """Let ``write`` make a file beside ``path``, flush it to the disk, and only then give it its name.
 
     Raises

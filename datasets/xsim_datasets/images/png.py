@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["read_jpeg", "read_png", "write_png"]
+__all__ = ["read_png", "write_png"]
 
 _MODES: dict[str, np.dtype[Any]] = {"L": np.dtype(np.uint8), "I;16": np.dtype(np.uint16), "I;16B": np.dtype(np.uint16)}
 # Keyword of the text chunk that holds how xsim made an image.
@@ -25,32 +25,17 @@ _STAMP_KEY = "xsim"
 
 
 def read_png(path: Path, *, max_pixels: int) -> Radiograph:
-    """Read a grey PNG at its own depth, never through 8 bit.
+    """Read a grey PNG at its own depth, never through 8 bit, or a grey JPEG, which is lossy: a note says it.
 
     Raises
     ------
     InputError
         If it is not 8 or 16 bit grey, animated, or damaged.
     """
-    return _read(path, "PNG", max_pixels)
-
-
-def read_jpeg(path: Path, *, max_pixels: int) -> Radiograph:
-    """Read a grey JPEG; it is 8 bit and lossy, which a note says.
-
-    Raises
-    ------
-    InputError
-        If it is not grey or damaged.
-    """
-    return _read(path, "JPEG", max_pixels)
-
-
-def _read(path: Path, pillow_format: str, max_pixels: int) -> Radiograph:
     with warnings.catch_warnings():
         # Pillow warns of sizes that the claim check below decides on.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path, formats=[pillow_format]) as image:
+        with Image.open(path, formats=["PNG", "JPEG"]) as image:
             if image.mode not in _MODES:
                 raise InputError(f"holds {image.mode} pixels: give one grey channel of 8 or 16 bit")
             if getattr(image, "n_frames", 1) > 1:
@@ -59,13 +44,11 @@ def _read(path: Path, pillow_format: str, max_pixels: int) -> Radiograph:
             check_claim((image.height, image.width), dtype, path.stat().st_size, max_pixels)
             image.load()
             pixels = np.asarray(image).astype(dtype)
-            info = dict(image.info)
+            info, kind = dict(image.info), "png" if image.format == "PNG" else "jpeg"
     pitch_mm, notes = _pitch(info)
-    if pillow_format == "JPEG":
+    if kind == "jpeg":
         notes += ("JPEG has 8 bits and artefacts of its own: the result is as coarse",)
-    return Radiograph(
-        pixels, pillow_format.lower(), pitch_mm, float(np.iinfo(dtype).max), notes=notes, header={"info": info}
-    )
+    return Radiograph(pixels, kind, pitch_mm, float(np.iinfo(dtype).max), notes=notes, header={"info": info})
 
 
 def _pitch(info: dict[Any, Any]) -> tuple[float | None, tuple[str, ...]]:
@@ -100,5 +83,4 @@ def write_png(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> N
         options["dpi"] = info["dpi"]
     elif radiograph.pitch_mm is not None:
         options["dpi"] = (25.4 / radiograph.pitch_mm,) * 2
-    image = next(radiograph.images())
-    Image.fromarray(image).save(path, format="PNG", pnginfo=text, **options)
+    Image.fromarray(next(radiograph.images())).save(path, format="PNG", pnginfo=text, **options)

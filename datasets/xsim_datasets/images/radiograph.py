@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -132,9 +133,7 @@ def check_claim(shape: tuple[int, ...], dtype: np.dtype[Any], file_bytes: int, m
     InputError
         If it is empty, larger than allowed, or inflates beyond belief.
     """
-    pixels = 1
-    for side in shape:
-        pixels *= int(side)
+    pixels = math.prod(int(side) for side in shape)
     size = " x ".join(str(side) for side in shape)
     if min(shape) < 1 or min(shape[-2:]) < _MIN_SIDE_PX:
         raise InputError(f"holds an image of {size} pixels: give one of at least {_MIN_SIDE_PX} x {_MIN_SIDE_PX}")

@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "POLARITIES",
-    "OpenField",
     "Polarity",
     "Scale",
     "exposure_of_log",
     "find_open_field",
-    "open_field_signal",
     "scale_of",
     "white_level",
 ]
@@ -34,7 +32,6 @@ POLARITIES: tuple[Polarity, ...] = ("metal-dark", "metal-bright")
 _PART_PX = 2**20
 # Depths of the converters of detectors.
 _USUAL_BITS = (8, 10, 12, 14, 16)
-
 
 _BLOCK_PX = 8
 """Side of the blocks whose means are compared: 64 pixels put a hot one and most of the noise aside."""
@@ -111,7 +108,10 @@ class Scale:
         """
         grey = np.empty(linear.shape, dtype)
         clipped = 0
-        low, high = (-np.inf, np.inf) if dtype.kind == "f" else (float(np.iinfo(dtype).min), _highest(dtype, white))
+        low, high = -np.inf, np.inf
+        if dtype.kind != "f":
+            low, limit = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+            high = limit if white is None else min(white, limit)
         for rows in _rows(linear):
             levels = linear[rows].astype(np.float64) * self.open_signal
             if self.polarity == "metal-bright":
@@ -121,11 +121,6 @@ class Scale:
                 clipped += int(np.count_nonzero((levels < low) | (levels > high)))
             grey[rows] = np.clip(levels, low, high)
         return grey, clipped
-
-
-def _highest(dtype: np.dtype[Any], white: float | None) -> float:
-    limit = float(np.iinfo(dtype).max)
-    return limit if white is None else min(white, limit)
 
 
 def _rows(image: NDArray[Any]) -> Iterator[tuple[EllipsisType, slice, slice]]:
@@ -213,45 +208,29 @@ def scale_of(
     if open_field is None:
         image = pixels if pixels.ndim == 2 else pixels.reshape(-1, pixels.shape[-1])
         grey = image.astype(np.float32)
-        found = find_open_field(zero - grey if bright else grey)
-        open_field = zero - found.signal if bright else found.signal
-        seen = found.flat
+        signal, seen = find_open_field(zero - grey if bright else grey)
+        open_field = zero - signal if bright else signal
     return Scale(float(open_field), polarity, float(zero), seen)
 
 
-@dataclass(frozen=True)
-class OpenField:
-    """The brightest part of an image, which is the open field if it is flat.
-
-    Parameters
-    ----------
-    signal : float
-        Its signal, in grey levels.
-    share : float
-        Share of the image that belongs to it.
-    flat : bool
-        Whether it varies no more than noise and shading let it. The bare laminate of a board that fills the field
-        can be as flat.
-    """
-
-    signal: float
-    share: float
-    flat: bool
-
-
-def find_open_field(signal: NDArray[np.floating]) -> OpenField:
-    """Look for the open field in an image (H, W).
+def find_open_field(signal: NDArray[np.floating]) -> tuple[float, bool]:
+    """Return the open-field signal of an image (H, W), and whether it is flat; else its brightest part stands for it.
 
     Means of 8 x 8 pixels put hot pixels and noise aside; of those within 5 % of the brightest (their 99.5th
     percentile) the median is the answer. It is flat if neither their spread nor the way up to the brightest exceeds
     what noise does to such means; the noise is that of the quietest blocks of the image, scaled as quantum noise.
+    The bare laminate of a board that fills the field can be as flat.
 
     Raises
     ------
     InputError
         If there is no signal.
     """
-    blocks = _in_blocks(signal)
+    # What is left over at the end of the image is dropped.
+    height, width = signal.shape
+    rows, columns = max(height // _BLOCK_PX, 1), max(width // _BLOCK_PX, 1)
+    high, wide = min(height, _BLOCK_PX), min(width, _BLOCK_PX)
+    blocks = signal[: rows * high, : columns * wide].reshape(rows, high, columns, wide)
     means = blocks.mean(axis=(1, 3), dtype=np.float64)
     brightest = float(np.quantile(means, 0.995))
     if not brightest > 0:
@@ -261,26 +240,7 @@ def find_open_field(signal: NDArray[np.floating]) -> OpenField:
     # 1.48 median absolute deviations are a standard deviation where outliers are few.
     spread = 1.48 * float(np.median(np.abs(plateau - level))) / level
     limit = max(_FLAT, _MEAN_NOISE * _noise(blocks, level))
-    return OpenField(level, plateau.size / means.size, spread <= limit and brightest / level - 1 <= limit)
-
-
-def open_field_signal(signal: NDArray[np.floating]) -> float:
-    """Estimate the open-field signal of an image, see `find_open_field`: of its brightest part where it shows none.
-
-    Raises
-    ------
-    InputError
-        If there is no signal.
-    """
-    return find_open_field(signal).signal
-
-
-def _in_blocks(signal: NDArray[Any]) -> NDArray[Any]:
-    """Return an image as (rows, 8, columns, 8); what is left over at its end is dropped."""
-    height, width = signal.shape
-    rows, columns = max(height // _BLOCK_PX, 1), max(width // _BLOCK_PX, 1)
-    high, wide = min(height, _BLOCK_PX), min(width, _BLOCK_PX)
-    return signal[: rows * high, : columns * wide].reshape(rows, high, columns, wide)
+    return level, spread <= limit and brightest / level - 1 <= limit
 
 
 def _noise(blocks: NDArray[Any], level: float) -> float:

@@ -68,7 +68,9 @@ def read_tiff(path: Path, *, max_pixels: int) -> Radiograph:
             _check_segments(page, file.filehandle.size)
         pixels = np.stack([page.asarray() for page in pages]) if len(pages) > 1 else first.asarray()
         tags, dropped = _tags(first)
-        open_field = _open_field(first)
+        # What a file of `xsim simulate` says in its description.
+        found = _OPEN_FIELD.match(first.description)
+        open_field = float(found[1]) if found else None
         pitch_mm, notes = _pitch(first)
     bits = int(first.bitspersample)
     white = float(2**bits - 1) if dtype.kind == "u" else float(np.iinfo(dtype).max) if dtype.kind == "i" else None
@@ -146,14 +148,12 @@ def _check_segments(page: tifffile.TiffPage, file_bytes: int) -> None:
 
 def _tags(page: tifffile.TiffPage) -> tuple[list[tuple[int, int, int, Any]], list[str]]:
     """Return the tags to write back as (code, type, count, value), and the names of those that cannot be."""
-    kept, dropped = [], []
-    for tag in page.tags:
-        if tag.code in _POINTER_TAGS:
-            dropped.append(tag.name)
-        elif tag.code not in _LAYOUT_TAGS:
-            value = tag.value.value if hasattr(tag.value, "value") else tag.value
-            kept.append((int(tag.code), int(tag.dtype), int(tag.count), value))
-    return kept, dropped
+    kept = [
+        (int(tag.code), int(tag.dtype), int(tag.count), getattr(tag.value, "value", tag.value))
+        for tag in page.tags
+        if tag.code not in _POINTER_TAGS | _LAYOUT_TAGS
+    ]
+    return kept, [tag.name for tag in page.tags if tag.code in _POINTER_TAGS]
 
 
 def _pitch(page: tifffile.TiffPage) -> tuple[float | None, tuple[str, ...]]:
@@ -168,12 +168,6 @@ def _pitch(page: tifffile.TiffPage) -> tuple[float | None, tuple[str, ...]]:
     if any(abs(dpi - common) < 1e-3 for common in PRINT_DPI):
         return None, (f"{dpi:g} dpi is a printing default, not a pixel pitch",)
     return pitch_from_spacing(unit / per_unit[0], unit / per_unit[1]), ()
-
-
-def _open_field(page: tifffile.TiffPage) -> float | None:
-    """Return the open-field level that a file of `xsim simulate` says in its description."""
-    found = _OPEN_FIELD.match(page.description)
-    return float(found[1]) if found else None
 
 
 def _resolution(page: tifffile.TiffPage) -> tuple[Any, Any, int] | None:
@@ -207,7 +201,9 @@ def write_tiff(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> 
         extra.append((STAMP_TAG, 2, 0, json.dumps(stamp, sort_keys=True), True))
     inverted = radiograph.white_is_zero and radiograph.kind == "tiff"
     *resolution, unit = header.get("resolution") or _new_resolution(radiograph.pitch_mm)
-    with tifffile.TiffWriter(path, byteorder=header.get("byteorder"), bigtiff=_big(radiograph, header)) as file:
+    # Classic TIFF addresses 4 GiB; leave room for the tags.
+    big = bool(header.get("bigtiff")) or radiograph.pixels.nbytes > 2**32 - 2**25
+    with tifffile.TiffWriter(path, byteorder=header.get("byteorder"), bigtiff=big) as file:
         for number, image in enumerate(radiograph.images()):
             file.write(
                 invert(image, radiograph.white) if inverted else image,
@@ -253,8 +249,3 @@ def write_simulated(path: Path, codes: NDArray[np.uint16], *, name: str, open_fi
 
 def _new_resolution(pitch_mm: float | None) -> tuple[float, float, int]:
     return (1.0, 1.0, 1) if pitch_mm is None else (10.0 / pitch_mm, 10.0 / pitch_mm, 3)
-
-
-def _big(radiograph: Radiograph, header: Mapping[str, Any]) -> bool:
-    # Classic TIFF addresses 4 GiB; leave room for the tags.
-    return bool(header.get("bigtiff")) or radiograph.pixels.nbytes > 2**32 - 2**25

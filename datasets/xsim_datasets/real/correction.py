@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.ndimage import median_filter
 
 from xsim.errors import InputError, MissingFileError
-from xsim_datasets.images import SUFFIXES, Polarity, exposure_of_log, open_field_signal, read_image, scale_of
+from xsim_datasets.images import SUFFIXES, Polarity, exposure_of_log, find_open_field, read_image, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,13 +123,8 @@ class FlatField:
         # Without the level of air the brightest exposure of the first frame stands for it until the end.
         brightest = float(first.pixels.min() if polarity == "metal-bright" else first.pixels.max())
         air = brightest if self.open_field is None else self.open_field
-        factor = self.log_factor
-
-        def exposure(grey: NDArray[Any]) -> NDArray[np.float64]:
-            return exposure_of_log(grey, factor, air, polarity=polarity)
-
-        signal = mean_of(files, exposure)
-        return (signal / (open_field_signal(signal) if self.open_field is None else 1.0)).astype(np.float32)
+        signal = mean_of(files, partial(exposure_of_log, log_factor=self.log_factor, air=air, polarity=polarity))
+        return (signal / (find_open_field(signal)[0] if self.open_field is None else 1.0)).astype(np.float32)
 
     @property
     def defective(self) -> NDArray[np.bool_]:

@@ -89,7 +89,6 @@ class RealMaker:
         """Return one position: the HR image moved onto the LR image, both cropped."""
         position, similarity = self.positions[index], self.similarities[index]
         inner = (slice(self.margin_px, -self.margin_px), slice(self.margin_px, -self.margin_px))
-        numbers = {name: float(value) for name, value in asdict(similarity).items()}
         return Sample(
             hr=similarity.move_hr(self.hr_flat_field.image(position.hr))[inner],
             lr=self.lr_flat_field.image(position.lr)[inner],
@@ -97,7 +96,7 @@ class RealMaker:
             family=family_id(position.board),
             split=self.sides[position.board],
             design=position.board,
-            numbers=numbers,
+            numbers=asdict(similarity),
         )
 
     def attributes(self) -> dict[str, Any]:
@@ -172,8 +171,7 @@ def _items(folder: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def _board_of(name: str, pattern: re.Pattern[str]) -> str:
-    folder, _, _ = name.rpartition("/")
-    if folder:
+    if folder := name.rpartition("/")[0]:
         return folder
     match = pattern.fullmatch(name)
     groups = match.groups() if match else ()
@@ -226,27 +224,20 @@ def prepare_import(
         if progress:
             progress(done, done, len(positions))
     assert shape is not None
-    _check_order(details)
-    height, width = shape
-    margin = max(similarity.margin_px((height, width)) for similarity in similarities)
-    if min(height, width) - 2 * margin < min(height, width) // 2:
-        raise InputError(f"HR and LR are up to {margin} px apart: align them roughly before the import")
-    setup = None
-    if nominal is not None:
-        setup = setup_of(nominal.imaging.model_copy(update={"pitch_mm": pitch_mm}))
-    sides = split_named_families(Split(), [position.board for position in positions])
-    maker = RealMaker(positions, tuple(similarities), hr_flat_field, lr_flat_field, pitch_mm, margin, sides, setup)
-    return maker, _plan_of(maker, (height - 2 * margin, width - 2 * margin), nominal)
-
-
-def _check_order(details: list[float]) -> None:
-    """Refuse folders that look swapped; most positions have to say so, for one may show hardly any detail."""
-    ratio = float(np.median(details))
-    if ratio < SWAPPED_DETAIL:
+    # Most positions have to say so: one may show hardly any detail.
+    if (ratio := float(np.median(details))) < SWAPPED_DETAIL:
         raise InputError(
             f"HR holds {ratio:.2f} times the power of LR at high frequencies, and sharper images hold more: "
             "exchange --hr and --lr"
         )
+    height, width = shape
+    margin = max(similarity.margin_px((height, width)) for similarity in similarities)
+    if min(height, width) - 2 * margin < min(height, width) // 2:
+        raise InputError(f"HR and LR are up to {margin} px apart: align them roughly before the import")
+    setup = None if nominal is None else setup_of(nominal.imaging.model_copy(update={"pitch_mm": pitch_mm}))
+    sides = split_named_families(Split(), [position.board for position in positions])
+    maker = RealMaker(positions, tuple(similarities), hr_flat_field, lr_flat_field, pitch_mm, margin, sides, setup)
+    return maker, _plan_of(maker, (height - 2 * margin, width - 2 * margin), nominal)
 
 
 def _plan_of(maker: RealMaker, shape: tuple[int, int], nominal: Recipe | None) -> Plan:
@@ -259,31 +250,19 @@ def _plan_of(maker: RealMaker, shape: tuple[int, int], nominal: Recipe | None) -
         "files": {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)},
     }
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-    pairs_per_shard = 16
-    return Plan(len(maker.positions), *shape, 0, recipe, digest, origin="real", pairs_per_shard=pairs_per_shard)
+    return Plan(len(maker.positions), *shape, 0, recipe, digest, origin="real", pairs_per_shard=16)
 
 
 def _about(correction: FlatField) -> dict[str, Any]:
     """Return what a detector's correction was; its frames by digest."""
-    frames = {"dark": correction.dark, "flat": correction.flat}
-    digests = {
-        name: None if mean is None else hashlib.sha256(mean.tobytes()).hexdigest() for name, mean in frames.items()
-    }
-    defective = 0 if correction.flat is None else int(correction.defective.sum())
-    return {
-        **digests,
-        "polarity": correction.polarity,
-        "open_field": correction.open_field,
-        "scale": correction.scale,
-        "log_factor": correction.log_factor,
-        "defective_pixels": defective,
-    }
+    about: dict[str, Any] = dict(vars(correction))
+    for name in ("dark", "flat"):
+        if about[name] is not None:
+            about[name] = hashlib.sha256(about[name].tobytes()).hexdigest()
+    return {**about, "defective_pixels": 0 if correction.flat is None else int(correction.defective.sum())}
 
 
 def _middle(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the middle of a large image; its centre is the image's own."""
-    parts = []
-    for side in image.shape:
-        cut = max(0, -(-(side - _REGISTERED_PX) // 2))
-        parts.append(slice(cut, side - cut))
-    return image[tuple(parts)]
+    cuts = (max(0, -(-(side - _REGISTERED_PX) // 2)) for side in image.shape)
+    return image[tuple(slice(cut, side - cut) for cut, side in zip(cuts, image.shape, strict=True))]

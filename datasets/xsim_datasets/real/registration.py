@@ -9,7 +9,7 @@ Its kernels are round, so the fit can imitate the screen but no shift, turn or m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -66,6 +66,11 @@ class Similarity:
     magnification: float = 1.0
     residual_px: float = 0.0
 
+    @property
+    def shift_px(self) -> NDArray[np.float64]:
+        """The shift (y, x) [pixels]."""
+        return np.array([self.shift_y_px, self.shift_x_px])
+
     def matrix(self) -> NDArray[np.float64]:
         """Return the (2, 2) matrix that takes HR coordinates from the centre to LR ones."""
         angle = np.deg2rad(self.rotation_deg)
@@ -79,13 +84,13 @@ class Similarity:
         what a restorer has to know.
         """
         inverse = np.linalg.inv(self.matrix())
-        return _resample(hr, inverse, -inverse @ np.array([self.shift_y_px, self.shift_x_px]), order)
+        return _resample(hr, inverse, -inverse @ self.shift_px, order)
 
     def margin_px(self, shape: tuple[int, int]) -> int:
         """Return how many border pixels of the moved HR image lie outside the original."""
         height, width = shape
         corners = 0.5 * np.array([[-height, -width], [-height, width], [height, -width], [height, width]])
-        moved = corners @ self.matrix().T + np.array([self.shift_y_px, self.shift_x_px])
+        moved = corners @ self.matrix().T + self.shift_px
         # Two more pixels for the reach of the interpolation.
         return int(np.ceil(np.abs(moved - corners).max())) + 2
 
@@ -108,8 +113,7 @@ def register(hr: NDArray[np.floating], lr: NDArray[np.floating]) -> Similarity:
     if min(hr.shape) < _SMALLEST_PX:
         raise InputError(f"images of {hr.shape} pixels are too small to register: give {_SMALLEST_PX} or more a side")
     fixed, moving = _band(hr), _band(lr)
-    shift = _whole_pixels(fixed, moving)
-    parameters = np.array([shift[0], shift[1], 0.0, 0.0])
+    parameters = np.array([*_whole_pixels(fixed, moving), 0.0, 0.0])
     for blur in _PYRAMID:
         parameters = _refine(_smooth(fixed, blur), _smooth(moving, blur), parameters)
     shown = _smooth(lr, _NOISE_PX)
@@ -119,9 +123,7 @@ def register(hr: NDArray[np.floating], lr: NDArray[np.floating]) -> Similarity:
         parameters = _refine(imitation, shown, parameters)
     similarity = _similarity(parameters)
     residual = _residual(_imitate(features, shown, similarity), shown, similarity)
-    return Similarity(
-        similarity.shift_y_px, similarity.shift_x_px, similarity.rotation_deg, similarity.magnification, residual
-    )
+    return replace(similarity, residual_px=residual)
 
 
 def _band(image: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -157,8 +159,7 @@ def _imitate(features: NDArray[np.float64], shown: NDArray[np.float64], similari
 
 
 def _onto_hr(lr: NDArray[np.float64], similarity: Similarity) -> NDArray[np.float64]:
-    shift = np.array([similarity.shift_y_px, similarity.shift_x_px])
-    return _resample(lr, similarity.matrix(), shift, 3).astype(np.float64)
+    return _resample(lr, similarity.matrix(), similarity.shift_px, 3).astype(np.float64)
 
 
 def _inner(similarity: Similarity, shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -167,14 +168,13 @@ def _inner(similarity: Similarity, shape: tuple[int, ...]) -> tuple[slice, slice
     return slice(margin, -margin), slice(margin, -margin)
 
 
-def _whole_pixels(fixed: NDArray[np.float64], moving: NDArray[np.float64]) -> tuple[float, float]:
+def _whole_pixels(fixed: NDArray[np.float64], moving: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the shift of the correlation's peak [pixels]."""
     window = np.outer(np.hanning(fixed.shape[0]), np.hanning(fixed.shape[1]))
     spectrum = np.conj(scipy.fft.rfft2(fixed * window)) * scipy.fft.rfft2(moving * window)
     correlation = scipy.fft.irfft2(spectrum, s=fixed.shape)
-    peak = np.unravel_index(int(np.argmax(correlation)), correlation.shape)
-    y, x = (int(at) if at <= side // 2 else int(at) - side for at, side in zip(peak, fixed.shape, strict=True))
-    return float(y), float(x)
+    peak, sides = np.array(np.unravel_index(np.argmax(correlation), correlation.shape)), np.array(fixed.shape)
+    return np.where(peak > sides // 2, peak - sides, peak).astype(float)
 
 
 def _similarity(parameters: NDArray[np.float64]) -> Similarity:
@@ -186,7 +186,8 @@ def _refine(
     fixed: NDArray[np.float64], moving: NDArray[np.float64], parameters: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return (shift y, shift x, rotation, log magnification) after Gauss-Newton steps."""
-    y, x = _centred(fixed.shape)
+    y, x = (np.arange(side) - 0.5 * (side - 1) for side in fixed.shape)
+    y = y[:, None]
     for _ in range(_STEPS):
         similarity = _similarity(parameters)
         inner = _inner(similarity, fixed.shape)
@@ -198,17 +199,11 @@ def _refine(
         columns = (slope_y, slope_x, slope_x * y - slope_y * x, slope_y * y + slope_x * x)
         jacobian = np.stack([column[inner].ravel() for column in columns], axis=1)
         step = np.linalg.lstsq(jacobian.T @ jacobian, -jacobian.T @ error, rcond=None)[0]
-        parameters = _compose(parameters, step)
+        # The step, in HR coordinates, comes first.
+        parameters = parameters + np.array([*(similarity.matrix() @ step[:2]), *step[2:]])
         if np.abs(step * np.array([1.0, 1.0, fixed.shape[0], fixed.shape[0]])).max() < 1e-4:
             break
     return parameters
-
-
-def _compose(parameters: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the similarity that applies ``step`` (in HR coordinates) and then ``parameters``."""
-    matrix = _similarity(parameters).matrix()
-    shift = parameters[:2] + matrix @ step[:2]
-    return np.array([*shift, parameters[2] + step[2], parameters[3] + step[3]])
 
 
 def _residual(fixed: NDArray[np.float64], moving: NDArray[np.float64], similarity: Similarity) -> float:
@@ -233,12 +228,6 @@ def _residual(fixed: NDArray[np.float64], moving: NDArray[np.float64], similarit
             squares.append(float(local @ local))
             weights.append(float(np.linalg.eigvalsh(normal)[0]))
     return float(np.sqrt(np.average(squares, weights=np.maximum(weights, 1e-12))))
-
-
-def _centred(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    y = np.arange(shape[0])[:, None] - 0.5 * (shape[0] - 1)
-    x = np.arange(shape[1])[None, :] - 0.5 * (shape[1] - 1)
-    return y.astype(np.float64), x.astype(np.float64)
 
 
 def _resample(

@@ -242,7 +242,8 @@ class Imaging(Strict):
             value = getattr(self, name)
             if isinstance(value, Table):
                 # A side says what differs from both sides' tables, so that a default is something to say there.
-                content[name] = _dumped(value, sides=isinstance(value, Side))
+                sides = isinstance(value, Side)
+                content[name] = value.model_dump(mode="json", exclude_unset=sides, exclude_defaults=not sides)
                 usual = not content[name]
             else:
                 usual = value == type(self).model_fields[name].default
@@ -288,10 +289,6 @@ _LEFT_OUT_AT_DEFAULT = frozenset(
 whose bytes and hashes hold all the others."""
 
 
-def _dumped(table: Table, *, sides: bool) -> dict[str, Any]:
-    return table.model_dump(mode="json", exclude_unset=sides, exclude_defaults=not sides)
-
-
 def setup_of(imaging: Imaging) -> PairSetup:
     """Return the set-up of a recipe whose ranges have been drawn.
 
@@ -307,7 +304,11 @@ def setup_of(imaging: Imaging) -> PairSetup:
         filters=tuple((item.material, item.thickness_mm) for item in values.filters),
         anode_angle_deg=values.anode_angle_deg,
     )
-    hr, lr = _detectors(values)
+    if values.detectors is not None:
+        hr, lr = values.detectors.pair()
+    else:
+        hr = _detector(values, values.hr, values.hr_mass_thickness_mg_cm2)
+        lr = _detector(values, values.lr, values.lr_mass_thickness_mg_cm2)
     distance = values.source_detector_mm
     magnification = check_range("magnification", values.magnification, 1.0, 100.0)
     return PairSetup(
@@ -332,17 +333,6 @@ def setup_of(imaging: Imaging) -> PairSetup:
     )
 
 
-def _detectors(imaging: Any) -> tuple[Detector, Detector]:
-    """Return the HR and the LR detector: those that were measured, or else the modelled ones."""
-    if imaging.detectors is not None:
-        pair: tuple[Detector, Detector] = imaging.detectors.pair()
-        return pair
-    return (
-        _detector(imaging, imaging.hr, imaging.hr_mass_thickness_mg_cm2),
-        _detector(imaging, imaging.lr, imaging.lr_mass_thickness_mg_cm2),
-    )
-
-
 def _detector(imaging: Any, side: Any, mass_thickness_mg_cm2: float) -> Detector:
     """Return the modelled detector of one side: the tables of both sides, and over them those of its own."""
     sensor = {**imaging.sensor.given(), **side.sensor.given()}
@@ -361,11 +351,11 @@ def _kerma_uGy(imaging: Any, spectrum: Spectrum, detectors: tuple[Detector, Dete
     nobody exposes like that, and a network that learns from clipped images learns to undo the clipping.
     """
     kerma_uGy: float = imaging.kerma_uGy
-    if imaging.max_full_well_share is None:
+    share: float | None = imaging.max_full_well_share
+    if share is None:
         return kerma_uGy
     responses = [detector.response(spectrum, kerma_uGy) for detector in detectors]
     fullest = max(response.signal_electrons / response.sensor.full_well_e for response in responses)
-    share: float = imaging.max_full_well_share
     return kerma_uGy * min(1.0, share / fullest)
 
 

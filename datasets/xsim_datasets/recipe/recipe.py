@@ -21,7 +21,6 @@ from xsim_datasets.recipe.tables import Range, Strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from importlib.resources.abc import Traversable
 
 __all__ = [
     "Filter",
@@ -37,6 +36,8 @@ __all__ = [
     "load_recipe",
     "recipe_names",
 ]
+
+_SHIPPED = resources.files("xsim_datasets.recipe") / "shipped"
 
 
 class _Boards(Strict):
@@ -156,11 +157,7 @@ class Recipe(Strict):
 
 def recipe_names() -> list[str]:
     """Return the names of the recipes that are shipped."""
-    return sorted(item.name.removesuffix(".toml") for item in _shipped().iterdir() if item.name.endswith(".toml"))
-
-
-def _shipped() -> Traversable:
-    return resources.files("xsim_datasets.recipe") / "shipped"
+    return sorted(item.name.removesuffix(".toml") for item in _SHIPPED.iterdir() if item.name.endswith(".toml"))
 
 
 def load_recipe(
@@ -190,7 +187,7 @@ def load_recipe(
             raise MissingFileError(f"{name}: no such recipe file: check the path")
         text = path.read_bytes()
     elif name in recipe_names():
-        text = (_shipped() / f"{name}.toml").read_bytes()
+        text = (_SHIPPED / f"{name}.toml").read_bytes()
     else:
         raise UnknownNameError("recipe", name, recipe_names())
     try:
@@ -198,8 +195,10 @@ def load_recipe(
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{name}: is not TOML: {error}") from error
     content |= {key: value for key, value in changes.items() if value is not None}
-    if detectors is not None:
-        content["imaging"] = _seen_by(detectors, content.get("imaging", {}))
+    own = content.get("imaging", {})
+    if detectors is not None and isinstance(own, dict):
+        kept = {key: value for key, value in own.items() if key not in BROUGHT_BY_DETECTORS}
+        content["imaging"] = {**kept, "detectors": str(detectors.absolute())}
     for key, value in (imaging or {}).items():
         _put(content, f"imaging.{key}", value)
     folder = path.absolute().parent
@@ -211,14 +210,6 @@ def load_recipe(
             if isinstance(cause, InputError):  # of another file, which it names
                 raise cause from error
         raise InputError(f"{name}: {_first_problem(error)}") from error
-
-
-def _seen_by(detectors: Path, imaging: Any) -> Any:
-    """Return the imaging table with measured detectors in the place of its own."""
-    if not isinstance(imaging, dict):
-        return imaging
-    kept = {key: value for key, value in imaging.items() if key not in BROUGHT_BY_DETECTORS}
-    return {**kept, "detectors": str(detectors.absolute())}
 
 
 def _put(content: dict[str, Any], key: str, value: Any) -> None:

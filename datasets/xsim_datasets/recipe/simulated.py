@@ -68,24 +68,34 @@ class SimulatedMaker:
 
     def setup(self, number: int) -> PairSetup:
         """Return a set-up; it is built once in a process, as responses of detectors take a second to work out."""
-        if ("setup", number) not in self._kept:
-            self._kept["setup", number] = setup_of(self.recipe.imaging.drawn(self.seed, number))
-        setup: PairSetup = self._kept["setup", number]
-        return setup
+        if number not in self._setups:
+            self._setups[number] = setup_of(self.recipe.imaging.drawn(self.seed, number))
+        return self._setups[number]
+
+    @cached_property
+    def _setups(self) -> dict[int, PairSetup]:
+        return {}
+
+    @cached_property
+    def _sources(self) -> list[BoardSource]:
+        return [source_of(self.recipe, number) for number in range(len(self.recipe.boards))]
 
     def attributes(self) -> dict[str, Any]:
         """Return the pitch (None if it differs), the set-ups with what lies between their detectors, the sources."""
-        setups = [self.setup(number) for number in range(self.recipe.imaging.setups)]
+        setups = self._all_setups()
         pitches = {setup.pitch_mm for setup in setups}
         return {
             "pitch_mm": pitches.pop() if len(pitches) == 1 else None,
             "setups": [setup_record(setup) for setup in setups],
-            "sources": [self._source(number).record() for number in range(len(self.recipe.boards))],
+            "sources": [source.record() for source in self._sources],
         }
 
     def tables(self) -> dict[str, NDArray[np.float64]]:
         """Return MTF and NNPS of every set-up's detectors on one frequency axis."""
-        return setup_tables([self.setup(number) for number in range(self.recipe.imaging.setups)])
+        return setup_tables(self._all_setups())
+
+    def _all_setups(self) -> list[PairSetup]:
+        return [self.setup(number) for number in range(self.recipe.imaging.setups)]
 
     def check(self) -> None:
         """Build the ends of every range, every source and one pair: what is wrong is said before the work begins.
@@ -97,9 +107,7 @@ class SimulatedMaker:
         """
         for imaging in self.recipe.imaging.corners():
             setup_of(imaging)
-        for number in range(len(self.recipe.boards)):
-            self._source(number)
-        self.sample(0)
+        self.sample(0)  # which builds every source
 
     def _source_of(self, index: int) -> int:
         weights = np.array([boards.weight for boards in self.recipe.boards])
@@ -110,17 +118,7 @@ class SimulatedMaker:
         setup = self.setup(self.setup_number(index))
         pixel_mm = setup.pitch_mm / (setup.geometry.magnification * _OVERSAMPLING)
         field_mm = self.recipe.size_px * _OVERSAMPLING * pixel_mm
-        return self._source(self._source_of(index)).board(self.seed, index, field_mm, pixel_mm)
-
-    @cached_property
-    def _kept(self) -> dict[tuple[str, int], Any]:
-        return {}
-
-    def _source(self, number: int) -> BoardSource:
-        if ("source", number) not in self._kept:
-            self._kept["source", number] = source_of(self.recipe, number)
-        source: BoardSource = self._kept["source", number]
-        return source
+        return self._sources[self._source_of(index)].board(self.seed, index, field_mm, pixel_mm)
 
 
 def plan_of(recipe: Recipe, seed: int) -> Plan:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xsim.phantoms.gerber import GerberBoard
-    from xsim_datasets.recipe.recipe import GerberBoards, PhantomBoards, RandomBoards, Recipe, Split
+    from xsim_datasets.recipe.recipe import RandomBoards, Recipe, Split
 
 __all__ = ["Board", "BoardSource", "family_id", "source_of", "split_named_families", "split_of_sample"]
 
@@ -103,7 +103,13 @@ class GerberSource:
 
     def record(self) -> dict[str, Any]:
         """Return the boards with one digest of all files of each."""
-        return {"kind": "gerber", "boards": {folder.name: _digest_of(folder) for folder in self.folders}}
+        boards = {}
+        for folder in self.folders:
+            digest = hashlib.sha256()
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+            boards[folder.name] = digest.hexdigest()
+        return {"kind": "gerber", "boards": boards}
 
 
 @dataclass(frozen=True)
@@ -123,14 +129,14 @@ class PhantomSource:
             If the phantom is coarser than ``pixel_mm`` or smaller than the field.
         """
         rng = generator(seed, sample=index, stage="window")
-        number = int(rng.integers(len(self.files)))
-        whole = _load(self.files[number])
+        file = self.files[int(rng.integers(len(self.files)))]
+        whole = _load(file)
         if whole.pixel_mm > pixel_mm * 2.001:
-            raise InputError(f"{self.files[number]}: its pixel of {whole.pixel_mm:g} mm is too coarse: draw it finer")
+            raise InputError(f"{file}: its pixel of {whole.pixel_mm:g} mm is too coarse: draw it finer")
         side = math.ceil(field_mm / whole.pixel_mm - 1e-6)
         if side > min(whole.shape):
             raise InputError(
-                f"{self.files[number]}: {min(whole.shape) * whole.pixel_mm:.4g} mm wide, the images need "
+                f"{file}: {min(whole.shape) * whole.pixel_mm:.4g} mm wide, the images need "
                 f"{field_mm:.4g} mm: give larger phantoms or a smaller --size"
             )
         top, left = (int(rng.integers(0, have - side + 1)) for have in whole.shape)
@@ -140,10 +146,7 @@ class PhantomSource:
 
     def record(self) -> dict[str, Any]:
         """Return the files with their digests."""
-        return {
-            "kind": "phantoms",
-            "files": {file.name: digest for file, digest in zip(self.files, self.digests, strict=True)},
-        }
+        return {"kind": "phantoms", "files": dict(zip((file.name for file in self.files), self.digests, strict=True))}
 
 
 def source_of(recipe: Recipe, number: int) -> BoardSource:
@@ -154,24 +157,25 @@ def source_of(recipe: Recipe, number: int) -> BoardSource:
     MissingFileError, InputError
         If a folder does not exist or holds nothing that can be used.
     """
-    settings = recipe.boards[number]
+    settings, split = recipe.boards[number], recipe.split
     if settings.kind == "random":
-        return RandomSource(settings, recipe.split)
-    if settings.kind == "gerber":
-        return _gerber_source(settings, recipe.split)
-    return _phantom_source(settings, recipe.split)
-
-
-def _gerber_source(settings: GerberBoards, split: Split) -> GerberSource:
+        return RandomSource(settings, split)
+    what = "boards" if settings.kind == "gerber" else "phantoms"
     if not settings.path.is_dir():
-        raise MissingFileError(f"{settings.path}: no such folder of boards: check 'path' in the recipe")
-    folders = tuple(sorted(path for path in settings.path.iterdir() if path.is_dir()))
-    if not folders:
-        raise InputError(f"{settings.path}: holds no folders: give a folder with a folder of Gerber files a board")
-    for folder in folders:
-        _load_gerber(folder, settings.height_mm)
-    sides = split_named_families(split, [folder.name for folder in folders])
-    return GerberSource(folders, sides, settings.height_mm, settings.defect_rates)
+        raise MissingFileError(f"{settings.path}: no such folder of {what}: check 'path' in the recipe")
+    if settings.kind == "gerber":
+        folders = tuple(sorted(path for path in settings.path.iterdir() if path.is_dir()))
+        if not folders:
+            raise InputError(f"{settings.path}: holds no folders: give a folder with a folder of Gerber files a board")
+        for folder in folders:
+            _load_gerber(folder, settings.height_mm)
+        sides = split_named_families(split, [folder.name for folder in folders])
+        return GerberSource(folders, sides, settings.height_mm, settings.defect_rates)
+    files = tuple(sorted(settings.path.glob("*.npz")))
+    if not files:
+        raise InputError(f"{settings.path}: holds no phantoms (*.npz): make some with xsim phantom")
+    digests = tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    return PhantomSource(files, digests, split_named_families(split, [_load(file).family for file in files]))
 
 
 @lru_cache(maxsize=32)
@@ -182,27 +186,7 @@ def _load_gerber(folder: Path, height_mm: float) -> GerberBoard:
     return GerberBoard.load(folder, height_mm=height_mm)
 
 
-def _digest_of(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _phantom_source(settings: PhantomBoards, split: Split) -> PhantomSource:
-    if not settings.path.is_dir():
-        raise MissingFileError(f"{settings.path}: no such folder of phantoms: check 'path' in the recipe")
-    files = tuple(sorted(settings.path.glob("*.npz")))
-    if not files:
-        raise InputError(f"{settings.path}: holds no phantoms (*.npz): make some with xsim phantom")
-    families = [_load(file).family for file in files]
-    digests = tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
-    return PhantomSource(files, digests, split_named_families(split, families))
-
-
-@lru_cache(maxsize=8)
-def _load(path: Path) -> Phantom:
-    return Phantom.load(path)
+_load = lru_cache(maxsize=8)(Phantom.load)
 
 
 def _window(whole: Phantom, top: int, left: int, side: int) -> Phantom:

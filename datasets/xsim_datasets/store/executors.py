@@ -6,13 +6,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinel
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from xsim.errors import EnvironmentFaultError, ExtraMissingError, XsimError
+from xsim.errors import EnvironmentFaultError, ExtraMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -64,14 +66,24 @@ class ProcessPool:
         EnvironmentFaultError
             If a worker was killed, naming it and its signal.
         """
-        children: set[BaseProcess] = set()
+        others = set(multiprocessing.active_children())
+        children: set[BaseProcess] = set()  # noted here, so that a dead one can still be named
+        waiting: set[Future[Result]] = set()
         pool = ProcessPoolExecutor(
             self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
         )
         finished = False
         with _single_threaded_children():
             try:
-                yield from self._results(pool, function, tasks, children)
+                for task in tasks:
+                    with _interrupts_held():
+                        waiting.add(pool.submit(function, task))
+                    children |= set(multiprocessing.active_children()) - others
+                    # Two tasks a worker keep it busy; a million futures would only fill the memory.
+                    while len(waiting) >= 2 * self.workers:
+                        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                        yield from (future.result() for future in done)
+                yield from (future.result() for future in as_completed(waiting))
                 finished = True
             except BrokenProcessPool as error:
                 pool.shutdown(wait=True)  # only then is it known how each of them ended
@@ -82,28 +94,6 @@ class ProcessPool:
                     for child in children:
                         child.kill()
                 pool.shutdown(wait=True, cancel_futures=True)
-
-    def _results(
-        self,
-        pool: ProcessPoolExecutor,
-        function: Callable[[Any], Result],
-        tasks: Iterable[Any],
-        children: set[BaseProcess],
-    ) -> Iterator[Result]:
-        """Yield results and note the pool's processes in ``children``: a dead one can still be named then."""
-        others = set(multiprocessing.active_children())
-        waiting: set[Future[Result]] = set()
-        for task in tasks:
-            with _interrupts_held():
-                waiting.add(pool.submit(function, task))
-            children |= set(multiprocessing.active_children()) - others
-            # Two tasks a worker keep it busy; a million futures would only fill the memory.
-            while len(waiting) >= 2 * self.workers:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
 
 
 def _obituary(children: Iterable[BaseProcess]) -> str:
@@ -188,52 +178,36 @@ class DaskCluster:
             If the scheduler cannot be reached, or a task's workers died again and again.
         """
         with self._client() as client:
+            submit = partial(client.submit, function, retries=_RETRIES, pure=False)
             workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
             source = iter(tasks)
             # A few tasks a worker are on their way at any time: the scheduler holds no million of them.
-            first = [self._submit(client, function, task) for task, _ in zip(source, range(4 * workers), strict=False)]
-            completed = self._distributed.as_completed(first)
+            completed = self._distributed.as_completed([submit(task) for task in islice(source, 4 * workers)])
             for future in completed:
-                yield self._result(future)
-                for task in source:
-                    completed.add(self._submit(client, function, task))
-                    break
+                try:
+                    yield future.result()
+                except self._distributed.KilledWorker as error:
+                    raise EnvironmentFaultError(
+                        "the cluster's workers died over one shard again and again: "
+                        "give them more memory, then --resume"
+                    ) from error
+                for task in islice(source, 1):
+                    completed.add(submit(task))
 
-    def _submit(self, client: Any, function: Callable[[Any], Result], task: Any) -> Any:
-        return client.submit(function, task, retries=_RETRIES, pure=False)
-
-    def _result(self, future: Any) -> Any:
-        try:
-            return future.result()
-        except XsimError:
-            raise
-        except self._distributed.KilledWorker as error:
-            raise EnvironmentFaultError(
-                "the cluster's workers died over one shard again and again: give them more memory, then --resume"
-            ) from error
-
-    def _client(self) -> Any:
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        """Yield a client of the scheduler; a cluster that was started for it ends with it."""
         kind, _, count = self._address.partition(":")
-        try:
-            if kind == "local":
-                cluster = self._distributed.LocalCluster(
-                    n_workers=int(count or 2), threads_per_worker=1, processes=True, dashboard_address=None
-                )
-                return _Owned(self._distributed.Client(cluster), cluster)
-            return self._distributed.Client(self._address, timeout="20s")
-        except (OSError, TimeoutError, ValueError) as error:
-            raise EnvironmentFaultError(f"{self._address}: no scheduler answers there: check --cluster") from error
-
-
-class _Owned:
-    """A client with the cluster that was started for it; both end together."""
-
-    def __init__(self, client: Any, cluster: Any) -> None:
-        self._client, self._cluster = client, cluster
-
-    def __enter__(self) -> Any:
-        return self._client
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
-        self._cluster.close()
+        with ExitStack() as stack:
+            try:
+                scheduler: Any = self._address
+                if kind == "local":
+                    scheduler = stack.enter_context(
+                        self._distributed.LocalCluster(
+                            n_workers=int(count or 2), threads_per_worker=1, processes=True, dashboard_address=None
+                        )
+                    )
+                client = stack.enter_context(self._distributed.Client(scheduler, timeout="20s"))
+            except (OSError, TimeoutError, ValueError) as error:
+                raise EnvironmentFaultError(f"{self._address}: no scheduler answers there: check --cluster") from error
+            yield client

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from xsim.errors import EnvironmentFaultError, ExtraMissingError, InputError
@@ -16,7 +15,7 @@ from xsim.files.whole import disk_fault, locked, write_whole
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Folder", "LocalFolder", "ObjectFolder", "is_url", "open_folder"]
+__all__ = ["Folder", "LocalFolder", "ObjectFolder", "check_target", "is_url", "open_folder"]
 
 # How long a writer waits for another one of the same file [s]: a cluster may give a task to a second worker while the
 # first still writes the same bytes, which takes well under a second.
@@ -26,9 +25,8 @@ _PATIENCE_S = 60.0
 class Folder(Protocol):
     """A flat set of named files, ``a/b`` style."""
 
-    @property
-    def name(self) -> str:
-        """What to call it in messages."""
+    name: str
+    """What to call it in messages."""
 
     def read(self, key: str) -> bytes:
         """Return a file's bytes; FileNotFoundError if there is none."""
@@ -54,11 +52,7 @@ class LocalFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-
-    @property
-    def name(self) -> str:
-        """The path as text."""
-        return str(self.path)
+        self.name = str(path)
 
     def read(self, key: str) -> bytes:
         """Return a file's bytes."""
@@ -96,12 +90,8 @@ class LocalFolder:
 
     def names(self) -> list[str]:
         """Return the names of all files, links and other things that are not folders, sorted."""
-        found: list[str] = []
-        for parent, folders, files in os.walk(self.path):
-            root = Path(parent)
-            linked = [name for name in folders if (root / name).is_symlink()]
-            found += [(root / name).relative_to(self.path).as_posix() for name in [*files, *linked]]
-        return sorted(found)
+        found = (path for path in self.path.rglob("*") if path.is_symlink() or not path.is_dir())
+        return sorted(path.relative_to(self.path).as_posix() for path in found)
 
     def strange(self) -> dict[str, str]:
         """Return links, pipes, devices and empty folders, by name, and what they are."""
@@ -120,8 +110,7 @@ class LocalFolder:
     def sweep(self) -> None:
         """Remove what killed writers left behind: the partial files of `xsim.files.whole`."""
         for key in self.names():
-            name = key.rpartition("/")[2]
-            if name.startswith(".") and name.endswith(".partial"):
+            if PurePosixPath(key).match(".*.partial"):
                 self.delete(key)
 
     def free_bytes(self) -> int:
@@ -159,12 +148,7 @@ class ObjectFolder:
         except ImportError as error:
             raise ExtraMissingError("s3fs", "s3") from error
         self._root = str(root).rstrip("/")
-        self._url = url.rstrip("/")
-
-    @property
-    def name(self) -> str:
-        """The URL."""
-        return self._url
+        self.name = url.rstrip("/")
 
     def read(self, key: str) -> bytes:
         """Return an object's bytes."""
@@ -181,7 +165,7 @@ class ObjectFolder:
         try:
             self._fs.pipe_file(f"{self._root}/{key}", data)
         except OSError as error:
-            raise EnvironmentFaultError(f"{self._url}/{key}: cannot be written: {error}") from error
+            raise EnvironmentFaultError(f"{self.name}/{key}: cannot be written: {error}") from error
 
     def delete(self, key: str) -> None:
         """Remove an object."""
@@ -191,8 +175,7 @@ class ObjectFolder:
     def names(self) -> list[str]:
         """Return the names of all objects, sorted."""
         self._fs.invalidate_cache()
-        found = self._fs.find(self._root)
-        return sorted(str(item)[len(self._root) + 1 :] for item in found)
+        return sorted(str(item)[len(self._root) + 1 :] for item in self._fs.find(self._root))
 
     def strange(self) -> dict[str, str]:
         """Return nothing: a bucket holds objects only."""
@@ -202,6 +185,35 @@ class ObjectFolder:
 def is_url(target: str) -> bool:
     """Return whether a target names an object store rather than a path."""
     return "://" in target
+
+
+def check_target(target: Path, index: str, what: str, *, force: bool) -> None:
+    """Refuse a folder that must not be written; what xsim did not make is never replaced.
+
+    Parameters
+    ----------
+    target : Path
+        The folder.
+    index : str
+        Name of the file by which xsim knows a folder that it made.
+    what : str
+        What the folder is to be, for messages.
+    force : bool
+        Whether one that xsim made is replaced.
+
+    Raises
+    ------
+    InputError
+        If it is a link, its parent does not exist, or there is something that may not be replaced.
+    """
+    if target.is_symlink():
+        raise InputError(f"{target}: is a link: give the path of the {what} itself")
+    if target.exists() and not (target / index).is_file():
+        raise InputError(f"{target}: is no {what} that xsim wrote: it is never replaced, give another output")
+    if target.exists() and not force:
+        raise InputError(f"{target}: exists already: give another output or --force")
+    if not target.absolute().parent.is_dir():
+        raise InputError(f"{target}: its folder does not exist: make {target.absolute().parent} first")
 
 
 def open_folder(target: str) -> Folder:

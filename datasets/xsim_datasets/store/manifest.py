@@ -54,8 +54,7 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Return the document, with the digest of its own content as the seal."""
-        body = self._body()
-        return (body.removesuffix("\n}") + f',\n"seal": "{self.digest}"\n}}\n').encode()
+        return (self._body().removesuffix("\n}") + f',\n"seal": "{self.digest}"\n}}\n').encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
@@ -68,8 +67,7 @@ class Manifest:
         """
         try:
             document = json.loads(data)
-            files = {str(key): Entry(int(length), str(sha)) for key, (length, sha) in document["files"].items()}
-            manifest = cls(files)
+            manifest = cls({key: Entry(int(length), str(sha)) for key, (length, sha) in document["files"].items()})
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DamageError(f"{MANIFEST_KEY} is damaged ({type(error).__name__}): make the store again") from error
         # Every byte counts, so that a change that JSON does not see is a change all the same.

@@ -281,19 +281,18 @@ class PairStore:
             If the text is no list of numbers and ranges, names a sample that is not there, or nothing is left.
         """
         inside = range(self.n) if split is None else self.indices(split).tolist()
-        if samples is None:
-            wanted = list(inside)
-        else:
+        wanted = set(inside)
+        if samples is not None:
             named: set[int] = set()
             for part in samples.split(","):
                 low, dash, high = part.strip().partition("-")
                 if not low.isdecimal() or (dash and not high.isdecimal()):
                     raise InputError(f"samples '{samples}': give numbers and ranges such as 0,3,10-19")
                 named |= set(range(self._checked(int(low)), self._checked(int(high or low)) + 1))
-            wanted = sorted(named & set(inside))
+            wanted &= named
         if not wanted:
             raise InputError(f"{self.path}: no sample is left by samples '{samples}' and split '{split}': ask for more")
-        return wanted
+        return sorted(wanted)
 
     def read(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return one pair (hr, lr), float32 (H, W) each, open field = 1.

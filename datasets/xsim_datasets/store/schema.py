@@ -136,12 +136,13 @@ def encode_group(path: str, arrays: Mapping[str, NDArray[Any]], attributes: Mapp
         The group's attributes, JSON types.
     """
     store: dict[str, Any] = {}
+    prefix = f"{path}/" if path else ""
     zarr.create_group(MemoryStore(store), path=path, attributes=dict(attributes))
     for name, values in arrays.items():
         chunks = (min(len(values), _TABLE_CHUNK) or 1, *values.shape[1:])
         array = zarr.create_array(
             MemoryStore(store),
-            name=f"{path}/{name}" if path else name,
+            name=f"{prefix}{name}",
             shape=values.shape,
             chunks=chunks,
             dtype=values.dtype,
@@ -152,6 +153,4 @@ def encode_group(path: str, arrays: Mapping[str, NDArray[Any]], attributes: Mapp
         )
         if values.size:
             array[...] = values
-    prefix = f"{path}/" if path else ""
-    own = {f"{prefix}zarr.json", *(key for key in store if any(key.startswith(f"{prefix}{name}/") for name in arrays))}
-    return {key: store[key].to_bytes() for key in sorted(own)}
+    return {key: store[key].to_bytes() for key in sorted(store) if key.startswith(prefix)}

@@ -27,13 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PARTS",
-    "Gathered",
     "Label",
     "Maker",
     "Plan",
     "Sample",
     "ShardPart",
-    "ShardTask",
     "gather",
     "part_key",
     "read_part",
@@ -41,12 +39,12 @@ __all__ = [
 ]
 
 PARTS = "parts/"
-# Columns that every store has; a maker's further numbers are float64.
+# Columns that every store has; a maker's further numbers are float64. Names are numbered when the store is sealed.
 _TYPES = {
     "seed": "uint64",
     "family": "uint64",
     "split": "uint8",
-    "design": "uint16",
+    "design": "str",
     "setup": "uint16",
     "source": "uint8",
     "hr_clipped": "uint32",
@@ -54,7 +52,7 @@ _TYPES = {
 }
 _DEFECTS = {
     "sample": "uint64",
-    "kind": "uint16",
+    "kind": "str",
     "y_px": "float64",
     "x_px": "float64",
     "size_mm": "float64",
@@ -161,20 +159,6 @@ class Plan:
         """The line between grey levels and codes."""
         return Encoding(self.scale, self.offset)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class ShardTask:
-    """Everything that a process needs to make one shard."""
-
-    folder: str
-    plan: Plan
-    maker: Maker
-    shard: int
-
 
 def part_key(shard: int) -> str:
     """Return the name of a shard's part."""
@@ -190,8 +174,17 @@ class ShardPart:
     labels: list[list[Any]]
 
 
-def write_shard(task: ShardTask) -> int:
+def write_shard(target: str, plan: Plan, maker: Maker, shard: int) -> int:
     """Make the pairs of one shard, write its file and then its part; return the number of pairs.
+
+    Parameters
+    ----------
+    target : str
+        Path or URL of the folder that they are written to.
+    plan, maker : Plan, Maker
+        Size and layout of the store, and what makes its pairs.
+    shard : int
+        Which shard.
 
     Raises
     ------
@@ -200,22 +193,22 @@ def write_shard(task: ShardTask) -> int:
     EnvironmentFaultError
         If the disk is full or fails.
     """
-    plan, layout = task.plan, task.plan.layout
-    span = layout.samples(task.shard)
+    layout = plan.layout
+    span = layout.samples(shard)
     codes = np.empty((len(span), 2, plan.height, plan.width), np.uint16)
     columns: dict[str, list[Any]] = {}
     labels: list[list[Any]] = []
     for slot, index in enumerate(span):
-        sample = task.maker.sample(index)
+        sample = maker.sample(index)
         for name, value in _fill(codes[slot], sample, plan, index).items():
             columns.setdefault(name, []).append(value)
         labels += [[index, *astuple(label)] for label in sample.labels]
-    key = layout.key(task.shard)
-    data = layout.documents(task.shard, codes)[key]
-    folder = open_folder(task.folder)
+    key = layout.key(shard)
+    data = layout.documents(shard, codes)[key]
+    folder = open_folder(target)
     folder.write(key, data)
     part = {**asdict(entry_of(data)), "columns": columns, "labels": labels}
-    folder.write(part_key(task.shard), json.dumps(part, allow_nan=False).encode())
+    folder.write(part_key(shard), json.dumps(part, allow_nan=False).encode())
     return len(span)
 
 
@@ -248,48 +241,28 @@ def read_part(folder: Folder, plan: Plan, shard: int) -> ShardPart | None:
     return ShardPart(entry, columns, labels) if columns and whole else None
 
 
-@dataclass(frozen=True)
-class Gathered:
-    """The columns of the table and of the defect list, and the names that their codes stand for."""
+def gather(
+    parts: Iterable[ShardPart],
+) -> tuple[dict[str, NDArray[Any]], list[str], dict[str, NDArray[Any]], list[str]]:
+    """Return the table and the names of its designs, the defect list and the names of its kinds.
 
-    table: dict[str, NDArray[Any]]
-    defects: dict[str, NDArray[Any]]
-    designs: list[str]
-    kinds: list[str]
-
-
-class _Names:
-    """Numbers names as they come, and renumbers them alphabetically once all are known."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def codes(self, names: Iterable[str]) -> NDArray[np.uint16]:
-        numbers = self._numbers
-        return np.array([numbers.setdefault(str(name), len(numbers)) for name in names], np.uint16)
-
-    def sorted(self, codes: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], list[str]]:
-        names = sorted(self._numbers)
-        new = np.zeros(len(names), np.uint16)
-        for number, name in enumerate(names):
-            new[self._numbers[name]] = number
-        return (new[codes] if names else codes), names
-
-
-def gather(parts: Iterable[ShardPart]) -> Gathered:
-    """Return the table and the defect list of all parts, which are taken in and let go one by one."""
-    designs, kinds = _Names(), _Names()
+    The parts are taken in and let go one by one.
+    """
     columns: dict[str, list[NDArray[Any]]] = {}
-    defects: dict[str, list[NDArray[Any]]] = {name: [] for name in _DEFECTS}
+    defects = {name: [np.zeros(0, kind)] for name, kind in _DEFECTS.items()}
     for part in parts:
         for name, values in part.columns.items():
-            known = designs.codes(values) if name == "design" else np.array(values, _TYPES.get(name, "float64"))
-            columns.setdefault(name, []).append(known)
+            columns.setdefault(name, []).append(np.array(values, _TYPES.get(name, "float64")))
         for name, column in zip(_DEFECTS, zip(*part.labels, strict=True), strict=bool(part.labels)):
-            known = kinds.codes(column) if name == "kind" else np.array(column, _DEFECTS[name])
-            defects[name].append(known)
+            defects[name].append(np.array(column, _DEFECTS[name]))
     table = {name: np.concatenate(arrays) for name, arrays in columns.items()}
-    found = {name: np.concatenate([np.zeros(0, _DEFECTS[name]), *arrays]) for name, arrays in defects.items()}
-    table["design"], design_names = designs.sorted(table["design"])
-    found["kind"], kind_names = kinds.sorted(found["kind"])
-    return Gathered(table, found, design_names, kind_names)
+    found = {name: np.concatenate(arrays) for name, arrays in defects.items()}
+    table["design"], designs = _numbered(table["design"])
+    found["kind"], kinds = _numbered(found["kind"])
+    return table, designs, found, kinds
+
+
+def _numbered(names: NDArray[np.str_]) -> tuple[NDArray[np.uint16], list[str]]:
+    """Return names as their places in the sorted list of them, and that list."""
+    known, codes = np.unique(names, return_inverse=True)
+    return codes.astype(np.uint16), known.tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -122,8 +122,9 @@ def _check_foreign(folder: Folder, manifest: Manifest, report: VerifyReport) -> 
 
 def _check_plan(folder: Folder, manifest: Manifest, report: VerifyReport) -> None:
     """Compare the manifest with what the plan says must exist: a hole may be sealed, too."""
-    plan = _plan_of(folder)
-    if plan is None:
+    try:
+        plan = Plan(**json.loads(folder.read("zarr.json"))["attributes"]["xsim"]["plan"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, XsimError):
         report.add("zarr.json", "does not say what the store holds")
         return
     wanted = {"zarr.json", "table/zarr.json", "defects/zarr.json", "physics/zarr.json"}
@@ -139,13 +140,6 @@ def _check_plan(folder: Folder, manifest: Manifest, report: VerifyReport) -> Non
             report.add(key, "is not the document of the store's plan")
 
 
-def _plan_of(folder: Folder) -> Plan | None:
-    try:
-        return Plan(**json.loads(folder.read("zarr.json"))["attributes"]["xsim"]["plan"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, XsimError):
-        return None
-
-
 def _check_contents(path: str, report: VerifyReport, *, full: bool) -> None:
     """Check that the table fits the pairs, that no family stands on two sides, and (``full``) that pairs decode."""
     try:
@@ -158,7 +152,9 @@ def _check_contents(path: str, report: VerifyReport, *, full: bool) -> None:
         if len(column) != store.n:
             report.add(f"table/{name}", f"has {len(column)} rows for {store.n} pairs")
             return
-    for family in _families_on_two_sides(table):
+    sides = np.unique(np.stack([table["family"].astype(str), table["split"]]), axis=1)
+    families, counts = np.unique(sides[0], return_counts=True)
+    for family in families[counts > 1]:
         report.add("table/split", f"family {family} stands on two sides of the split")
     if full:
         for first in range(0, store.n, _BATCH):
@@ -166,9 +162,3 @@ def _check_contents(path: str, report: VerifyReport, *, full: bool) -> None:
                 store.read_codes(range(first, min(first + _BATCH, store.n)))
             except DamageError as error:
                 report.add(f"pairs [{first}:{first + _BATCH}]", str(error))
-
-
-def _families_on_two_sides(table: dict[str, Any]) -> list[int]:
-    pairs = np.unique(np.stack([table["family"].astype(str), table["split"].astype(str)]), axis=1)
-    families, counts = np.unique(pairs[0], return_counts=True)
-    return [int(family) for family in families[counts > 1]]

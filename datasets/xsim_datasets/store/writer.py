@@ -10,8 +10,9 @@ import json
 import os
 import shutil
 import time
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,10 @@ from xsim._version import __version__
 from xsim.errors import EnvironmentFaultError, InputError
 from xsim.files.whole import sync_folder
 from xsim_datasets.store.executors import Executor, ProcessPool
-from xsim_datasets.store.folder import Folder, LocalFolder, is_url, open_folder
+from xsim_datasets.store.folder import Folder, LocalFolder, check_target, is_url, open_folder
 from xsim_datasets.store.manifest import MANIFEST_KEY, Entry, Manifest, entry_of
 from xsim_datasets.store.schema import FORMAT, SPLITS, encode_group
-from xsim_datasets.store.shards import PARTS, ShardPart, ShardTask, gather, read_part, write_shard
+from xsim_datasets.store.shards import PARTS, ShardPart, gather, read_part, write_shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -97,11 +98,11 @@ def make_store(
         If the disk is full or fails, or a worker dies; ``resume`` goes on afterwards.
     """
     started = time.monotonic()
-    work = _work_folder(target)
-    identity = {"plan": plan.to_dict(), "versions": versions()}
+    work = open_folder(target if is_url(target) else f"{target.rstrip('/')}.partial")
+    identity = {"plan": asdict(plan), "versions": versions()}
     if _stands_already(target, identity, resume=resume, force=force):
         return MakeSummary(target, plan.n, time.monotonic() - started, 0, Manifest.read(open_folder(target)).digest)
-    with _locked(work):
+    with work.locked() if isinstance(work, LocalFolder) else nullcontext():
         made = 0
         if not _begin(work, plan, identity, resume=resume, force=force):
             made = _make_shards(work, plan, maker, executor or ProcessPool(1), progress)
@@ -116,29 +117,16 @@ def versions() -> dict[str, str]:
     return {"xsim": __version__, **{name: metadata.version(name) for name in packages}}
 
 
-def _work_folder(target: str) -> Folder:
-    return open_folder(target) if is_url(target) else LocalFolder(Path(f"{target.rstrip('/')}.partial"))
-
-
-def _locked(work: Folder) -> AbstractContextManager[None]:
-    return work.locked() if isinstance(work, LocalFolder) else nullcontext()
-
-
 def _stands_already(target: str, identity: Mapping[str, Any], *, resume: bool, force: bool) -> bool:
     """Refuse, before any work, a local target that must not be written; return whether it is the wanted store."""
     if is_url(target):
         return False
     final = Path(target)
-    if not final.absolute().parent.is_dir():
-        raise InputError(f"{target}: its folder does not exist: make {final.absolute().parent} first")
+    check_target(final, MANIFEST_KEY, "store", force=True)
     if not os.access(final.absolute().parent, os.W_OK | os.X_OK):
         raise InputError(f"{target}: its folder may not be written to: give another output")
-    if final.is_symlink():
-        raise InputError(f"{target}: is a link: give the path of the store itself")
     if not final.exists():
         return False
-    if not (final / MANIFEST_KEY).is_file():
-        raise InputError(f"{target}: exists and is no store of xsim, it is never replaced: give another output")
     same = resume and _identity_of(LocalFolder(final)) == _canonical(identity)
     if not force and not same:
         raise InputError(f"{target}: exists already: give another output or --force")
@@ -200,7 +188,7 @@ def _make_shards(
     missing = [shard for shard in range(plan.layout.shards) if not _stands(work, plan, shard)]
     done = plan.n - sum(len(plan.layout.samples(shard)) for shard in missing)
     made = 0
-    for pairs in executor.run(write_shard, (ShardTask(work.name, plan, maker, shard) for shard in missing)):
+    for pairs in executor.run(partial(write_shard, work.name, plan, maker), missing):
         made += pairs
         if progress:
             progress(made, done + made, plan.n)
@@ -210,12 +198,9 @@ def _make_shards(
 def _stands(work: Folder, plan: Plan, shard: int) -> bool:
     """Return whether a shard and its part are whole; a resumed run believes bytes, not names."""
     part = read_part(work, plan, shard)
-    if part is None:
-        return False
-    try:
-        return entry_of(work.read(plan.layout.key(shard))) == part.entry
-    except FileNotFoundError:
-        return False
+    with suppress(FileNotFoundError):
+        return part is not None and entry_of(work.read(plan.layout.key(shard))) == part.entry
+    return False
 
 
 def _seal(work: Folder, plan: Plan, maker: Maker, identity: Mapping[str, Any]) -> None:
@@ -229,22 +214,21 @@ def _seal(work: Folder, plan: Plan, maker: Maker, identity: Mapping[str, Any]) -
     if work.read(PLAN) != _canonical(identity):
         raise InputError(f"{work.name}: another xsim has begun it anew with other settings: give another output")
     shards: dict[str, Entry] = {}
-    gathered = gather(_parts(work, plan, shards))
-    table = gathered.table
+    table, designs, defects, kinds = gather(_parts(work, plan, shards))
     splits = {name: int(np.count_nonzero(table["split"] == code)) for code, name in enumerate(SPLITS)}
     about = {
         "format": FORMAT,
         **identity,
         **maker.attributes(),
-        "defect_kinds": gathered.kinds,
-        "designs": gathered.designs,
+        "defect_kinds": kinds,
+        "designs": designs,
         "splits": splits,
         "families": int(np.unique(table["family"]).size),
     }
     documents = {
         **encode_group("", {}, {"xsim": about}),
-        **encode_group("table", table, {"split": list(SPLITS), "design": gathered.designs}),
-        **encode_group("defects", gathered.defects, {"kind": gathered.kinds}),
+        **encode_group("table", table, {"split": list(SPLITS), "design": designs}),
+        **encode_group("defects", defects, {"kind": kinds}),
         **encode_group("physics", maker.tables(), {}),
         **plan.layout.documents(),
     }

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from xsim.errors import InputError
-from xsim_datasets.export import export_pairs
 from xsim_datasets.images import read_image
-from xsim_datasets.preview import draw_preview
+from xsim_datasets.pair_folder import export_pairs
+from xsim_datasets.pictures import draw_preview
 from xsim_datasets.recipe.imaging import setup_of
 from xsim_datasets.recipe.recipe import load_recipe
 from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
