@@ -209,7 +209,7 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def publish(path: Path, write: Callable[[Path], None], *, force: bool = False) -> None:
+def publish(path: Path, write: Callable[[Path], object], *, force: bool = False) -> None:
     """Let ``write`` make a file beside ``path``, flush it to the disk, and only then give it its name.
 
     Raises
