@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xsim.errors import XsimError
 from xsim_cli.common import ForceOption, JsonOption, emit_json, say
 from xsim_cli.restorer_name import RestorerName
 from xsim_datasets.progress import Progress
 
 if TYPE_CHECKING:
-    from xsim.errors import XsimError
     from xsim_zoo.restorers.base import Restorer
-    from xsim_zoo.run.files import RunReport
     from xsim_zoo.run.jobs import FileJob
     from xsim_zoo.run.settings import RunSettings
 
@@ -100,7 +99,7 @@ def run(
     )
     jobs = plan(images, output)
 
-    from xsim_zoo.run.files import run as run_jobs
+    from xsim_zoo.run.files import FileRestorer
     from xsim_zoo.weights.loading import load, with_detectors
 
     restorer = load(name, weights, device=device)
@@ -109,32 +108,25 @@ def run(
     if dry_run:
         _forecast(restorer, jobs, settings, json_=json_)
         return
-    progress = Progress(None, "tiles", quiet=json_, keep=False)
-    reporter = _Reporter(progress, quiet=json_, single=len(jobs) == 1)
+    report = _Report(len(jobs), quiet=json_)
+    restore = FileRestorer(restorer, settings, force=force, picture=picture, on_tile=report.tile)
     try:
-        with progress:
-            report = run_jobs(restorer, jobs, settings, reporter, force=force, picture=picture)
+        with report.progress:
+            for job in jobs:
+                report.begin(job)
+                try:
+                    report.end(job, restore(job))
+                except XsimError as error:
+                    report.fail(job, error)
     except KeyboardInterrupt:
-        say(f"{reporter.done} of {len(jobs)} files are finished and stay; run the same command again to go on")
+        say(f"{len(report.files)} of {len(jobs)} files are finished and stay; run the same command again to go on")
         raise
-    _conclude(report, single=len(jobs) == 1, json_=json_)
-
-
-def _conclude(report: RunReport, *, single: bool, json_: bool) -> None:
-    """Say what became of the files, and end with the exit code of that."""
-    if single and report.error is not None:
-        raise report.error
-    if json_:
-        emit_json("zoo.run", {"files": report.files, "failed": report.failed})
-    elif not single:
-        say(f"{len(report.files)} restored, {len(report.failed)} failed")
-    if report.exit_code:
-        raise typer.Exit(report.exit_code)
+    report.conclude(json_=json_)
 
 
 def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *, json_: bool) -> None:
     """Say what would be done."""
-    from xsim_zoo.run.forecast import forecast
+    from xsim_zoo.run.files import forecast
 
     files = [forecast(restorer, job, settings) for job in jobs]
     if json_:
@@ -149,42 +141,60 @@ def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *,
         )
 
 
-class _Reporter:
-    """Reports how the run goes on: a line for each file, and the tiles of the network as progress."""
+class _Report:
+    """What became of the files, and how the run goes on: a line for each file, the network's tiles as progress."""
 
-    def __init__(self, progress: Progress, *, quiet: bool, single: bool) -> None:
-        self._progress, self._quiet, self._single = progress, quiet, single
+    def __init__(self, count: int, *, quiet: bool) -> None:
+        self.progress = Progress(None, "tiles", quiet=quiet, keep=False)
+        self.files: list[dict[str, Any]] = []
+        self._failed: list[dict[str, str]] = []
+        self._error: XsimError | None = None
+        self._count, self._quiet = count, quiet
         self._began = time.monotonic()
         self._file = ""
-        self._tiles = self.done = 0
+        self._tiles = 0
 
-    def begin(self, job: FileJob, number: int, count: int) -> None:
+    def begin(self, job: FileJob) -> None:
         """Note which file is being restored."""
-        each_s = (time.monotonic() - self._began) / max(self.done, 1)
-        left = f", {each_s * (count - number):.0f} s left" if self.done else ""
-        self._file = f"{number + 1}/{count} {job.input.name}{left}"
+        before, done = len(self.files) + len(self._failed), len(self.files)
+        each_s = (time.monotonic() - self._began) / max(done, 1)
+        left = f", {each_s * (self._count - before):.0f} s left" if done else ""
+        self._file = f"{before + 1}/{self._count} {job.input.name}{left}"
 
     def tile(self) -> None:
         """Count a tile that is done."""
         self._tiles += 1
-        self._progress.step(self._tiles, self._file)
+        self.progress.step(self._tiles, self._file)
 
     def end(self, job: FileJob, entry: dict[str, Any]) -> None:
         """Print what came out."""
-        self.done += 1
+        self.files.append(entry)
         if self._quiet:
             return
         for note in entry["notes"]:
-            self._progress.say(f"{job.input}: {note}")
+            self.progress.say(f"{job.input}: {note}")
         clipped = f", {entry['clipped_pixels']} pixels clipped" if entry["clipped_pixels"] else ""
         how = "finished already" if entry["skipped"] else f"{entry['seconds']:.1f} s"
-        self._progress.say(
+        self.progress.say(
             f"{job.output}: {how}, open field {entry['open_field']:.6g}, pitch {entry['pitch_mm']:g} mm{clipped}"
         )
-        self._progress.say(f"{job.output}: {entry['consistency']['verdict']}")
+        self.progress.say(f"{job.output}: {entry['consistency']['verdict']}")
 
-    def fail(self, job: FileJob, error: XsimError) -> None:  # noqa: ARG002  (the error names the file)
+    def fail(self, job: FileJob, error: XsimError) -> None:
         """Print what failed, with --json too; one file alone is the program's own error."""
-        self._progress.close()
-        if not self._single:
+        self._failed.append({"input": str(job.input), "error": str(error)})
+        self._error = self._error or error
+        self.progress.close()
+        if self._count > 1:
             say(f"xsim: {' '.join(str(error).split())}")
+
+    def conclude(self, *, json_: bool) -> None:
+        """Say what became of the files, and end with 3 where some failed, with the first error's code where all did."""
+        if self._count == 1 and self._error is not None:
+            raise self._error
+        if json_:
+            emit_json("zoo.run", {"files": self.files, "failed": self._failed})
+        elif self._count > 1:
+            say(f"{len(self.files)} restored, {len(self._failed)} failed")
+        if self._error is not None:
+            raise typer.Exit(3 if self.files else self._error.exit_code)

@@ -30,6 +30,7 @@ __all__ = ["LINES", "draw_comparison", "draw_preview", "scale_bar"]
 _ZOOM_PX = 96
 _PANEL_IN = 4.8
 _PREVIEW_IN = 2.6
+# Chosen by eye: two pairs across fit a screen, and a sheet of more than 64 is too long to look through.
 _PAIRS_ACROSS = 2
 _MOST_PAIRS = 64
 

@@ -14,7 +14,7 @@ from xsim_zoo.check.verdict import Consistency, Suspect, merged
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.restorers.wiener import Wiener
+from xsim_zoo.restorers.classical import Wiener
 from xsim_zoo.run.restore import restore
 from xsim_zoo.weights.loading import build
 

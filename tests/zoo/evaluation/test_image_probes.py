@@ -19,7 +19,7 @@ from xsim_zoo.evaluation.probes.mismatch import Mismatch, degraded
 from xsim_zoo.evaluation.probes.noise import noise_gain
 from xsim_zoo.evaluation.probes.shapes import weak_error
 from xsim_zoo.process.physics import Physics
-from xsim_zoo.restorers.wiener import Wiener
+from xsim_zoo.restorers.classical import Wiener
 
 if TYPE_CHECKING:
     from types import SimpleNamespace

@@ -157,14 +157,14 @@ def test_sigma_maps_scale_with_pitch(physics: Physics) -> None:
 def test_stacked_degradations_act_on_their_own_samples(physics: Physics) -> None:
     one = operator_of(physics, (64, 64))
     process = Process(one.process.theta * 2, one.process.Sigma_1 * 3, (64, 64))
-    both = Operator.stack([one, Operator(process, one.S)])
+    both = Operator.stack([one, Operator(process, one.S, one.link_shape)])
     t = torch.tensor([0.3, 0.8])
     torch.testing.assert_close(both.process.Sigma(t)[:1], one.process.Sigma(0.3))
     torch.testing.assert_close(both.process.B(t)[1:], process.B(0.8))
     W, c = both.wiener(t)
     torch.testing.assert_close(W[:1], one.wiener(0.3)[0])
     assert c.shape == (2, 1, 1, 1)
-    assert both.conditions(t, c).shape == (2, 3)
+    assert both.conditions(t, c).shape == (2, CONDITIONS + LINK_CONDITIONS)
 
 
 def test_conditions_tell_where_each_link_bends(physics: Physics) -> None:

@@ -67,7 +67,7 @@ from xsim_zoo.restorers.registry import register
 try:
     register("wiener")(type("Other", (), {}))
 except InputError as error:
-    assert "registered already by xsim_zoo.restorers.wiener" in str(error)
+    assert "registered already by xsim_zoo.restorers.classical" in str(error)
 else:
     raise SystemExit("it was taken")
 """

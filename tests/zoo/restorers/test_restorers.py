@@ -181,7 +181,7 @@ def test_a_tiled_network_gives_the_whole_image(physics: Physics, toys: SimpleNam
     assert isinstance(restorer, LearnedRestorer)
     for parameter in restorer.network.parameters():
         torch.nn.init.normal_(parameter, std=0.05, generator=torch.Generator().manual_seed(1))
-    margin = -(-restorer.receptive_px // 8) * 8
+    margin = -(-restorer.network.receptive_px // 8) * 8
 
     def halves(features: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
         middle = features.shape[-1] // 16 * 8

@@ -9,8 +9,6 @@ depends on the materials: the check proves structure, not grey level, and the re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -20,15 +18,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
 
 from xsim.grids import frequency_axes, nyquist_lp_mm
-from xsim_zoo.check.limits import (
-    LINK_TOLERANCE,
-    LINK_TOLERANCE_DARK,
-    TRANSITION,
-    BandStatistics,
-    band_gain,
-    band_statistics,
-)
-from xsim_zoo.check.noise import block_means, noise_of, spread
+from xsim_zoo.check.noise import TRANSITION, band_gain, band_statistics, block_means, noise_of, spread
 from xsim_zoo.check.verdict import BLOCK_PX, Consistency, Suspect
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.process import fft, ifft, plane_mean, strips
@@ -39,7 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from xsim_zoo.process.process import Process, Rows
+    from xsim_zoo.check.noise import BandStatistics
+    from xsim_zoo.process.process import Rows
     from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "check", "refitted"]
@@ -61,6 +52,12 @@ _BORDER_PX = 64
 
 _DARK = 0.05
 """Below this grey level scatter and the hardened beam decide what is seen, and the link says little."""
+
+_LINK_TOLERANCE = 0.1
+"""Relative error of local contrast that materials cause: copper and solder of one HR contrast differ so far in LR."""
+
+_LINK_TOLERANCE_DARK = 0.3
+"""The same where next to nothing passes."""
 
 Cuts = tuple[tuple[bool, bool], tuple[bool, bool]]
 Region = tuple[slice, slice]
@@ -85,7 +82,9 @@ def check(
         Which sides are cuts through a larger image.
     """
     grid = PaddedGrid.around((y.shape[0], y.shape[1]))
-    level = _noise_level(y, restorer)
+    # The noise power of every block relative to the open field, from its grey level.
+    grey = block_means(torch.as_tensor(y))
+    level = restorer.physics.degradation.noise_level(grey[..., None, None]).astype(np.float32)
     Y = fft(grid.pad(torch.as_tensor(y, device=restorer.device)))
     del y  # as large as the image, and needed no more
     judged = _judged(grid.shape, cuts)
@@ -94,21 +93,20 @@ def check(
     del Y
     nyquist = nyquist_lp_mm(restorer.physics.pitch_mm)
     bands = tuple(pairwise([*(edge for edge in BAND_EDGES_LP_MM if edge < nyquist), nyquist]))
-    area = _blocks_in(judged) * BLOCK_PX**2
-    statistics = band_statistics(restorer, bands, level=float(level.mean()), area_px=area)
-    outcomes = [residual.outcome(band, level, judged, noise_factor=noise or 1.0) for band in statistics]
-    suspects = [outcome.suspect(judged) for outcome in outcomes]
+    area = level[judged].size * BLOCK_PX**2
+    chi2: list[float] = []
+    suspects: list[Suspect] = []
     worst = np.zeros_like(level)
-    worst[judged] = np.max([outcome.local for outcome in outcomes], axis=0)
-    return Consistency(
-        bands,
-        tuple(float(outcome.left.sum() / outcome.noise.sum()) for outcome in outcomes),
-        tuple(suspect for suspect in suspects if suspect is not None),
-        residual.grey_rms,
-        residual.power_beyond(x),
-        worst,
-        noise,
-    )
+    for band in band_statistics(restorer, bands, level=float(level.mean()), area_px=area):
+        left, alone, expected = (power[judged] for power in residual.powers(band, level, noise_factor=noise or 1.0))
+        chi2.append(float(left.sum() / alone.sum()))
+        # Windows end where the judged part ends, as the border would leak in.
+        local: NDArray[np.float32] = np.asarray(
+            gaussian_filter(left, band.window_blocks) / gaussian_filter(expected, band.window_blocks)
+        )
+        worst[judged] = np.maximum(worst[judged], local)
+        suspects += _suspects(band, left, expected, local, judged)
+    return Consistency(bands, tuple(chi2), tuple(suspects), residual.grey_rms, residual.power_beyond(x), worst, noise)
 
 
 def _judged(shape: tuple[int, ...], cuts: Cuts) -> Region:
@@ -121,46 +119,23 @@ def _judged(shape: tuple[int, ...], cuts: Cuts) -> Region:
     return region[0], region[1]
 
 
-def _blocks_in(region: Region) -> int:
-    rows, columns = region
-    return int((rows.stop - rows.start) * (columns.stop - columns.start))
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What a band shows in the judged blocks: power left over, of noise alone, and all that is expected."""
-
-    band: BandStatistics
-    left: NDArray[np.float32]
-    noise: NDArray[np.float32]
-    expected: NDArray[np.float32]
-
-    @cached_property
-    def local(self) -> NDArray[np.float32]:
-        """Local chi2; windows end where the judged part ends, as the border would leak in."""
-        left, expected = (gaussian_filter(part, self.band.window_blocks) for part in (self.left, self.expected))
-        return np.asarray(left / expected)
-
-    def suspect(self, judged: Region) -> Suspect | None:
-        """Return where the band contradicts the measurement most; None where it does nowhere."""
-        row, column = np.unravel_index(int(np.argmax(self.local)), self.local.shape)
-        highest = float(self.local[row, column])
-        whole = float(self.left.sum() / self.expected.sum())
-        if highest <= self.band.local_limit and whole <= self.band.whole_limit:
-            return None
-        y, x = (
-            (int(at) + part.start) * BLOCK_PX + BLOCK_PX // 2 for at, part in zip((row, column), judged, strict=True)
-        )
-        # Blocks, not windows: a strong contradiction reaches far in the windows.
-        contradicts = self.left > self.band.local_limit * self.expected
-        share = 1.0 if highest <= self.band.local_limit else float(np.mean(contradicts))
-        return Suspect(self.band.band_lp_mm, y, x, highest, share)
-
-
-def _noise_level(y: NDArray[np.float32], restorer: Restorer) -> NDArray[np.float32]:
-    """Return the noise power of every block relative to the open field, from its grey level."""
-    grey = block_means(torch.as_tensor(y))
-    return restorer.physics.degradation.noise_level(grey[..., None, None]).astype(np.float32)
+def _suspects(
+    band: BandStatistics,
+    left: NDArray[np.float32],
+    expected: NDArray[np.float32],
+    local: NDArray[np.float32],
+    judged: Region,
+) -> list[Suspect]:
+    """Return where a band contradicts the measurement most, if it does anywhere."""
+    place = np.unravel_index(int(np.argmax(local)), local.shape)
+    highest = float(local[place])
+    if highest <= band.local_limit and float(left.sum() / expected.sum()) <= band.whole_limit:
+        return []
+    y, x = ((int(at) + part.start) * BLOCK_PX + BLOCK_PX // 2 for at, part in zip(place, judged, strict=True))
+    # Blocks, not windows: a strong contradiction reaches far in the windows.
+    contradicts = left > band.local_limit * expected
+    share = 1.0 if highest <= band.local_limit else float(np.mean(contradicts))
+    return [Suspect(band.band_lp_mm, y, x, highest, share)]
 
 
 class _Residual:
@@ -169,7 +144,9 @@ class _Residual:
     def __init__(self, Y: Tensor, x: NDArray[np.float32], restorer: Restorer, grid: PaddedGrid) -> None:
         self.grid = grid
         operator = restorer.operator(grid.padded)
-        self.operator = replace(operator, process=operator.process.with_noise_everywhere())
+        process = operator.process.with_noise_everywhere()
+        # Without the axes of batches.
+        self.theta, self.Sigma, self.S = process.theta[0, 0], process.Sigma_1[0, 0], operator.S[0, 0]
         self.device = restorer.device
         self.axes = [
             torch.as_tensor(axis, device=self.device) for axis in frequency_axes(grid.padded, restorer.physics.pitch_mm)
@@ -180,7 +157,7 @@ class _Residual:
         low = torch.empty(Y.shape, dtype=torch.bool, device=self.device)
         for rows in strips(low):
             low[rows] = self._frequency(rows) < _REFIT_BELOW_LP_MM * TRANSITION**0.5
-        own = refitted(h, Y, torch.exp(-self._process.theta[low]), self._process.Sigma_1[low], low)
+        own = refitted(h, Y, torch.exp(-self.theta[low]), self.Sigma[low], low)
         self.grey_rms = float((own - h).square_().mean().sqrt())
         self.blurred = fft(h)
         del h
@@ -190,15 +167,9 @@ class _Residual:
             self.blurred[rows] *= self._B(rows)
         self.left = Y.sub_(self.blurred)
 
-    @property
-    def _process(self) -> Process:
-        """The forward process without the axes of batches."""
-        process = self.operator.process
-        return replace(process, theta=process.theta[0, 0], Sigma_1=process.Sigma_1[0, 0])
-
     def _B(self, rows: Rows) -> Tensor:
         """Return B_1 of some rows; as a whole it would be as large as half the image."""
-        return torch.exp(-self._process.theta[rows])
+        return torch.exp(-self.theta[rows])
 
     def _padded(self, image: NDArray[np.float32]) -> Tensor:
         return self.grid.pad(torch.as_tensor(image, device=self.device))
@@ -210,13 +181,13 @@ class _Residual:
         """Return the picture that a band of a spectrum makes."""
         passed = torch.empty_like(spectrum)
         for rows in strips(spectrum):
-            passed[rows] = spectrum[rows] * band_gain(self._frequency(rows), band_lp_mm).to(self.operator.S)
+            passed[rows] = spectrum[rows] * band_gain(self._frequency(rows), band_lp_mm).to(self.S)
         return self.grid.crop(ifft(passed, self.grid.padded))
 
-    def outcome(
-        self, band: BandStatistics, level: NDArray[np.float32], judged: Region, *, noise_factor: float
-    ) -> _Outcome:
-        """Return what a band shows.
+    def powers(
+        self, band: BandStatistics, level: NDArray[np.float32], *, noise_factor: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Return what a band shows in every block: power left over, of noise alone, and all that is expected.
 
         Expected is, beside the noise, a share of the contrast that answer and measurement both show, which materials
         that the link does not know change without anything being wrong in the structure; and of the measurement's
@@ -227,18 +198,16 @@ class _Residual:
         left, blurred = self._picture(self.left, band.band_lp_mm), self._picture(self.blurred, band.band_lp_mm)
         power, contrast = block_means(left.square()), block_means(blurred.square())
         structure = np.maximum(block_means(left.add_(blurred).square_()) - max(noise_factor, 1.0) * noise, 0)
-        bent = np.where(level > _DARK, LINK_TOLERANCE, LINK_TOLERANCE_DARK) ** 2 * np.minimum(contrast, structure)
-        expected = noise + bent + band.withheld * structure
-        return _Outcome(band, power[judged], noise[judged], expected[judged])
+        bent = np.where(level > _DARK, _LINK_TOLERANCE, _LINK_TOLERANCE_DARK) ** 2 * np.minimum(contrast, structure)
+        return power, noise, noise + bent + band.withheld * structure
 
     def power_beyond(self, x: NDArray[np.float32]) -> float:
         """Return the share of the answer's power, its mean aside, where noise exceeds the blurred prior."""
         power = fft(self._padded(x)).abs().square_()
         power[0, 0] = 0
         whole = float(plane_mean(power, self.grid.padded))
-        Sigma = self._process.Sigma_1
         for rows in strips(power):
-            power[rows] *= self.operator.S[0, 0][rows] * self._B(rows).square() < Sigma[rows]
+            power[rows] *= self.S[rows] * self._B(rows).square() < self.Sigma[rows]
         return float(plane_mean(power, self.grid.padded)) / whole
 
 

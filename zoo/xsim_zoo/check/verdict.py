@@ -91,23 +91,20 @@ class Consistency:
     @property
     def severity(self) -> float:
         """How strongly the measurement contradicts the image, to compare images."""
-        noise = self.noise_factor if self.excess_noise and self.noise_factor is not None else 0.0
-        return max((suspect.chi2 for suspect in self.suspects), default=0.0) + noise
+        noise = self.noise_factor or 0.0
+        return max((suspect.chi2 for suspect in self.suspects), default=0.0) + (noise if self.excess_noise else 0.0)
 
     @property
     def verdict(self) -> str:
         """One line for people."""
         if self.consistent:
             return "consistent with the measurement"
-        noise = f"noise is {self.noise_factor or 1.0:.2g} times what the weights expect"
-        if not self.suspects or self._noise_explains:
+        factor = self.noise_factor or 1.0
+        noise = f"noise is {factor:.2g} times what the weights expect"
+        # What is left of the image may be no more than its noise.
+        if not self.suspects or (self.excess_noise and max(self.chi2) <= NOISE_TOLERANCE * factor):
             return f"not consistent over the image: {noise}: expose at their dose, or calibrate and give --detectors"
         return f"not consistent {self._contradiction}{f'; {noise}' if self.excess_noise else ''}"
-
-    @property
-    def _noise_explains(self) -> bool:
-        """Whether what is left of the image is no more than its noise."""
-        return self.excess_noise and max(self.chi2) <= NOISE_TOLERANCE * (self.noise_factor or 1.0)
 
     @property
     def _contradiction(self) -> str:
@@ -170,6 +167,8 @@ def merged(parts: Sequence[tuple[tuple[int, int], Consistency]], shape: tuple[in
         spot = whole[rows : rows + part.map.shape[0], columns : columns + part.map.shape[1]]
         np.maximum(spot, part.map, out=spot)
         placed += [replace(suspect, y=suspect.y + row, x=suspect.x + column) for suspect in part.suspects]
+    # The mean of the factors that are known, on a scale of ratios.
+    factors = [part.noise_factor for part in found if part.noise_factor]
     suspects = []
     for band in found[0].band_lp_mm:
         here = [suspect for suspect in placed if suspect.band_lp_mm == band]
@@ -183,11 +182,5 @@ def merged(parts: Sequence[tuple[tuple[int, int], Consistency]], shape: tuple[in
         float(np.sqrt(np.average([part.grey_residual**2 for part in found], weights=areas))),
         float(np.average([part.power_beyond for part in found], weights=areas)),
         whole,
-        _mean_noise([part.noise_factor for part in found]),
+        float(np.exp(np.mean(np.log(factors)))) if factors else None,
     )
-
-
-def _mean_noise(factors: Sequence[float | None]) -> float | None:
-    """Return the mean of the factors that are known, on a scale of ratios."""
-    known = [factor for factor in factors if factor is not None and factor > 0]
-    return float(np.exp(np.mean(np.log(known)))) if known else None

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ import torch
 
 from xsim.errors import InputError
 from xsim_zoo.network.unet import STRIDE_PX
+from xsim_zoo.process.grid import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from xsim_zoo.network.unet import UNet
     from xsim_zoo.process.preconditioning import Network
 
-__all__ = ["Span", "TiledNetwork", "bytes_per_px", "fitting_tile_px", "reused_memory", "spans", "tiled"]
+__all__ = ["TiledNetwork", "bytes_per_px", "fitting_tile_px", "reused_memory", "spans", "tiled"]
 
 _MIN_TILE_PX = 128
 """Smallest tiles [px]: with less memory than they take nothing can be restored, and margins would be most of them."""
@@ -53,39 +54,6 @@ _HELD_BYTES: Final = 2**30
 
 _USUAL_MMAP_BYTES: Final = 2**25
 """Where glibc's own threshold ends up as a program frees large blocks [bytes]."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """One tile along one axis: what is evaluated, and what of it is kept.
-
-    Parameters
-    ----------
-    start, stop : int
-        What the network sees [px].
-    first, last : int
-        What is kept of it [px], in coordinates of the image.
-    """
-
-    start: int
-    stop: int
-    first: int
-    last: int
-
-    @property
-    def seen(self) -> slice:
-        """The part of the image that the network sees."""
-        return slice(self.start, self.stop)
-
-    @property
-    def kept(self) -> slice:
-        """The part of the image that the tile gives."""
-        return slice(self.first, self.last)
-
-    @property
-    def inner(self) -> slice:
-        """The kept part, in coordinates of the tile."""
-        return slice(self.first - self.start, self.last - self.start)
 
 
 def spans(size: int, tile_px: int, margin_px: int, stride_px: int = STRIDE_PX) -> list[Span]:
@@ -119,6 +87,7 @@ def spans(size: int, tile_px: int, margin_px: int, stride_px: int = STRIDE_PX) -
     ]
 
 
+@dataclass(frozen=True, kw_only=True)
 class TiledNetwork:
     """A network that is evaluated tile by tile.
 
@@ -136,20 +105,11 @@ class TiledNetwork:
         Called after each tile.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        *,
-        receptive_px: int,
-        tile_px: int,
-        precision: torch.dtype = torch.float32,
-        on_tile: Callable[[], None] | None = None,
-    ) -> None:
-        self.network = network
-        self.receptive_px = receptive_px
-        self.tile_px = tile_px
-        self.precision = precision
-        self.on_tile = on_tile
+    network: Network = field(kw_only=False)
+    receptive_px: int
+    tile_px: int
+    precision: torch.dtype = torch.float32
+    on_tile: Callable[[], None] | None = None
 
     def tiles(self, shape: tuple[int, int]) -> Iterator[tuple[Span, Span]]:
         """Yield the tiles (rows, columns) of an image of this shape."""
@@ -162,20 +122,17 @@ class TiledNetwork:
         batch, _, height, width = features.shape
         answer = torch.empty((batch, 1, height, width), dtype=torch.float32, device=features.device)
         tiles = list(self.tiles((height, width)))
+        whole = self.precision == torch.float32
+        precise = nullcontext() if whole else torch.autocast(features.device.type, self.precision)
         with reused_memory(give_back=len(tiles) > 1):
             for rows, columns in tiles:
-                tile = self._evaluate(features[:, :, rows.seen, columns.seen], conditions)
+                with precise:
+                    tile = self.network(features[:, :, rows.seen, columns.seen], conditions)
                 answer[:, :, rows.kept, columns.kept] = tile[:, :, rows.inner, columns.inner].float()
                 del tile
                 if self.on_tile is not None:
                     self.on_tile()
         return answer
-
-    def _evaluate(self, features: Tensor, conditions: Tensor) -> Tensor:
-        if self.precision == torch.float32:
-            return self.network(features, conditions)
-        with torch.autocast(features.device.type, dtype=self.precision):
-            return self.network(features, conditions)
 
 
 def fitting_tile_px(channels: int, margin_px: int, free_bytes: int) -> int:

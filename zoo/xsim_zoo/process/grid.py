@@ -13,7 +13,7 @@ maps serves them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,24 +21,12 @@ import torch
 from xsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
-__all__ = [
-    "BORDER_PX",
-    "MARGIN_PX",
-    "Block",
-    "PaddedGrid",
-    "Pixels",
-    "Reach",
-    "blocks",
-    "fast_size",
-    "finite_part",
-    "pixels_of",
-    "row_parts",
-]
+__all__ = ["BORDER_PX", "MARGIN_PX", "Block", "PaddedGrid", "Pixels", "Span", "blocks", "fast_size"]
 
 BORDER_PX = 32
 """Smallest reflected border on each side [px]."""
@@ -69,16 +57,10 @@ _CROSS_PX = 32
 def fast_size(size: int, multiple: int = GRID_MULTIPLE_PX) -> int:
     """Return the smallest multiple of ``multiple`` that is >= ``size`` and has no prime factor above 7."""
     candidate = -(-size // multiple) * multiple
-    while not _is_smooth(candidate):
+    # 210 = 2 3 5 7: only numbers of these primes divide a power of it.
+    while pow(210, candidate.bit_length(), candidate):
         candidate += multiple
     return candidate
-
-
-def _is_smooth(number: int) -> bool:
-    for prime in (2, 3, 5, 7):
-        while number % prime == 0:
-            number //= prime
-    return number == 1
 
 
 @dataclass(frozen=True)
@@ -159,33 +141,39 @@ class PaddedGrid:
 
 
 @dataclass(frozen=True)
-class Reach:
-    """A block along one axis, in pixels of the image.
+class Span:
+    """A part of an image along one axis: what is seen of it, and what is kept. All in pixels of the image.
 
     Parameters
     ----------
-    first, last : int
-        What the block answers for, with half of the crossings to its neighbours.
     start, stop : int
-        What its filters see; it may lie outside the image, on its padded grid and the periods of that.
+        What filters or the network see; that of filters may lie outside the image, on its padded grid and the
+        periods of that.
+    first, last : int
+        What is kept of it, with half of the crossings to its neighbours.
     cross : (bool, bool)
-        Whether a neighbour follows at the lower and the upper end.
+        Whether it crosses over to a neighbour at the lower and the upper end.
     """
 
-    first: int
-    last: int
     start: int
     stop: int
+    first: int
+    last: int
     cross: tuple[bool, bool] = (False, False)
 
     @property
+    def seen(self) -> slice:
+        """The part that is seen."""
+        return slice(self.start, self.stop)
+
+    @property
     def kept(self) -> slice:
-        """The part of the image that the block answers for."""
+        """The part that is kept."""
         return slice(self.first, self.last)
 
     @property
     def inner(self) -> slice:
-        """The same part, in coordinates of the block."""
+        """The kept part, counted from the first pixel that is seen."""
         return slice(self.first - self.start, self.last - self.start)
 
     def share(self) -> NDArray[np.float32]:
@@ -199,12 +187,11 @@ class Reach:
         return share
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A part of an image, as rows and columns."""
 
-    rows: Reach
-    columns: Reach
+    rows: Span
+    columns: Span
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -212,18 +199,8 @@ class Block:
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
     @property
-    def spans(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """First and end row, first and end column of what the filters see, in coordinates of the image."""
-        return (self.rows.start, self.rows.stop), (self.columns.start, self.columns.stop)
-
-    @property
-    def kept(self) -> tuple[slice, slice]:
-        """The part of the image that the block answers for."""
-        return self.rows.kept, self.columns.kept
-
-    @property
     def inner(self) -> tuple[slice, slice]:
-        """The same part, in coordinates of the block."""
+        """The kept part, in coordinates of the block."""
         return self.rows.inner, self.columns.inner
 
     @property
@@ -239,8 +216,8 @@ class Block:
     def judged(self, shape: tuple[int, int], border_px: int) -> tuple[slice, slice]:
         """Return the part of an image of this shape that is checked with the block: what it keeps and a border."""
         rows, columns = (
-            slice(max(reach.first - border_px, 0), min(reach.last + border_px, side))
-            for reach, side in zip((self.rows, self.columns), shape, strict=True)
+            slice(max(span.first - border_px, 0), min(span.last + border_px, side))
+            for span, side in zip(self, shape, strict=True)
         )
         return rows, columns
 
@@ -248,7 +225,7 @@ class Block:
         """Add the block's kept part, weighted by its share, to the whole image."""
         if any(any(ends) for ends in self.cuts):
             part = part * self.rows.share()[:, None] * self.columns.share()
-        whole[self.kept] += part
+        whole[self.rows.kept, self.columns.kept] += part
 
 
 def blocks(
@@ -267,18 +244,13 @@ def blocks(
     """
     whole = grid.shape[0] * grid.shape[1] <= whole_px
     rows, columns = (
-        [_all(grid, axis)] if whole or grid.padded[axis] <= block_px else _axis(grid.shape[axis], block_px, margin_px)
-        for axis in (0, 1)
+        [Span(-before, padded - before, 0, size)] if whole or padded <= block_px else _cut(size, block_px, margin_px)
+        for size, padded, before in zip(grid.shape, grid.padded, grid.offset, strict=True)
     )
     return [Block(row, column) for row in rows for column in columns]
 
 
-def _all(grid: PaddedGrid, axis: int) -> Reach:
-    start = -grid.offset[axis]
-    return Reach(0, grid.shape[axis], start, start + grid.padded[axis])
-
-
-def _axis(size: int, block_px: int, margin_px: int) -> list[Reach]:
+def _cut(size: int, block_px: int, margin_px: int) -> list[Span]:
     # Multiples of 8 keep the network's cells where they are in the whole image.
     count = -(-size // (block_px - 2 * margin_px))
     length = -(-size // (count * GRID_MULTIPLE_PX)) * GRID_MULTIPLE_PX
@@ -286,75 +258,69 @@ def _axis(size: int, block_px: int, margin_px: int) -> list[Reach]:
     before = (seen - length) // 2 // GRID_MULTIPLE_PX * GRID_MULTIPLE_PX
     half = _CROSS_PX // 2
     return [
-        Reach(
-            max(first - half, 0),
-            min(first + length + half, size),
+        Span(
             first - before,
             first - before + seen,
+            max(first - half, 0),
+            min(first + length + half, size),
             (first > 0, first + length < size),
         )
         for first in range(0, size, length)
     ]
 
 
-@runtime_checkable
-class Pixels(Protocol):
-    """An image that need not be in memory as a whole."""
+@dataclass(frozen=True)
+class Pixels:
+    """An image whose grey levels are made linear where they are asked for, so that no linear copy of it is held.
+
+    Parameters
+    ----------
+    stored : (H, W) array
+        Its grey levels.
+    linear : callable, optional
+        Turns some of them into grey as restorers take it, open field 1.0; None takes them as they are.
+    """
+
+    stored: NDArray[Any]
+    linear: Callable[[NDArray[Any]], NDArray[np.float32]] | None = None
+
+    @classmethod
+    def of(cls, image: ArrayLike | Tensor | Pixels) -> Pixels:
+        """Return an image as one that can be read in parts.
+
+        Raises
+        ------
+        InputError
+            If an array is not two-dimensional.
+        """
+        if isinstance(image, Pixels):
+            return image
+        grey = np.asarray(image.cpu() if isinstance(image, torch.Tensor) else image, dtype=np.float32)
+        if grey.ndim != 2:
+            raise InputError(f"an image of shape {grey.shape} was given: give one of shape (H, W)")
+        return cls(grey)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
+        return self.stored.shape[0], self.stored.shape[1]
 
     def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the pixels of some rows and columns, in grey, open field 1.0."""
+        """Return the pixels of some rows and columns.
 
+        Raises
+        ------
+        InputError
+            If one of them is NaN or infinite.
+        """
+        stored = self.stored.take(rows, axis=0).take(columns, axis=1)
+        part = stored if self.linear is None else self.linear(stored)
+        if not np.isfinite(part).all():
+            raise InputError("the image holds NaN or infinite pixels: mask or repair them first")
+        return part
 
-@dataclass(frozen=True)
-class _Array:
-    """An image in memory."""
-
-    grey: NDArray[np.float32]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.grey.shape[0], self.grey.shape[1]
-
-    def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.grey.take(rows, axis=0).take(columns, axis=1)
-
-
-def pixels_of(image: ArrayLike | Tensor | Pixels) -> Pixels:
-    """Return an image as one that can be read in parts.
-
-    Raises
-    ------
-    InputError
-        If an array is not two-dimensional.
-    """
-    if isinstance(image, Pixels):
-        return image
-    grey = np.asarray(image.cpu() if isinstance(image, torch.Tensor) else image, dtype=np.float32)
-    if grey.ndim != 2:
-        raise InputError(f"an image of shape {grey.shape} was given: give one of shape (H, W)")
-    return _Array(grey)
-
-
-def finite_part(image: Pixels, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the pixels of some rows and columns.
-
-    Raises
-    ------
-    InputError
-        If one of them is NaN or infinite.
-    """
-    part = image.part(rows, columns)
-    if not np.isfinite(part).all():
-        raise InputError("the image holds NaN or infinite pixels: mask or repair them first")
-    return part
-
-
-def row_parts(image: Pixels) -> Iterator[NDArray[np.float32]]:
-    """Yield an image some rows at a time, for what is summed up over it."""
-    height, width = image.shape
-    for first in range(0, height, _ROWS):
-        yield finite_part(image, np.arange(first, min(first + _ROWS, height)), np.arange(width))
+    def row_parts(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the image some rows at a time, for what is summed up over it."""
+        height, width = self.shape
+        for first in range(0, height, _ROWS):
+            yield self.part(np.arange(first, min(first + _ROWS, height)), np.arange(width))

@@ -7,6 +7,7 @@ h(HR). Restorers work on h(x_0) with y untouched and hand the answer through the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,22 @@ _CELLS = 4096
 
 _PIECE_PX = 2**20
 """Pixels that a link is applied to at a time: the numbers of their cells then take 8 MiB, whatever the image takes."""
+
+
+def _in_pieces(curve: Callable[[TorchLink, Tensor], Tensor]) -> Callable[[TorchLink, Tensor], Tensor]:
+    """Apply a curve to some pixels at a time: the numbers of their cells take twice the memory of the image."""
+
+    @wraps(curve)
+    def applied(link: TorchLink, grey: Tensor) -> Tensor:
+        if grey.numel() <= _PIECE_PX:
+            return curve(link, grey)
+        answer = torch.empty(grey.shape, dtype=grey.dtype, device=grey.device)
+        pieces = -(-grey.numel() // _PIECE_PX)
+        for piece, place in zip(grey.flatten().chunk(pieces), answer.flatten().chunk(pieces), strict=True):
+            place.copy_(curve(link, piece))
+        return answer
+
+    return applied
 
 
 @dataclass(frozen=True)
@@ -68,33 +85,18 @@ class TorchLink:
         tables = (hr, np.asarray(link.forward(hr)), slope)
         return cls(*(torch.as_tensor(table, dtype=torch.float32, device=device) for table in tables))
 
+    @_in_pieces
     def forward(self, hr: Tensor) -> Tensor:
         """Return the LR grey of HR grey levels."""
-        return _piecewise(self._forward, hr)
-
-    def inverse(self, lr: Tensor) -> Tensor:
-        """Return the HR grey of LR grey levels."""
-        return _piecewise(self._inverse, lr)
-
-    def _forward(self, hr: Tensor) -> Tensor:
         share = (hr - self.hr_grey[0]) / (self.hr_grey[-1] - self.hr_grey[0])
         # Cell -1 lies below the first knot and cell n beyond the last.
         cell = torch.where(share < 0, -1.0, share.clamp_min(0).sqrt() * _CELLS).clamp_max(_CELLS).floor().long()
         knot = cell.clamp_min(0)
         return torch.addcmul(self.lr_grey[knot], self.slope[cell + 1], hr - self.hr_grey[knot])
 
-    def _inverse(self, lr: Tensor) -> Tensor:
+    @_in_pieces
+    def inverse(self, lr: Tensor) -> Tensor:
+        """Return the HR grey of LR grey levels."""
         cell = torch.searchsorted(self.lr_grey, lr.contiguous(), right=True) - 1
         knot = cell.clamp_min(0)
         return self.hr_grey[knot] + (lr - self.lr_grey[knot]) / self.slope[cell + 1]
-
-
-def _piecewise(curve: Callable[[Tensor], Tensor], grey: Tensor) -> Tensor:
-    """Apply a curve to some pixels at a time: the numbers of their cells take twice the memory of the image."""
-    if grey.numel() <= _PIECE_PX:
-        return curve(grey)
-    answer = torch.empty(grey.shape, dtype=grey.dtype, device=grey.device)
-    pieces = -(-grey.numel() // _PIECE_PX)
-    for piece, place in zip(grey.flatten().chunk(pieces), answer.flatten().chunk(pieces), strict=True):
-        place.copy_(curve(piece))
-    return answer

@@ -45,13 +45,13 @@ class Operator:
         The forward process; batches may hold one for each sample.
     S : (B or 1, 1, H, W // 2 + 1) tensor
         Prior power of every bin.
-    link_shape : (B or 1, 3) tensor, optional
+    link_shape : (B or 1, 3) tensor
         How far the grey-level link leaves the diagonal at three greys, in about unit size.
     """
 
     process: Process
     S: Tensor
-    link_shape: Tensor | None = None
+    link_shape: Tensor
 
     @classmethod
     def between(
@@ -92,21 +92,14 @@ class Operator:
     @classmethod
     def stack(cls, operators: Sequence[Operator]) -> Operator:
         """Join operators of one shape into one with a batch axis."""
-        shapes = [o.link_shape for o in operators if o.link_shape is not None]
         return cls(
             Process.stack([o.process for o in operators]),
             torch.cat([o.S for o in operators]),
-            torch.cat(shapes) if len(shapes) == len(operators) else None,
+            torch.cat([o.link_shape for o in operators]),
         )
 
     def at_noise_level(self, level: float | Tensor) -> Operator:
-        """Return the operator of images with another noise.
-
-        Parameters
-        ----------
-        level : float or (B,) tensor
-            Noise power relative to this operator's.
-        """
+        """Return the operator of images with another noise, see `Process.at_noise_level`."""
         return replace(self, process=self.process.at_noise_level(level))
 
     def rows(self, rows: Rows) -> Operator:
@@ -169,8 +162,7 @@ class Operator:
 
         The noise rms stands for the dose; c(t) sums up blur and noise, so that one network can serve many
         detectors. Where the link bends tells how differently the two screens see a hardened beam, and so which
-        materials it is wrong for, and by how much: no single curve of grey can say it (`GreyLink`). Without a link
-        shape the answer is (B, 3).
+        materials it is wrong for, and by how much: no single curve of grey can say it (`GreyLink`).
 
         Parameters
         ----------
@@ -181,8 +173,8 @@ class Operator:
         """
         noise = plane_mean(self.process.Sigma_1, self.shape).sqrt()
         time = torch.as_tensor(t, dtype=c.dtype, device=c.device).reshape(-1)
-        columns = [time, noise.clamp_min(LEAST_RMS).reshape(-1).log(), c.clamp_min(LEAST_RMS).reshape(-1).log()]
-        columns += [] if self.link_shape is None else list(self.link_shape.to(c).unbind(1))
+        rms = [value.clamp_min(LEAST_RMS).reshape(-1).log() for value in (noise, c)]
+        columns = [time, *rms, *self.link_shape.to(c).unbind(1)]
         length = max(len(column) for column in columns)
         return torch.stack([column.expand(length) for column in columns], dim=1)
 

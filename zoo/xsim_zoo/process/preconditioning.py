@@ -6,8 +6,9 @@ the filter's own expected error, so that its target has unit size at every time 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -18,22 +19,26 @@ if TYPE_CHECKING:
 
     from xsim_zoo.process.operator import Operator
 
-__all__ = ["WIENER_INPUTS", "Network", "WienerView", "centred"]
+__all__ = ["WIENER_INPUTS", "Network", "WienerView", "beside", "centred"]
 
 WIENER_INPUTS = 2
 """Channels that a network sees: the Wiener estimate, and what the filter took away."""
 
 
-class Network(Protocol):
-    """A network, or what evaluates one tile by tile on the whole padded image."""
+Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""A network, or what evaluates one tile by tile on the whole padded image.
 
-    def __call__(self, features: Tensor, conditions: Tensor, /) -> Tensor:
-        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3 or 6)."""
+It makes one channel (B, 1, H, W) of features (B, C, H, W) and conditions (B, 3 or 6)."""
 
 
 def centred(images: Tensor) -> Tensor:
     """Return grey levels of 0 to 1 as numbers of zero mean and about unit size."""
     return (images - 0.5) * 4.0
+
+
+def beside(y: Tensor, state: Tensor, t: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
+    """Return features (B, 2, H, W), a state beside y, and conditions of a network that is shown no estimate."""
+    return torch.cat([state, centred(y)], dim=1), operator.conditions(t, torch.ones_like(t))
 
 
 @dataclass(frozen=True)

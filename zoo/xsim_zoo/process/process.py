@@ -187,12 +187,12 @@ class Process:
 
         Parameters
         ----------
-        X_0, Y : (B, 1, H, W // 2 + 1) complex tensors
-            Spectra of the sharp images, in LR grey, and of their measurements.
+        X_0, Z
+            See `marginal`.
+        Y : (B, 1, H, W // 2 + 1) complex tensor
+            Spectra of the measurements.
         t : (B,) tensor
             Times in [0, 1]; at 1 the state is ``Y`` itself.
-        Z : (B, 1, H, W // 2 + 1) complex tensor
-            Spectra of real white noise of unit variance.
         """
         mean, variance = self.posterior(X_0, Y, t, 1.0)
         return mean + variance.clamp_min(0).sqrt() * Z

@@ -6,8 +6,9 @@ The source of noise is an argument: an image belongs to one generator or to its 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 
@@ -28,18 +29,11 @@ _CELL_PX = 256
 """Side of the cells of placed noise [px]; another side is other noise for the same seed."""
 
 
-class Denoiser(Protocol):
-    """Predicts the spectrum of x_0 from the spectrum of x_t and t."""
+Denoiser = Callable[[torch.Tensor, float], torch.Tensor]
+"""Predicts the spectrum of x_0 from the spectrum of x_t, of the same shape, and t."""
 
-    def __call__(self, X_t: Tensor, t: float, /) -> Tensor:
-        """Return X_0_hat, of the shape of ``X_t``."""
-
-
-class NoiseSource(Protocol):
-    """Hands out fields of real white noise of unit variance, a new one at each call."""
-
-    def __call__(self, shape: tuple[int, ...], /) -> Tensor:
-        """Return a field of this shape."""
+NoiseSource = Callable[[tuple[int, ...]], torch.Tensor]
+"""Hands out fields of real white noise of unit variance and the shape that is asked for, a new one at each call."""
 
 
 def time_grid(steps: int) -> list[float]:
@@ -124,22 +118,15 @@ def ddim(
         Z = None
         if noise is not None and eta > 0:
             Z = fft(noise((*X.shape[:-2], *process.shape)).to(process.theta.dtype))
-        X = _step(process, X_0_hat, X, s=s, t=t, eta=eta, Z=Z)
-        del X_0_hat, Z
+        X_s = torch.empty_like(X)
+        for rows in strips(process.theta):
+            a, k, std = process.rows(rows).ddim(s, t, eta)
+            X_s[rows] = a * X_0_hat[rows] + k * X[rows]
+            if Z is not None:
+                X_s[rows] += std * Z[rows]
+        X = X_s
+        del X_s, X_0_hat, Z
     return X
-
-
-def _step(
-    process: Process, X_0_hat: Tensor, X_t: Tensor, *, s: float, t: float, eta: float, Z: Tensor | None
-) -> Tensor:
-    """Return X_s = a X_0_hat + k X_t + std Z, see `Process.ddim`, a few rows of the half plane at a time."""
-    X_s = torch.empty_like(X_t)
-    for rows in strips(process.theta):
-        a, k, std = process.rows(rows).ddim(s, t, eta)
-        X_s[rows] = a * X_0_hat[rows] + k * X_t[rows]
-        if Z is not None:
-            X_s[rows] += std * Z[rows]
-    return X_s
 
 
 class PlacedNoise:

@@ -14,7 +14,7 @@ import torch
 
 from xsim.errors import InputError, XsimWarning, check_range
 from xsim_zoo.network.tiles import tiled
-from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks, finite_part, pixels_of, row_parts
+from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.sampling import PlacedNoise, time_grid
@@ -149,13 +149,11 @@ class Restorer(ABC):
 
     def operator_on(self, shape: tuple[int, int], device: torch.device | str = "cpu") -> Operator:
         """Return the operator on any grid, evaluated anew: for statistics on a small one beside that of the image."""
-        spectrum = self.physics.spectrum if self._prior_follows_hr else self.physics.spectrum.fixed()
+        # A network of one pair of detectors has learned what the filter of its own prior leaves, and loses by that of
+        # another HR detector. Those that have met many gain, and so does what learns nothing.
+        follows = self.many_detectors or not self.learned
+        spectrum = self.physics.spectrum if follows else self.physics.spectrum.fixed()
         return self.adapt(Operator.between(self.physics.degradation, spectrum, shape, device=device))
-
-    @property
-    def _prior_follows_hr(self) -> bool:
-        """Whether the prior spectrum becomes that of the HR detector that the restorer is told of."""
-        return True
 
     def noise_level(self, y: ArrayLike | Tensor) -> NDArray[np.float64]:
         """Return the noise power of LR images (..., H, W) that the restorer expects, relative to the open field."""
@@ -212,72 +210,46 @@ class Restorer(ABC):
         Raises
         ------
         InputError
-            If the image is not two-dimensional and finite, its pitch is not the weights', or an option is out of
-            range.
+            If the image is not two-dimensional and finite, its pitch is not the weights', an option is out of range,
+            or the weights have learned many detectors and were not told which these are.
         """
         how = How(self.default_steps if steps is None else steps, eta, sharpness, noise)
         self.physics.check_pitch(pitch_mm)
-        image = pixels_of(y)
+        image = Pixels.of(y)
         grid = PaddedGrid.around(image.shape)
         parts = blocks(grid)
         level = self.mean_noise_level(image) if noise_level is None else noise_level
         answer = np.zeros(image.shape, np.float32)
         for block in parts:
-            seen = finite_part(image, *(grid.sources(axis, *span).numpy() for axis, span in enumerate(block.spans)))
-            padded = torch.as_tensor(seen, device=self.device)[None, None]
+            seen = (grid.sources(axis, span.start, span.stop).numpy() for axis, span in enumerate(block))
+            padded = torch.as_tensor(image.part(*seen), device=self.device)[None, None]
             placed = replace(how, noise=_placed(noise, block.corner, several=len(parts) > 1))
-            hr = self.restore_padded(padded, placed, noise_level=level, network=network)[0, 0]
-            block.add(hr[block.inner].float().cpu().numpy(), answer)
+            hr = self._restore_block(padded, placed, level, network)
+            block.add(hr[0, 0][block.inner].float().cpu().numpy(), answer)
         return answer
 
     def mean_noise_level(self, image: Pixels) -> float:
         """Return the noise power of a whole image that the restorer expects, relative to the open field."""
-        return sum(float(self.noise_level(rows)) * len(rows) for rows in row_parts(image)) / image.shape[0]
+        return sum(float(self.noise_level(rows)) * len(rows) for rows in image.row_parts()) / image.shape[0]
 
-    @torch.no_grad()
-    def restore_padded(self, y: Tensor, how: How, *, noise_level: float, network: Network | None = None) -> Tensor:
-        """Restore an LR image that lies on its padded grid already, or a window of one.
-
-        Parameters
-        ----------
-        y : (1, 1, H, W) tensor
-            LR grey, open field 1.0; sides are multiples of 8 px.
-        how : How
-            How to restore.
-        noise_level : float
-            Noise power relative to the open field, that of the whole image.
-        network : Network, optional
-            As in `restore_array`.
-
-        Returns
-        -------
-        (1, 1, H, W) tensor
-            HR grey.
-
-        Raises
-        ------
-        InputError
-            If the weights have learned many detectors and were not told which these are.
-        """
+    def _restore_block(self, y: Tensor, how: How, level: float, network: Network | None) -> Tensor:
+        """Return the HR grey of a block (1, 1, H, W) of LR grey, with the noise level of the whole image."""
         if self.awaits_detectors:
             raise InputError(
                 "these weights have learned many detectors and hold the tables of none: give yours with --detectors, "
                 "a file of `xsim calibrate`, or in Python with_physics()"
             )
-        self._warn_without_link(how)
-        operator = self.operator((y.shape[-2], y.shape[-1])).at_noise_level(noise_level)
-        x_0 = self.solve(y, operator, how, network or self._own_network)
-        return x_0 if self.link is None else self.link.inverse(x_0)
-
-    def _warn_without_link(self, how: How) -> None:
         several = self.samples and how.steps > 1 and how.eta == 0 and how.sharpness > 0
         if several and self.uses_link and not self.physics.linked:
             warnings.warn(
                 "these weights have no grey-level link: with eta 0 each step carries the mismatch of the grey levels "
                 "on as if it were noise; take --steps 1, eta 1, or weights trained with a link",
                 XsimWarning,
-                stacklevel=4,
+                stacklevel=2,
             )
+        operator = self.operator((y.shape[-2], y.shape[-1])).at_noise_level(level)
+        x_0 = self.solve(y, operator, how, network or self._own_network)
+        return x_0 if self.link is None else self.link.inverse(x_0)
 
     def restore(self, image: ArrayLike | Path | str, **options: Any) -> Restoration:
         """Restore an array or an image file, and check it against its input.
@@ -345,22 +317,11 @@ class LearnedRestorer(Restorer):
     def _own_network(self) -> Network:
         return tiled(self.network, device=self.device)
 
-    @property
-    def _prior_follows_hr(self) -> bool:
-        # A network of one pair of detectors has learned what this filter leaves, and loses by another one. Those that
-        # have met many gain, and so does what learns nothing.
-        return self.many_detectors
-
     def with_network(self, network: UNet) -> Self:
         """Return this restorer around another network."""
         other = copy(self)
         other.network = network.to(self.device)
         return other
-
-    @property
-    def receptive_px(self) -> int:
-        """Overlap [px] at which tiles of the network leave no seam; they start at multiples of 8 px."""
-        return self.network.receptive_px
 
     @abstractmethod
     def examples(self, batch: Batch) -> Examples:

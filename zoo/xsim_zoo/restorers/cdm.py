@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import torch
 
 from xsim.errors import UnknownNameError
-from xsim_zoo.process.preconditioning import centred
+from xsim_zoo.process.preconditioning import beside
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.base import How, LearnedRestorer
 from xsim_zoo.restorers.batch import Examples
@@ -86,7 +86,7 @@ class ConditionalDiffusion(LearnedRestorer):
         origin, unit = self._frame(batch.y, batch.operator)
         z, eps = (batch.x_0 - origin) / unit, batch.noise
         target = {"x0": z, "v": alpha * eps - sigma * z, "eps": eps}[self.prediction]
-        return Examples(*_view(alpha * z + sigma * eps, batch.y, t, batch.operator), target)
+        return Examples(*beside(batch.y, alpha * z + sigma * eps, t, batch.operator), target)
 
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:
         """Sample from white noise, without a noise source from that of seed 0.
@@ -102,7 +102,7 @@ class ConditionalDiffusion(LearnedRestorer):
             (alpha, sigma), (alpha_s, sigma_s) = (
                 [float(weight) for weight in _schedule(torch.tensor(time))] for time in (t, s)
             )
-            z = self._z(z_t, network(*_view(z_t, y, times, operator)).to(y.dtype), alpha, sigma)
+            z = self._z(z_t, network(*beside(y, z_t, times, operator)).to(y.dtype), alpha, sigma)
             answers = [*answers[:1], (origin + unit * z).clamp(*_RANGE)]
             z = (answers[-1] - origin) / unit
             eps = (z_t - alpha * z) / sigma
@@ -127,8 +127,3 @@ class ConditionalDiffusion(LearnedRestorer):
 def _schedule(t: Tensor) -> tuple[Tensor, Tensor]:
     """Return alpha and sigma of the cosine schedule."""
     return torch.cos(t * math.pi / 2), torch.sin(t * math.pi / 2)
-
-
-def _view(z_t: Tensor, y: Tensor, t: Tensor, operator: Operator) -> tuple[Tensor, Tensor]:
-    """Return what the network sees of z_t, y and t."""
-    return torch.cat([z_t, centred(y)], dim=1), operator.conditions(t, torch.ones_like(t))

@@ -21,13 +21,13 @@ __all__ = ["check_name", "get", "names", "register"]
 _BUILTIN: Final = {
     "cdm": "xsim_zoo.restorers.cdm",
     "physics-sde": "xsim_zoo.restorers.physics_sde",
-    "physics-sde-paper": "xsim_zoo.restorers.physics_sde_paper",
-    "richardson-lucy": "xsim_zoo.restorers.richardson_lucy",
-    "tv": "xsim_zoo.restorers.tv",
+    "physics-sde-paper": "xsim_zoo.restorers.physics_sde",
+    "richardson-lucy": "xsim_zoo.restorers.classical",
+    "tv": "xsim_zoo.restorers.classical",
     "unet": "xsim_zoo.restorers.regression",
     "unet-log": "xsim_zoo.restorers.regression",
     "unet-wiener": "xsim_zoo.restorers.regression",
-    "wiener": "xsim_zoo.restorers.wiener",
+    "wiener": "xsim_zoo.restorers.classical",
 }
 
 _registry: dict[str, type[Restorer]] = {}

@@ -62,13 +62,17 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
     ]
     axes = figure.subplot_mosaic(rows, height_ratios=[6, 4, 2.5])
     window = _window(after - before)
-    low, high = np.percentile(before[_thinned(before)], [0.1, 99.9])
+    stride = -(-max(before.shape) // _SHOWN_PX)
+    thin = (slice(None, None, stride), slice(None, None, stride))
+    low, high = np.percentile(before[thin], [0.1, 99.9])
     grey = f"black {low:.2f}, white {high:.2f} of the open field"
     figure.suptitle("\n".join([*wrap(f"{title}: {restored.consistency.verdict}", 150), grey]), size=11)
     for name, image in (("before", before), ("after", after)):
-        _show(axes[name], image[_thinned(image)], name, cmap="gray", vmin=low, vmax=high)
-        _frame(axes[name], window, max(_stride(image), 1))
-        scale_bar(axes[name], image[_thinned(image)].shape[1], restored.pitch_mm * _stride(image))
+        _show(axes[name], image[thin], name, cmap="gray", vmin=low, vmax=high)
+        corner = (window[1].start / stride - 0.5, window[0].start / stride - 0.5)
+        width, height = ((part.stop - part.start) / stride for part in reversed(window))
+        axes[name].add_patch(Rectangle(corner, width, height, fill=False, edgecolor="tab:orange", linewidth=1.2))
+        scale_bar(axes[name], image[thin].shape[1], restored.pitch_mm * stride)
         _show(axes[f"{name}_zoom"], image[window], f"{name}, enlarged", cmap="gray", vmin=low, vmax=high)
         scale_bar(axes[f"{name}_zoom"], image[window].shape[1], restored.pitch_mm)
     change = (after - before)[window]
@@ -82,15 +86,6 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
     _plot_line(axes["line"], before, after, restored, (row, window[1]))
     publish(path, lambda part: figure.savefig(part, dpi=100, format="png"), force=force)
     return path
-
-
-def _stride(image: NDArray[np.float32]) -> int:
-    return -(-int(max(image.shape)) // _SHOWN_PX)
-
-
-def _thinned(image: NDArray[np.float32]) -> tuple[slice, slice]:
-    """Return the pixels that fit a screen."""
-    return slice(None, None, _stride(image)), slice(None, None, _stride(image))
 
 
 def _window(change: NDArray[np.float32]) -> tuple[slice, slice]:
@@ -117,12 +112,6 @@ def _scale(shown: AxesImage, label: str) -> None:
     figure = shown.get_figure()
     if figure is not None:
         figure.colorbar(shown, ax=shown.axes, orientation="horizontal", shrink=0.8, pad=0.02, label=label)
-
-
-def _frame(axes: Axes, window: tuple[slice, slice], stride: int) -> None:
-    corner = (window[1].start / stride - 0.5, window[0].start / stride - 0.5)
-    width, height = ((part.stop - part.start) / stride for part in reversed(window))
-    axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor="tab:orange", linewidth=1.2))
 
 
 def _show_trust(axes: Axes, restored: Restored, window: tuple[slice, slice]) -> None:

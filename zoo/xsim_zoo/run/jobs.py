@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xsim.errors import InputError, MissingFileError
+from xsim.errors import EnvironmentFaultError, InputError, MissingFileError, XsimError, ran_out_of_memory
 from xsim_datasets.images import SUFFIXES, kind_of_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from xsim.errors import XsimError
+    from xsim_datasets.images import Radiograph
 
 __all__ = ["RECORD_SCHEMA", "FileJob", "plan", "read_record"]
 
@@ -60,14 +61,31 @@ class FileJob:
         """The picture of the restoration, PNG."""
         return self.output.with_name(f"{self.output.stem}{_PICTURE}.png")
 
-    def named(self, error: XsimError) -> XsimError:
-        """Return an error that names the file first, as every line of the program does."""
-        said = str(error)
-        if said.startswith((f"{self.input}: ", str(self.output.with_name(self.output.stem)))):
-            return error
-        renamed = (InputError if isinstance(error, InputError) else type(error))(f"{self.input}: {said}")
-        renamed.__cause__ = error
-        return renamed
+    def facts(self, source: Radiograph) -> dict[str, Any]:
+        """Return what reports of a run say of the file itself, as JSON types."""
+        return {
+            "input": str(self.input),
+            "output": str(self.output),
+            "shape": list(source.shape),
+            "pages": source.pages,
+            "dtype": str(source.dtype),
+        }
+
+    @contextmanager
+    def named_errors(self) -> Iterator[None]:
+        """Let errors name the file first, as every line of the program does."""
+        try:
+            yield
+        except XsimError as error:
+            if str(error).startswith((f"{self.input}: ", str(self.output.with_name(self.output.stem)))):
+                raise
+            raise (InputError if isinstance(error, InputError) else type(error))(f"{self.input}: {error}") from error
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise EnvironmentFaultError(
+                f"{self.input}: out of memory: free some, give smaller tiles with --tile, or cut the image"
+            ) from error
 
 
 def plan(inputs: Sequence[Path], output: Path | None) -> list[FileJob]:

@@ -14,13 +14,13 @@ from xsim_datasets.images import Radiograph, Scale, read_image, scale_of, write_
 from xsim_zoo.check.consistency import CUT_BORDER_PX, check
 from xsim_zoo.check.verdict import merged
 from xsim_zoo.network.tiles import tiled
-from xsim_zoo.process.grid import PaddedGrid, blocks
+from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.sampling import PlacedNoise
 from xsim_zoo.restorers.base import LearnedRestorer
 from xsim_zoo.run.settings import RunSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -129,41 +129,17 @@ def restore(
     plan = planned(restorer, _source(image), settings, on_tile=on_tile)
     source = plan.source
     pages = [plan.restore_page(page) for page in source.images()]
-    spreads = [page.std for page in pages if page.std is not None]
-    consistency = max((page.consistency for page in pages), key=lambda found: found.severity)
+    images, spreads, checks = zip(*pages, strict=True)
+    consistency = max(checks, key=lambda found: found.severity)
     return Restored(
-        image=_stacked([page.image for page in pages], source),
-        std=_stacked(spreads, source) if spreads else None,
+        image=_stacked(images, source),
+        std=_stacked(spreads, source) if settings.samples else None,
         consistency=consistency,
         scale=plan.scale,
         pitch_mm=plan.pitch_mm,
         source=source,
         notes=(*plan.notes, *consistency.remarks),
     )
-
-
-@dataclass(frozen=True)
-class _Page:
-    """A restored linear image (H, W), the standard deviation of its samples if there are any, and its check."""
-
-    image: NDArray[np.float32]
-    std: NDArray[np.float32] | None
-    consistency: Consistency
-
-
-@dataclass(frozen=True)
-class _LinearPage:
-    """The grey levels of a page (H, W), made linear where they are asked for: `xsim_zoo.process.grid.Pixels`."""
-
-    grey: NDArray[Any]
-    scale: Scale
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.grey.shape[0], self.grey.shape[1]
-
-    def part(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.scale.linear(self.grey.take(rows, axis=0).take(columns, axis=1))
 
 
 @dataclass(frozen=True)
@@ -196,23 +172,26 @@ class Plan:
     notes: tuple[str, ...]
     network: TiledNetwork | None
 
-    def restore_page(self, grey: NDArray[Any]) -> _Page:
-        """Restore the grey levels (H, W) of a page; linear images of the measurement exist of one block at a time."""
-        page = _LinearPage(grey, self.scale)
+    def restore_page(self, grey: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, Consistency]:
+        """Return the restored grey levels (H, W) of a page, the standard deviation of its samples, and its check.
+
+        Linear images of the measurement exist of one block at a time.
+        """
+        page = Pixels(grey, self.scale.linear)
         level = self.restorer.mean_noise_level(page)
         if self.settings.samples:
             image, std = self._sampled(page, level)
         else:
             image, std = self._restored(page, level), None
-        return _Page(image, std, self._checked(page, image))
+        return image, std, self._checked(page, image)
 
-    def _restored(self, page: _LinearPage, level: float, sample: int | None = None) -> NDArray[np.float32]:
+    def _restored(self, page: Pixels, level: float, sample: int | None = None) -> NDArray[np.float32]:
         """Return the answer itself, or a posterior sample."""
         noise = None if sample is None else PlacedNoise(self.settings.seed, sample, self.restorer.device)
         how = self.settings.how(self.restorer)
         return self.restorer.restore_array(page, noise_level=level, network=self.network, noise=noise, **how)
 
-    def _sampled(self, page: _LinearPage, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _sampled(self, page: Pixels, level: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and standard deviation of posterior samples, gathered one by one (Welford)."""
         mean = np.zeros(page.shape, np.float32)
         squares = np.zeros_like(mean)
@@ -226,12 +205,12 @@ class Plan:
         squares /= self.settings.samples - 1
         return mean, np.sqrt(squares, out=squares)
 
-    def _checked(self, page: _LinearPage, image: NDArray[np.float32]) -> Consistency:
+    def _checked(self, page: Pixels, image: NDArray[np.float32]) -> Consistency:
         """Check a page block by block, each with a border that its neighbour judges."""
         found = []
         for block in blocks(PaddedGrid.around(page.shape)):
             part = block.judged(page.shape, CUT_BORDER_PX)
-            y = self.scale.linear(page.grey[part])
+            y = self.scale.linear(page.stored[part])
             found.append(((part[0].start, part[1].start), check(y, image[part], self.restorer, cuts=block.cuts)))
         return merged(found, page.shape)
 
@@ -259,7 +238,7 @@ def planned(
     return Plan(restorer, settings, source, scale, pitch_mm, (*source.notes, *notes, *scale_notes), network)
 
 
-def _stacked(pages: list[NDArray[np.float32]], source: Radiograph) -> NDArray[np.float32]:
+def _stacked(pages: Sequence[NDArray[np.float32]], source: Radiograph) -> NDArray[np.float32]:
     return pages[0] if source.pixels.ndim == 2 else np.stack(pages)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xsim.errors import InputError, UnknownNameError, check_range
@@ -91,7 +91,3 @@ class RunSettings:
     def how(self, restorer: Restorer) -> dict[str, Any]:
         """Return how `Restorer.restore_array` is told to restore, the noise of samples aside."""
         return {"steps": self.steps_of(restorer), "sharpness": self.sharpness, "eta": 1.0 if self.samples else 0.0}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
-        return asdict(self)

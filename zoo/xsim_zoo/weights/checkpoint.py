@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
-from xsim.errors import DamageError, InputError, MissingFileError
+from xsim.errors import DamageError, MissingFileError
 from xsim.files.whole import write_whole
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.weights.card import Card, read_card, weights_path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["Checkpoint", "fit_tensors", "load_checkpoint", "save_checkpoint"]
+__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
 
 @dataclass(frozen=True)
@@ -119,18 +119,3 @@ def _read_tensors(path: Path, card: Card) -> dict[str, Tensor]:
         if not torch.isfinite(tensor).all():
             raise DamageError(f"{path}: tensor '{name}' holds NaN or infinite numbers: train it again")
     return tensors
-
-
-def fit_tensors(module: torch.nn.Module, checkpoint: Checkpoint) -> None:
-    """Put a checkpoint's tensors into a module.
-
-    Raises
-    ------
-    InputError
-        If names or shapes differ: the weights belong to another network.
-    """
-    try:
-        module.load_state_dict(checkpoint.tensors)
-    except RuntimeError as error:
-        line = str(error).splitlines()[-1].strip()
-        raise InputError(f"{checkpoint.path}: belongs to another network: {line}") from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,13 +14,12 @@ from xsim_zoo.network.unet import build_unet
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.registry import get, names
 from xsim_zoo.weights.card import Card, shipped
-from xsim_zoo.weights.checkpoint import fit_tensors, load_checkpoint
+from xsim_zoo.weights.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from xsim_zoo.process.physics import Physics
-    from xsim_zoo.weights.checkpoint import Checkpoint
 
 __all__ = ["build", "describe", "limits_of", "list_restorers", "load", "resolve_device", "with_detectors"]
 
@@ -101,19 +101,35 @@ def load(name: str, weights: str | Path | None = None, *, device: str | torch.de
     cls = get(name)
     place = resolve_device(device)
     if weights is None:
-        weights = _default_weights(name, learned=cls.learned)
+        available = shipped()
+        whose = name if cls.learned or name in available else _PHYSICS_OF
+        if whose not in available:
+            raise MissingFileError(
+                f"no weights are shipped for '{name}': train it with `xsim zoo train {name}`, or give --weights"
+            )
+        weights = available[whose]
     checkpoint = load_checkpoint(weights)
+    card = checkpoint.card
     # A restorer without a network needs only the physics, whoever's card it stands on.
-    if not cls.learned:
-        options = checkpoint.card.options if checkpoint.card.restorer == name else {}
-        return _from_card(checkpoint, name, place, options)
-    if checkpoint.card.restorer != name:
-        other = checkpoint.card.restorer
+    if cls.learned and card.restorer != name:
         raise InputError(
-            f"{checkpoint.path}: holds weights of '{other}', not of '{name}': "
-            f"run '{other}', or give weights of '{name}'"
+            f"{checkpoint.path}: holds weights of '{card.restorer}', not of '{name}': "
+            f"run '{card.restorer}', or give weights of '{name}'"
         )
-    return _with_tensors(checkpoint, place)
+    try:
+        options = card.options if card.restorer == name else {}
+        restorer = build(name, checkpoint.physics, device=place, **options)
+    except (InputError, TypeError) as error:
+        raise DamageError(f"{checkpoint.path}: the card's options do not fit ({error}): take sound weights") from error
+    if isinstance(restorer, LearnedRestorer):
+        try:
+            restorer.network.load_state_dict(checkpoint.tensors)
+        except RuntimeError as error:
+            line = str(error).splitlines()[-1].strip()
+            raise InputError(f"{checkpoint.path}: belongs to another network: {line}") from error
+        restorer.network.eval()
+        restorer.many_detectors = restorer.awaits_detectors = checkpoint.many_detectors
+    return restorer
 
 
 def with_detectors(restorer: Restorer, path: Path) -> Restorer:
@@ -143,38 +159,12 @@ def with_detectors(restorer: Restorer, path: Path) -> Restorer:
     return restorer.with_physics(replace(restorer.physics, degradation=degradation))
 
 
-def _default_weights(name: str, *, learned: bool) -> Path:
-    available = shipped()
-    for candidate in (name, *(() if learned else (_PHYSICS_OF,))):
-        if candidate in available:
-            return available[candidate]
-    raise MissingFileError(
-        f"no weights are shipped for '{name}': train it with `xsim zoo train {name}`, or give --weights"
-    )
-
-
-def _from_card(checkpoint: Checkpoint, name: str, device: torch.device, options: dict[str, Any]) -> Restorer:
-    try:
-        return build(name, checkpoint.physics, device=device, **options)
-    except (InputError, TypeError) as error:
-        raise DamageError(f"{checkpoint.path}: the card's options do not fit ({error}): take sound weights") from error
-
-
-def _with_tensors(checkpoint: Checkpoint, device: torch.device) -> Restorer:
-    card = checkpoint.card
-    restorer = cast("LearnedRestorer", _from_card(checkpoint, card.restorer, device, card.options))
-    fit_tensors(restorer.network, checkpoint)
-    restorer.network.eval()
-    restorer.many_detectors = restorer.awaits_detectors = checkpoint.many_detectors
-    return restorer
-
-
 def list_restorers() -> list[dict[str, Any]]:
     """Return every restorer with the weights that are shipped for it, checked as they are read."""
-    of_restorer: dict[str, list[dict[str, Any]]] = {name: [] for name in names()}
+    of_restorer = defaultdict(list)
     for weights, path in shipped().items():
         card = load_checkpoint(path).card
-        of_restorer.setdefault(card.restorer, []).append(
+        of_restorer[card.restorer].append(
             {
                 "name": weights,
                 "parameters": card.parameters,

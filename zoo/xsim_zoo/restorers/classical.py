@@ -1,4 +1,4 @@
-"""Total-variation deconvolution with the measured MTF and noise spectrum (Rudin, Osher and Fatemi 1992)."""
+"""Restorers that learn nothing: what they know is the measured MTFs, noise spectrum and prior spectrum."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from xsim_zoo.process.operator import Operator
     from xsim_zoo.process.preconditioning import Network
 
-__all__ = ["TotalVariation"]
+__all__ = ["RichardsonLucy", "TotalVariation", "Wiener"]
+
+_DARKEST = 1e-4
+"""Where greys are cut off, which noise takes below 0: the iteration divides by them."""
 
 _RATE = 16.0
 """Rate of the Laplace prior of gradients [per grey level a pixel]."""
@@ -25,9 +28,49 @@ _SPLITTING = 20.0
 """Weight of the split gradients, relative to the rate: how fast the iteration goes, not where it ends."""
 
 
+@register("wiener")
+class Wiener(Restorer):
+    """W_1 y with W_1 = S B_1 / (S B_1^2 + Sigma_1); with S measured, not a constant noise-to-signal ratio.
+
+    The linear restorer to beat.
+    """
+
+    def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
+        """Return the filtered image (B, 1, H, W) on the padded grid."""
+        estimate, _ = operator.wiener_estimate(fft(y), 1.0)
+        return ifft(estimate, operator.shape)
+
+
+@register("richardson-lucy")
+class RichardsonLucy(Restorer):
+    """x <- x B_1[y / B_1[x]]; the number of steps is the only guard against noise.
+
+    Maximum likelihood for Poisson noise, stopped early (Richardson 1972, Lucy 1974).
+    """
+
+    default_steps: ClassVar[int] = 16
+
+    def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
+        """Return the image after ``how.steps`` iterations (B, 1, H, W), on the padded grid."""
+        B_1 = operator.process.B(1.0)
+
+        def blur(image: Tensor) -> Tensor:
+            # B_1 is real and even: the blur is its own adjoint.
+            return ifft(B_1 * fft(image), operator.shape)
+
+        y = y.clamp_min(_DARKEST)
+        x = y
+        for _ in range(how.steps):
+            x = (x * blur(y / blur(x).clamp_min(_DARKEST))).clamp_min(_DARKEST)
+        return x
+
+
 @register("tv")
 class TotalVariation(Restorer):
-    """Minimise sum |B_1 X - Y|^2 / (2 Sigma_1) + rate sum |grad x| by alternating directions."""
+    """Minimise sum |B_1 X - Y|^2 / (2 Sigma_1) + rate sum |grad x| by alternating directions.
+
+    Total-variation deconvolution (Rudin, Osher and Fatemi 1992) with the measured MTF and noise spectrum.
+    """
 
     default_steps: ClassVar[int] = 40
 
