@@ -75,8 +75,8 @@ def evaluate(
     check_outputs(csv, None, force=force, inputs=(data,))
     journal = output.with_name(f".{output.name}.journal") if journal is None and output is not None else journal
 
-    from xsim_zoo.evaluation.brief import brief, image_table, lines
     from xsim_zoo.evaluation.engine import evaluate as run
+    from xsim_zoo.evaluation.report.exports import brief, image_table, lines
 
     try:
         evaluation = run(names, data, options, device=device, workers=workers, journal=journal, quiet=json_)

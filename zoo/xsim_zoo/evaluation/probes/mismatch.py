@@ -13,8 +13,8 @@ from xsim.measure.similarity import psnr_dB, ssim
 from xsim.seeds import generator
 from xsim_zoo.evaluation.probes.base import Probe
 from xsim_zoo.evaluation.probes.coverage import middle
-from xsim_zoo.evaluation.records import Estimate, Finding, Row
-from xsim_zoo.evaluation.report.tables import Interval, Naming, Number, Text, Whisker, table_of, whisker_axis
+from xsim_zoo.evaluation.records import Estimate, Finding, Level, Row, Verdict
+from xsim_zoo.evaluation.report.tables import Block, Interval, Naming, Number, Text, Whisker, table_of, whisker_axis
 from xsim_zoo.evaluation.results import TRUST, Evaluation, register
 from xsim_zoo.evaluation.scores import inner
 from xsim_zoo.evaluation.statistics import Bootstrap
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from xsim.degradation.degradation import Degradation
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.records import Level, Verdict
-    from xsim_zoo.evaluation.report.blocks import Block
 
 __all__ = ["CONDITIONS", "Mismatch", "MismatchProbe", "MismatchScore", "degraded"]
 

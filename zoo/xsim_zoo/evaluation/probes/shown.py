@@ -11,9 +11,8 @@ import numpy as np
 from PIL import Image
 
 from xsim.measure.similarity import psnr_dB, ssim, ssim_map
-from xsim_zoo.evaluation.records import INPUT, Picture, Row
-from xsim_zoo.evaluation.report.blocks import Gallery, PictureCard, Slider, Tile
-from xsim_zoo.evaluation.report.tables import Naming, Number
+from xsim_zoo.evaluation.records import INPUT, ImageScore, Picture, Row
+from xsim_zoo.evaluation.report.tables import Block, Gallery, Naming, Number, PictureCard, Slider, Tile
 from xsim_zoo.evaluation.results import Chapter, Evaluation, Section, register
 from xsim_zoo.evaluation.scores import BORDER_PX, inner
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.records import ImageScore
-    from xsim_zoo.evaluation.report.blocks import Block
 
 __all__ = ["Pictures", "Role", "Shown", "chosen", "picture", "show"]
 
