@@ -48,7 +48,8 @@ from xsim_zoo.evaluation.probes.coverage import sample_statistics
 from xsim_zoo.evaluation.scores import inner
 from xsim_zoo.evaluation.statistics import Bootstrap
 from xsim_zoo.process.sampling import white_noise
-from xsim_zoo.weights.checkpoint import load_checkpoint, shipped
+from xsim_zoo.weights.card import shipped
+from xsim_zoo.weights.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

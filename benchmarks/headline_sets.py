@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from xsim.phantoms import Phantom
     from xsim.phantoms.gerber import GerberBoard
     from xsim_zoo.process.operator import Operator
-    from xsim_zoo.restorers.base import How, Network
+    from xsim_zoo.process.preconditioning import Network
+    from xsim_zoo.restorers.base import How
 
 __all__ = ["CONDITIONS", "LINKED_LR", "SEED", "SETS", "TestSet", "add_image_options", "image_folder", "setup_of"]
 

@@ -20,15 +20,7 @@ __all__ = ["RadialCurve", "checked_table", "monotone_cubic", "quadratic_grid"]
 
 
 def monotone_cubic(x: NDArray[np.float64], y: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the monotone cubic through points, at places between the first and the last of them.
-
-    Parameters
-    ----------
-    x, y : (n,) arrays
-        Points, x rising, at least two.
-    wanted : array
-        Where the curve is wanted; places outside [x[0], x[-1]] are not meant to be asked for.
-    """
+    """Return the monotone cubic through two or more points (n,), x rising, at places between the first and the last."""
     width = np.diff(x)
     chord = np.diff(y) / width
     slope = _slopes(width, chord)
@@ -115,11 +107,6 @@ class RadialCurve:
     frequency_lp_mm, values : (n,) arrays
         The table.
 
-    Attributes
-    ----------
-    last_lp_mm : float
-        Where the table ends.
-
     Raises
     ------
     InputError
@@ -129,20 +116,17 @@ class RadialCurve:
     def __init__(self, frequency_lp_mm: ArrayLike, values: ArrayLike) -> None:
         self.frequency_lp_mm, self.values = checked_table("radial table", frequency_lp_mm, values)
         log_values = np.log(np.maximum(self.values, _SMALLEST))
-        # Resampled once on a uniform grid: maps then cost an index and a linear step per bin.
         self.last_lp_mm = float(self.frequency_lp_mm[-1])
+        # Resampled once on a uniform grid: maps then cost an index and a linear step per bin.
         grid = np.linspace(0.0, self.last_lp_mm, _CELLS + 1)
         inside = monotone_cubic(self.frequency_lp_mm, log_values, np.maximum(grid, self.frequency_lp_mm[0]))
         self._dense = np.where(inside > np.log(_SMALLEST) / 2, np.exp(inside), 0.0)
         self._dense[-1] = self.values[-1]
-        self._slope = self._tail_slope(log_values)
-
-    def _tail_slope(self, log_values: NDArray[np.float64]) -> float:
-        """Return the exponent of the power law beyond the table, from its last octave, -8 to 0."""
+        # The exponent of the power law beyond the table, from its last octave, -8 to 0.
         start = max(int(np.searchsorted(self.frequency_lp_mm, self.last_lp_mm / 2.0)) - 1, 0)
         lowest = max(float(self.frequency_lp_mm[start]), 1e-3 * self.last_lp_mm)
         rise = float(log_values[-1] - log_values[start]) / np.log(self.last_lp_mm / lowest)
-        return float(np.clip(rise, -8.0, 0.0))
+        self._slope = float(np.clip(rise, -8.0, 0.0))
 
     def __call__(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
         """Return the function at frequencies [lp/mm] of any shape."""
@@ -154,6 +138,5 @@ class RadialCurve:
         beyond = frequency > self.last_lp_mm
         if beyond.any():
             result = np.asarray(result)
-            tail = self.values[-1] * (frequency[beyond] / self.last_lp_mm) ** self._slope
-            result[beyond] = tail
+            result[beyond] = self.values[-1] * (frequency[beyond] / self.last_lp_mm) ** self._slope
         return result

@@ -35,11 +35,12 @@ class XsimError(Exception):
     """Base of every error that xsim raises on purpose."""
 
     exit_code: ClassVar[int] = 1
+    _made_of: tuple[object, ...] | None = None
 
     def __reduce__(self) -> tuple[type[XsimError], tuple[object, ...]]:
         # Errors cross process borders. Those that are also an OSError cannot be rebuilt by way of __new__, as
-        # clusters' picklers try without this.
-        return type(self), self.args
+        # clusters' picklers try without this. Where the constructor's arguments are not the message, they are kept.
+        return type(self), self.args if self._made_of is None else self._made_of
 
 
 class XsimWarning(UserWarning):
@@ -58,10 +59,6 @@ class PhysicsRangeError(InputError):
 
 class MissingFileError(InputError, FileNotFoundError):
     """A named file or folder does not exist."""
-
-    def __str__(self) -> str:
-        # OSError formats (errno, strerror) pairs; these errors carry one sentence.
-        return str(self.args[0]) if self.args else ""
 
 
 class UnknownNameError(InputError, LookupError):
@@ -82,12 +79,7 @@ class UnknownNameError(InputError, LookupError):
         close = nearest(name, known)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
         super().__init__(f"unknown {kind} '{name}': {hint}")
-        self.name = name
         self._made_of = (kind, name, known)
-
-    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, list[str]]]:
-        # The constructor's arguments are not the message.
-        return type(self), self._made_of
 
 
 class ExtraMissingError(InputError, ImportError):
@@ -105,9 +97,6 @@ class ExtraMissingError(InputError, ImportError):
         super().__init__(f"{package} is not installed: pip install 'xsim[{extra}]'")
         self._made_of = (package, extra)
 
-    def __reduce__(self) -> tuple[type[ExtraMissingError], tuple[str, str]]:
-        return type(self), self._made_of
-
 
 class DamageError(XsimError):
     """Stored data are damaged, incomplete or altered."""
@@ -115,9 +104,6 @@ class DamageError(XsimError):
 
 class EnvironmentFaultError(XsimError, OSError):
     """The machine failed the work: disk full, no permission, out of memory, device lost."""
-
-    def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""
 
 
 def nearest(name: str, known: Iterable[str], count: int = 2) -> list[str]:

@@ -21,7 +21,7 @@ from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, check_r
 from xsim.units import mm2_g_from_cm2_g
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -135,13 +135,11 @@ ENERGY_RANGE_KEV = (1.0, 300.0)
 
 Interaction = Literal["total", "photo", "compton"]
 # xraylib's tables of mass coefficients [cm2/g] by interaction.
-_TABLES = {
-    "total": xraylib_np.CS_Total,
-    "photo": xraylib_np.CS_Photo,
-    "compton": xraylib_np.CS_Compt,
-}
-# Californium: the last element of the tables.
-_LAST_ELEMENT = 98
+_TABLES = {"total": xraylib_np.CS_Total, "photo": xraylib_np.CS_Photo, "compton": xraylib_np.CS_Compt}
+# Symbols and atomic numbers up to californium, the last element of the tables.
+_ELEMENTS: Final[dict[str, int]] = {xraylib.AtomicNumberToSymbol(number): number for number in range(1, 99)}
+# Names of xraylib's NIST compounds by their lower-case form.
+_NIST_NAMES: Final[dict[str, str]] = {name.lower(): name for name in xraylib.GetCompoundDataNISTList()}
 
 
 @dataclass(frozen=True)
@@ -203,26 +201,14 @@ def _fractions(component: str) -> tuple[tuple[str, float], ...]:
     return tuple(zip(symbols, parsed["massFractions"], strict=True))
 
 
-@lru_cache(maxsize=1)
-def _elements() -> dict[str, int]:
-    return {xraylib.AtomicNumberToSymbol(number): number for number in range(1, _LAST_ELEMENT + 1)}
-
-
-@lru_cache(maxsize=1)
-def _nist_names() -> dict[str, str]:
-    """Return the names of xraylib's NIST compounds by their lower-case form."""
-    return {name.lower(): name for name in xraylib.GetCompoundDataNISTList()}
-
-
 def material_names() -> list[str]:
     """Return every name that `material` knows."""
-    return sorted({*RECIPES, *ALIASES, *_elements(), *_nist_names().values()}, key=str.lower)
+    return sorted({*RECIPES, *ALIASES, *_ELEMENTS, *_NIST_NAMES.values()}, key=str.lower)
 
 
 def _unknown(name: str) -> UnknownNameError:
     # Where no name is near, the board materials are the useful list, not 300 names.
-    likely = nearest(name, material_names())
-    return UnknownNameError("material", name, likely or RECIPES)
+    return UnknownNameError("material", name, nearest(name, material_names()) or RECIPES)
 
 
 @lru_cache(maxsize=512)
@@ -238,29 +224,19 @@ def material(name: str) -> Material:
     """
     if name in RECIPES:
         return Material.mixture(name, *RECIPES[name])
-    if name in _elements():
-        return Material(name, ((name, 1.0),), float(xraylib.ElementDensity(_elements()[name])))
-    for known in (*RECIPES, *ALIASES, *_elements()):
+    if name in _ELEMENTS:
+        return Material(name, ((name, 1.0),), float(xraylib.ElementDensity(_ELEMENTS[name])))
+    for known in (*RECIPES, *ALIASES, *_ELEMENTS):
         if known.lower() == name.lower():
             return material(ALIASES.get(known, known))
-    if name.lower() in _nist_names():
-        data = xraylib.GetCompoundDataNISTByName(_nist_names()[name.lower()])
+    if name.lower() in _NIST_NAMES:
+        data = xraylib.GetCompoundDataNISTByName(_NIST_NAMES[name.lower()])
         symbols = [xraylib.AtomicNumberToSymbol(number) for number in data["Elements"]]
         # The NIST tables are rounded: their fractions sum to 1 within 1e-4 only.
         total = math.fsum(data["massFractions"])
         pairs = zip(symbols, data["massFractions"], strict=True)
         return Material(data["name"], tuple((symbol, part / total) for symbol, part in pairs), float(data["density"]))
     raise _unknown(name)
-
-
-def _checked_energies(energy_keV: ArrayLike) -> NDArray[np.float64]:
-    energies = np.atleast_1d(np.asarray(energy_keV, dtype=np.float64))
-    low, high = ENERGY_RANGE_KEV
-    if energies.ndim != 1 or not energies.size:
-        raise InputError(f"energies of shape {energies.shape}: give one axis of at least one energy [keV]")
-    worst = energies[np.argmax(np.abs(energies - (low + high) / 2))] if np.isfinite(energies).all() else np.nan
-    check_range("photon energy", float(worst), low, high, "keV")
-    return energies
 
 
 @lru_cache(maxsize=512)
@@ -288,18 +264,23 @@ def mass_coefficient_mm2_g(
 
     Raises
     ------
+    InputError
+        If the energies are no axis of at least one.
     PhysicsRangeError
         If an energy is outside the range.
     UnknownNameError
         If the material is unknown.
     """
     chosen = material(substance) if isinstance(substance, str) else substance
-    energies = _checked_energies(energy_keV)
+    energies = np.atleast_1d(np.asarray(energy_keV, dtype=np.float64))
+    if energies.ndim != 1 or not energies.size:
+        raise InputError(f"energies of shape {energies.shape}: give one axis of at least one energy [keV]")
+    for end in (energies.min(), energies.max()):  # both are NaN if any energy is
+        check_range("photon energy", end, *ENERGY_RANGE_KEV, "keV")
     key = energies.tobytes()
-    parts: Iterable[NDArray[np.float64]] = (
-        fraction * _element_table(_elements()[symbol], interaction, key) for symbol, fraction in chosen.mass_fractions
+    total: NDArray[np.float64] = np.sum(
+        [part * _element_table(_ELEMENTS[symbol], interaction, key) for symbol, part in chosen.mass_fractions], axis=0
     )
-    total: NDArray[np.float64] = np.sum(list(parts), axis=0)
     return total
 
 
@@ -307,13 +288,7 @@ def linear_attenuation_per_mm(substance: str | Material, energy_keV: ArrayLike) 
     """Return the linear attenuation coefficient [1/mm] of a material at each energy [keV], shape (n,).
 
     All interactions count (photo-absorption, coherent and Compton scattering): a scattered photon has left the beam.
-
-    Raises
-    ------
-    PhysicsRangeError
-        If an energy is outside 1 to 300 keV.
-    UnknownNameError
-        If the material is unknown.
+    See `mass_coefficient_mm2_g` for the errors.
     """
     chosen = material(substance) if isinstance(substance, str) else substance
     return mass_coefficient_mm2_g(chosen, energy_keV) * (chosen.density_g_cm3 * 1e-3)

@@ -233,24 +233,17 @@ def half_value_layer_mm(spectrum: Spectrum, name: str = "Al", layers: int = 1) -
     weights = spectrum.fluence_per_mm2_uGy * spectrum.kerma_uGy_mm2
     depths = [0.0]
     for layer in range(1, layers + 1):
-        depths.append(_depth_of(0.5**layer, attenuation, weights, depths[-1]))
-    return tuple(float(step) for step in np.diff(depths))
-
-
-def _depth_of(share: float, attenuation: NDArray[np.float64], weights: NDArray[np.float64], start_mm: float) -> float:
-    """Return the depth [mm] at which ``share`` of the kerma is left, by Newton's method on its logarithm.
-
-    The logarithm of a sum of exponentials is convex and falls, so the iteration closes in from the start.
-    """
-    depth = start_mm
-    for _ in range(60):
-        left = weights * np.exp(-attenuation * depth)
-        kerma = float(left.sum())
-        step = math.log(kerma / share) * kerma / float(left @ attenuation)
-        depth += step
-        if abs(step) <= 1e-12 * depth:
-            break
-    return depth
+        depth = depths[-1]
+        # Newton's method on the kerma's logarithm, which is convex and falls: the iteration closes in from the start.
+        for _ in range(60):
+            left = weights * np.exp(-attenuation * depth)
+            kerma = float(left.sum())
+            step = math.log(kerma / 0.5**layer) * kerma / float(left @ attenuation)
+            depth += step
+            if abs(step) <= 1e-12 * depth:
+                break
+        depths.append(depth)
+    return tuple(np.diff(depths).tolist())
 
 
 def _bare_tube(kvp: float, anode_angle_deg: float, model: str) -> Iterable[NDArray[np.float64]]:

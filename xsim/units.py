@@ -6,13 +6,7 @@ fluences photons/mm2 and NNPS mm2.
 
 from __future__ import annotations
 
-__all__ = [
-    "g_mm2_from_mg_cm2",
-    "g_mm3_from_g_cm3",
-    "mass_thickness_mm",
-    "mm2_g_from_cm2_g",
-    "mm_from_um",
-]
+__all__ = ["g_mm2_from_mg_cm2", "g_mm3_from_g_cm3", "mass_thickness_mm", "mm2_g_from_cm2_g", "mm_from_um"]
 
 
 def mm_from_um(length_um: float) -> float:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
-from xsim.degradation.link import BOARD_MATERIALS, SUBSTRATE_MM, GreyLink, excess_noise
+from xsim.degradation.link import GreyLink, excess_noise
 from xsim.errors import InputError, UnknownNameError, XsimWarning, check_range
 from xsim.grids import radial_frequency
 
@@ -95,8 +95,8 @@ class Degradation:
             raise InputError("degradation B_1: holds values outside (0, 1]: clip them")
         check_range("pixel pitch", self.pitch_mm, 1e-3, 2.0, "mm")
         check_range("excess noise", self.excess_noise, 0.0, 1.0)
-        if self.mode not in {"calibrated", "paper"}:
-            raise UnknownNameError("degradation mode", self.mode, ("calibrated", "paper"))
+        if self.mode not in get_args(Mode):
+            raise UnknownNameError("degradation mode", self.mode, get_args(Mode))
 
     @classmethod
     def between(
@@ -133,8 +133,6 @@ class Degradation:
         XsimWarning
             Where B_1 or Sigma_1 had to be clipped, with the frequencies.
         """
-        if mode not in {"calibrated", "paper"}:
-            raise UnknownNameError("degradation mode", mode, ("calibrated", "paper"))
         pitch = hr_response.pitch_mm
         if lr_response.pitch_mm != pitch:
             raise InputError(
@@ -145,7 +143,7 @@ class Degradation:
         mtf_hr = hr_response.mtf(frequency)
         B_1 = _mtf_ratio(hr_response, lr_response, frequency)
         S_lr = _mean_nnps(lr_response, frequency, lr_frames)
-        excess = excess_noise(lr_response, BOARD_MATERIALS, SUBSTRATE_MM)
+        excess = excess_noise(lr_response)
         if mode == "paper":
             # Equation (2) at t = 1 with q = NNPS_LR.
             return cls(frequency, B_1, (1.0 - np.square(B_1)) * S_lr, pitch, link, mode, excess, mtf_hr)
@@ -158,19 +156,11 @@ class Degradation:
         return cls(frequency, B_1, Sigma_1, pitch, link, mode, excess, mtf_hr)
 
     def noise_level(self, lr_grey: ArrayLike) -> NDArray[np.float64]:
-        """Return the noise power of whole images relative to Sigma_1, which holds for the open field.
+        """Return the noise power (...) of LR images (..., H, W) relative to that of the open field, grey 1.0: Sigma_1.
 
         Quantum noise falls with the signal, so the mean power spectrum of an image's noise is that of the open field
-        times the mean of g (1 + c (1 - g)) over its pixels, c the excess noise of a hardened beam.
-
-        Parameters
-        ----------
-        lr_grey : (..., H, W) array
-            LR images, open field 1.0; greys are held to [0.02, 1], as in the dark read noise and scatter remain.
-
-        Returns
-        -------
-        (...) array
+        times the mean of g (1 + c (1 - g)) over its pixels, c the excess noise of a hardened beam. Greys are held to
+        [0.02, 1], as in the dark read noise and scatter remain.
         """
         grey = np.clip(np.asarray(lr_grey, dtype=np.float64), _LEAST_GREY, 1.0)
         return np.asarray((grey * (1.0 + self.excess_noise * (1.0 - grey))).mean(axis=(-2, -1)))
@@ -192,9 +182,7 @@ class Degradation:
     def to_dict(self) -> dict[str, Any]:
         """Return the degradation as JSON and TOML types; `from_dict` turns them back."""
         return {
-            "frequency_lp_mm": self.frequency_lp_mm.tolist(),
-            "B_1": self.B_1.tolist(),
-            "Sigma_1_mm2": self.Sigma_1_mm2.tolist(),
+            **{name: getattr(self, name).tolist() for name in ("frequency_lp_mm", "B_1", "Sigma_1_mm2")},
             "pitch_mm": self.pitch_mm,
             "mode": self.mode,
             "excess_noise": self.excess_noise,

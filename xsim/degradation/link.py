@@ -10,8 +10,9 @@ them negative, which is what monotone means.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,7 +24,7 @@ from xsim.materials import linear_attenuation_per_mm
 from xsim.seeds import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BOARD_MATERIALS", "SUBSTRATE_MM", "GreyLink", "excess_noise"]
 
-Knots = tuple[float, ...]
 
 # Random stacks behind a link from physics: another set of so many moves the curve by 0.001 (standard deviation).
 _DRAWS: Final = 6000
@@ -39,6 +39,10 @@ _DRAWS: Final = 6000
 _DARKEST: Final = 0.002
 # Weight of the identity in a fit to pairs, relative to the mean of the pixels': enough to decide where none has a grey.
 _PRIOR_WEIGHT: Final = 1e-6
+# Knots of a fit to pairs, from 0 to 1.
+_KNOTS: Final = 10
+# Pixels left out at every edge of a pair, where the blur wraps around.
+_MARGIN_PX: Final = 16
 # Rises of empty intervals still rise, so that the curve can be inverted.
 _LEAST_RISE: Final = 1e-5
 
@@ -48,46 +52,21 @@ def _places(knots: int) -> NDArray[np.float64]:
     return np.square(np.linspace(0.0, 1.0, knots))
 
 
-def _climb(hr: NDArray[np.float64], low: float, high: float, *, last: bool) -> NDArray[np.float64]:
-    """Return how far each grey has climbed from one knot to the next, 0 to 1; the last interval has no upper end."""
-    climbed = np.maximum((hr - low) / (high - low), 0.0)
-    return climbed if last else np.minimum(climbed, 1.0)
+def _climbed(hr: NDArray[np.float64], places: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Yield how far each grey has climbed from one knot to the next, from 0 to 1 and in the last interval beyond."""
+    for low, high in pairwise(places):
+        share = np.maximum((hr - low) / (high - low), 0.0)
+        yield share if high == places[-1] else np.minimum(share, 1.0)
 
 
-def _rising_knots(hr: NDArray[np.float64], lr: NDArray[np.float64], knots: int) -> tuple[Knots, Knots]:
-    """Return knots (HR grey, LR grey) of the monotone curve through (0, 0) and (1, 1) nearest to scattered greys."""
-    places = _places(knots)
-    steps = [_climb(hr, places[k], places[k + 1], last=False) for k in range(knots - 1)]
-    # One heavy row holds the open field at 1.
-    heavy = 1e3 * np.sqrt(len(hr))
-    rows = np.vstack((np.stack(steps, axis=1), np.full((1, knots - 1), heavy)))
-    rises, _ = nnls(rows, np.append(lr, heavy))
-    levels = np.cumsum(np.maximum(rises, _LEAST_RISE))
-    return tuple(places.tolist()), (0.0, *(levels / levels[-1]).tolist())
+def excess_noise(response: DetectorResponse) -> float:
+    """Return c of the quantum noise power g (1 + c (1 - g)) behind random boards of grey g; the open field's is 1.
 
-
-def _random_stacks(
-    hr_response: DetectorResponse, lr_response: DetectorResponse, materials: Sequence[str], substrate_mm: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return HR grey, LR grey and the main material's index of random stacks of materials, each (n,).
-
-    A stack is a main material up to optical depth 5, half of the time with a little of a second one, on a random
-    part of the substrate (the first material). The draws are always the same.
+    With photons of one energy c is 0. Boards harden the beam, and the photons that are left give pulses whose sizes
+    spread more for each unit of grey. See `_random_thickness_mm` for the boards.
     """
-    main, thickness = _random_thickness_mm(hr_response, materials, substrate_mm)
-    hr, lr = (_through(response, materials, thickness)[0] for response in (hr_response, lr_response))
-    usable = hr > _DARKEST
-    return hr[usable], lr[usable], main[usable]
-
-
-def excess_noise(response: DetectorResponse, materials: Sequence[str], substrate_mm: float) -> float:
-    """Return c of the quantum noise power g (1 + c (1 - g)) behind random stacks of grey g; the open field's is 1.
-
-    With photons of one energy c is 0. Stacks harden the beam, and the photons that are left give pulses whose sizes
-    spread more for each unit of grey. See `_random_stacks` for the stacks.
-    """
-    _, thickness = _random_thickness_mm(response, materials, substrate_mm)
-    grey, variance = _through(response, materials, thickness)
+    _, thickness = _random_thickness_mm(response, BOARD_MATERIALS, SUBSTRATE_MM)
+    grey, variance = _through(response, BOARD_MATERIALS, thickness)
     bend = grey * (1.0 - grey)
     return float((variance - grey) @ bend / (bend @ bend))
 
@@ -95,7 +74,11 @@ def excess_noise(response: DetectorResponse, materials: Sequence[str], substrate
 def _random_thickness_mm(
     response: DetectorResponse, materials: Sequence[str], substrate_mm: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the main material's index (n,) and the thickness of every material [mm], (n, materials)."""
+    """Return the main material's index (n,) and the thickness of every material [mm], (n, materials), of stacks.
+
+    A stack is a main material up to optical depth 5, half of the time with a little of a second one, on a random
+    part of the substrate (the first material). The draws are always the same.
+    """
     random = generator(0, stage="grey-link")
     count, rows = len(materials), np.arange(_DRAWS)
     main, second = random.integers(0, count, (2, _DRAWS))
@@ -118,53 +101,6 @@ def _through(
     photons = np.exp(-thickness_mm @ attenuation) * response.spectrum.fluence_per_mm2_uGy
     signal, variance = response.energy_response(energy)
     return photons @ signal, photons @ variance
-
-
-def _fit_pairs(
-    pairs: Iterable[tuple[NDArray[np.floating], NDArray[np.floating]]],
-    transfer: Callable[[tuple[int, int]], NDArray[np.floating]],
-    knots: int,
-    margin: int,
-) -> tuple[Knots, Knots, float]:
-    """Return knots (HR grey, LR grey) and the RMS residual of y ~ B_1 h(x), fitted to images."""
-    places = _places(knots)
-    gram, target, power, count = np.zeros((knots, knots)), np.zeros(knots), 0.0, 0
-    for hr, lr in pairs:
-        if hr.ndim != 2 or hr.shape != lr.shape:
-            raise InputError(f"grey link: a pair of shapes {hr.shape} and {lr.shape}: give two equal (H, W) images")
-        inside = (slice(margin, hr.shape[0] - margin), slice(margin, hr.shape[1] - margin))
-        rows = _blurred_steps(np.asarray(hr, dtype=np.float64), places, transfer(hr.shape), inside)
-        seen = np.asarray(lr, dtype=np.float64)[inside].ravel()
-        gram += rows @ rows.T
-        target += rows @ seen
-        power += float(seen @ seen)
-        count += seen.size
-    if not count:
-        raise InputError("grey link: no pixels to fit: give pairs larger than twice the margin")
-    # Greys that no image holds tell nothing: there, and only there, the identity's rises come through.
-    weight = _PRIOR_WEIGHT * np.trace(gram) / knots
-    prior = np.append(0.0, np.diff(places))
-    # Cholesky turns the sums over pixels back into as many rows as unknowns.
-    root = np.linalg.cholesky(gram + weight * np.eye(knots))
-    rises, _ = nnls(root.T, np.linalg.solve(root, target + weight * prior))
-    left = power - 2.0 * float(rises @ target) + float(rises @ gram @ rises)
-    levels = rises[0] + np.append(0.0, np.cumsum(np.maximum(rises[1:], _LEAST_RISE)))
-    return tuple(places.tolist()), tuple(levels.tolist()), float(np.sqrt(max(left, 0.0) / count))
-
-
-def _blurred_steps(
-    hr: NDArray[np.float64],
-    places: NDArray[np.float64],
-    transfer: NDArray[np.floating],
-    inside: tuple[slice, slice],
-) -> NDArray[np.float64]:
-    """Return the blurred offset and, for each interval, the blurred image of how far each pixel climbed it, (k, n)."""
-    rows = [np.full(hr[inside].size, float(transfer[0, 0]))]
-    for k in range(len(places) - 1):
-        climbed = _climb(hr, places[k], places[k + 1], last=k == len(places) - 2)
-        blurred = np.fft.irfft2(np.fft.rfft2(climbed) * transfer, s=hr.shape)
-        rows.append(blurred[inside].ravel())
-    return np.stack(rows)
 
 
 # What boards are mostly made of: laminates, copper, solder, ceramics, iron alloys.
@@ -245,9 +181,7 @@ class GreyLink:
 
     def forward(self, hr_grey: ArrayLike) -> NDArray[np.floating]:
         """Return the LR grey of an HR grey: same shape, same floating dtype."""
-        x, y = self._table
-        first, last = self._end_slopes
-        return _broken_line(hr_grey, x, y, first, last)
+        return _broken_line(hr_grey, *self._table, *self._end_slopes)
 
     def inverse(self, lr_grey: ArrayLike) -> NDArray[np.floating]:
         """Return the HR grey of an LR grey: same shape, same floating dtype."""
@@ -292,21 +226,27 @@ class GreyLink:
         """
         if not materials or knots < 4:
             raise InputError(f"grey link of {len(materials)} materials, {knots} knots: give 1 or more, and 4 or more")
-        hr, lr, main = _random_stacks(hr_response, lr_response, materials, thickest_substrate_mm)
-        places, levels = _rising_knots(hr, lr, knots)
-        curve = cls(places, levels, "physics")
+        main, thickness = _random_thickness_mm(hr_response, materials, thickest_substrate_mm)
+        hr, lr = (_through(response, materials, thickness)[0] for response in (hr_response, lr_response))
+        usable = hr > _DARKEST
+        hr, lr, main = hr[usable], lr[usable], main[usable]
+        # The monotone curve through (0, 0) and (1, 1); one heavy row holds the open field at 1.
+        places = _places(knots)
+        heavy = 1e3 * np.sqrt(len(hr))
+        # A stack is never brighter than the open field, so that no share of the last interval exceeds 1.
+        rows = np.vstack((np.stack(list(_climbed(hr, places)), axis=1), np.full((1, knots - 1), heavy)))
+        rises, _ = nnls(rows, np.append(lr, heavy))
+        levels = np.cumsum(np.maximum(rises, _LEAST_RISE))
+        curve = cls(tuple(places.tolist()), (0.0, *(levels / levels[-1]).tolist()), "physics")
         deviation = lr - curve.forward(hr)
         by_material = tuple((name, float(deviation[main == index].mean())) for index, name in enumerate(materials))
-        return cls(places, levels, "physics", float(np.sqrt(np.mean(deviation**2))), by_material)
+        return replace(curve, residual=float(np.sqrt(np.mean(deviation**2))), residual_by_material=by_material)
 
     @classmethod
     def from_pairs(
         cls,
         pairs: Iterable[tuple[NDArray[np.floating], NDArray[np.floating]]],
         transfer: Callable[[tuple[int, int]], NDArray[np.floating]],
-        *,
-        knots: int = 10,
-        margin: int = 16,
     ) -> GreyLink:
         """Fit the link to registered pairs through the blur: y ~ B_1 h(x), least squares over the knots.
 
@@ -316,18 +256,39 @@ class GreyLink:
             Registered images (H, W), open field = 1.
         transfer : callable
             Shape -> B_1 on that ``rfft2`` grid, e.g. ``degradation.B_1_map``.
-        knots : int
-            Number of knots from 0 to 1.
-        margin : int
-            Pixels left out at every edge, where the blur wraps around.
 
         Raises
         ------
         InputError
             If there are no pixels to fit, or the shapes of a pair differ.
         """
-        places, levels, residual = _fit_pairs(pairs, transfer, knots, margin)
-        return cls(places, levels, "pairs", residual)
+        places, inside = _places(_KNOTS), (slice(_MARGIN_PX, -_MARGIN_PX),) * 2
+        gram, target, power, count = np.zeros((_KNOTS, _KNOTS)), np.zeros(_KNOTS), 0.0, 0
+        for hr, lr in pairs:
+            if hr.ndim != 2 or hr.shape != lr.shape:
+                raise InputError(f"grey link: a pair of shapes {hr.shape} and {lr.shape}: give two equal (H, W) images")
+            blur = transfer(hr.shape)
+            seen = np.asarray(lr, dtype=np.float64)[inside].ravel()
+            # The blurred offset and, for each interval, the blurred image of how far each pixel climbed it.
+            steps = _climbed(np.asarray(hr, dtype=np.float64), places)
+            blurred = [np.fft.irfft2(np.fft.rfft2(step) * blur, s=hr.shape)[inside].ravel() for step in steps]
+            rows = np.stack([np.full(seen.size, float(blur[0, 0])), *blurred])
+            gram += rows @ rows.T
+            target += rows @ seen
+            power += float(seen @ seen)
+            count += seen.size
+        if not count:
+            raise InputError("grey link: no pixels to fit: give pairs larger than twice the margin")
+        # Greys that no image holds tell nothing: there, and only there, the identity's rises come through.
+        weight = _PRIOR_WEIGHT * np.trace(gram) / _KNOTS
+        prior = np.append(0.0, np.diff(places))
+        # Cholesky turns the sums over pixels back into as many rows as unknowns.
+        root = np.linalg.cholesky(gram + weight * np.eye(_KNOTS))
+        rises, _ = nnls(root.T, np.linalg.solve(root, target + weight * prior))
+        left = power - 2.0 * float(rises @ target) + float(rises @ gram @ rises)
+        levels = rises[0] + np.append(0.0, np.cumsum(np.maximum(rises[1:], _LEAST_RISE)))
+        residual = float(np.sqrt(max(left, 0.0) / count))
+        return cls(tuple(places.tolist()), tuple(levels.tolist()), "pairs", residual)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the link as JSON and TOML types; `from_dict` turns them back."""

@@ -12,7 +12,7 @@ from xsim.curves import RadialCurve, checked_table, quadratic_grid
 from xsim.detector.light_transport import Optics
 from xsim.detector.phosphors import phosphor
 from xsim.detector.response import DetectorResponse
-from xsim.detector.screen import Screen, ScreenSignal
+from xsim.detector.screen import Screen
 from xsim.detector.sensor import Sensor
 from xsim.errors import InputError, check_range
 from xsim.files.toml import read_toml, write_toml
@@ -74,16 +74,8 @@ class Measured:
     def curves(self, sensor: Sensor, kerma_uGy: float, signal_electrons: float) -> tuple[RadialCurve, RadialCurve]:
         """Return screen MTF and quantum NNPS that give the measured curves back once pixel and electronics are added.
 
-        Up to Nyquist only: beyond, the aperture's zero would amplify what is noise in a measured curve.
-
-        Parameters
-        ----------
-        sensor : Sensor
-            Aperture and electronic noise to take out.
-        kerma_uGy : float
-            Air kerma that the NNPS is wanted at [uGy].
-        signal_electrons : float
-            Mean open-field signal there [electrons].
+        Up to Nyquist only: beyond, the aperture's zero would amplify what is noise in a measured curve. The NNPS is
+        that at an air kerma [uGy] where the open field has so much signal [electrons].
         """
         nyquist = nyquist_lp_mm(sensor.pitch_mm)
         frequency = quadratic_grid(nyquist, _ROWS)
@@ -185,16 +177,7 @@ class Detector:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the detector as JSON and TOML types; `from_dict` turns them back."""
-        tables = asdict(self)
-        tables["screen"] = {name: value for name, value in tables["screen"].items() if value is not None}
-        if self.measured is None:
-            del tables["measured"]
-        else:
-            tables["measured"] = {
-                name: list(value) if isinstance(value, tuple) else value
-                for name, value in tables["measured"].items()
-                if value is not None
-            }
+        tables: dict[str, Any] = _plain(asdict(self))
         return tables
 
     @classmethod
@@ -215,7 +198,10 @@ class Detector:
         screen, sensor = dict(tables["screen"]), dict(tables.get("sensor", {}))
         optics, measured = dict(screen.pop("optics", {})), dict(tables.get("measured", {}))
         for table in (screen, optics, sensor, measured):
-            _check_types(table)
+            for name, value in table.items():
+                text = name in {"phosphor", "irradiation"}
+                if isinstance(value, bool) or isinstance(value, str) != text or isinstance(value, dict):
+                    raise InputError(f"detector: {name} is {value!r}: give a {'text' if text else 'number'}")
         measured = {name: tuple(value) if isinstance(value, list) else value for name, value in measured.items()}
         try:
             return cls(
@@ -228,44 +214,37 @@ class Detector:
             raise InputError(f"detector: {str(error).split('() ')[-1]}: see xsim.Detector") from None
 
 
-def _check_types(table: Mapping[str, Any]) -> None:
-    """Refuse texts where numbers belong, and the other way round."""
-    for name, value in table.items():
-        text = name in {"phosphor", "irradiation"}
-        if isinstance(value, bool) or isinstance(value, str) != text or isinstance(value, dict):
-            raise InputError(f"detector: {name} is {value!r}: give a {'text' if text else 'number'}")
+def _plain(value: Any) -> Any:
+    """Return nested tables without what is None, tuples as lists."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items() if item is not None}
+    return list(value) if isinstance(value, tuple) else value
 
 
 @lru_cache(maxsize=64)
 def _response(detector: Detector, spectrum: Spectrum, kerma_uGy: float) -> DetectorResponse:
-    sensor = detector.sensor
-    lowest, highest = _END_RANGE_LP_MM
-    frequency = quadratic_grid(min(max(_END / sensor.pitch_mm, lowest), highest), _ROWS)
-    signal = detector.screen.expose(spectrum, frequency)
-    electrons = _signal_electrons(detector, signal, kerma_uGy)
-    if detector.measured is None:
+    screen, sensor, measured = detector.screen, detector.sensor, detector.measured
+    frequency = quadratic_grid(float(np.clip(_END / sensor.pitch_mm, *_END_RANGE_LP_MM)), _ROWS)
+    signal = screen.expose(spectrum, frequency)
+    if measured is not None and measured.signal_electrons is not None:
+        electrons = measured.signal_electrons * kerma_uGy / measured.kerma_uGy
+    else:
+        photons_per_mm2 = signal.signal_keV_per_mm2_uGy * kerma_uGy * phosphor(screen.phosphor).photons_per_keV
+        electrons = photons_per_mm2 * sensor.quantum_efficiency * sensor.aperture_mm**2
+    if measured is None:
         mtf, nnps = RadialCurve(frequency, signal.mtf), RadialCurve(frequency, signal.nnps_mm2(kerma_uGy))
     else:
-        mtf, nnps = detector.measured.curves(sensor, kerma_uGy, electrons)
+        mtf, nnps = measured.curves(sensor, kerma_uGy, electrons)
     return DetectorResponse(
         spectrum=spectrum,
         sensor=sensor,
-        screen=detector.screen,
+        screen=screen,
         kerma_uGy=kerma_uGy,
         signal_electrons=electrons,
         screen_mtf=mtf,
         quantum_nnps=nnps,
-        alias_orders=0 if detector.measured else 2,
+        alias_orders=0 if measured else 2,
     )
-
-
-def _signal_electrons(detector: Detector, signal: ScreenSignal, kerma_uGy: float) -> float:
-    """Return the open-field signal [electrons]: measured if it was, else light * quantum efficiency * photodiode."""
-    measured, sensor = detector.measured, detector.sensor
-    if measured is not None and measured.signal_electrons is not None:
-        return measured.signal_electrons * kerma_uGy / measured.kerma_uGy
-    photons_per_mm2 = signal.signal_keV_per_mm2_uGy * kerma_uGy * phosphor(detector.screen.phosphor).photons_per_keV
-    return photons_per_mm2 * sensor.quantum_efficiency * sensor.aperture_mm**2
 
 
 def read_detectors(path: Path) -> dict[str, Detector]:

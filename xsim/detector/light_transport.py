@@ -73,23 +73,10 @@ class Optics:
 def light_transfer(
     optics: Optics, thickness_mm: float, depth_mm: NDArray[np.float64], frequency_lp_mm: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return G(z, f), the share of light born at depth z that leaves towards the sensor, at spatial frequency f.
+    """Return G(z, f), the share of light born at depth z that leaves towards the sensor, (nf, nz), between 0 and 1.
 
-    Parameters
-    ----------
-    optics : Optics
-        The layer's constants.
-    thickness_mm : float
-        Thickness T of the layer [mm].
-    depth_mm : (nz,) array
-        Depths below the backing face [mm]; the sensor face is at T.
-    frequency_lp_mm : (nf,) array
-        Spatial frequencies [lp/mm].
-
-    Returns
-    -------
-    (nf, nz) array
-        G, between 0 and 1.
+    Depths (nz,) [mm] count from the backing face, so that the sensor face is at the thickness T of the layer [mm];
+    spatial frequencies (nf,) are in lp/mm.
     """
     growing, decaying, _ = _exponentials(optics, thickness_mm, depth_mm, frequency_lp_mm)
     return growing + decaying
@@ -98,22 +85,9 @@ def light_transfer(
 def layer_light(
     optics: Optics, thickness_mm: float, layers: int, frequency_lp_mm: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the means of G and of G^2 over each of equal layers, in closed form.
+    """Return the means of G and of G^2 over each of equal layers, (nf, layers) each, in closed form.
 
-    Parameters
-    ----------
-    optics : Optics
-        The constants.
-    thickness_mm : float
-        Thickness of all layers together [mm].
-    layers : int
-        How many, the one at the backing first.
-    frequency_lp_mm : (nf,) array
-        Spatial frequencies [lp/mm].
-
-    Returns
-    -------
-    G, G_2 : (nf, layers) arrays
+    The thickness [mm] is that of all layers together, and the layer at the backing comes first (see `light_transfer`).
     """
     centres = np.linspace(0.0, thickness_mm, 2 * layers + 1)[1::2]
     growing, decaying, q = _exponentials(optics, thickness_mm, centres.astype(np.float64), frequency_lp_mm)
@@ -145,15 +119,7 @@ def _exponentials(
 
 
 def gap_mtf(optics: Optics, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the MTF of the gap between screen and sensor: x K1(x), x = 2 pi f d, for a Lambertian emitter.
-
-    Parameters
-    ----------
-    optics : Optics
-        The layer's constants; d is its ``gap_mm``.
-    frequency_lp_mm : (n,) array
-        Spatial frequencies [lp/mm].
-    """
+    """Return the MTF of the gap d between screen and sensor: x K1(x), x = 2 pi f d [lp/mm, mm], Lambertian emitter."""
     x = 2.0 * np.pi * frequency_lp_mm * optics.gap_mm
     with np.errstate(invalid="ignore", over="ignore"):
         return np.where(x > 1e-12, x * k1(x), 1.0)

@@ -101,15 +101,11 @@ def read_mtf_curves(path: Path, *, aperture_mm: float = 0.0) -> list[MtfCurve]:
         rows.setdefault(thickness, []).append((frequency, mtf))
     if not rows:
         raise InputError(f"{path}: holds no rows: give measured points")
-    curves = []
-    for thickness, points in rows.items():
-        frequency_lp_mm, values = np.array(sorted(points), dtype=np.float64).T
-        curves.append(MtfCurve(thickness, frequency_lp_mm, values, aperture_mm))
-    return curves
+    tables = {thickness: np.array(sorted(points)).T for thickness, points in rows.items()}
+    return [MtfCurve(thickness, frequency, mtf, aperture_mm) for thickness, (frequency, mtf) in tables.items()]
 
 
 # The constants that MTF curves can tell, with weak log-normal priors: (median [mm], factor of one standard deviation).
-# The diffusion length is fitted on request only: undyed screens send it to infinity.
 _PRIORS: Final[dict[str, tuple[float, float]]] = {
     "extrapolation_sensor_mm": (0.02, 2.0),
     "extrapolation_backing_mm": (0.1, 10.0),
@@ -130,18 +126,13 @@ class FittedOptics:
         The constants.
     relative_sd : dict
         Standard deviation of each fitted constant, relative to it.
-    residuals : tuple of (n,) arrays
-        Model minus measurement, for each curve.
+    rms : float
+        RMS difference of model and measurement over all points.
     """
 
     optics: Optics
     relative_sd: dict[str, float]
-    residuals: tuple[NDArray[np.float64], ...]
-
-    @property
-    def rms(self) -> float:
-        """Return the RMS difference of model and measurement over all points."""
-        return float(np.sqrt(np.mean(np.square(np.concatenate(self.residuals)))))
+    rms: float
 
 
 def fit_optics(
@@ -185,30 +176,23 @@ def fit_optics(
     def optics_of(logs: NDArray[np.float64]) -> Optics:
         return replace(base.optics, **dict(zip(names, np.exp(logs).tolist(), strict=True)))
 
+    def misfit(logs: NDArray[np.float64], curve: MtfCurve) -> NDArray[np.float64]:
+        """Return model minus measurement."""
+        layer = replace(base, optics=optics_of(logs), mass_thickness_mg_cm2=curve.mass_thickness_mg_cm2)
+        aperture = np.abs(np.sinc(curve.aperture_mm * curve.frequency_lp_mm))
+        return layer.expose(spectrum, curve.frequency_lp_mm).mtf * aperture - curve.mtf
+
     def cost(logs: NDArray[np.float64]) -> NDArray[np.float64]:
-        misfit = _misfit(curves, spectrum, replace(base, optics=optics_of(logs)))
-        scaled = [part / curve.standard_error for part, curve in zip(misfit, curves, strict=True)]
+        scaled = [misfit(logs, curve) / curve.standard_error for curve in curves]
         return np.concatenate((*scaled, (logs - median) / spread))
 
     start = np.log([max(asdict(base.optics)[name], 1e-3) for name in names])
     limits = np.log(1e-4), np.log(1e3)
     solution = least_squares(cost, np.clip(start, *limits), bounds=limits, x_scale=spread)
-    optics = optics_of(solution.x)
-    residuals = _misfit(curves, spectrum, replace(base, optics=optics))
+    residuals = np.concatenate([misfit(solution.x, curve) for curve in curves])
     # Where the model misses by more than the stated errors, the misfit is the better measure of them.
     excess = max(1.0, 2.0 * float(solution.cost) / points)
     jacobian = np.asarray(solution.jac)
     covariance = np.linalg.inv(jacobian.T @ jacobian) * excess
     deviations = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
-    return FittedOptics(optics, deviations, tuple(residuals))
-
-
-def _misfit(curves: Sequence[MtfCurve], spectrum: Spectrum, screen: Screen) -> list[NDArray[np.float64]]:
-    """Return model minus measurement of each curve."""
-    misfit = []
-    for curve in curves:
-        frequency = curve.frequency_lp_mm
-        layer = replace(screen, mass_thickness_mg_cm2=curve.mass_thickness_mg_cm2)
-        aperture = np.abs(np.sinc(curve.aperture_mm * frequency))
-        misfit.append(layer.expose(spectrum, frequency).mtf * aperture - curve.mtf)
-    return misfit
+    return FittedOptics(optics_of(solution.x), deviations, float(np.sqrt(np.mean(np.square(residuals)))))

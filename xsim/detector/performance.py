@@ -39,42 +39,23 @@ _PROFILE: Final = np.cos(2.0 * np.pi * _PLACES[:, None] * _WAVES) * _WIRES
 
 
 def duplex_wire_dip(otf: Callable[[NDArray[np.float64]], NDArray[np.float64]], diameter_mm: float) -> float:
-    """Return the dip of a wire pair: 1 - centre / peak of its blurred profile, 0 when there is no dip.
+    """Return the dip of a pair of wires of a diameter [mm]: 1 - centre / peak of its blurred profile, or 0.
 
-    Parameters
-    ----------
-    otf : callable
-        Frequencies [lp/mm] -> presampled transfer function, aperture included, with its sign.
-    diameter_mm : float
-        Wire diameter [mm].
+    ``otf`` turns frequencies [lp/mm] into the presampled transfer function, aperture included, with its sign.
     """
     profile = _PROFILE @ otf(_WAVES / diameter_mm)
     return float(1.0 - profile[0] / profile.max())
 
 
 def basic_spatial_resolution_mm(otf: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> float:
-    """Return SRb [mm]: the wire diameter whose pair dips by 20 %.
-
-    Parameters
-    ----------
-    otf : callable
-        Frequencies [lp/mm] -> presampled transfer function, aperture included, with its sign.
-
-    Returns
-    -------
-    float
-        SRb, or NaN if it is outside 0.001 to 5 mm.
-    """
+    """Return SRb [mm]: the wire diameter whose pair dips by 20 % (see `duplex_wire_dip`), NaN beyond 0.001 to 5 mm."""
     low, high = _DIAMETERS_MM
     if duplex_wire_dip(otf, low) > _DIP or duplex_wire_dip(otf, high) < _DIP:
         return float("nan")
     # The dip rises with the diameter: halve the interval, on a logarithmic scale, down to 1e-4 of the diameter.
     while high > low * (1.0 + 1e-4):
         middle = float(np.sqrt(low * high))
-        if duplex_wire_dip(otf, middle) < _DIP:
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if duplex_wire_dip(otf, middle) < _DIP else (low, middle)
     return float(np.sqrt(low * high))
 
 
@@ -155,8 +136,8 @@ def performance(response: DetectorResponse, frequency_lp_mm: ArrayLike) -> Perfo
     frequency = np.atleast_1d(np.asarray(frequency_lp_mm, dtype=np.float64))
     if frequency.ndim != 1 or not frequency.size or (np.diff(frequency) <= 0).any():
         raise InputError("frequencies must rise, each larger than the last: sort them")
-    for end in frequency[[0, -1]].tolist():
-        check_range("spatial frequency", end, 0.0, 1000.0, "lp/mm")
+    check_range("spatial frequency", frequency[0], 0.0, 1000.0, "lp/mm")
+    check_range("spatial frequency", frequency[-1], 0.0, 1000.0, "lp/mm")
     screen = response.screen
     signal = screen.expose(response.spectrum, frequency)
     srb_mm = basic_spatial_resolution_mm(response.otf)
@@ -188,15 +169,7 @@ def performance(response: DetectorResponse, frequency_lp_mm: ArrayLike) -> Perfo
 
 
 def frequency_of(mtf: RadialCurve, level: float) -> float:
-    """Return the lowest frequency [lp/mm] at which an MTF falls to a level; NaN if its table never does.
-
-    Raises
-    ------
-    InputError
-        If the level is not between 0 and 1.
-    """
-    if not 0.0 < level < 1.0:
-        raise InputError(f"MTF level {level:g}: give one between 0 and 1")
+    """Return the lowest frequency [lp/mm] at which an MTF falls to a level below 1; NaN if its table never does."""
     frequency = np.linspace(0.0, mtf.frequency_lp_mm[-1], 16385)
     value = mtf(frequency)
     below = np.flatnonzero(value < level)

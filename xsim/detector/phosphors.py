@@ -6,8 +6,8 @@ A new phosphor is a new entry of `PHOSPHORS`, and of `PRODUCTS` where there is a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import xraylib
@@ -19,16 +19,7 @@ from xsim.materials import Material, mass_coefficient_mm2_g, material
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "OPTICS",
-    "PHOSPHORS",
-    "PRODUCTS",
-    "KEmitter",
-    "Phosphor",
-    "ScreenProduct",
-    "emission_probability",
-    "phosphor",
-]
+__all__ = ["OPTICS", "PHOSPHORS", "PRODUCTS", "KEmitter", "Phosphor", "emission_probability", "phosphor"]
 
 # K fluorescence below this edge is absorbed where it is born, within a few micrometres.
 _LOWEST_EDGE_KEV: Final = 15.0
@@ -45,20 +36,10 @@ _K_LINES: Final = (
 
 @dataclass(frozen=True)
 class KEmitter:
-    """One element of a phosphor that answers photo-absorption in its K shell with a K photon.
+    """An element of a phosphor, by its mass fraction, that answers photo-absorption in its K shell with a K photon.
 
-    Parameters
-    ----------
-    symbol : str
-        The element.
-    mass_fraction : float
-        Its share of the phosphor's mass.
-    edge_keV : float
-        K edge [keV].
-    photon_keV : float
-        Mean energy of its K photons [keV].
-    emission : float
-        Probability that a photo-absorption above the edge, in this element, emits a K photon: (1 - 1/r_K) w_K.
+    ``photon_keV`` is the mean energy of its K photons [keV], and ``emission`` the probability that a photo-absorption
+    above the edge [keV], in this element, emits one: (1 - 1/r_K) w_K.
     """
 
     symbol: str
@@ -89,18 +70,21 @@ class Phosphor:
     photons_per_keV: float
     caveat: str = ""
 
-    @property
+    @cached_property
     def emitters(self) -> tuple[KEmitter, ...]:
         """Return the elements whose K photons travel through the layer."""
-        return _emitters(self.material)
-
-
-class ScreenProduct(NamedTuple):
-    """A class of screens on the market: phosphor per area [mg/cm2], which phosphor, which of `OPTICS`."""
-
-    mass_thickness_mg_cm2: float
-    phosphor: str = "Gd2O2S"
-    optics: str = "generic"
+        found = []
+        for symbol, fraction in self.material.mass_fractions:
+            number = xraylib.SymbolToAtomicNumber(symbol)
+            edge = xraylib.EdgeEnergy(number, xraylib.K_SHELL)
+            if edge >= _LOWEST_EDGE_KEV:
+                rates = [xraylib.RadRate(number, line) for line in _K_LINES]
+                energies = [xraylib.LineEnergy(number, line) for line in _K_LINES]
+                jump = xraylib.JumpFactor(number, xraylib.K_SHELL)
+                emission = (1.0 - 1.0 / jump) * xraylib.FluorYield(number, xraylib.K_SHELL)
+                photon = float(np.average(energies, weights=rates))
+                found.append(KEmitter(symbol, fraction, float(edge), photon, float(emission)))
+        return tuple(found)
 
 
 # Packing and light yield are typical of the powder (CsI: of the columns). A phosphor that `xsim.materials` does not
@@ -134,17 +118,18 @@ OPTICS: Final[dict[str, Optics]] = {
     "fine-grain": Optics(extrapolation_sensor_mm=0.0116 * 0.64, extrapolation_backing_mm=0.100 * 0.64),
 }
 
+# Classes of screens on the market: phosphor per area [mg/cm2], which phosphor, and its optical constants.
 # The mass thicknesses are those of the product classes; the optical constants are fits to remembered reference curves,
 # good to some 15 % in MTF. Fit them to your own measurements (`xsim.detector.optics_fit`) before trusting them further.
-PRODUCTS: Final[dict[str, ScreenProduct]] = {
-    "fine": ScreenProduct(34.0, optics="fine-grain"),
-    "fine-dyed": ScreenProduct(34.0, optics="dyed"),
-    "regular": ScreenProduct(70.0),
-    "standard-plus": ScreenProduct(100.0),
-    "fast": ScreenProduct(134.0),
+PRODUCTS: Final[dict[str, tuple[float, str, Optics]]] = {
+    "fine": (34.0, "Gd2O2S", OPTICS["fine-grain"]),
+    "fine-dyed": (34.0, "Gd2O2S", OPTICS["dyed"]),
+    "regular": (70.0, "Gd2O2S", OPTICS["generic"]),
+    "standard-plus": (100.0, "Gd2O2S", OPTICS["generic"]),
+    "fast": (134.0, "Gd2O2S", OPTICS["generic"]),
     # The two screens of the seed paper, with the constants that fit all thicknesses at once.
-    "paper-hr": ScreenProduct(33.91),
-    "paper-lr": ScreenProduct(134.55),
+    "paper-hr": (33.91, "Gd2O2S", OPTICS["generic"]),
+    "paper-lr": (134.55, "Gd2O2S", OPTICS["generic"]),
 }
 
 
@@ -159,22 +144,6 @@ def phosphor(name: str) -> Phosphor:
     if name not in PHOSPHORS:
         raise UnknownNameError("phosphor", name, PHOSPHORS)
     return PHOSPHORS[name]
-
-
-@lru_cache(maxsize=32)
-def _emitters(substance: Material) -> tuple[KEmitter, ...]:
-    found = []
-    for symbol, fraction in substance.mass_fractions:
-        number = xraylib.SymbolToAtomicNumber(symbol)
-        edge = xraylib.EdgeEnergy(number, xraylib.K_SHELL)
-        if edge >= _LOWEST_EDGE_KEV:
-            rates = np.array([xraylib.RadRate(number, line) for line in _K_LINES])
-            energies = np.array([xraylib.LineEnergy(number, line) for line in _K_LINES])
-            jump = xraylib.JumpFactor(number, xraylib.K_SHELL)
-            emission = (1.0 - 1.0 / jump) * xraylib.FluorYield(number, xraylib.K_SHELL)
-            photon = float(np.average(energies, weights=rates))
-            found.append(KEmitter(symbol, fraction, float(edge), photon, float(emission)))
-    return tuple(found)
 
 
 def emission_probability(

@@ -67,11 +67,6 @@ class DetectorResponse:
         """Return the pixel pitch [mm]."""
         return self.sensor.pitch_mm
 
-    @property
-    def fluence_per_mm2(self) -> float:
-        """Return the photons of one frame in the open field [1/mm2]."""
-        return self.spectrum.total_fluence_per_mm2_uGy * self.kerma_uGy
-
     def otf(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
         """Return the presampled transfer function along a pixel axis: negative where the aperture inverts contrast."""
         frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
@@ -81,27 +76,15 @@ class DetectorResponse:
         """Return the presampled MTF along a pixel axis, aperture included."""
         return np.abs(self.otf(frequency_lp_mm))
 
-    def mtf_map(self, shape: tuple[int, int], pixel_mm: float, *, aperture: bool = True) -> NDArray[np.float64]:
-        """Return the presampled transfer function on the ``rfft2`` grid of an image.
+    def mtf_map(self, shape: tuple[int, int], pixel_mm: float) -> NDArray[np.float64]:
+        """Return the presampled transfer function on the ``rfft2`` grid of an image, (H, W // 2 + 1).
 
-        Parameters
-        ----------
-        shape : (H, W)
-            Shape of the image.
-        pixel_mm : float
-            Its pixel [mm], which may be finer than the pitch.
-        aperture : bool
-            Whether the photodiode's square is included (signed: beyond 1/aperture it inverts contrast).
-
-        Returns
-        -------
-        (H, W // 2 + 1) array
+        The image is (H, W) and its pixels [mm] may be finer than the pitch. The photodiode's square is included, with
+        its sign: beyond 1/aperture it inverts contrast.
         """
-        transfer = self.screen_mtf(radial_frequency(shape, pixel_mm))
-        if aperture:
-            v, u = frequency_axes(shape, pixel_mm)
-            transfer *= np.sinc(self.sensor.aperture_mm * v) * np.sinc(self.sensor.aperture_mm * u)
-        return transfer
+        v, u = frequency_axes(shape, pixel_mm)
+        aperture = np.sinc(self.sensor.aperture_mm * v) * np.sinc(self.sensor.aperture_mm * u)
+        return self.screen_mtf(radial_frequency(shape, pixel_mm)) * aperture
 
     @property
     def shot_nnps_mm2(self) -> float:
@@ -113,34 +96,20 @@ class DetectorResponse:
         """Return the white NNPS of reading and digitising [mm2] in one frame."""
         return self.sensor.electronic_variance_e2 * self.pitch_mm**2 / self.signal_electrons**2
 
-    @property
-    def structure_nnps_mm2(self) -> float:
-        """Return the white NNPS of the fixed pattern that flats do not correct [mm2]."""
-        return self.sensor.structure_sd**2 * self.pitch_mm**2
-
     def frames_factors(self, frames: int) -> tuple[float, float]:
         """Return ``(scale, floor_mm2)``: NNPS of a mean of frames = scale * NNPS of one frame + floor.
 
         The scale holds the averaging (with lag) and the noise of the gain map's own flats, which averaging never
-        removes; the floor is the screen's structure.
+        removes; the floor is the white fixed pattern that flats do not correct (screen structure).
         """
         flat = self.sensor.frame_average(self.sensor.flat_frames) if self.sensor.flat_frames else 0.0
-        return self.sensor.frame_average(frames) + flat, self.structure_nnps_mm2
+        return self.sensor.frame_average(frames) + flat, self.sensor.structure_sd**2 * self.pitch_mm**2
 
     def nnps_map(self, shape: tuple[int, int]) -> NDArray[np.float64]:
-        """Return the digital NNPS [mm2] of one offset- and gain-corrected frame on its ``rfft2`` grid.
+        """Return the digital NNPS [mm2] of one corrected frame (H, W) on its ``rfft2`` grid, (H, W // 2 + 1).
 
         Quantum noise (aliased, through the aperture), photo-electron shot noise, read noise. The noise of the gain
         map is not part of it (see `frames_factors`).
-
-        Parameters
-        ----------
-        shape : (H, W)
-            Shape of the image.
-
-        Returns
-        -------
-        (H, W // 2 + 1) array
         """
         v, u = frequency_axes(shape, self.pitch_mm)
         # Power spectra are even in v: half of the rows are enough.
@@ -180,7 +149,8 @@ class DetectorResponse:
     def dqe(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
         """Return the DQE: MTF^2 / (photons per mm2 * NNPS), with the digital NNPS of one frame (IEC 62220-1)."""
         frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
-        return np.square(self.mtf(frequency)) / (self.fluence_per_mm2 * self.nnps(frequency))
+        photons_per_mm2 = self.spectrum.total_fluence_per_mm2_uGy * self.kerma_uGy
+        return np.square(self.mtf(frequency)) / (photons_per_mm2 * self.nnps(frequency))
 
     @cached_property
     def pixel_sigma(self) -> float:
@@ -190,19 +160,11 @@ class DetectorResponse:
         return float(np.sqrt(np.average(nnps, weights=weights))) / self.pitch_mm
 
     def energy_response(self, energy_keV: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the signal and the noise power of one incident photon of each energy, in open-field units.
+        """Return weights (n,) of signal and noise power of one photon of each energy (n,) [keV], in open-field units.
 
-        Parameters
-        ----------
-        energy_keV : (n,) array
-            Photon energies [keV].
-
-        Returns
-        -------
-        signal_weight, variance_weight : (n,) arrays
-            Such that, with phi the open field's ``fluence_per_mm2_uGy`` and T(E) an object's transmission, the grey
-            level is ``sum(phi * T * signal_weight)`` and the quantum NNPS ``quantum_nnps * sum(phi * T *
-            variance_weight)``; both sums are 1 in the open field.
+        With phi the open field's ``fluence_per_mm2_uGy`` and T(E) an object's transmission, the grey level is
+        ``sum(phi * T * signal_weight)`` and the quantum NNPS ``quantum_nnps * sum(phi * T * variance_weight)``; both
+        sums are 1 in the open field.
         """
         signal, noise = self.screen.deposits(np.atleast_1d(energy_keV)).per_photon()
         open_signal, open_noise = self._open_field

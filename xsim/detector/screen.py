@@ -15,13 +15,12 @@ exponential integral E3 that the one-dimensional theory has.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from xsim.detector.light_transport import Optics, gap_mtf, layer_light
-from xsim.detector.phosphors import OPTICS, PRODUCTS, emission_probability, phosphor
+from xsim.detector.phosphors import PRODUCTS, emission_probability, phosphor
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.materials import mass_coefficient_mm2_g
 from xsim.units import g_mm2_from_mg_cm2, g_mm3_from_g_cm3, mass_thickness_mm
@@ -32,42 +31,25 @@ if TYPE_CHECKING:
     from xsim.detector.phosphors import KEmitter
     from xsim.spectrum import Spectrum
 
+    _Terms = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+
 __all__ = ["Deposits", "Screen", "ScreenSignal", "layer_transfer"]
 
 # Gauss-Legendre nodes in ln m, and where they end in units of 1/layer; beyond, the tail is known in closed form.
-_NODES: Final = 40
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 _END: Final = 200.0
-
-
-@lru_cache(maxsize=1)
-def _rule() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    return (nodes + 1.0) / 2.0, weights / 2.0
 
 
 def layer_transfer(
     attenuation_per_mm: float, layer_mm: float, count: int, frequency_lp_mm: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the transform of where K photons from one layer are removed in another.
+    """Return the transform K_n(f) of where K photons from one layer are removed in another, (nf, count).
 
-    Parameters
-    ----------
-    attenuation_per_mm : float
-        Attenuation of the K photons in the layer [1/mm].
-    layer_mm : float
-        Thickness of one layer [mm].
-    count : int
-        Number of layers.
-    frequency_lp_mm : (nf,) array
-        Spatial frequencies [lp/mm].
-
-    Returns
-    -------
-    (nf, count) array
-        K_n(f): at f = 0 the probability that a photon born uniformly in layer i is removed in layer i + n (or i - n);
-        elsewhere that probability times the MTF of its lateral spread.
+    At f = 0 it is the probability that a photon born uniformly in layer i is removed in layer i + n (or i - n);
+    elsewhere that probability times the MTF of its lateral spread. ``count`` is the number of layers, and the
+    attenuation [1/mm] that of the K photons.
     """
-    share, weight = _rule()
+    share, weight = (_NODES + 1.0) / 2.0, _WEIGHTS / 2.0
     # Work in units of the layer: m, kappa and the frequency all times layer_mm.
     start = attenuation_per_mm * layer_mm
     wave = (2.0 * np.pi * layer_mm) * frequency_lp_mm[:, None]
@@ -91,13 +73,6 @@ def layer_transfer(
     if count > 1:
         transfer[:, 1] += 0.5 * np.square(tail)
     return (0.5 * start) * transfer
-
-
-class _Term(NamedTuple):
-    """One product of the sums over energy and depth: a factor by energy (n,), and by frequency and layer (nf, nz)."""
-
-    by_energy: NDArray[np.float64]
-    by_layer: NDArray[np.float64]
 
 
 class Deposits:
@@ -135,15 +110,9 @@ class Deposits:
             (emitter, emission_probability(self._phosphor, emitter, energy_keV)) for emitter in self._phosphor.emitters
         ]
 
-    @property
-    def absorbed(self) -> NDArray[np.float64]:
-        """Return the probability that a photon is photo-absorbed, shape (n,)."""
-        return np.asarray(self.profile.sum(axis=1))
-
-    @property
     def deposited_keV(self) -> NDArray[np.float64]:
         """Return the mean energy that stays in the layer per incident photon [keV], shape (n,)."""
-        deposited = self.absorbed * self.energy_keV
+        deposited: NDArray[np.float64] = self.profile.sum(axis=1) * self.energy_keV
         for emitter, emission in self._emissions:
             kept = self._reabsorption(emitter, np.zeros(1))[0].sum(axis=1)
             deposited -= emission * emitter.photon_keV * (self.profile @ (1.0 - kept))
@@ -152,19 +121,10 @@ class Deposits:
     def transfer(
         self, fluence: NDArray[np.float64], frequency_lp_mm: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return signal S(f) [keV] and noise power W(f) [keV^2] of a beam, the gap to the sensor not included.
+        """Return signal S(f) [keV] and noise power W(f) [keV^2] of a beam, (nf,) each, without the gap to the sensor.
 
-        Parameters
-        ----------
-        fluence : (n,) array
-            Photons of each energy per area.
-        frequency_lp_mm : (nf,) array
-            Spatial frequencies [lp/mm].
-
-        Returns
-        -------
-        S, W : (nf,) arrays
-            Both per that area; energy counts with the share of its light that reaches the sensor.
+        Both are per area, as is the fluence of each energy, (n,); energy counts with the share of its light that
+        reaches the sensor.
         """
         signal, noise = (
             np.sum([by_layer @ ((fluence * by_energy) @ self.profile) for by_energy, by_layer in terms], axis=0)
@@ -180,8 +140,11 @@ class Deposits:
         )
         return signal, noise
 
-    def _terms(self, frequency_lp_mm: NDArray[np.float64]) -> tuple[list[_Term], list[_Term]]:
-        """Return the terms of signal and noise, whose sums over energies and layers are S(f) and W(f)."""
+    def _terms(self, frequency_lp_mm: NDArray[np.float64]) -> tuple[_Terms, _Terms]:
+        """Return the terms of signal and noise, whose sums over energies and layers are S(f) and W(f).
+
+        A term is a factor by energy (n,), and one by frequency and layer (nf, nz).
+        """
         E = self.energy_keV
         screen = self.screen
         excess = 1.0 + screen.optics.gain_noise
@@ -197,13 +160,11 @@ class Deposits:
             G_K = np.einsum("fij,fj->fi", K, G)
             local = local - P_K * E_K
             local_2 = local_2 - P_K * E_K * (2.0 * E - E_K)
-            signal.append(_Term(P_K * E_K, G_K))
-            noise.append(_Term(excess * P_K * E_K**2, G_2 @ K_0.T))
+            signal.append((P_K * E_K, G_K))
+            noise.append((excess * P_K * E_K**2, G_2 @ K_0.T))
             # The two deposits of one photon are correlated: their light adds in amplitude.
-            noise.append(_Term(2.0 * P_K * (E - E_K) * E_K, G * G_K))
-        signal.append(_Term(local, G))
-        noise.append(_Term(excess * local_2, G_2))
-        return signal, noise
+            noise.append((2.0 * P_K * (E - E_K) * E_K, G * G_K))
+        return [*signal, (local, G)], [*noise, (excess * local_2, G_2)]
 
     def _reabsorption(self, emitter: KEmitter, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return K_ij(f): K photons born in layer i and photo-absorbed in layer j, shape (nf, nz, nz)."""
@@ -294,19 +255,24 @@ class Screen:
         frequency = np.atleast_1d(np.asarray(frequency_lp_mm, dtype=np.float64))
         deposits = self.deposits(spectrum.energy_keV)
         fluence = spectrum.fluence_per_mm2_uGy
-        zero_and_all = np.concatenate(([0.0], frequency))
-        signal, noise = deposits.transfer(fluence, zero_and_all)
+        signal, noise = deposits.transfer(fluence, np.concatenate(([0.0], frequency)))
         gap = gap_mtf(self.optics, frequency)
+        mtf, power = signal[1:] / signal[0] * gap, noise[1:] * np.square(gap)
+        S_0, W_0, photons = float(signal[0]), float(noise[0]), float(fluence.sum())
+        absorbed, deposited_keV = (
+            float(fluence @ deposits.profile.sum(axis=1)),
+            float(fluence @ deposits.deposited_keV()),
+        )
         return ScreenSignal(
-            frequency_lp_mm=frequency,
-            mtf=signal[1:] / signal[0] * gap,
-            noise_keV2_per_mm2_uGy=noise[1:] * np.square(gap),
-            signal_keV_per_mm2_uGy=float(signal[0]),
-            zero_noise_keV2_per_mm2_uGy=float(noise[0]),
-            absorbed_per_mm2_uGy=float(fluence @ deposits.absorbed),
-            deposited_keV_per_mm2_uGy=float(fluence @ deposits.deposited_keV),
-            fluence_per_mm2_uGy=float(fluence.sum()),
-            incident_keV_per_mm2_uGy=float(fluence @ spectrum.energy_keV),
+            mtf=mtf,
+            noise_keV2_per_mm2_uGy=power,
+            lubberts=np.square(mtf) / (power / W_0),
+            signal_keV_per_mm2_uGy=S_0,
+            absorption_quantum=absorbed / photons,
+            absorption_energy=deposited_keV / float(fluence @ spectrum.energy_keV),
+            light_escape=S_0 / deposited_keV,
+            swank=S_0**2 / (absorbed * W_0),
+            dqe0=S_0**2 / (photons * W_0),
         )
 
 
@@ -316,55 +282,29 @@ class ScreenSignal:
 
     Parameters
     ----------
-    frequency_lp_mm, mtf, noise_keV2_per_mm2_uGy : (n,) arrays
-        Spatial frequencies, MTF and quantum noise power W(f), gap included.
-    signal_keV_per_mm2_uGy, zero_noise_keV2_per_mm2_uGy : float
-        S(0) and W(0): light that reaches the sensor, in keV of deposited energy, and its noise power.
-    absorbed_per_mm2_uGy, deposited_keV_per_mm2_uGy : float
-        Photons absorbed, and the energy that stays in the layer.
-    fluence_per_mm2_uGy, incident_keV_per_mm2_uGy : float
-        Photons and energy of the beam.
+    mtf, noise_keV2_per_mm2_uGy : (n,) arrays
+        MTF and quantum noise power W(f), gap included.
+    lubberts : (n,) array
+        Lubberts factor MTF^2(f) / [W(f) / W(0)]: 1 where noise is blurred like signal.
+    signal_keV_per_mm2_uGy : float
+        S(0): light that reaches the sensor, in keV of deposited energy.
+    absorption_quantum, absorption_energy : float
+        A_Q and A_E, the shares of the photons and of the beam's energy that stay in the layer.
+    light_escape : float
+        Share of the light that reaches the sensor.
+    swank, dqe0 : float
+        Swank factor S(0)^2 / (Phi A_Q W(0)), and the zero-frequency DQE of the screen alone.
     """
 
-    frequency_lp_mm: NDArray[np.float64]
     mtf: NDArray[np.float64]
     noise_keV2_per_mm2_uGy: NDArray[np.float64]
+    lubberts: NDArray[np.float64]
     signal_keV_per_mm2_uGy: float
-    zero_noise_keV2_per_mm2_uGy: float
-    absorbed_per_mm2_uGy: float
-    deposited_keV_per_mm2_uGy: float
-    fluence_per_mm2_uGy: float
-    incident_keV_per_mm2_uGy: float
-
-    @property
-    def absorption_quantum(self) -> float:
-        """Return A_Q, the share of photons absorbed."""
-        return self.absorbed_per_mm2_uGy / self.fluence_per_mm2_uGy
-
-    @property
-    def absorption_energy(self) -> float:
-        """Return A_E, the share of the beam's energy that stays in the layer."""
-        return self.deposited_keV_per_mm2_uGy / self.incident_keV_per_mm2_uGy
-
-    @property
-    def light_escape(self) -> float:
-        """Return the share of the light that reaches the sensor."""
-        return self.signal_keV_per_mm2_uGy / self.deposited_keV_per_mm2_uGy
-
-    @property
-    def swank(self) -> float:
-        """Return the Swank factor S(0)^2 / (Phi A_Q W(0))."""
-        return self.signal_keV_per_mm2_uGy**2 / (self.absorbed_per_mm2_uGy * self.zero_noise_keV2_per_mm2_uGy)
-
-    @property
-    def dqe0(self) -> float:
-        """Return the zero-frequency DQE of the screen alone."""
-        return self.signal_keV_per_mm2_uGy**2 / (self.fluence_per_mm2_uGy * self.zero_noise_keV2_per_mm2_uGy)
-
-    @property
-    def lubberts(self) -> NDArray[np.float64]:
-        """Return the Lubberts factor MTF^2(f) / [W(f) / W(0)], shape (n,): 1 where noise is blurred like signal."""
-        return np.square(self.mtf) / (self.noise_keV2_per_mm2_uGy / self.zero_noise_keV2_per_mm2_uGy)
+    absorption_quantum: float
+    absorption_energy: float
+    light_escape: float
+    swank: float
+    dqe0: float
 
     def nnps_mm2(self, kerma_uGy: float) -> NDArray[np.float64]:
         """Return the quantum NNPS [mm2] at an air kerma, before any pixel, shape (n,)."""
@@ -382,5 +322,4 @@ def screen_product(name: str) -> Screen:
     """
     if name not in PRODUCTS:
         raise UnknownNameError("screen", name, PRODUCTS)
-    product = PRODUCTS[name]
-    return Screen(product.mass_thickness_mg_cm2, product.phosphor, OPTICS[product.optics])
+    return Screen(*PRODUCTS[name])

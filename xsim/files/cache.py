@@ -51,12 +51,7 @@ def _file(kind: str, key: str) -> Path | None:
 def load_arrays(kind: str, key: str) -> dict[str, NDArray[np.float64]] | None:
     """Return the arrays stored under a key, or None if there are none that can be read.
 
-    Parameters
-    ----------
-    kind : str
-        What the arrays are; the first part of the file's name.
-    key : str
-        Everything that the arrays depend on, versions included.
+    ``kind`` says what they are (the first part of the file's name), ``key`` all that they depend on, versions included.
     """
     path = _file(kind, key)
     if path is None or not path.is_file():

@@ -12,7 +12,6 @@ import numpy as np
 from xsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,18 +25,13 @@ MAX_BYTES = 2**32
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """Return the arrays of an archive that `numpy.savez` wrote.
 
-    Parameters
-    ----------
-    path : Path
-        The archive.
-
     Raises
     ------
     InputError
         If it is damaged, is none, holds objects, or unpacks to more than 4 GiB.
     """
     try:
-        return {name: _array(content) for name, content in _members(path)}
+        return _arrays(path)
     except MemoryError:
         raise
     except Exception as error:  # a damaged archive makes zipfile and numpy raise almost anything
@@ -45,13 +39,13 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         raise InputError(f"{path}: is not a sound archive of arrays ({what}): make it anew") from error
 
 
-def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(path) as archive:
-        claimed = sum(member.file_size for member in archive.infolist())
+        members = archive.infolist()
+        claimed = sum(member.file_size for member in members)
         if claimed > MAX_BYTES:
             raise InputError(f"unpacks to {claimed / 1e9:.1f} GB, more than {MAX_BYTES / 1e9:.1f} GB")
-        for member in archive.infolist():
-            yield member.filename.removesuffix(".npy"), archive.read(member)
+        return {member.filename.removesuffix(".npy"): _array(archive.read(member)) for member in members}
 
 
 def _array(data: bytes) -> NDArray[Any]:

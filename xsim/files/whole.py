@@ -49,13 +49,21 @@ def whole_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
     EnvironmentFaultError
         If the disk is full or fails, or forbids it; nothing is left behind.
     """
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        with _partial(path) as partial:
+        handle = _locked(partial)
+        try:
             _check_free(path, replace=replace)
             yield partial
             _sync(partial, os.O_RDWR)
             partial.replace(path)
             sync_folder(path.parent)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(handle)
     except XsimError:
         raise
     except BlockingIOError as error:
@@ -76,19 +84,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
     A folder that is replaced goes only when the new one stands in its place.
 
-    Parameters
-    ----------
-    path : Path
-        The folder to make, in a folder that exists.
-    replace : bool
-        Whether a folder that exists may be replaced.
-
-    Raises
-    ------
-    InputError
-        If the folder exists and may not be replaced.
-    EnvironmentFaultError
-        If the disk is full or fails, or forbids it; nothing is left behind.
+    Parameters and errors are those of `whole_file`; nothing locks the name.
     """
     _check_free(path, replace=replace)
     parent = path.absolute().parent
@@ -135,12 +131,7 @@ def _umask() -> int:
 def locked(folder: Path, *, by: str = "xsim") -> Iterator[None]:
     """Hold a folder that exists for one process; the lock dies with the process, so that none is ever stale.
 
-    Parameters
-    ----------
-    folder : Path
-        The folder; it is locked itself, and no file is made in it.
-    by : str
-        Whom the message names as the other holder, e.g. ``"training"``.
+    The folder is locked itself, and no file is made in it. ``by`` names the other holder in the message.
 
     Raises
     ------
@@ -150,11 +141,10 @@ def locked(folder: Path, *, by: str = "xsim") -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
-            _lock(handle)
-            same = folder.exists() and folder.stat().st_ino == os.fstat(handle).st_ino
+            held = _lock(handle, folder)
         except BlockingIOError:
-            same = False
-        if not same:
+            held = False
+        if not held:
             raise InputError(f"{folder}: is in use by another {by}: wait for it, or give another output")
         yield
     finally:
@@ -162,17 +152,7 @@ def locked(folder: Path, *, by: str = "xsim") -> Iterator[None]:
 
 
 def disk_fault(path: Path, error: OSError, *, advice: str = "") -> EnvironmentFaultError:
-    """Return the error that says what the disk refused, and what to do about it.
-
-    Parameters
-    ----------
-    path : Path
-        The file that could not be written.
-    error : OSError
-        What the system said.
-    advice : str
-        What to do afterwards, e.g. how to go on.
-    """
+    """Return the error that says what the disk refused at ``path``, what to do about it, and what afterwards."""
     if error.errno in _FULL:
         remedy = "make room"
     elif error.errno is None:  # numpy's short writes: it says how much, not why
@@ -203,48 +183,33 @@ def _check_free(path: Path, *, replace: bool) -> None:
         raise InputError(f"{path}: exists already: give another output or --force")
 
 
-@contextmanager
-def _partial(path: Path) -> Iterator[Path]:
-    """Yield where to write, locked; when the block fails nothing is left there."""
-    partial = path.with_name(f".{path.name}.partial")
-    lock = _locked(partial)
-    try:
-        yield partial
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(lock)
-
-
 def _locked(partial: Path) -> int:
-    """Return a handle of the file at ``partial`` that holds its lock.
+    """Return a handle of the file at ``partial`` that holds its lock."""
+    while True:
+        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            if _lock(handle, partial):
+                return handle
+        except OSError:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _lock(handle: int, path: Path) -> bool:
+    """Lock an open file or folder and return whether ``path`` still names it: its last holder may have renamed it.
 
     Raises
     ------
     BlockingIOError
         If another process holds it.
     """
-    while True:
-        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        try:
-            _lock(handle)
-            current = partial.stat().st_ino
-        except FileNotFoundError:
-            current = None
-        except OSError:
-            os.close(handle)
-            raise
-        # Its last holder may just have given the file its final name: then the lock is on that one.
-        if current == os.fstat(handle).st_ino:
-            return handle
-        os.close(handle)
-
-
-def _lock(handle: int) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in _LOCKLESS:
             raise
+    try:
+        return path.stat().st_ino == os.fstat(handle).st_ino
+    except FileNotFoundError:
+        return False

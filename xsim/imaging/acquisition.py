@@ -5,7 +5,7 @@ What never changes between the images of a detector is its fixed pattern: gains,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -132,22 +132,15 @@ def acquire(
     if pattern.dead is not None and pattern.hot is not None:
         image[pattern.dead], image[pattern.hot] = 0.0, sensor.full_well_e
         defective = pattern.dead | pattern.hot
-    image = _corrected(image, flat_e, pattern, defective) if acquisition.correct else image / open_e
+    if not acquisition.correct:
+        image /= open_e
+    else:
+        if pattern.offset_e is not None and pattern.offset_error_e is not None:
+            image -= pattern.offset_e + pattern.offset_error_e
+        image /= flat_e
+        image *= pattern.residual
+        image = image if defective is None else correct_defects(image, defective)
     return Shot(image, saturated, 0 if defective is None else int(defective.sum()))
-
-
-def _corrected(
-    electrons: NDArray[np.float32],
-    flat_e: NDArray[np.float32],
-    pattern: FixedPattern,
-    defective: NDArray[np.bool_] | None,
-) -> NDArray[np.float32]:
-    """Return an image after offset, flat-field and defect correction; ``electrons`` is used up."""
-    if pattern.offset_e is not None and pattern.offset_error_e is not None:
-        electrons -= pattern.offset_e + pattern.offset_error_e
-    electrons /= flat_e
-    electrons *= pattern.residual
-    return electrons if defective is None else correct_defects(electrons, defective)
 
 
 @numba.njit(cache=True)
@@ -198,34 +191,17 @@ class FixedPattern:
         """Return the part that a shot of this shape falls on, anywhere on the detector."""
         top, left = (int(rng.integers(full - size + 1)) for full, size in zip(self.gain.shape, shape, strict=True))
         seen = slice(top, top + shape[0]), slice(left, left + shape[1])
-        return FixedPattern(
-            gain=self.gain[seen],
-            residual=self.residual[seen],
-            offset_e=None if self.offset_e is None else self.offset_e[seen],
-            offset_error_e=None if self.offset_error_e is None else self.offset_error_e[seen],
-            dead=None if self.dead is None else self.dead[seen],
-            hot=None if self.hot is None else self.hot[seen],
-        )
+        maps = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: pixels[seen] for name, pixels in maps.items() if pixels is not None})
 
 
 @lru_cache(maxsize=8)
 def fixed_pattern(
     response: DetectorResponse, acquisition: Acquisition, shape: tuple[int, int], detector_seed: int
 ) -> FixedPattern:
-    """Return a detector's fixed pattern, somewhat larger than images of this shape.
+    """Return the fixed pattern of one individual detector, somewhat larger than images of this shape (H, W).
 
     The flats have the noise of the detector itself, colour included: their mean prints it onto every image.
-
-    Parameters
-    ----------
-    response : DetectorResponse
-        The detector in the open field of the flats.
-    acquisition : Acquisition
-        Its offsets.
-    shape : (H, W)
-        Shape of the images.
-    detector_seed : int
-        Which individual detector.
     """
     sensor = response.sensor
     size = padded_shape(shape)
@@ -249,17 +225,13 @@ def fixed_pattern(
 
 
 def correct_defects(image: NDArray[np.float32], defective: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Replace defective pixels by the mean of their sound neighbours, 3 x 3 first, wider where none is sound.
+    """Return an image (H, W) with defective pixels replaced by the mean of their sound neighbours.
 
-    Parameters
-    ----------
-    image : (H, W) float32 array
-        Image; it is not changed.
-    defective : (H, W) bool array
-        Pixels to replace; an image without a sound pixel is returned as it is.
+    Neighbours are those in 3 x 3 pixels first, and wider where none is sound; an image without a sound pixel is
+    returned as it is.
     """
     missing = defective
-    if not missing.any() or missing.all():
+    if missing.all():
         return image
     corrected = image.copy()
     known = np.where(defective, 0.0, image).astype(float)

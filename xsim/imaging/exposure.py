@@ -73,16 +73,8 @@ class Imager:
     ) -> NDArray[np.complex64]:
         """Return the ``rfft2`` of quantum noise on the padded pixels, in units of the open field's grey.
 
-        Parameters
-        ----------
-        beam : Beam
-            Grey and variance on cells, (s H, s W).
-        rng : numpy.random.Generator
-            Source of the noise.
-        frames : float
-            Independent frames whose mean this is.
-        kerma : (H, W) array or float
-            Kerma of a frame relative to the open field that the images are divided by.
+        The beam stands on cells, (s H, s W). The noise is that of the mean of independent frames, whose kerma is
+        relative to the open field that the images are divided by, an (H, W) map or one number.
         """
         variance = self._pixel_means(self._blurred(beam.variance))
         if isinstance(kerma, np.ndarray):
@@ -130,19 +122,10 @@ class Imager:
 
 
 def fold(spectrum: NDArray[np.complex64], shape: tuple[int, int], oversampling: int) -> NDArray[np.complex64]:
-    """Return the ``rfft2`` of every s-th sample of an image, from the ``rfft2`` of the image.
+    """Return the ``rfft2`` of every s-th sample of an image (s H, s W), from the ``rfft2`` of the image.
 
     Sampling adds the s**2 aliases of every frequency; those beyond the stored half plane are conjugates of mirrored
-    ones.
-
-    Parameters
-    ----------
-    spectrum : (s H, s W // 2 + 1) complex array
-        Spectrum of the image of shape (s H, s W).
-    shape : (H, W)
-        Shape of the samples.
-    oversampling : int
-        The step s.
+    ones. ``shape`` is that of the samples, (H, W), and the step s the oversampling.
     """
     if oversampling == 1:
         return spectrum
@@ -167,25 +150,24 @@ def imager(
     geometry: Geometry,
     shift_px: tuple[float, float] = (0.0, 0.0),
 ) -> Imager:
-    """Return the filters of a detector for images of one size.
+    """Return the filters of a detector, or of one of the sources of its noise, for images of one size.
 
-    Parameters
-    ----------
-    response : DetectorResponse
-        The detector at its kerma, or one of the sources of its noise.
-    plane : DetectorPlane
-        Detector grid and its oversampling.
-    geometry : Geometry
-        Source of the penumbra.
-    shift_px : (dy, dx)
-        Displacement of the image on the detector [pixels], any fraction of one.
+    The penumbra is the geometry's, and the image is displaced on the detector by ``shift_px``, (dy, dx) [pixels].
     """
     padded = padded_shape(plane.shape)
     cells = plane.oversampling * padded[0], plane.oversampling * padded[1]
     penumbra = None
     if geometry.focal_spot_mm * (geometry.magnification - 1.0) > 0:
         penumbra = geometry.focal_spot_mtf(cells, plane.cell_mm).astype(np.float32)
-    transfer = _transfer(response, plane, cells, shift_px)
+    v, u = frequency_axes(cells, plane.cell_mm)
+    # A cell holds the mean over its area already; the pixel's aperture takes the place of that average.
+    presampled = response.mtf_map(cells, plane.cell_mm) / (np.sinc(plane.cell_mm * v) * np.sinc(plane.cell_mm * u))
+    # The first sample lies at the centre of the first pixel, (s - 1) / 2 cells from the centre of the first cell.
+    centre = (plane.oversampling - 1) / 2 * plane.cell_mm
+    y, x = (centre - shift * plane.pixel_mm for shift in shift_px)
+    transfer: NDArray[np.float32] | NDArray[np.complex64] = presampled.astype(np.float32)
+    if y or x:
+        transfer = (presampled * np.exp(2j * np.pi * (v * y + u * x))).astype(np.complex64)
     quantum = quantum_nnps_map(response, padded)
     return Imager(
         plane=plane,
@@ -208,18 +190,3 @@ def quantum_nnps_map(response: DetectorResponse, shape: tuple[int, int]) -> NDAr
     """Return the sampled quantum NNPS [mm2] of one open-field frame, aperture and aliasing included, on a grid."""
     white = response.shot_nnps_mm2 + response.read_nnps_mm2
     return np.asarray(np.maximum(response.nnps_map(shape) - white, 0.0))
-
-
-def _transfer(
-    response: DetectorResponse, plane: DetectorPlane, cells: tuple[int, int], shift_px: tuple[float, float]
-) -> NDArray[np.float32] | NDArray[np.complex64]:
-    """Return the transfer from cell means of the fluence to samples at the pixels' centres."""
-    v, u = frequency_axes(cells, plane.cell_mm)
-    # A cell holds the mean over its area already; the pixel's aperture takes the place of that average.
-    transfer = response.mtf_map(cells, plane.cell_mm) / (np.sinc(plane.cell_mm * v) * np.sinc(plane.cell_mm * u))
-    # The first sample lies at the centre of the first pixel, (s - 1) / 2 cells from the centre of the first cell.
-    centre = (plane.oversampling - 1) / 2 * plane.cell_mm
-    y, x = (centre - shift * plane.pixel_mm for shift in shift_px)
-    if y == x == 0:
-        return np.asarray(transfer, dtype=np.float32)
-    return np.asarray(transfer * np.exp(2j * np.pi * (v * y + u * x)), dtype=np.complex64)

@@ -189,7 +189,7 @@ class Geometry:
                 )
             extra = self.heel_depth_mm * (1.0 / np.sin(leaving) - 1.0 / sin(anode))
             mu = linear_attenuation_per_mm("W", spectrum.energy_keV)
-            share = spectrum.fluence_per_mm2_uGy / spectrum.fluence_per_mm2_uGy.sum()
+            share = spectrum.fluence_per_mm2_uGy / spectrum.total_fluence_per_mm2_uGy
             kerma *= np.exp(-extra[..., None] * mu) @ share
         return kerma
 
@@ -197,18 +197,7 @@ class Geometry:
 def resample(image: NDArray[np.float32], plane: DetectorPlane, side_mm: float) -> NDArray[np.float32]:
     """Average an image over the cells of the detector plane, by area; centres of both coincide.
 
-    Parameters
-    ----------
-    image : (H, W) float32 array
-        Transmission (never thickness) on pixels of ``side_mm``.
-    plane : DetectorPlane
-        Grid to average onto.
-    side_mm : float
-        Side of the image's pixels on the detector plane [mm].
-
-    Returns
-    -------
-    (H oversampling, W oversampling) float32 array
+    The image holds transmission (never thickness) on pixels that have ``side_mm`` on the plane [mm].
     """
     rows, columns = (count * plane.oversampling for count in plane.shape)
     if abs(side_mm / plane.cell_mm - 1.0) < _SAME:

@@ -18,7 +18,7 @@ from copy import copy
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numba
 import numpy as np
@@ -26,22 +26,14 @@ import scipy.fft
 
 from xsim.curves import RadialCurve
 from xsim.detector.response import DetectorResponse
-from xsim.errors import InputError, UnknownNameError
+from xsim.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from xsim.detector.screen import Deposits
 
-__all__ = [
-    "NoiseLayer",
-    "NoiseModel",
-    "coloured_spectrum",
-    "noise_layers",
-    "noise_sources",
-    "quantum_noise",
-    "standard_normal",
-]
+__all__ = ["NoiseModel", "coloured_spectrum", "noise_layers", "noise_sources", "quantum_noise", "standard_normal"]
 
 NoiseModel = Literal["filtered", "layered", "white-then-blurred"]
 
@@ -65,25 +57,15 @@ class NoiseLayer(DetectorResponse):
     def energy_response(self, energy_keV: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the screen's signal and this part's noise power per photon, both 1 when summed over the open field."""
         signal, _ = super().energy_response(energy_keV)
-        noise = self._noise(np.atleast_1d(np.asarray(energy_keV, dtype=np.float64)))
-        fluence = self.spectrum.fluence_per_mm2_uGy
-        return signal, noise / float(fluence @ self._noise(self.spectrum.energy_keV))
-
-    def _noise(self, energy_keV: NDArray[np.float64]) -> NDArray[np.float64]:
-        part = _part(self.screen.deposits(energy_keV), self.first, self.last)
-        return part.per_photon()[1]
+        noise, in_beam = (
+            _part(self.screen.deposits(energies), self.first, self.last).per_photon()[1]
+            for energies in (np.atleast_1d(energy_keV), self.spectrum.energy_keV)
+        )
+        return signal, noise / float(self.spectrum.fluence_per_mm2_uGy @ in_beam)
 
 
 def noise_sources(response: DetectorResponse, model: NoiseModel) -> tuple[DetectorResponse, ...]:
-    """Return the independent sources of a detector's quantum noise.
-
-    Raises
-    ------
-    UnknownNameError
-        If the model is not known.
-    """
-    if model not in get_args(NoiseModel):
-        raise UnknownNameError("noise model", model, get_args(NoiseModel))
+    """Return the independent sources of a detector's quantum noise."""
     if model == "layered":
         return noise_layers(response)
     return (response if model == "filtered" else _blurred_like_signal(response),)
@@ -96,17 +78,10 @@ def noise_layers(response: DetectorResponse, groups: int = _GROUPS) -> tuple[Noi
     Photons absorbed in different layers are independent, so that their noise powers add; light that a K photon makes
     elsewhere counts where its parent was absorbed.
 
-    Parameters
-    ----------
-    response : DetectorResponse
-        The detector.
-    groups : int
-        Number of groups, 1 or more.
-
     Raises
     ------
     InputError
-        If there are more groups than sub-layers.
+        If there is no group, or more groups than sub-layers.
     """
     count = response.screen.layers
     if not 1 <= groups <= count:
@@ -153,17 +128,10 @@ _FEW_QUANTA = 50.0
 
 
 def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Draw normal numbers of mean 0 and variance 1, two to three times as fast as ``Generator.standard_normal``.
+    """Draw normal numbers (float32) of mean 0 and variance 1, two to three times as fast as numpy's own method.
 
     Box and Muller's transform on numpy's vectorised logarithm, sine and cosine. Both uniform numbers have 24 bits, so
-    that values reach 5.9 standard deviations.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Over a bit generator of 64 bits.
-    shape : tuple of int
-        Shape of the float32 array returned.
+    that values reach 5.9 standard deviations. The generator's bits must come in words of 64.
     """
     count = int(np.prod(shape))
     values = np.empty(count + count % 2, dtype=np.float32)
@@ -192,17 +160,8 @@ def quantum_noise(
 ) -> NDArray[np.float32]:
     """Draw the fluctuation of independent quanta of equal weight, uncorrelated between pixels.
 
-    A pixel of grey g and variance v behaves like ``quanta * g**2 / v`` of them. Where they are few their number is
-    Poissonian, so that the fluctuation has the right skewness too.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of the numbers.
-    grey, variance : (H, W) float32 arrays
-        Mean and variance, both 0 or more.
-    quanta : float
-        Number that makes the variance 1 at grey 1.
+    A pixel of grey g and variance v, (H, W) each and 0 or more, behaves like ``quanta * g**2 / v`` of them. Where they
+    are few their number is Poissonian, so that the fluctuation has the right skewness too.
     """
     noise = standard_normal(rng, grey.shape)
     if _scale(noise, grey, variance, np.float32(quanta / _FEW_QUANTA)):
@@ -225,14 +184,9 @@ def _scale(noise, grey, variance, enough):  # type: ignore[no-untyped-def]
 
 
 def coloured_spectrum(white: NDArray[np.float32], amplitude: NDArray[np.float32]) -> NDArray[np.complex64]:
-    """Return the ``rfft2`` of white noise after a filter.
+    """Return the ``rfft2`` of real white noise (H, W), whose local variance may follow the object, after a filter.
 
-    Parameters
-    ----------
-    white : (H, W) float32 array
-        Real white noise; its local variance may follow the object.
-    amplitude : (H, W // 2 + 1) float32 array
-        Square root of the wanted bin variances, ``sqrt(NNPS) / pitch``.
+    The amplitude, (H, W // 2 + 1), is the square root of the wanted bin variances: ``sqrt(NNPS) / pitch``.
     """
     spectrum = scipy.fft.rfft2(white)
     spectrum *= amplitude

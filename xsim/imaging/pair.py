@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from xsim.detector.detector import DetectorResponse
     from xsim.imaging.geometry import DetectorPlane
+    from xsim.imaging.scatter import Scatter
     from xsim.imaging.setup import PairSetup
     from xsim.phantoms import Phantom
 
@@ -76,10 +77,6 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
     clean : bool
         Whether the images without noise are returned too.
 
-    Returns
-    -------
-    Pair
-
     Raises
     ------
     InputError
@@ -92,48 +89,61 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
     responses = {"hr": setup.hr_response, "lr": setup.lr_response}
     sources = {side: noise_sources(response, setup.noise) for side, response in responses.items()}
     wanted = list(dict.fromkeys([*responses.values(), *sources["hr"], *sources["lr"]]))
-    beams = {
-        response: _on_plane(beam, plane, phantom.pixel_mm, setup)
-        for response, beam in zip(wanted, project(phantom, wanted, method=setup.method), strict=True)
-    }
-    shots: dict[str, Shot] = {}
-    cleans: dict[str, NDArray[np.float32] | None] = {}
-    for side, response in responses.items():
-        noisy = [(source, beams[source]) for source in sources[side]]
-        lit = response, beams[response].grey
-        shots[side], cleans[side] = _shoot(lit, noisy, plane, setup, side, (seed, sample), clean=clean)
+    projected = zip(wanted, project(phantom, wanted, method=setup.method), strict=True)
+    side_mm = phantom.pixel_mm * setup.geometry.magnification
+    beams = {response: _on_plane(beam, plane, side_mm, setup.scatter) for response, beam in projected}
+    (hr, hr_clean), (lr, lr_clean) = (
+        _shoot(setup, side, plane, response, beams, sources[side], seed, sample, clean=clean)
+        for side, response in responses.items()
+    )
     return Pair(
-        hr=shots["hr"].image,
-        lr=shots["lr"].image,
-        hr_clean=cleans["hr"],
-        lr_clean=cleans["lr"],
+        hr=hr.image,
+        lr=lr.image,
+        hr_clean=hr_clean,
+        lr_clean=lr_clean,
         pitch_mm=setup.pitch_mm,
-        settings=_settings(phantom, setup, seed, sample),
-        counts={f"{side}_{what}": getattr(shots[side], what) for side in shots for what in ("saturated", "defective")},
-        labels=_labels(phantom, plane, phantom.pixel_mm * setup.geometry.magnification),
+        settings={
+            "seed": seed,
+            "sample": sample,
+            "phantom": {
+                "name": phantom.name,
+                "family": phantom.family,
+                "seed": phantom.seed,
+                "materials": list(phantom.materials),
+                "shape": list(phantom.shape),
+                "pixel_mm": phantom.pixel_mm,
+            },
+            "setup": setup.to_dict(),
+        },
+        counts={
+            "hr_saturated": hr.saturated,
+            "hr_defective": hr.defective,
+            "lr_saturated": lr.saturated,
+            "lr_defective": lr.defective,
+        },
+        labels=_labels(phantom, plane, side_mm / plane.pixel_mm),
     )
 
 
-def _on_plane(beam: Beam, plane: DetectorPlane, pixel_mm: float, setup: PairSetup) -> Beam:
+def _on_plane(beam: Beam, plane: DetectorPlane, side_mm: float, scatter: Scatter) -> Beam:
     """Return the beam on the cells of the detector plane, with scatter and glare."""
-    side_mm = pixel_mm * setup.geometry.magnification
     beam = Beam(*(resample(part, plane, side_mm) for part in beam))
-    return add_glare(add_scatter(beam, setup.scatter, plane.cell_mm), setup.scatter, plane.cell_mm)
+    return add_glare(add_scatter(beam, scatter, plane.cell_mm), scatter, plane.cell_mm)
 
 
 def _shoot(
-    lit: tuple[DetectorResponse, NDArray[np.float32]],
-    noisy: list[tuple[DetectorResponse, Beam]],
-    plane: DetectorPlane,
     setup: PairSetup,
     side: str,
-    origin: tuple[int, int],
+    plane: DetectorPlane,
+    response: DetectorResponse,
+    beams: dict[DetectorResponse, Beam],
+    sources: tuple[DetectorResponse, ...],
+    seed: int,
+    sample: int,
     *,
     clean: bool,
 ) -> tuple[Shot, NDArray[np.float32] | None]:
-    """Return one image of the grey that a detector is lit with, and the same without noise if it is wanted."""
-    response, grey = lit
-    seed, sample = origin
+    """Return one image of the beams that a detector and its sources of noise see, and the same without noise."""
 
     def stage(name: str) -> np.random.Generator:
         return generator(seed, sample=sample, stage=f"{side}-{name}")
@@ -141,16 +151,18 @@ def _shoot(
     frames = setup.hr_frames if side == "hr" else setup.lr_frames
     shift = (0.0, 0.0) if side == "hr" else setup.registration_px
     camera = imager(response, plane, setup.geometry, shift)
-    kerma = _kerma(plane, response, setup)
+    kerma: NDArray[np.float32] | float = 1.0
+    if setup.geometry.falloff or setup.geometry.heel_depth_mm:
+        kerma = setup.geometry.kerma_map(plane.shape, plane.pixel_mm, setup.spectrum).astype(np.float32)
     exposure = setup.acquisition.exposure(stage("exposure"), frames)
-    spectrum = camera.light_spectrum(grey)
+    spectrum = camera.light_spectrum(beams[response].grey)
     without = camera.image(spectrum.copy()) if clean else None
     # Averaging lagging frames leaves the noise of fewer independent ones.
     independent = 1.0 / response.sensor.frame_average(frames)
     quanta = stage("quantum")
-    for source, beam in noisy:
+    for source in sources:
         spectrum += imager(source, plane, setup.geometry, shift).noise_spectrum(
-            beam, quanta, frames=independent, kerma=kerma * max(exposure, 1e-9)
+            beams[source], quanta, frames=independent, kerma=kerma * max(exposure, 1e-9)
         )
     detector_seed = torch_seed(setup.detector_seed, stage=side)  # two sensors, each with its own fixed pattern
     pattern = fixed_pattern(response, setup.acquisition, plane.shape, detector_seed)
@@ -167,16 +179,8 @@ def _shoot(
     return shot, without
 
 
-def _kerma(plane: DetectorPlane, response: DetectorResponse, setup: PairSetup) -> NDArray[np.float32] | float:
-    """Return the kerma across the field relative to the central ray."""
-    if not (setup.geometry.falloff or setup.geometry.heel_depth_mm):
-        return 1.0
-    return setup.geometry.kerma_map(plane.shape, plane.pixel_mm, response.spectrum).astype(np.float32)
-
-
-def _labels(phantom: Phantom, plane: DetectorPlane, side_mm: float) -> list[dict[str, Any]]:
+def _labels(phantom: Phantom, plane: DetectorPlane, scale: float) -> list[dict[str, Any]]:
     """Return the defects in the images' pixels; the centres of phantom and image coincide."""
-    scale = side_mm / plane.pixel_mm
     return [
         {
             "kind": defect.kind,
@@ -187,19 +191,3 @@ def _labels(phantom: Phantom, plane: DetectorPlane, side_mm: float) -> list[dict
         }
         for defect in phantom.defects
     ]
-
-
-def _settings(phantom: Phantom, setup: PairSetup, seed: int, sample: int) -> dict[str, Any]:
-    return {
-        "seed": seed,
-        "sample": sample,
-        "phantom": {
-            "name": phantom.name,
-            "family": phantom.family,
-            "seed": phantom.seed,
-            "materials": list(phantom.materials),
-            "shape": list(phantom.shape),
-            "pixel_mm": phantom.pixel_mm,
-        },
-        "setup": setup.to_dict(),
-    }

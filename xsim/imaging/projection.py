@@ -61,16 +61,9 @@ class Quadrature:
 
 
 def exact_rule(materials: Sequence[str], responses: Sequence[DetectorResponse]) -> Quadrature:
-    """Return the rule with one node per energy bin.
+    """Return the rule with one node per energy bin, for M materials and R screens.
 
     Responses to different spectra share one list of energies, the union of theirs.
-
-    Parameters
-    ----------
-    materials : sequence of str
-        Names of the M materials.
-    responses : sequence of DetectorResponse
-        The R screens, each with the spectrum that it sees.
 
     Raises
     ------
@@ -103,14 +96,7 @@ def fast_rule(exact: Quadrature, nodes: int = 16) -> Quadrature:
 
     Over a fixed set of mixtures, the bins whose transmissions are the least dependent on each other are picked (QR with
     column pivoting), then thrown out one by one, each time the one that the fit misses least. Weights are the
-    non-negative least squares fit of the relative error.
-
-    Parameters
-    ----------
-    exact : Quadrature
-        The rule to stand in for.
-    nodes : int
-        How many nodes to keep, at least 2; a rule that has no more than this is returned as it is.
+    non-negative least squares fit of the relative error. A rule that has no more nodes already is returned as it is.
 
     Raises
     ------
@@ -212,26 +198,21 @@ def _rule(materials: tuple[str, ...], responses: tuple[DetectorResponse, ...], m
 
 
 def project(phantom: Phantom, responses: Sequence[DetectorResponse], *, method: Method = "exact") -> tuple[Beam, ...]:
-    """Project a phantom onto several screens at once.
+    """Project a phantom onto several screens at once; return one beam for each, on the phantom's grid.
 
     Parameters
     ----------
     phantom : Phantom
-        Thickness maps; the beams come out on its grid.
+        Thickness maps.
     responses : sequence of DetectorResponse
         The screens, each with its spectrum and energy response.
     method : {"exact", "fast"}
         All energy bins, or a fitted quadrature of 16 (see ``rule_for(...).fit_error``).
 
-    Returns
-    -------
-    tuple of Beam
-        One per response.
-
     Raises
     ------
     InputError
-        If a thickness is negative, infinite or NaN.
+        If there is no response, or nothing to project.
     UnknownNameError
         If the method or a material is not known.
 
@@ -246,28 +227,18 @@ def project(phantom: Phantom, responses: Sequence[DetectorResponse], *, method: 
 
 
 def integrate(thickness_mm: NDArray[np.float32], rule: Quadrature) -> NDArray[np.float32]:
-    """Return every output of a rule behind thickness maps.
-
-    Parameters
-    ----------
-    thickness_mm : (M, H, W) float32 array
-        Thickness of each material [mm].
-    rule : Quadrature
-        Quadrature over energies with 2 R outputs.
-
-    Returns
-    -------
-    (2 R, H, W) float32 array
+    """Return the 2 R outputs of a rule, (2 R, H, W) float32, behind thickness maps of M materials, (M, H, W) [mm].
 
     Raises
     ------
     InputError
-        If a thickness is negative, infinite or NaN.
+        If there are no materials or pixels.
     """
     materials, height, width = thickness_mm.shape
     pixels = height * width
     thickness = np.ascontiguousarray(thickness_mm, dtype=np.float32).reshape(materials, pixels)
-    _check_thickness(thickness)
+    if thickness.size == 0:
+        raise InputError(f"a phantom of shape {thickness_mm.shape} has nothing to project: give materials and pixels")
     outputs = np.empty((len(rule.weights), pixels), dtype=np.float32)
     exponent = -rule.attenuation_per_mm
     chunk = min(pixels, max(256, _HELD // len(exponent)))
@@ -279,12 +250,3 @@ def integrate(thickness_mm: NDArray[np.float32], rule: Quadrature) -> NDArray[np
         np.exp(transmission, out=transmission)
         np.matmul(rule.weights, transmission, out=outputs[:, start : start + chunk])
     return outputs.reshape(-1, height, width)
-
-
-def _check_thickness(thickness: NDArray[np.float32]) -> None:
-    if thickness.size == 0:
-        raise InputError(f"a phantom of shape {thickness.shape} has nothing to project: give materials and pixels")
-    low, high = thickness.min(), thickness.max()  # both are NaN if any value is
-    if not (low >= 0 and np.isfinite(high)):
-        worst = high if low >= 0 else low
-        raise InputError(f"a thickness of {worst:g} mm in the phantom: give finite thicknesses, 0 or more")

@@ -65,16 +65,7 @@ def add_scatter(beam: Beam, scatter: Scatter, pixel_mm: float) -> Beam:
 
     A plate of optical depth d scatters ``ratio d`` per transmitted quantum, so that the source of scatter is
     ``-ratio P ln P`` with P the primary: none in the open field, none behind what lets nothing through. The scattered
-    beam keeps the primary's spectrum here (it is slightly softer).
-
-    Parameters
-    ----------
-    beam : Beam
-        Primary, (H, W).
-    scatter : Scatter
-        Strength and range.
-    pixel_mm : float
-        Side of the beam's pixels on the detector [mm].
+    beam keeps the primary's spectrum here (it is slightly softer). The beam's pixels have ``pixel_mm`` on the detector.
     """
     if scatter.ratio_per_depth == 0:
         return beam
@@ -97,16 +88,9 @@ def add_glare(beam: Beam, scatter: Scatter, pixel_mm: float) -> Beam:
 
 
 def wide_blur(image: NDArray[np.float32], range_mm: float, pixel_mm: float) -> NDArray[np.float32]:
-    """Convolve with the kernel exp(-r / range) / (2 pi range**2); the border is reflected.
+    """Convolve an image (H, W) with the kernel exp(-r / range) / (2 pi range**2); the border is reflected.
 
     Its transfer function is ``(1 + (2 pi range f)**2)**-1.5``.
-
-    Parameters
-    ----------
-    image : (H, W) float32 array
-        What to blur.
-    range_mm, pixel_mm : float
-        Decay length and pixel side [mm].
     """
     block = max(1, int(range_mm / (_BLOCKS * pixel_mm)))
     coarse = _block_means(image, block)

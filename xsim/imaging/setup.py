@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -91,12 +91,10 @@ class PairSetup:
             check_range(f"number of {name} frames", frames, 1, 1_000_000)
         for shift in self.registration_px:
             check_range("registration offset", shift, -16.0, 16.0, "pixels")
-        for what, name, known in (
-            ("projection method", self.method, get_args(Method)),
-            ("noise model", self.noise, get_args(NoiseModel)),
-        ):
-            if name not in known:
-                raise UnknownNameError(what, name, known)
+        if self.method not in get_args(Method):
+            raise UnknownNameError("projection method", self.method, get_args(Method))
+        if self.noise not in get_args(NoiseModel):
+            raise UnknownNameError("noise model", self.noise, get_args(NoiseModel))
         check_seed(self.detector_seed)
 
     @property
@@ -126,18 +124,12 @@ class PairSetup:
 
     def to_dict(self) -> dict[str, Any]:
         """Return every setting as JSON types."""
-        return {
+        return {item.name: getattr(self, item.name) for item in fields(self)} | {
             "spectrum": self.spectrum.settings(),
             "hr": self.hr.to_dict(),
             "lr": self.lr.to_dict(),
-            "kerma_uGy": self.kerma_uGy,
-            "hr_frames": self.hr_frames,
-            "lr_frames": self.lr_frames,
             "geometry": asdict(self.geometry),
             "scatter": asdict(self.scatter),
             "acquisition": asdict(self.acquisition),
             "registration_px": list(self.registration_px),
-            "method": self.method,
-            "noise": self.noise,
-            "detector_seed": self.detector_seed,
         }

@@ -115,8 +115,7 @@ def find_plate(pixels: NDArray[np.float64]) -> Plate:
     best: tuple[int, Plate] | None = None
     for mask in (pixels > middle, pixels < middle):
         labels, _ = ndimage.label(mask)
-        for index, (down, across) in enumerate(ndimage.find_objects(labels), start=1):
-            box = (down, across)
+        for index, box in enumerate(ndimage.find_objects(labels), start=1):
             part = labels[box] == index
             if part.size < _PLATE_SHARE * pixels.size:
                 continue
@@ -147,7 +146,7 @@ def _middle_level(pixels: NDArray[np.float64]) -> float:
 
 
 def _plate(
-    pixels: NDArray[np.float64], box: tuple[slice, slice], part: NDArray[np.bool_], openings: NDArray[np.bool_]
+    pixels: NDArray[np.float64], box: tuple[slice, ...], part: NDArray[np.bool_], openings: NDArray[np.bool_]
 ) -> Plate:
     """Describe a plate: the background is what surrounds it, beyond the reach of its edge's blur."""
     y, x = box
@@ -221,17 +220,11 @@ def _strips(openings: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the column ranges in which openings lie, less a margin at their ends."""
     share = openings.mean(axis=0)
     strips = []
-    for left, right in _runs(share > 0.3 * share.max()):
-        margin = int(np.ceil(_MARGIN * (right - left)))
-        if right - left - 2 * margin >= 6:
-            strips.append((left + margin, right - margin))
+    for (run,) in ndimage.find_objects(ndimage.label(share > 0.3 * share.max())[0]):
+        margin = int(np.ceil(_MARGIN * (run.stop - run.start)))
+        if run.stop - run.start - 2 * margin >= 6:
+            strips.append((run.start + margin, run.stop - margin))
     return strips
-
-
-def _runs(on: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return the half-open ranges over which a mask is on."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], on, [False]]).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _bar_centres(strip: NDArray[np.float64]) -> NDArray[np.float64]:

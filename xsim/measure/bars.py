@@ -119,11 +119,13 @@ def fit_bar_group(
     if number < 3:
         raise InputError(f"{number} bars found in region {roi}: give the --roi of a group of three bars or more")
     inner = (position >= first) & (position <= last)
+    x, y, values = x[inner], y[inner], values[inner]
     if slope is None:
-        tilt = _refine_slope(values[inner], x[inner], y[inner], tilt, cycles)
-    inside = _across(x, y, tilt)[inner]
-    cycles = _refine_frequency(values[inner], inside, cycles)
-    modulation, fundamental, error = _modulation(values[inner], inside, cycles)
+        reach = 0.5 / max(float(np.ptp(x)), 1.0)
+        tilt = _lowest(lambda slope: _misfit(values, _across(x, y, slope), cycles), tilt - reach, tilt + reach)
+    position = _across(x, y, tilt)
+    cycles = _refine_frequency(values, position, cycles)
+    modulation, fundamental, error = _modulation(values, position, cycles)
     if fundamental < _SIGNIFICANT * error:
         raise InputError(f"no bars found in region {roi} above its noise: give the --roi of a bar group")
     return BarGroup(roi, cycles / pitch_mm, modulation, fundamental, error, number, tilt, vertical)
@@ -153,32 +155,22 @@ def _design(position: NDArray[np.float64], cycles: float) -> tuple[NDArray[np.fl
     return design, orders
 
 
-def _fitted(
-    values: NDArray[np.float64], position: NDArray[np.float64], cycles: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the coefficients of the harmonics and what they leave."""
-    design, _ = _design(position, cycles)
-    coefficients, *_ = np.linalg.lstsq(design, values, rcond=None)
-    return np.asarray(coefficients, dtype=np.float64), np.asarray(values - design @ coefficients)
-
-
 def _misfit(values: NDArray[np.float64], position: NDArray[np.float64], cycles: float) -> float:
-    return float(np.sum(_fitted(values, position, cycles)[1] ** 2))
+    """Return the sum of squares that the harmonics leave."""
+    design, _ = _design(position, cycles)
+    return float(np.sum((values - design @ np.linalg.lstsq(design, values, rcond=None)[0]) ** 2))
+
+
+def _lowest(function: Callable[[float], float], low: float, high: float) -> float:
+    return float(optimize.minimize_scalar(function, bounds=(low, high), method="bounded").x)
 
 
 def find_wave(
     upright: NDArray[np.float64], *, slope: float | None = None, cycles: float | None = None
 ) -> tuple[float, float]:
-    """Return slope and frequency [cycles/px] of the strongest wave across nearly horizontal bars.
+    """Return slope and frequency [cycles/px] of the strongest wave across bars that run nearly along x.
 
-    Parameters
-    ----------
-    upright : (H, W) array
-        The region, bars running along x.
-    slope : float, optional
-        The tilt, if it is known.
-    cycles : float, optional
-        The frequency, if it is known to about 15 %.
+    The slope may be given where it is known, the frequency where it is known to about 15 %.
     """
     height, width = upright.shape
     y, x = np.arange(height), np.arange(width) - (width - 1) / 2
@@ -198,26 +190,9 @@ def find_wave(
     return best[1], best[2]
 
 
-def _refine_slope(
-    values: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64], guess: float, cycles: float
-) -> float:
-    """Return the tilt near ``guess`` at which the harmonics fit best."""
-    reach = 0.5 / max(float(np.ptp(x)), 1.0)
-    found = optimize.minimize_scalar(
-        lambda slope: _misfit(values, _across(x, y, slope), cycles),
-        bounds=(guess - reach, guess + reach),
-        method="bounded",
-    )
-    return float(found.x)
-
-
 def _refine_frequency(values: NDArray[np.float64], position: NDArray[np.float64], guess: float) -> float:
     reach = min(0.4 / float(np.ptp(position)), 0.2 * guess)
-    high = min(guess + reach, 0.5)
-    found = optimize.minimize_scalar(
-        lambda cycles: _misfit(values, position, cycles), bounds=(guess - reach, high), method="bounded"
-    )
-    return float(found.x)
+    return _lowest(lambda cycles: _misfit(values, position, cycles), guess - reach, min(guess + reach, 0.5))
 
 
 def _bar_span(
@@ -268,12 +243,12 @@ def _modulation(
 ) -> tuple[float, float, float]:
     """Return crest-to-trough modulation, amplitude of the fundamental, and the error of the modulation."""
     design, orders = _design(position, cycles)
-    coefficients, residual = _fitted(values, position, cycles)
+    coefficients = np.linalg.lstsq(design, values, rcond=None)[0]
     waves = coefficients[2:].reshape(-1, 2) @ np.array([1, -1j])
     # Turn every harmonic to the phase of the fundamental's crest; there the odd ones add with their own signs.
     turned = {k: wave * np.exp(1j * k * -np.angle(waves[0])) for k, wave in zip(orders, waves, strict=True)}
     crest = sum(float(turned[k].real) for k in orders if k % 2 == 1)
-    covariance = np.linalg.inv(design.T @ design) * float(residual.var())
+    covariance = np.linalg.inv(design.T @ design) * float((values - design @ coefficients).var())
     error = 2 * np.sqrt(float(np.mean(np.diag(covariance)[2:4])))
     return 2 * crest, float(np.abs(waves[0])), error
 
@@ -320,14 +295,9 @@ class CTF:
 def square_wave_ctf(
     frequency_lp_mm: ArrayLike, mtf: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 ) -> NDArray[np.float64]:
-    """Return the response to square waves, C(f) = 4/pi [M(f) - M(3f)/3 + M(5f)/5 - ...].
+    """Return the response to square waves, C(f) = 4/pi [M(f) - M(3f)/3 + M(5f)/5 - ...], at frequencies [lp/mm].
 
-    Parameters
-    ----------
-    frequency_lp_mm : array
-        Frequencies [lp/mm].
-    mtf : callable
-        The MTF at any frequency [lp/mm], 0 where nothing passes.
+    ``mtf`` is asked for the MTF at any frequency [lp/mm]: 0 where nothing passes.
     """
     f = np.asarray(frequency_lp_mm, dtype=np.float64)
     # Averaging two neighbouring partial sums halves the ringing of the cut series where M is still 1.
@@ -343,12 +313,7 @@ def coltman_mtf(
 ) -> NDArray[np.float64]:
     """Return the response to sine waves, M(f) = pi/4 [C(f) + C(3f)/3 - C(5f)/5 + C(7f)/7 + C(11f)/11 - ...].
 
-    Parameters
-    ----------
-    frequency_lp_mm : array
-        Frequencies [lp/mm].
-    ctf : callable
-        The square-wave response at any frequency [lp/mm], 0 where nothing passes.
+    ``ctf`` is asked for the response to square waves at any frequency [lp/mm]: 0 where nothing passes.
 
     References
     ----------
@@ -405,15 +370,11 @@ def ctf_from_groups(groups: Sequence[BarGroup], pitch_mm: float, *, contrast: fl
         raise InputError(f"contrast {contrast:g} of wide bars is not positive: check the levels or the region")
     frequency = np.array([group.frequency_lp_mm for group in ordered])
     ctf = np.array([group.modulation for group in ordered]) / contrast
-
-    def interpolated(f: NDArray[np.float64]) -> NDArray[np.float64]:
-        # From (0, 1) through the groups to the first frequency beyond them; nothing is known above.
-        points, values = np.concatenate([[0.0], frequency]), np.concatenate([[1.0], ctf])
-        return np.asarray(np.interp(f, points, values, right=0.0), dtype=np.float64)
-
-    # Beyond the last group the series misses C(3f)/3: where that can matter, the fundamental answers instead.
-    mtf = np.where(3 * frequency <= frequency[-1], coltman_mtf(frequency, interpolated), np.nan)
     fundamental = np.pi / 2 * np.array([group.fundamental for group in ordered]) / contrast
-    mtf = np.where(np.isnan(mtf), fundamental, mtf)
     error = np.array([group.standard_error for group in ordered]) / contrast
+    # From (0, 1) through the groups to the first frequency beyond them; nothing is known above.
+    points, values = np.append(0.0, frequency), np.append(1.0, ctf)
+    series = coltman_mtf(frequency, lambda f: np.interp(f, points, values, right=0.0))
+    # Beyond the last group the series misses C(3f)/3: where that can matter, the fundamental answers instead.
+    mtf = np.where(3 * frequency <= frequency[-1], series, fundamental)
     return CTF(frequency, ctf, error, mtf, fundamental, float(contrast), tuple(ordered), pitch_mm, caveats)

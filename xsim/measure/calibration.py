@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from xsim.measure.wedge import shown_greys, unseen_ranges
 from xsim.seeds import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
@@ -103,14 +103,9 @@ def fit_nnps(
     standard_error_mm2: NDArray[np.float64],
     at_lp_mm: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return a smooth NNPS [mm2] through a measured one; its constant part stands for electronics and aliases.
+    """Return a smooth NNPS [mm2] at frequencies (m,) through a measured one (n,) with its standard errors.
 
-    Parameters
-    ----------
-    frequency_lp_mm, nnps_mm2, standard_error_mm2 : (n,) arrays
-        The measured NNPS and its standard errors.
-    at_lp_mm : (m,) array
-        Where the fit is wanted [lp/mm].
+    Its constant part stands for electronics and aliases.
     """
     limit = float(frequency_lp_mm[-1])
     # Standard errors that follow the scatter of their own rings would favour the low ones: the trend counts.
@@ -163,7 +158,6 @@ class MeasuredDetector:
 
     def redrawn(self, random: np.random.Generator) -> Detector:
         """Return the detector that another measurement of the same quality might have given."""
-        sensor = self.detector.sensor
         edge, noise = self.mtf, self.nnps
         # Neighbouring frequencies of an edge share their noise; knots a few resolution widths apart do not.
         knots = random.normal(size=12)
@@ -171,11 +165,9 @@ class MeasuredDetector:
         # The modulus feels one of the two components of the complex noise.
         wander = np.interp(edge.frequency_lp_mm, places, knots) * edge.noise / np.sqrt(2.0)
         scatter = noise.standard_error_mm2 * random.normal(size=noise.nnps_mm2.size)
-        seen, at = np.abs(edge.mtf + wander), self.frequency_lp_mm
-        mtf = fit_mtf(edge.frequency_lp_mm, seen, edge.noise, at, aperture_mm=sensor.aperture_mm)
-        drawn = np.maximum(noise.nnps_mm2 + scatter, 0.1 * noise.nnps_mm2)
-        spectrum = fit_nnps(noise.frequency_lp_mm, drawn, noise.standard_error_mm2, at)
-        return _detector(at, mtf, spectrum, self.kerma_uGy, self.detector.screen, sensor)
+        edge = replace(edge, mtf=np.abs(edge.mtf + wander))
+        noise = replace(noise, nnps_mm2=np.maximum(noise.nnps_mm2 + scatter, 0.1 * noise.nnps_mm2))
+        return _fitted(edge, noise, self.kerma_uGy, self.detector.screen, self.detector.sensor).detector
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,24 +250,18 @@ def measure_detector(
     if mtf.pitch_mm != sensor.pitch_mm:
         raise InputError(f"edges of pitch {mtf.pitch_mm:g} mm on a sensor of {sensor.pitch_mm:g} mm: give one pitch")
     noise = nnps(flats, sensor.pitch_mm, mode="difference", full_scale=full_scale)
+    return _fitted(mtf, noise, kerma_uGy, screen, sensor)
+
+
+def _fitted(edge: EdgeMTF, noise: NNPS, kerma_uGy: float, screen: Screen, sensor: Sensor) -> MeasuredDetector:
+    """Draw the smooth curves through both measurements and make the detector of them."""
     frequency = quadratic_grid(nyquist_lp_mm(sensor.pitch_mm), _ROWS)
-    mtf_fit = fit_mtf(mtf.frequency_lp_mm, mtf.mtf, mtf.noise, frequency, aperture_mm=sensor.aperture_mm)
-    nnps_fit = fit_nnps(noise.frequency_lp_mm, noise.nnps_mm2, noise.standard_error_mm2, frequency)
-    detector = _detector(frequency, mtf_fit, nnps_fit, kerma_uGy, screen, sensor)
-    return MeasuredDetector(mtf, noise, frequency, mtf_fit, nnps_fit, detector, kerma_uGy)
-
-
-def _detector(
-    frequency: NDArray[np.float64],
-    mtf: NDArray[np.float64],
-    spectrum: NDArray[np.float64],
-    kerma_uGy: float,
-    screen: Screen,
-    sensor: Sensor,
-) -> Detector:
-    return Detector.from_measured(
+    mtf = fit_mtf(edge.frequency_lp_mm, edge.mtf, edge.noise, frequency, aperture_mm=sensor.aperture_mm)
+    spectrum = fit_nnps(noise.frequency_lp_mm, noise.nnps_mm2, noise.standard_error_mm2, frequency)
+    detector = Detector.from_measured(
         mtf=(frequency, mtf), nnps=(frequency, spectrum), kerma_uGy=kerma_uGy, screen=screen, sensor=sensor
     )
+    return MeasuredDetector(edge, noise, frequency, mtf, spectrum, detector, kerma_uGy)
 
 
 def calibrate(
@@ -311,7 +297,7 @@ def calibrate(
     InputError
         If LR is sharper than HR (are they swapped?), or the pitches differ.
     """
-    caveats = [f"HR {text}" for text in _caveats(hr)] + [f"LR {text}" for text in _caveats(lr)]
+    caveats = [f"{name} {text}" for name, one in (("HR", hr), ("LR", lr)) for text in _caveats(one)]
     kerma = lr.kerma_uGy
     if link is None and not pairs:
         caveats.append("grey-level link from the nominal screens, not measured: give registered pairs or a step wedge")
@@ -337,28 +323,18 @@ def calibrate(
         degradation = between(hr.detector, lr.detector, link)
     caveats += [str(item.message) for item in said if issubclass(item.category, XsimWarning)]
 
-    def redrawn(random: np.random.Generator) -> Degradation:
-        return between(hr.redrawn(random), lr.redrawn(random), degradation.link)
-
-    B_1_sd, Sigma_1_sd = _uncertainties(redrawn, seed)
-    return Calibration(hr, lr, degradation, B_1_sd, Sigma_1_sd, hr_frames, tuple(dict.fromkeys(caveats)))
-
-
-def _uncertainties(
-    draw: Callable[[np.random.Generator], Degradation], seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the standard deviations of B_1 and Sigma_1 over repeated measurements."""
-    drawn = []
+    drawn: list[Degradation] = []
     random = generator(seed, stage="calibration")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", XsimWarning)
         for _ in range(_DRAWS):
             # In some draws of very noisy edges LR is the sharper one, and there is no such degradation.
             with suppress(InputError):
-                drawn.append(draw(random))
+                drawn.append(between(hr.redrawn(random), lr.redrawn(random), degradation.link))
     if len(drawn) < _DRAWS // 2:
         raise InputError("the two MTFs cannot be told apart within their noise: give longer edges or more of them")
-    return np.std([one.B_1 for one in drawn], axis=0), np.std([one.Sigma_1_mm2 for one in drawn], axis=0)
+    B_1_sd, Sigma_1_sd = (np.std([getattr(one, name) for one in drawn], axis=0) for name in ("B_1", "Sigma_1_mm2"))
+    return Calibration(hr, lr, degradation, B_1_sd, Sigma_1_sd, hr_frames, tuple(dict.fromkeys(caveats)))
 
 
 def _caveats(one: MeasuredDetector) -> list[str]:
@@ -390,10 +366,7 @@ def read_calibration(path: Path) -> tuple[Detector, Detector, Degradation]:
     if missing:
         raise InputError(f"{path}: the table [{sorted(missing)[0]}] is missing: give a file of xsim calibrate")
     try:
-        return (
-            Detector.from_dict(tables["hr"]),
-            Detector.from_dict(tables["lr"]),
-            Degradation.from_dict(tables["degradation"]),
-        )
+        hr, lr = (Detector.from_dict(tables[name]) for name in ("hr", "lr"))
+        return hr, lr, Degradation.from_dict(tables["degradation"])
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

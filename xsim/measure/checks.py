@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xsim.errors import InputError, PhysicsRangeError
+from xsim.errors import InputError, check_range
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -17,37 +17,20 @@ __all__ = ["check_not_clipped", "check_pitch", "grey_image"]
 _PILE_SHARE = 0.02
 
 
-def check_pitch(pitch_mm: float) -> float:
-    """Return ``pitch_mm`` if it is a pixel pitch.
-
-    Raises
-    ------
-    PhysicsRangeError
-        Unless 0.0001 <= pitch_mm <= 10.
-    """
-    if not 1e-4 <= pitch_mm <= 10.0:
-        raise PhysicsRangeError(f"pixel pitch {pitch_mm:g} mm is out of range: give 0.0001 to 10 mm")
-    return float(pitch_mm)
+def check_pitch(pitch_mm: float) -> None:
+    """Raise a PhysicsRangeError unless ``pitch_mm`` is one: 0.0001 to 10 mm."""
+    check_range("pixel pitch", pitch_mm, 1e-4, 10.0, "mm")
 
 
 def grey_image(
     image: ArrayLike, *, roi: tuple[int, int, int, int] | None = None, smallest_px: int = 1
 ) -> NDArray[np.float64]:
-    """Return the region of an image as finite float64.
-
-    Parameters
-    ----------
-    image : (H, W) array
-        Grey values.
-    roi : (x, y, width, height), optional
-        The region [px]; all of the image by default.
-    smallest_px : int
-        Smallest side that the region may have.
+    """Return the region (x, y, width, height) of an image [px], or all of it, as finite float64.
 
     Raises
     ------
     InputError
-        If the array is not two-dimensional or not finite, or the region leaves it or is too small.
+        If the array is not two-dimensional or not finite, or the region leaves it or has a side below ``smallest_px``.
     """
     pixels = np.asarray(image)
     if pixels.ndim != 2 or pixels.dtype.kind not in "uif":
@@ -75,13 +58,7 @@ def check_not_clipped(pixels: NDArray[np.float64], *, full_scale: float | None =
 
     Clipping shows as pixels piled up at one extreme value: at ``full_scale``, or in an image that is noisy
     elsewhere. A noise-free image repeats its plateau values too, but has no noise on either side, and passes.
-
-    Parameters
-    ----------
-    pixels : (H, W) array
-        Finite grey values.
-    full_scale : float, optional
-        The largest grey value that the image format can hold.
+    ``full_scale`` is the largest grey value that the image format can hold.
 
     Raises
     ------

@@ -9,7 +9,6 @@ belongs to the presampled MTF and stays in it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,12 +85,12 @@ class EdgeSpread:
 
     @property
     def overshoot(self) -> float:
-        """Excursion above the bright plateau, as a share of the step; 0 where noise explains it."""
+        """Excursion above the bright plateau, as a share of the step; 0 for a pure blur, or where noise explains it."""
         return self._excursion(float(self.esf.max()) - self.bright)
 
     @property
     def undershoot(self) -> float:
-        """Excursion below the dark plateau, as a share of the step; 0 where noise explains it."""
+        """Excursion below the dark plateau; see `overshoot`."""
         return self._excursion(self.dark - float(self.esf.min()))
 
     def _excursion(self, height: float) -> float:
@@ -160,7 +159,10 @@ def edge_spread(
     centres = (np.arange(esf.size) + 0.5) / oversampling - left
     residual = np.zeros(shape)
     residual[inside] = upright[inside] - np.interp(distance[inside], centres, esf)
-    dark, bright, noise = _plateaus(esf, residual, distance, (left, right))
+    # Levels and pixel noise of the plateaus, from the outer fifth of the profile.
+    outer = max(2, esf.size // 10)
+    dark, bright = float(esf[:outer].mean()), float(esf[-outer:].mean())
+    noise = float(residual[inside & ((distance < -0.6 * left) | (distance > 0.6 * right))].std())
     noise_esf = _noise_profiles(residual, inside, bins)
     caveats = check_edge(esf, centres, noise_esf, residual, inside, step=abs(bright - dark), noise=noise)
     if dark > bright:
@@ -183,19 +185,6 @@ def _covered(line: EdgeLine, shape: tuple[int, int], half_width_px: float | None
             "8 pixels, better 50, on both sides of the whole edge"
         )
     return left, right
-
-
-def _plateaus(
-    esf: NDArray[np.float64],
-    residual: NDArray[np.float64],
-    distance: NDArray[np.float64],
-    reach: tuple[float, float],
-) -> tuple[float, float, float]:
-    """Return the levels left and right, from the outer fifth of the profile, and the pixel noise out there."""
-    outer = max(2, esf.size // 10)
-    left, right = reach
-    far = ((distance < -0.6 * left) & (distance > -left)) | ((distance > 0.6 * right) & (distance < right))
-    return float(esf[:outer].mean()), float(esf[-outer:].mean()), float(residual[far].std())
 
 
 def _noise_profiles(residual: NDArray[np.float64], inside: NDArray[np.bool_], bins: Bins) -> NDArray[np.float64]:
@@ -228,17 +217,13 @@ def _local_line(profiles: NDArray[np.float64], half: NDArray[np.intp]) -> NDArra
     low, high = np.maximum(bins - half, 0), np.minimum(bins + half, size - 1) + 1
     number = (high - low).astype(np.float64)
     middle = (low + high - 1) / 2.0
-    sums = _windowed(profiles, low, high)
-    moments = _windowed(profiles * bins, low, high) - middle * sums
+    # Sums over windows are differences of the sums from the start.
+    totals = (np.cumsum(np.pad(values, ((0, 0), (1, 0))), axis=1) for values in (profiles, profiles * bins))
+    sums, moments = (total[:, high] - total[:, low] for total in totals)
+    moments = moments - middle * sums
     spread = number * (number**2 - 1) / 12.0
     slope = np.divide(moments, spread, out=np.zeros_like(moments), where=spread > 0)
     return np.asarray(sums / number + slope * (bins - middle))
-
-
-def _windowed(values: NDArray[np.float64], low: NDArray[np.intp], high: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the sums of ``values[:, low:high]`` for every window."""
-    total = np.concatenate([np.zeros((values.shape[0], 1)), np.cumsum(values, axis=1)], axis=1)
-    return np.asarray(total[:, high] - total[:, low])
 
 
 def _rms(samples: NDArray[np.complex128]) -> NDArray[np.float64]:
@@ -288,7 +273,7 @@ class EdgeMTF:
     edges: tuple[EdgeSpread, ...]
     warnings: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def noise_floor(self) -> float:
         """The largest `noise` up to the last frequency: an MTF below twice this is not distinguished from noise."""
         return float(self.noise.max())
@@ -370,7 +355,16 @@ def edge_mtf(
     check_bad_pixels(pixels)
     upright, line = find_line(pixels)
     line = fit_line(upright, line, oversampling=oversampling)
-    _check_angle(line, upright.shape[0])
+    # At other tilts the bins of the profile are not filled evenly.
+    if line.angle_deg > _STEEPEST_DEG:
+        raise InputError(
+            f"edge at {line.angle_deg:.1f} deg to the pixel grid: tilt it 1.5 to 5 deg (at most {_STEEPEST_DEG:g})"
+        )
+    if abs(line.slope) * len(upright) < 1.0:
+        raise InputError(
+            f"edge at {line.angle_deg:.2f} deg crosses less than one pixel column over {len(upright)} rows: "
+            "tilt it 1.5 to 5 deg or take a longer edge"
+        )
     spread = edge_spread(
         upright,
         line,
@@ -423,16 +417,3 @@ def _frequencies(frequency_lp_mm: ArrayLike | None, pitch_mm: float) -> NDArray[
             f"give 0 to {2 * nyquist:g} lp/mm (twice Nyquist)"
         )
     return frequency
-
-
-def _check_angle(line: EdgeLine, rows: int) -> None:
-    """Refuse tilts at which the bins of the ESF are not filled evenly."""
-    if line.angle_deg > _STEEPEST_DEG:
-        raise InputError(
-            f"edge at {line.angle_deg:.1f} deg to the pixel grid: tilt it 1.5 to 5 deg (at most {_STEEPEST_DEG:g})"
-        )
-    if abs(line.slope) * rows < 1.0:
-        raise InputError(
-            f"edge at {line.angle_deg:.2f} deg crosses less than one pixel column over {rows} rows: "
-            "tilt it 1.5 to 5 deg or take a longer edge"
-        )

@@ -5,7 +5,7 @@ Pictures of anything but one straight edge between two plateaus are refused with
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,9 @@ __all__ = ["Bins", "EdgeLine", "check_bad_pixels", "check_edge", "find_line", "f
 _GRADIENT_SHARE = 0.3
 # Smoothing [px] before the coarse search: it only has to see the edge above the noise.
 _SEARCH_SIGMA_PX = 2.0
+# How far from the coarse line pixels take part in its refinement [px], and the most steps of it.
+_REACH_PX = 12.0
+_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,14 @@ class EdgeLine:
         """Tilt against the nearest pixel axis [deg], 0 to 45."""
         return float(np.degrees(np.arctan(abs(self.slope))))
 
-    def distance_px(self, shape: tuple[int, int]) -> NDArray[np.float64]:
+    def distance_px(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Return the signed distance [px] of every pixel centre from the line, shape (H, W), along its normal."""
         y, x = np.indices(shape, dtype=np.float64)
         return np.asarray((x - self.x0_px - self.slope * (y - self.y0_px)) / np.hypot(1.0, self.slope))
 
     def shifted(self, offset_px: float, slope: float) -> EdgeLine:
         """Return the line moved by ``offset_px`` along x and turned by ``slope``."""
-        return EdgeLine(self.x0_px + offset_px, self.y0_px, self.slope + slope, self.transposed)
+        return replace(self, x0_px=self.x0_px + offset_px, slope=self.slope + slope)
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,7 @@ class Bins:
 
 
 def find_line(image: NDArray[np.float64]) -> tuple[NDArray[np.float64], EdgeLine]:
-    """Find the one strong edge of an image, coarsely.
-
-    Parameters
-    ----------
-    image : (H, W) array
-        Linear grey values.
+    """Find the one strong edge of an image (H, W), coarsely.
 
     Returns
     -------
@@ -125,19 +123,12 @@ def find_line(image: NDArray[np.float64]) -> tuple[NDArray[np.float64], EdgeLine
     if steepest <= 1e-9 * float(np.abs(image).max()):
         raise InputError("no edge: the image is flat: give an image or a --roi with one slanted edge")
     strong = magnitude > _GRADIENT_SHARE * steepest
-    power_x = float(np.sum(gradient_x[strong] ** 2))
-    power_y = float(np.sum(gradient_y[strong] ** 2))
-    transposed = power_y > power_x
+    transposed = float(np.sum(gradient_y[strong] ** 2)) > float(np.sum(gradient_x[strong] ** 2))
     upright, across, strong = (image.T, gradient_y.T, strong.T) if transposed else (image, gradient_x, strong)
+    # Fit x over y by weighted least squares, dropping what lies far from the line.
     y, x = np.nonzero(strong)
-    return upright, _robust_line(x, y, np.abs(across[y, x]), upright.shape, transposed)
-
-
-def _robust_line(
-    x: NDArray[np.intp], y: NDArray[np.intp], weight: NDArray[np.float64], shape: tuple[int, ...], transposed: bool
-) -> EdgeLine:
-    """Fit x over y by weighted least squares, dropping what lies far from the line."""
-    y0 = (shape[0] - 1) / 2
+    weight = np.abs(across[y, x])
+    y0 = (len(upright) - 1) / 2
     keep = np.ones(x.shape, dtype=bool)
     slope, x0 = 0.0, float(np.median(x))
     for _ in range(10):
@@ -149,35 +140,21 @@ def _robust_line(
         if np.array_equal(keep, off <= limit):
             break
         keep = off <= limit
-    return EdgeLine(float(x0), y0, float(slope), transposed)
+    return upright, EdgeLine(float(x0), y0, float(slope), transposed)
 
 
-def fit_line(
-    upright: NDArray[np.float64], line: EdgeLine, *, oversampling: int = 4, reach_px: float = 12.0, rounds: int = 20
-) -> EdgeLine:
+def fit_line(upright: NDArray[np.float64], line: EdgeLine, *, oversampling: int = 4) -> EdgeLine:
     """Refine a line by Gauss-Newton steps on every pixel near it, with the edge's own profile as the model.
 
     A wrong tilt leaves residuals that grow along the edge in proportion to the slope of the profile; a step removes
-    what is proportional. Converges to the least-squares line without assuming a shape of the edge.
-
-    Parameters
-    ----------
-    upright : (H, W) array
-        The image with the edge nearly vertical.
-    line : EdgeLine
-        Where to start, good to a few pixels.
-    oversampling : int
-        Bins per pixel of the profile.
-    reach_px : float
-        How far from the line pixels take part [px].
-    rounds : int
-        Most steps to take.
+    what is proportional. Converges to the least-squares line without assuming a shape of the edge. The line that it
+    starts with is good to a few pixels; ``oversampling`` is the number of the profile's bins per pixel.
     """
     along = np.indices(upright.shape, dtype=np.float64)[0] - line.y0_px
-    for _ in range(rounds):
-        distance = line.distance_px((upright.shape[0], upright.shape[1]))
-        near = np.abs(distance) < reach_px
-        position = (distance[near] + reach_px) * oversampling
+    for _ in range(_STEPS):
+        distance = line.distance_px(upright.shape)
+        near = np.abs(distance) < _REACH_PX
+        position = (distance[near] + _REACH_PX) * oversampling
         profile = Bins.of(position).profile(upright[near])
         profile = ndimage.gaussian_filter1d(profile, oversampling / 2, mode="nearest")
         centres = np.arange(profile.size) + 0.5
@@ -211,11 +188,6 @@ def check_bad_pixels(pixels: NDArray[np.float64]) -> None:
     """Refuse dead and hot pixels, rows and columns: they would count as structure of the edge.
 
     A monotone profile equals its running median, however sharp, so an edge is never taken for a bad pixel.
-
-    Raises
-    ------
-    InputError
-        Naming how many and where the first is.
     """
     off = np.zeros(pixels.shape, dtype=bool)
     span = float(np.subtract(*np.quantile(pixels, (0.99, 0.01))))
@@ -239,23 +211,11 @@ def check_edge(
     step: float,
     noise: float,
 ) -> tuple[str, ...]:
-    """Refuse what is not one straight edge between two plateaus; return caveats.
+    """Refuse what is not one straight edge between two plateaus, naming what is there instead; return caveats.
 
-    Parameters
-    ----------
-    esf, distance_px : (n,) arrays
-        The edge profile and the distances [px] of its bins.
-    noise_esf : (m, n) array
-        Profiles that noise alone gives.
-    residual, inside : (H, W) arrays
-        The image less its edge, and which of its pixels the profile covers.
-    step, noise : float
-        Height of the edge and standard deviation of the pixels on the plateaus [grey levels].
-
-    Raises
-    ------
-    InputError
-        Naming what is there instead.
+    The profile ``esf`` (n,) lies at distances [px] from the edge, ``noise_esf`` (m, n) is what noise alone gives there,
+    ``residual`` the image less its edge and ``inside`` which of its pixels the profile covers, both (H, W). The height
+    of the edge and the noise of the pixels on the plateaus are in grey levels.
     """
     _check_single(esf, distance_px, noise_esf)
     bad = _bad_lines(residual, inside, step)
@@ -291,7 +251,7 @@ def _check_single(esf: NDArray[np.float64], distance_px: NDArray[np.float64], no
     if float(np.ptp(smooth)) > 2.0 * abs(float(esf[:outer].mean() - esf[-outer:].mean())) + noise:
         raise InputError("two edges: the profile rises and falls again: give the --roi of one edge")
     around = (np.abs(centre) < 2 * _SPAN_PX) & (change > 0.5 * change[np.argmin(np.abs(centre))])
-    reach = 2.0 * _SPAN_PX + 2.0 * float(np.ptp(centre[around])) if around.any() else 2.0 * _SPAN_PX
+    reach = 2.0 * _SPAN_PX + (2.0 * float(np.ptp(centre[around])) if around.any() else 0.0)
     for side in (1.0, -1.0):
         beyond = side * centre > 0
         order = np.argsort(np.abs(centre[beyond]))

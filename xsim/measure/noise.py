@@ -9,6 +9,7 @@ whole analysed area. The axes u = 0 and v = 0 carry row and column structure and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -99,11 +100,8 @@ def flatten(image: NDArray[np.float64]) -> NDArray[np.float64]:
 
     The six terms 1, x, y, x2, xy, y2 are made orthonormal on the grid, so that the fit is a projection.
     """
-    bases = []
-    for length in image.shape:
-        position = np.linspace(-1.0, 1.0, length)
-        bases.append(np.linalg.qr(np.stack([np.ones(length), position, position**2], axis=1))[0])
-    down, across = bases
+    places = (np.linspace(-1.0, 1.0, length) for length in image.shape)
+    down, across = (np.linalg.qr(np.stack([np.ones(x.size), x, x**2], axis=1))[0] for x in places)
     terms = down.T @ image @ across
     terms[np.add.outer(np.arange(3), np.arange(3)) > 2] = 0.0
     return np.asarray(image - down @ terms @ across.T)
@@ -124,8 +122,7 @@ def mend_outliers(noise: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]
     sigma = 1.4826 * float(np.median(np.abs(noise - centre)))
     off = np.abs(noise - centre) > _OUTLIER_SIGMAS * sigma
     for axis in (0, 1):
-        whole = np.expand_dims(off.mean(axis=axis) > 0.5, axis)
-        off &= ~whole
+        off &= off.mean(axis=axis, keepdims=True) <= 0.5
     count = int(off.sum())
     if count > _OUTLIER_SHARE * noise.size:
         raise InputError(
@@ -240,7 +237,10 @@ def nnps(
     flats, caveats = _checked_flats(frames, full_scale=full_scale)
     if mode == "difference" and len(flats) < 2:
         raise InputError("one flat frame has no difference: give at least two, or mode 'single'")
-    side = _region_side(flats[0].shape, region_px)
+    side = min(region_px, *flats[0].shape)
+    if side < 64:
+        raise InputError(f"regions of {side} pixels are too small: give images and regions of at least 64 pixels")
+    side -= side % 2
     means = [float(flat.mean()) for flat in flats]
     normalised = [flat / mean for flat, mean in zip(flats, means, strict=True)]
     common = np.mean(normalised, axis=0) if mode == "difference" else None
@@ -254,7 +254,9 @@ def nnps(
         power += total
         regions += count
     looks = len(flats) - (mode == "difference")
-    effective = _effective_regions(regions // len(flats), flats[0].shape, side) * looks
+    # How many independent regions the half-overlapping ones of one frame are worth, times the frames that count.
+    apart, overlapping = flats[0].size / side**2, regions // len(flats)
+    effective = looks * (max(1.0, (overlapping / _OVERLAP + apart) / 2.0) if overlapping > 1 else 1.0)
     caveats += _caveats(len(flats), mode, looks * flats[0].size, effective, mended)
     return _summary(
         power * pitch_mm**2 / (regions * side**2), pitch_mm, float(np.mean(means)), effective,
@@ -262,30 +264,14 @@ def nnps(
     )  # fmt: skip
 
 
-def _region_side(shape: tuple[int, ...], region_px: int) -> int:
-    side = min(region_px, *shape)
-    if side < 64:
-        raise InputError(f"regions of {side} pixels are too small: give images and regions of at least 64 pixels")
-    return side - side % 2
-
-
 def _region_power(noise: NDArray[np.float64], side: int) -> tuple[NDArray[np.float64], int]:
     """Return the summed |rfft2|^2 over half-overlapping regions, centred in the image, and their number."""
     step = side // 2
     power = np.zeros((side, side // 2 + 1))
-    count = 0
     starts = [range((length - side) % step // 2, length - side + 1, step) for length in noise.shape]
-    for top in starts[0]:
-        for left in starts[1]:
-            power += np.abs(np.fft.rfft2(noise[top : top + side, left : left + side])) ** 2
-            count += 1
-    return power, count
-
-
-def _effective_regions(regions: int, shape: tuple[int, ...], side: int) -> float:
-    """Return how many independent regions the half-overlapping ones of one frame are worth."""
-    apart = shape[0] * shape[1] / side**2
-    return max(1.0, (regions / _OVERLAP + apart) / 2.0) if regions > 1 else 1.0
+    for top, left in product(*starts):
+        power += np.abs(np.fft.rfft2(noise[top : top + side, left : left + side])) ** 2
+    return power, len(starts[0]) * len(starts[1])
 
 
 def _caveats(frames: int, mode: NoiseMode, pixels: int, effective: float, mended: int) -> tuple[str, ...]:

@@ -152,20 +152,15 @@ class DuplexWire:
 
 
 def srb_from_dips(diameter_mm: ArrayLike, dip: ArrayLike) -> tuple[float, float]:
-    """Return SRb and interpolated SRb [mm] from the dips of wire pairs.
+    """Return SRb and interpolated SRb [mm] from falling wire diameters [mm] and the dips of their pairs, each (n,).
 
-    Parameters
-    ----------
-    diameter_mm : (n,) array
-        Wire diameters [mm], falling.
-    dip : (n,) array
-        Dips, 0 to 1.
+    SRb is the diameter of the first pair below 20 %. The interpolated one is where a second-order polynomial through
+    the two pairs on each side of 20 % crosses it; NaN where there are not two on each side.
 
-    Returns
-    -------
-    srb_mm, isrb_mm : float
-        SRb is the diameter of the first pair below 20 %. The interpolated one is where a second-order polynomial
-        through the two pairs on each side of 20 % crosses it; NaN where there are not two on each side.
+    Raises
+    ------
+    InputError
+        If there are not as many falling diameters as dips.
 
     References
     ----------
@@ -214,12 +209,10 @@ def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None) ->
     upright = _along_wires(pixels.T if vertical else pixels)
     position, attenuation, noise = _wire_profile(upright, pitch_mm)
     pairs, caveats = _find_pairs(position, attenuation, noise, pitch_mm)
-    diameter = np.array([pair[0] for pair in pairs])
-    dips = np.array([pair[1] for pair in pairs])
+    diameter, dips, centres = (np.array(column) for column in zip(*pairs, strict=True))
     srb, isrb = srb_from_dips(diameter, dips)
     if np.isnan(srb):
         caveats += ("every pair found is resolved: SRb is smaller than the thinnest wire",)
-    centres = np.array([pair[2] for pair in pairs])
     return DuplexWire(diameter, dips, srb, isrb, position, attenuation, centres, caveats)
 
 
@@ -260,11 +253,16 @@ def _wire_profile(
 
 def _projected(upright: NDArray[np.float64], slope: float, oversampling: int) -> NDArray[np.float64]:
     """Return the profile across lines of this slope, where at least half as many pixels as usual see it."""
-    grid = np.indices(upright.shape, dtype=np.float64)
-    across = (grid[0] - slope * (grid[1] - (upright.shape[1] - 1) / 2)) / np.hypot(1.0, slope)
-    bins = Bins.of(((across - across.min()) * oversampling).ravel())
+    bins = Bins.of(_across(upright.shape, slope) * oversampling)
     seen = np.flatnonzero(bins.count > 0.5 * np.median(bins.count[bins.count > 0]))
     return bins.profile(upright.ravel())[seen[0] : seen[-1] + 1]
+
+
+def _across(shape: tuple[int, ...], slope: float) -> NDArray[np.float64]:
+    """Return how far [px] every pixel (H W,) lies across lines of this slope from the first."""
+    y, x = np.indices(shape, dtype=np.float64)
+    across = (y - slope * (x - (shape[1] - 1) / 2)) / np.hypot(1.0, slope)
+    return np.asarray(across - across.min()).ravel()
 
 
 def _profile_noise(upright: NDArray[np.float64], slope: float) -> float:
@@ -272,10 +270,8 @@ def _profile_noise(upright: NDArray[np.float64], slope: float) -> float:
 
     Halves of alternating bands, so that noise that is correlated between pixels counts in full.
     """
-    grid = np.indices(upright.shape, dtype=np.float64)
-    across = (grid[0] - slope * (grid[1] - (upright.shape[1] - 1) / 2)) / np.hypot(1.0, slope)
-    index = (across - across.min()).astype(np.intp).ravel()
-    half = (grid[1].ravel() // _BAND_PX) % 2 == 0
+    index = _across(upright.shape, slope).astype(np.intp)
+    half = np.tile(np.arange(upright.shape[1]) // _BAND_PX % 2 == 0, upright.shape[0])
     count, first = np.bincount(index), np.bincount(index, weights=half)
     both = (first >= 0.25 * np.median(count)) & (count - first >= 0.25 * np.median(count))
     values = upright.ravel()
@@ -302,9 +298,9 @@ def _find_pairs(
     step = float(position[1] - position[0])
     pairs: list[tuple[float, float, float]] = []
     index = 0
-    expected = 0
-    while index < crests.size and expected < len(WIRE_DIAMETERS_MM):
-        diameter = WIRE_DIAMETERS_MM[expected]
+    for diameter in WIRE_DIAMETERS_MM:
+        if index >= crests.size:
+            break
         apart = (crests[index + 1] - crests[index]) * step if index + 1 < crests.size else np.inf
         # Blur draws the crests of a pair together, never apart.
         if 0.5 * diameter < apart < 2.4 * diameter:
@@ -315,7 +311,6 @@ def _find_pairs(
         else:
             pairs.append((diameter, 0.0, float(position[crests[index]])))
             index += 1
-        expected += 1
     resolved = [pair for pair in pairs if pair[1] > 0]
     if len(resolved) < 2 or float(smooth.max()) < _SEEN * noise:
         raise InputError(

@@ -31,11 +31,11 @@ _C2 = (0.03 * DATA_RANGE) ** 2
 
 
 def _pair(image: ArrayLike, reference: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    a, b = np.asarray(image, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    if a.ndim != 2 or a.shape != b.shape:
-        raise InputError(f"images of shapes {a.shape} and {b.shape} cannot be compared: give two of one shape (H, W)")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise InputError("an image holds NaN or infinite pixels: mask or repair them first")
+    a, b = grey_image(image), grey_image(reference)
+    if a.shape != b.shape:
+        raise InputError(
+            f"images of {a.shape[1]} x {a.shape[0]} and {b.shape[1]} x {b.shape[0]} pixels: give two of one size"
+        )
     return a, b
 
 
@@ -52,13 +52,7 @@ def rmse(image: ArrayLike, reference: ArrayLike) -> float:
 
 
 def psnr_dB(image: ArrayLike, reference: ArrayLike) -> float:
-    """Return the peak signal-to-noise ratio [dB] for data range 1.0; infinite for equal images.
-
-    Raises
-    ------
-    InputError
-        If the shapes differ or a pixel is not finite.
-    """
+    """Return the peak signal-to-noise ratio [dB] for data range 1.0, infinite for equal images; errors as in `rmse`."""
     error = rmse(image, reference)
     return math.inf if error == 0 else 20 * math.log10(DATA_RANGE / error)
 
@@ -100,13 +94,7 @@ def ssim_map(image: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
 
 
 def ssim(image: ArrayLike, reference: ArrayLike) -> float:
-    """Return the mean structural similarity of two images (H, W), without the 5 border pixels; see `ssim_map`.
-
-    Raises
-    ------
-    InputError
-        If the shapes differ, a pixel is not finite, or the images are smaller than the window.
-    """
+    """Return the mean structural similarity of two images (H, W), without the 5 border pixels; see `ssim_map`."""
     inner = slice(_RADIUS, -_RADIUS)
     return float(ssim_map(image, reference)[inner, inner].mean())
 
@@ -166,11 +154,7 @@ def compare_images(
         If the shapes or kinds of number differ, the images are too small for SSIM, or the range is not positive.
     """
     kinds = [np.asarray(pixels).dtype for pixels in (image, reference)]
-    a, b = grey_image(image), grey_image(reference)
-    if a.shape != b.shape:
-        raise InputError(
-            f"images of {a.shape[1]} x {a.shape[0]} and {b.shape[1]} x {b.shape[0]} pixels: give two of one size"
-        )
+    a, b = _pair(image, reference)
     caveats: tuple[str, ...] = ()
     if data_range is None:
         if (kinds[0].kind == "f") != (kinds[1].kind == "f"):
@@ -185,12 +169,6 @@ def compare_images(
     if not (data_range > 0 and np.isfinite(data_range)):
         raise InputError(f"data range {data_range:g}: give the grey level of the open field, above 0")
     scaled = a / data_range, b / data_range
-    return Comparison(
-        psnr_dB(*scaled),
-        ssim(*scaled),
-        rmse(*scaled) * data_range,
-        float(np.mean(a - b)),
-        data_range,
-        ssim_map(*scaled),
-        caveats,
-    )
+    error = rmse(*scaled) * data_range
+    bias = float(np.mean(a - b))
+    return Comparison(psnr_dB(*scaled), ssim(*scaled), error, bias, data_range, ssim_map(*scaled), caveats)

@@ -115,13 +115,7 @@ _WIDEST = 0.2
 
 
 def shown_greys(images: Iterable[ArrayLike]) -> NDArray[np.float64]:
-    """Return the grey levels, 0.02 apart and rising, that at least 0.2 % of the pixels of some image have.
-
-    Parameters
-    ----------
-    images : iterable of (H, W) arrays
-        Images, open field = 1.
-    """
+    """Return the grey levels, 0.02 apart and rising, of at least 0.2 % of the pixels of some image (H, W)."""
     edges = np.arange(0.0, 1.0 + 2 * _BIN, _BIN) - 0.5 * _BIN
     shown = np.zeros(edges.size - 1, dtype=bool)
     for image in images:

@@ -108,8 +108,8 @@ def test_signal_and_noise_agree_with_photons_one_by_one(thickness: float, side: 
     signal, power = photon_moments(screen, beam, frequency, 300_000, seed=5)
     expected = screen.expose(beam, frequency)
     gap = gap_mtf(screen.optics, frequency)
-    closed_signal = expected.mtf / gap * expected.signal_keV_per_mm2_uGy / expected.fluence_per_mm2_uGy
-    closed_power = expected.noise_keV2_per_mm2_uGy / gap**2 / expected.fluence_per_mm2_uGy
+    closed_signal = expected.mtf / gap * expected.signal_keV_per_mm2_uGy / beam.total_fluence_per_mm2_uGy
+    closed_power = expected.noise_keV2_per_mm2_uGy / gap**2 / beam.total_fluence_per_mm2_uGy
     assert signal[0] == pytest.approx(closed_signal[0], rel=0.01)
     np.testing.assert_allclose(signal / signal[0], closed_signal / closed_signal[0], atol=0.01)
     np.testing.assert_allclose(power, closed_power, rtol=0.03)

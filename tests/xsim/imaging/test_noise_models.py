@@ -98,6 +98,6 @@ def test_white_then_blurred_is_too_quiet() -> None:
 def test_unknown_models_and_too_many_layers_are_refused() -> None:
     assert noise_sources(HR, "filtered") == (HR,)
     with pytest.raises(UnknownNameError, match="did you mean layered"):
-        noise_sources(HR, "layerd")  # type: ignore[arg-type]
+        quiet_setup(noise="layerd")
     with pytest.raises(InputError, match="1 to 32"):
         noise_layers(HR, 33)
