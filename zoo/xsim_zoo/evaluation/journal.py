@@ -37,13 +37,10 @@ class Journal(AbstractContextManager["Journal"]):
 
     def __init__(self, path: Path | None, identity: str) -> None:
         self._path = path
-        self._identity = identity
         self._found: dict[str, Any] = {}
-        if path is not None:
-            self._open(path)
-
-    def _open(self, path: Path) -> None:
-        header = {"schema": _SCHEMA, "identity": self._identity}
+        if path is None:
+            return
+        header = {"schema": _SCHEMA, "identity": identity}
         kept = self._read(path, header) if path.exists() else 0
         self._file = path.open("r+b" if kept else "wb")
         self._file.truncate(kept)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
@@ -15,7 +14,7 @@ from xsim.errors import InputError
 from xsim.grids import nyquist_lp_mm, radial_mean
 from xsim.measure.similarity import psnr_dB, rmse, ssim
 from xsim_zoo.check.consistency import check
-from xsim_zoo.evaluation.records import ImageScore, MetricSummary
+from xsim_zoo.evaluation.records import ImageScore, MetricSummary, finite
 from xsim_zoo.evaluation.statistics import Bootstrap
 
 if TYPE_CHECKING:
@@ -118,13 +117,12 @@ def judge(
     if not np.isfinite(answer).all():
         raise InputError(f"'{label}' answers sample {pair.sample} with pixels that are not finite: check its weights")
     x, hr = inner(answer), inner(pair.hr)
-    psnr = psnr_dB(x, hr)
     consistency = check(pair.lr, answer, physics)
     powers = ring_powers(x, hr if pair.clean is None else inner(pair.clean), pair.pitch_mm)
     return ImageScore(
         restorer=label,
         **{name: getattr(pair, name) for name in ("sample", "family", "design", "setup", "kerma_uGy")},
-        psnr_dB=psnr if math.isfinite(psnr) else None,
+        psnr_dB=finite(psnr_dB(x, hr)),
         ssim=ssim(x, hr),
         rmse=rmse(x, hr),
         bias=float(np.mean(x - hr, dtype=np.float64)),

@@ -23,8 +23,6 @@ from xsim_zoo.evaluation.scores import inner
 from xsim_zoo.evaluation.verdicts import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from xsim_zoo.evaluation.competitor import Answering
@@ -115,8 +113,21 @@ class CoverageProbe(Probe):
 
     def verdict(self, evaluation: Evaluation) -> Verdict | None:
         """Judge the largest difference of coverage and promise."""
-        text = "coverage of the samples' intervals less what they promise"
-        return verdict("uncertainty", text, _findings(evaluation))
+        findings = []
+        for label in evaluation.labels:
+            gaps = [
+                (covered - nominal, row.region)
+                for row in evaluation.rows(Coverage)
+                if row.restorer == label
+                for covered, nominal in zip(row.covered, row.nominal, strict=True)
+            ]
+            if gaps:
+                worst, region = max(gaps, key=lambda gap: abs(gap[0]))
+                good = abs(worst) <= _LIMIT
+                said = "" if good else f", its intervals are too {'narrow' if worst < 0 else 'wide'}"
+                text = f"{worst:+.2f} ({region}){said}"
+                findings.append(Finding(restorer=label, level="pass" if good else "warn", text=text))
+        return verdict("uncertainty", "coverage of the samples' intervals less what they promise", findings)
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return coverage against promise, and spread against error."""
@@ -161,22 +172,6 @@ def _draws(context: EvaluationContext, label: str, sample: int, y: NDArray[np.fl
     steps = told.competitor.steps or _STEPS
     answers = (told.answer(y, number=sample * count + draw, steps=steps, eta=1.0) for draw in range(count))
     return np.stack([inner(answer) for answer in answers])
-
-
-def _findings(evaluation: Evaluation) -> Iterator[Finding]:
-    for label in evaluation.labels:
-        gaps = [
-            (covered - nominal, row.region)
-            for row in evaluation.rows(Coverage)
-            if row.restorer == label
-            for covered, nominal in zip(row.covered, row.nominal, strict=True)
-        ]
-        if not gaps:
-            continue
-        worst, region = max(gaps, key=lambda gap: abs(gap[0]))
-        good = abs(worst) <= _LIMIT
-        said = "" if good else ", its intervals are too narrow" if worst < 0 else ", its intervals are too wide"
-        yield Finding(restorer=label, level="pass" if good else "warn", text=f"{worst:+.2f} ({region}){said}")
 
 
 def middle(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:

@@ -21,8 +21,6 @@ from xsim_zoo.evaluation.statistics import Bootstrap
 from xsim_zoo.evaluation.verdicts import interval, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from xsim.degradation.degradation import Degradation
@@ -131,9 +129,15 @@ class MismatchProbe(Probe):
 
     def verdict(self, evaluation: Evaluation) -> Verdict | None:
         """Judge the loss in the worst condition."""
-        return verdict(
-            "other detectors than stated", "PSNR lost in the worst of the mismatch tests", _findings(evaluation)
-        )
+        findings = []
+        for label in evaluation.labels:
+            rows = [row for row in evaluation.rows(MismatchScore) if row.restorer == label]
+            if rows:
+                worst = min(rows, key=lambda row: row.change_dB.mean)
+                level: Level = "warn" if worst.change_dB.mean < -_LOSS_LIMIT_DB else "pass"
+                text = f"{interval(worst.change_dB, 'dB')} under {worst.condition}"
+                findings.append(Finding(restorer=label, level=level, text=text))
+        return verdict("other detectors than stated", "PSNR lost in the worst of the mismatch tests", findings)
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return the change under every condition."""
@@ -154,16 +158,6 @@ class MismatchProbe(Probe):
                 },
             ),
         )
-
-
-def _findings(evaluation: Evaluation) -> Iterator[Finding]:
-    for label in evaluation.labels:
-        rows = [row for row in evaluation.rows(MismatchScore) if row.restorer == label]
-        if not rows:
-            continue
-        worst = min(rows, key=lambda row: row.change_dB.mean)
-        level: Level = "warn" if worst.change_dB.mean < -_LOSS_LIMIT_DB else "pass"
-        yield Finding(restorer=label, level=level, text=f"{interval(worst.change_dB, 'dB')} under {worst.condition}")
 
 
 def degraded(

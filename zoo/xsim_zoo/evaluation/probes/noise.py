@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,7 +11,7 @@ from xsim.errors import InputError
 from xsim.measure.noise import nnps
 from xsim.measure.resolution import duplex_wire, flat_snr, normalised_snr
 from xsim_zoo.evaluation.probes.base import SIDE_PX, Probe, ProbeSetup, ProbeShot
-from xsim_zoo.evaluation.records import INPUT, TRUTH, MaybeNumbers, Numbers, Row
+from xsim_zoo.evaluation.records import INPUT, TRUTH, MaybeNumbers, Numbers, Row, finite
 from xsim_zoo.evaluation.report.figures import FREQUENCY, Axis, Chart, ReferenceLine
 from xsim_zoo.evaluation.report.tables import Block, Naming, Number, Text, table_of
 from xsim_zoo.evaluation.results import Chapter, Evaluation, register
@@ -137,15 +136,11 @@ def noise_gain(
         restorer=label,
         frames=len(answers),
         frequency_lp_mm=tuple(before.frequency_lp_mm.tolist()),
-        nnps_mm2=_maybe(power),
-        gain=_maybe(power / before.nnps_mm2),
+        nnps_mm2=tuple(map(finite, power)),
+        gain=tuple(map(finite, power / before.nnps_mm2)),
         snr=levels[0],
         snr_blocks=levels[1],
     )
-
-
-def _maybe(values: NDArray[np.float64]) -> tuple[float | None, ...]:
-    return tuple(float(value) if math.isfinite(value) else None for value in values)
 
 
 @lru_cache(maxsize=1)
@@ -181,8 +176,7 @@ class WireGauge(Probe):
         except InputError as error:
             note = str(error)
         else:
-            first = read.isrb_mm if math.isfinite(read.isrb_mm) else read.srb_mm
-            srb_mm = first if math.isfinite(first) else None
+            srb_mm = finite(read.isrb_mm) or finite(read.srb_mm)
             note = "" if srb_mm is not None else "every pair of the gauge is resolved"
         return [
             Resolution(

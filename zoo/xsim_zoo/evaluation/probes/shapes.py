@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from xsim.grids import half_plane_weights
 from xsim.measure.similarity import psnr_dB, ssim
 from xsim.phantoms.targets import HELD_OUT
 from xsim_zoo.evaluation.probes.base import Probe, ProbeSetup, ProbeShot
-from xsim_zoo.evaluation.records import Row
+from xsim_zoo.evaluation.records import Row, finite
 from xsim_zoo.evaluation.report.tables import Block, Naming, Number, Text, table_of
 from xsim_zoo.evaluation.results import TRUST, Evaluation, register
 from xsim_zoo.evaluation.scores import inner
@@ -73,14 +72,13 @@ class Shapes(Probe):
         for shape, shot in _shots(context).items():
             answer, clean = inner(shot.answer_of(asked)), inner(shot.clean)
             after, before = psnr_dB(answer, clean), psnr_dB(inner(shot.lr), clean)
-            known = math.isfinite(after) and math.isfinite(before)
             rows.append(
                 ShapeScore(
                     restorer=asked.label,
                     shape=shape,
-                    psnr_dB=after if math.isfinite(after) else None,
+                    psnr_dB=finite(after),
                     ssim=ssim(answer, clean),
-                    gain_dB=after - before if known else None,
+                    gain_dB=finite(after - before),
                     weak_error=weak_error(answer, clean, degradation),
                 )
             )

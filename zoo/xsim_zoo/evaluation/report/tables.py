@@ -292,14 +292,9 @@ class Tile:
     scores: tuple[tuple[str, Number, str], ...] = ()
 
     @property
-    def black(self) -> Number:
-        """The grey level shown as black."""
-        return Number(self.picture.low, ".3g")
-
-    @property
-    def white(self) -> Number:
-        """The grey level shown as white."""
-        return Number(self.picture.high, ".3g")
+    def window(self) -> tuple[Number, Number]:
+        """The grey levels shown as black and white."""
+        return Number(self.picture.low, ".3g"), Number(self.picture.high, ".3g")
 
 
 @dataclass(frozen=True)
