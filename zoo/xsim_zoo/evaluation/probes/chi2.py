@@ -14,7 +14,7 @@ from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 from xsim_zoo.evaluation.verdicts import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from xsim_zoo.evaluation.scores import Scoreboard
 
@@ -78,8 +78,22 @@ class Chi2(Derived):
 
     def verdict(self, evaluation: Evaluation) -> Verdict | None:
         """Judge the largest chi2, and power beyond what was measured."""
+        beyond = evaluation.means("unsupported")
+        findings = []
+        for row in evaluation.rows(BandScore):
+            bands = zip(row.value, row.band_lp_mm, strict=True)
+            judged = [(value.mean, band) for value, band in bands if band[0] >= _FROM_LP_MM]
+            if row.restorer == INPUT or not judged:
+                continue
+            worst, band = max(judged)
+            text = f"{worst:.2f} at {band[0]:g} to {band[1]:.3g} lp/mm"
+            unsupported = beyond.get(row.restorer, 0.0)
+            if unsupported > _UNSUPPORTED_LIMIT:
+                text += f", and {100 * unsupported:.1f} % of its power is beyond what was measured"
+            level: Level = "fail" if worst > _LIMIT else "warn" if unsupported > _UNSUPPORTED_LIMIT else "pass"
+            findings.append(Finding(restorer=row.restorer, level=level, text=text))
         text = f"largest chi2 above {_FROM_LP_MM:g} lp/mm, 1 is noise alone"
-        return verdict("consistent with the measurement", text, _findings(evaluation))
+        return verdict("consistent with the measurement", text, findings)
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return chi2 against frequency, and in its bands."""
@@ -112,20 +126,3 @@ def _in_band(band: tuple[float, float]) -> Callable[[BandScore], Cell]:
         return Interval(found[band], ".2f") if band in found else Number(None)
 
     return cell
-
-
-def _findings(evaluation: Evaluation) -> Iterator[Finding]:
-    beyond = evaluation.means("unsupported")
-    for row in evaluation.rows(BandScore):
-        judged = [
-            (value.mean, band) for band, value in zip(row.band_lp_mm, row.value, strict=True) if band[0] >= _FROM_LP_MM
-        ]
-        if row.restorer == INPUT or not judged:
-            continue
-        worst, band = max(judged)
-        text = f"{worst:.2f} at {band[0]:g} to {band[1]:.3g} lp/mm"
-        unsupported = beyond.get(row.restorer, 0.0)
-        if unsupported > _UNSUPPORTED_LIMIT:
-            text += f", and {100 * unsupported:.1f} % of its power is beyond what was measured"
-        level: Level = "fail" if worst > _LIMIT else "warn" if unsupported > _UNSUPPORTED_LIMIT else "pass"
-        yield Finding(restorer=row.restorer, level=level, text=text)

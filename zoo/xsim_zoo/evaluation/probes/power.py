@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xsim_zoo.evaluation.probes.base import Derived
-from xsim_zoo.evaluation.records import INPUT, Estimate, Finding, ImageScore, MaybeNumbers, Numbers, Row, Verdict
+from xsim_zoo.evaluation.records import INPUT, Estimate, Finding, ImageScore, Level, MaybeNumbers, Numbers, Row, Verdict
 from xsim_zoo.evaluation.report.figures import FREQUENCY, Axis, Chart, ReferenceLine
 from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 from xsim_zoo.evaluation.scores import RING_LP_MM, Scoreboard
 from xsim_zoo.evaluation.verdicts import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from xsim_zoo.evaluation.report.tables import Block, Naming
 
@@ -80,7 +80,14 @@ class Power(Derived):
 
     def verdict(self, evaluation: Evaluation) -> Verdict | None:
         """Judge the power kept at one high frequency."""
-        return verdict("sharpness", f"power at {_SHARPNESS_LP_MM:g} lp/mm over that of HR", _findings(evaluation))
+        (low, high), findings = _SHARPNESS, []
+        for curve in evaluation.rows(Curve):
+            value = curve.value[_place(curve)]
+            if curve.quantity == _POWER and curve.restorer != INPUT and value is not None:
+                said = ", smoother than HR" if value < low else ", livelier than HR" if value > high else ""
+                level: Level = "warn" if said else "pass"
+                findings.append(Finding(restorer=curve.restorer, level=level, text=f"{value:.2f}{said}"))
+        return verdict("sharpness", f"power at {_SHARPNESS_LP_MM:g} lp/mm over that of HR", findings)
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return power, coherent transfer, and sharpness against fidelity."""
@@ -120,17 +127,9 @@ def _at_ring(board: Scoreboard, scores: Sequence[ImageScore], name: str, ring: i
     return board.bootstrap([score.family for score in seen]).ratio(reference * ratio, reference)
 
 
-def _findings(evaluation: Evaluation) -> Iterator[Finding]:
-    low, high = _SHARPNESS
-    for curve in evaluation.rows(Curve):
-        if curve.quantity != _POWER or curve.restorer == INPUT:
-            continue
-        apart = [abs(frequency - _SHARPNESS_LP_MM) for frequency in curve.frequency_lp_mm]
-        value = curve.value[apart.index(min(apart))]
-        if value is None:
-            continue
-        said = ", smoother than HR" if value < low else ", livelier than HR" if value > high else ""
-        yield Finding(restorer=curve.restorer, level="warn" if said else "pass", text=f"{value:.2f}{said}")
+def _place(curve: Curve) -> int:
+    """Return which of a curve's frequencies is nearest that of the sharpness."""
+    return int(np.argmin(np.abs(np.array(curve.frequency_lp_mm) - _SHARPNESS_LP_MM)))
 
 
 def _chart(curves: Sequence[Curve], naming: Naming) -> Chart:
@@ -155,7 +154,7 @@ def _sharpness_fidelity(evaluation: Evaluation, naming: Naming) -> Chart | None:
     series, at = [], _SHARPNESS_LP_MM
     for curve in evaluation.rows(Curve):
         if curve.quantity == _POWER and curve.restorer in psnr:
-            index = int(np.argmin(np.abs(np.array(curve.frequency_lp_mm) - _SHARPNESS_LP_MM)))
+            index = _place(curve)
             at = curve.frequency_lp_mm[index]
             ends = ([values[index]] for values in (curve.value, curve.low or curve.value, curve.high or curve.value))
             series.append(naming.curve(curve.restorer, [psnr[curve.restorer]], *ends, joined=False))
