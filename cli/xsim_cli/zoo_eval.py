@@ -71,12 +71,16 @@ def evaluate(
         resamples=resamples,
         seed=seed,
     )
-    _check_report(output, force=force, inputs=(data,))
-    check_outputs(csv, None, force=force, inputs=(data,))
-    journal = output.with_name(f".{output.name}.journal") if journal is None and output is not None else journal
+    if output is not None:
+        from xsim_zoo.evaluation.report.page import report_paths, write_report
 
-    from xsim_zoo.evaluation.brief import brief, image_table, lines
+        for path in report_paths(output):
+            check_output(path, force=force, inputs=(data,))
+        journal = journal or output.with_name(f".{output.name}.journal")
+    check_outputs(csv, None, force=force, inputs=(data,))
+
     from xsim_zoo.evaluation.engine import evaluate as run
+    from xsim_zoo.evaluation.report.exports import brief, image_table, lines
 
     try:
         evaluation = run(names, data, options, device=device, workers=workers, journal=journal, quiet=json_)
@@ -85,8 +89,6 @@ def evaluate(
             say(f"{journal}: holds what is finished; run the same command again to go on")
         raise
     if output is not None:
-        from xsim_zoo.evaluation.report.page import write_report
-
         for path in write_report(evaluation, output, force=force):
             say(f"{path}: written")
     if csv is not None:
@@ -98,13 +100,3 @@ def evaluate(
         return
     for line in lines(evaluation):
         typer.echo(line)
-
-
-def _check_report(output: Path | None, *, force: bool, inputs: tuple[Path, ...]) -> None:
-    """Refuse a report that may not be written, before anything is judged."""
-    if output is None:
-        return
-    from xsim_zoo.evaluation.report.page import report_paths
-
-    for path in report_paths(output):
-        check_output(path, force=force, inputs=inputs)

@@ -11,11 +11,11 @@ import pytest
 from tests.zoo.evaluation.boards import BoardMaker, board_store
 from xsim.errors import InputError, UnknownNameError
 from xsim_zoo.evaluation import Competitor, Evaluation, Options, evaluate
-from xsim_zoo.evaluation.brief import brief, image_table
 from xsim_zoo.evaluation.competitor import LoadedCompetitor, competitors_of
 from xsim_zoo.evaluation.context import check_leak
 from xsim_zoo.evaluation.pairs import StoredPairs
 from xsim_zoo.evaluation.records import INPUT, LEAK_UNKNOWN
+from xsim_zoo.evaluation.report.exports import brief, image_table
 from xsim_zoo.weights.families import packed
 
 if TYPE_CHECKING:

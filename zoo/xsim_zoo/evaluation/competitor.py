@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from xsim_zoo.weights.checkpoint import load_checkpoint
 from xsim_zoo.weights.loading import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,12 +42,15 @@ _SAME_TABLES = 1e-6
 """Largest difference of two tables, over the table's largest value, that is rounding: a store and the weights of one
 set-up differ by 1e-15, other set-ups by 1e-3 and more."""
 
-_CHOICES: dict[str, dict[str, Any]] = {
-    "link": {"on": True, "off": False},
-    "detectors": {"data": "data", "own": "own", "told": "told"},
-    "grey": {"hr": "hr", "lr": "lr"},
+_CHOICES = {"link": ("on", "off"), "detectors": ("data", "own", "told"), "grey": ("hr", "lr")}
+"""Options of few values."""
+
+_NUMBERS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "steps": (int, "a whole number"),
+    "eta": (float, "a number"),
+    "sharpness": (float, "a number"),
 }
-"""Options of few values, as text and as they are kept."""
+"""Options that are numbers, and what messages call them."""
 
 
 @dataclass(frozen=True)
@@ -156,13 +159,13 @@ def _text(value: Any) -> str:
 
 def _value(key: str, value: str) -> Any:
     """Return an option's value in its type."""
+    if value not in _CHOICES.get(key, (value,)):
+        raise InputError(f"option {key}={value}: give {' or '.join(_CHOICES[key])}")
+    kind, wanted = _NUMBERS.get(key, (str, ""))
     try:
-        if key in _CHOICES:
-            return _CHOICES[key][value]
-        return {"steps": int, "eta": float, "sharpness": float}.get(key, str)(value)
-    except (KeyError, ValueError):
-        allowed = " or ".join(_CHOICES[key]) if key in _CHOICES else "a whole number" if key == "steps" else "a number"
-        raise InputError(f"option {key}={value}: give {allowed}") from None
+        return value == "on" if key == "link" else kind(value)
+    except ValueError:
+        raise InputError(f"option {key}={value}: give {wanted}") from None
 
 
 def competitors_of(wanted: Sequence[str | Competitor]) -> tuple[Competitor, ...]:
@@ -181,17 +184,6 @@ def competitors_of(wanted: Sequence[str | Competitor]) -> tuple[Competitor, ...]
         if labels.count(label) > 1:
             raise InputError(f"'{label}' was given twice: give one of them another label=")
     return found
-
-
-class Answering(Protocol):
-    """What a probe asks: a loaded competitor, or one of the two images, which frame its answers."""
-
-    @property
-    def label(self) -> str:
-        """What the tables call it."""
-
-    def answer(self, lr: NDArray[np.float32], hr: NDArray[np.float32], number: int) -> NDArray[np.float32]:
-        """Return the answer (H, W) to image number ``number`` of a probe, or to that sample of the data."""
 
 
 @dataclass(frozen=True)
@@ -279,7 +271,10 @@ class LoadedCompetitor:
         steps: int | None = None,
         eta: float | None = None,
     ) -> NDArray[np.float32]:
-        """Restore an LR image (H, W); what is random in it comes from seed, number and restorer alone."""
+        """Restore LR image number ``number`` of a probe or of the data, (H, W).
+
+        What is random in it comes from seed, number and restorer alone.
+        """
         stage = f"evaluate-{self.competitor.restorer}"
         generator = torch.Generator().manual_seed(torch_seed(self.seed, sample=number, stage=stage))
         with warnings.catch_warnings():
@@ -295,6 +290,10 @@ class LoadedCompetitor:
         if self.competitor.grey == "hr":
             return x
         return np.asarray(self.restorer.physics.degradation.link.forward(x), dtype=np.float32)
+
+
+Answering: TypeAlias = ImageItself | LoadedCompetitor
+"""What a probe asks: a loaded competitor, or one of the two images, which frame its answers."""
 
 
 @lru_cache(maxsize=16)

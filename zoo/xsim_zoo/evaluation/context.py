@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ from xsim_zoo.weights.families import seen
 from xsim_zoo.weights.loading import resolve_device
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from xsim.degradation.degradation import Degradation
     from xsim.imaging.setup import PairSetup
@@ -53,8 +53,10 @@ _ORIENTATION_PAIRS = 8
 _SAME_BLUR = 0.03
 """Largest difference of B_1 up to 6 lp/mm between weights and a set-up that may stand for theirs."""
 
-_KEPT = 16
+_KEPT = 32
 """Restorers told of a set-up that a process keeps: each holds the maps of its operator, some 10 MB."""
+
+T = TypeVar("T")
 
 _PACKAGES = ("torch", "numpy", "scipy", "zarr", "safetensors")
 
@@ -112,11 +114,7 @@ class EvaluationContext:
     def told(self, label: str, sample: int) -> LoadedCompetitor:
         """Return the competitor of a label as it restores a sample: told its detectors where it can be."""
         key = (label, self.source.setup_of(sample))
-        if key not in self._told:
-            self._told[key] = self.loaded(label).between(self.source.degradation_of(sample))
-            if len(self._told) > _KEPT:
-                self._told.popitem(last=False)
-        return self._told[key]
+        return self._kept(key, lambda: self.loaded(label).between(self.source.degradation_of(sample)))
 
     def answering(self, label: str, sample: int | None = None) -> Answering:
         """Return who answers under a label: on a sample of the data, or on the probes' set-up."""
@@ -146,15 +144,10 @@ class EvaluationContext:
         return self.source.read(sample, clean=clean and self.clean)
 
     @property
-    def probe_pitch_mm(self) -> float:
-        """Pixel pitch of the probes' set-up [mm]."""
+    def probe_setup(self) -> PairSetup:
+        """The set-up that probes are simulated with."""
         assert self.setup is not None, "a simulated probe is only asked where there is a set-up"
-        return float(self.setup.pitch_mm)
-
-    def probe_degradation(self) -> Degradation:
-        """Return what lies between the detectors that probes are simulated with."""
-        assert self.setup is not None, "a simulated probe is only asked where there is a set-up"
-        return self.setup.degradation()
+        return self.setup
 
     def judge_of(self, sample: int, label: str) -> Restorer:
         """Return whose physics judges answers for a sample: the data's own, or else the restorer's.
@@ -162,23 +155,28 @@ class EvaluationContext:
         The LR image is then judged by the physics of the restorer that is first by name, whatever the order of the
         arguments.
         """
-        if self.spectrum is None:
+        spectrum = self.spectrum
+        if spectrum is None:
             return self.loaded(label if label != INPUT else min(one.label for one in self.competitors)).restorer
-        setup = self.source.setup_of(sample)
-        if setup not in self._judges:
+
+        def judge() -> Restorer:
             degradation = self.source.degradation_of(sample)
             assert degradation is not None, "data of a known spectrum know their detectors"
-            self._judges[setup] = get("wiener")(Physics(degradation, self.spectrum), device=self.device)
-            if len(self._judges) > _KEPT:
-                self._judges.popitem(last=False)
-        return self._judges[setup]
+            return get("wiener")(Physics(degradation, spectrum), device=self.device)
+
+        return self._kept(self.source.setup_of(sample), judge)
+
+    def _kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what was made for a key before, or make it and forget the oldest of too many."""
+        if key not in self._made:
+            self._made[key] = make()
+            if len(self._made) > _KEPT:
+                self._made.popitem(last=False)
+        found: T = self._made[key]
+        return found
 
     @cached_property
-    def _told(self) -> OrderedDict[tuple[str, int], LoadedCompetitor]:
-        return OrderedDict()
-
-    @cached_property
-    def _judges(self) -> OrderedDict[int, Restorer]:
+    def _made(self) -> OrderedDict[Hashable, Any]:
         return OrderedDict()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -215,29 +213,26 @@ def prepare(
         raise InputError(f"{source.path}: the split '{options.split}' is empty: give another --split, or more pairs")
     place = str(resolve_device(device))
     context = EvaluationContext(source, competitors, options, place, None, False, None, None, tuple(samples))
-    left_out = _left_out(context)
+    notes = _left_out(context)
     leaks = {one.label: check_leak(context.loaded(one.label), source, options.split, samples) for one in competitors}
     _check_orientation(source, samples)
     reason = source.no_clean(samples[0]) if options.clean else "clean images were not asked for"
     reference = f"HR as stored, noise included ({reason})" if reason else "HR simulated without noise"
     setup, probed, physics = _probe_setup(context)
-    notes = {"reference of power": reference, "physics of probes": physics}
-    if left_out:
-        notes[LEFT_OUT] = left_out
     context = replace(
         context,
         spectrum=_measured_spectrum(source, samples),
         clean=not reason,
         setup=setup,
         probed=probed,
-        notes=notes,
+        notes={"reference of power": reference, "physics of probes": physics, **notes},
         leaks=leaks,
     )
     return replace(context, identity=_identity_of(context))
 
 
-def _left_out(context: EvaluationContext) -> str:
-    """Return who is not judged on which share of the images; who fits none is refused."""
+def _left_out(context: EvaluationContext) -> dict[str, str]:
+    """Return the note on who is not judged on which share of the images, if any; who fits none is refused."""
     said = []
     for competitor in context.competitors:
         fitting = context.samples_of(competitor.label)
@@ -246,7 +241,7 @@ def _left_out(context: EvaluationContext) -> str:
         if len(fitting) < len(context.samples):
             missing = len(context.samples) - len(fitting)
             said.append(f"{competitor.label} on {missing} of {len(context.samples)} images")
-    return "; ".join(said)
+    return {LEFT_OUT: "; ".join(said)} if said else {}
 
 
 def check_leak(loaded: LoadedCompetitor, source: EvaluationData, split: str, samples: Sequence[int]) -> str:
@@ -301,8 +296,7 @@ def _check_orientation(source: EvaluationData, samples: Sequence[int]) -> None:
 
 def _measured_spectrum(source: EvaluationData, samples: Sequence[int]) -> RadialSpectrum | None:
     """Return the spectrum of sharp images in LR grey; None where the data say nothing of their detectors."""
-    images: list[torch.Tensor] = []
-    detectors: list[Degradation] = []
+    images, detectors = [], []
     for sample in samples[:_SPECTRUM_IMAGES]:
         degradation = source.degradation_of(sample)
         if degradation is None:

@@ -23,7 +23,7 @@ from xsim_zoo.evaluation.pairs import EvaluationData, StoredPairs
 from xsim_zoo.evaluation.probes.base import Derived, Probe
 from xsim_zoo.evaluation.probes.shown import chosen, show
 from xsim_zoo.evaluation.records import INPUT, ImageScore
-from xsim_zoo.evaluation.results import Evaluation, section_names, sections
+from xsim_zoo.evaluation.results import Evaluation, sections
 from xsim_zoo.evaluation.scores import Scoreboard, judge
 from xsim_zoo.evaluation.verdicts import limits_of, verdicts_of
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from xsim_zoo.evaluation.probes.shown import Role
     from xsim_zoo.evaluation.records import Row
 
-__all__ = ["EvaluationJob", "EvaluationTask", "evaluate", "run_job"]
+__all__ = ["EvaluationJob", "evaluate", "run_job"]
 
 _IMAGES, _SHOWN = "images", "shown"
 """Sections whose jobs are about one image of the data."""
@@ -86,11 +86,12 @@ def evaluate(
     """
     began = time.monotonic()
     context = prepare(_source_of(data), competitors_of(restorers), options or Options(), device)
+    count = workers or psutil.cpu_count(logical=True) or 1
+    executor = ProcessPool(count) if count > 1 and context.device == "cpu" else Serial()
     with Journal(journal, context.identity) as found:
-        run = _Run(context, found, _executor(context.device, workers), quiet=quiet)
-        run.do(run.image_jobs())
-        run.do(run.probe_jobs())
-        run.do(run.shown_jobs())
+        run = _Run(context, found, executor, quiet=quiet)
+        for jobs in (run.image_jobs, run.probe_jobs, run.shown_jobs):
+            run.do(jobs())
         run.progress.close()
         return run.evaluation(time.monotonic() - began)
 
@@ -99,11 +100,6 @@ def _source_of(data: PairStore | EvaluationData | str | Path) -> EvaluationData:
     if isinstance(data, PairStore):
         return StoredPairs(data)
     return StoredPairs(PairStore.open(data)) if isinstance(data, (str, Path)) else data
-
-
-def _executor(device: str, workers: int | None) -> Executor:
-    count = workers or psutil.cpu_count(logical=True) or 1
-    return ProcessPool(count) if count > 1 and device == "cpu" else Serial()
 
 
 @dataclass(frozen=True)
@@ -131,28 +127,21 @@ class EvaluationJob:
     cost: int = 1
 
 
-@dataclass(frozen=True)
-class EvaluationTask:
-    """A job with its context: what is sent to a worker."""
-
-    context: EvaluationContext
-    job: EvaluationJob
-
-
-def run_job(task: EvaluationTask) -> tuple[EvaluationJob, Found]:
+def run_job(task: tuple[EvaluationContext, EvaluationJob]) -> tuple[EvaluationJob, Found]:
     """Do a job on one thread, so that its numbers do not depend on how many there are.
 
-    A pure function of its argument: jobs run in any order and process.
+    A pure function of its argument, which is what is sent to a worker: jobs run in any order and process.
     """
+    context, job = task
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         # Sums of a linear algebra library depend on its threads in the last digit.
         with threadpool_limits(limits=1):
-            found = {label: _rows_of(task.context, task.job, label) for label in task.job.labels}
+            found = {label: _rows_of(context, job, label) for label in job.labels}
     finally:
         torch.set_num_threads(threads)
-    return task.job, {label: [row.model_dump(mode="json") for row in rows] for label, rows in found.items()}
+    return job, {label: [row.model_dump(mode="json") for row in rows] for label, rows in found.items()}
 
 
 def _rows_of(context: EvaluationContext, job: EvaluationJob, label: str) -> Sequence[Row]:
@@ -190,8 +179,7 @@ class _Run:
         jobs = []
         for sample in self.context.samples:
             fitting = (label for label in [INPUT, *self.labels] if sample in self._fitting[label])
-            labels = tuple(label for label in fitting if self._key(_IMAGES, label, sample) not in self._journal)
-            if labels:
+            if labels := tuple(label for label in fitting if self._key(_IMAGES, label, sample) not in self._journal):
                 jobs.append(EvaluationJob(_IMAGES, labels, sample, cost=len(labels)))
         return jobs
 
@@ -239,7 +227,7 @@ class _Run:
 
     def do(self, jobs: Sequence[EvaluationJob]) -> None:
         """Do jobs and keep what they find."""
-        for job, found in self._executor.run(run_job, (EvaluationTask(self.context, job) for job in jobs)):
+        for job, found in self._executor.run(run_job, ((self.context, job) for job in jobs)):
             for label, rows in found.items():
                 self._journal.add(self._key(job.section, label, job.sample, job.role), rows)
             self._done += job.cost
@@ -286,7 +274,7 @@ class _Run:
         """Return the document."""
         scores = self.scores()
         board = Scoreboard(scores, self.options.resamples, self.options.seed)
-        found = {name: self._section(name, board) for name in section_names()}
+        found = {name: self._section(name, board) for name in sections()}
         provenance = provenance_of(self.context, seconds)
         evaluation = Evaluation(
             provenance=provenance,

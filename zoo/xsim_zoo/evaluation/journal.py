@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Self
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 from xsim.errors import DamageError, InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 __all__ = ["Journal"]
 
 _SCHEMA = "xsim.evaluation.journal/1"
 
 
-class Journal:
+class Journal(AbstractContextManager["Journal"]):
     """Findings by key, kept in memory and, if a file is given, appended to it as they come.
 
     Parameters
@@ -37,13 +37,10 @@ class Journal:
 
     def __init__(self, path: Path | None, identity: str) -> None:
         self._path = path
-        self._identity = identity
         self._found: dict[str, Any] = {}
-        if path is not None:
-            self._open(path)
-
-    def _open(self, path: Path) -> None:
-        header = {"schema": _SCHEMA, "identity": self._identity}
+        if path is None:
+            return
+        header = {"schema": _SCHEMA, "identity": identity}
         kept = self._read(path, header) if path.exists() else 0
         self._file = path.open("r+b" if kept else "wb")
         self._file.truncate(kept)
@@ -91,15 +88,6 @@ class Journal:
             self._append(entry)
         self._found[key] = json.loads(json.dumps(found, allow_nan=False))
 
-    def close(self) -> None:
-        """Close the file; what it holds stays."""
+    def __exit__(self, *_: object) -> None:
         if self._path is not None:
             self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

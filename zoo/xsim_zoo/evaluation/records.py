@@ -6,6 +6,7 @@ grey levels in units of the open field.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -28,6 +29,7 @@ __all__ = [
     "Provenance",
     "Row",
     "Verdict",
+    "finite",
 ]
 
 INPUT, TRUTH = "lr", "hr"
@@ -42,6 +44,11 @@ LEFT_OUT = "left out for their pitch"
 Numbers = tuple[float, ...]
 MaybeNumbers = tuple[float | None, ...]
 Level = Literal["fail", "warn", "pass"]
+
+
+def finite(value: float) -> float | None:
+    """Return a number as rows hold it: None where it is infinite, or none at all."""
+    return float(value) if math.isfinite(value) else None
 
 
 class Row(BaseModel):

@@ -18,10 +18,9 @@ from xsim.errors import InputError
 from xsim_zoo.evaluation.records import ImageScore, MetricSummary, Provenance, Row, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from xsim_zoo.evaluation.report.blocks import Block
-    from xsim_zoo.evaluation.report.tables import Cell, Naming
+    from xsim_zoo.evaluation.report.tables import Block, Cell, Naming
 
 __all__ = ["SCHEMA", "TASKS", "TRUST", "Chapter", "Evaluation", "Section", "register", "section_names", "sections"]
 
@@ -89,6 +88,8 @@ class Section:
         Sequences that do not run beside the others of their row.
     exported : bool
         Whether the section has a CSV file.
+    glanced : dict of heading to callable
+        Its columns of the first page's table, each with what makes a row's cell.
     """
 
     name: ClassVar[str]
@@ -100,6 +101,7 @@ class Section:
     side_by_side: ClassVar[bool] = False
     apart: ClassVar[tuple[str, ...]] = ()
     exported: ClassVar[bool] = True
+    glanced: ClassVar[Mapping[str, Callable[[Any], Cell]]] = {}
 
     def verdict(self, evaluation: Evaluation) -> Verdict | None:  # noqa: ARG002
         """Return what the first page says of it; None where it answers no question."""
@@ -108,10 +110,6 @@ class Section:
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return its tables and charts; only asked where there are rows."""
         raise NotImplementedError
-
-    def glance(self, evaluation: Evaluation) -> dict[str, dict[str, Cell]]:  # noqa: ARG002
-        """Return its columns of the first page's table: cells by label of the restorer, by heading."""
-        return {}
 
 
 _registered: dict[str, Section] = {}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cache, cached_property, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.fft
@@ -15,7 +14,7 @@ from xsim.errors import InputError
 from xsim.grids import nyquist_lp_mm, radial_mean
 from xsim.measure.similarity import psnr_dB, rmse, ssim
 from xsim_zoo.check.consistency import check
-from xsim_zoo.evaluation.records import ImageScore, MetricSummary
+from xsim_zoo.evaluation.records import ImageScore, MetricSummary, finite
 from xsim_zoo.evaluation.statistics import Bootstrap
 
 if TYPE_CHECKING:
@@ -57,19 +56,8 @@ def ring_centres(pitch_mm: float) -> NDArray[np.float64]:
     return np.arange(1, count + 1, dtype=np.float64) * RING_LP_MM
 
 
-@dataclass(frozen=True)
-class RingPowers:
-    """Spectra of an answer X and of its reference R, averaged over rings, (n,) each.
-
-    Parameters
-    ----------
-    reference : array
-        <|R|^2>.
-    answer : array
-        <|X|^2>.
-    cross : array
-        Re <R* X>.
-    """
+class RingPowers(NamedTuple):
+    """Spectra <|R|^2> of a reference and <|X|^2> of an answer, and Re <R* X>, averaged over rings, (n,) each."""
 
     reference: NDArray[np.float64]
     answer: NDArray[np.float64]
@@ -129,17 +117,12 @@ def judge(
     if not np.isfinite(answer).all():
         raise InputError(f"'{label}' answers sample {pair.sample} with pixels that are not finite: check its weights")
     x, hr = inner(answer), inner(pair.hr)
-    psnr = psnr_dB(x, hr)
     consistency = check(pair.lr, answer, physics)
     powers = ring_powers(x, hr if pair.clean is None else inner(pair.clean), pair.pitch_mm)
     return ImageScore(
         restorer=label,
-        sample=pair.sample,
-        family=pair.family,
-        design=pair.design,
-        setup=pair.setup,
-        kerma_uGy=pair.kerma_uGy,
-        psnr_dB=psnr if math.isfinite(psnr) else None,
+        **{name: getattr(pair, name) for name in ("sample", "family", "design", "setup", "kerma_uGy")},
+        psnr_dB=finite(psnr_dB(x, hr)),
         ssim=ssim(x, hr),
         rmse=rmse(x, hr),
         bias=float(np.mean(x - hr, dtype=np.float64)),
@@ -178,14 +161,11 @@ class Scoreboard:
 
     def bootstrap(self, families: Sequence[str]) -> Bootstrap:
         """Return the bootstrap over the families of some images."""
-        key = tuple(families)
-        if key not in self._bootstraps:
-            self._bootstraps[key] = Bootstrap(key, self.resamples, self.seed)
-        return self._bootstraps[key]
+        return self._bootstrap(tuple(families))
 
     @cached_property
-    def _bootstraps(self) -> dict[tuple[str, ...], Bootstrap]:
-        return {}
+    def _bootstrap(self) -> Callable[[tuple[str, ...]], Bootstrap]:
+        return cache(partial(Bootstrap, resamples=self.resamples, seed=self.seed))
 
     def summary(self) -> tuple[MetricSummary, ...]:
         """Return every metric of every restorer; images of infinite PSNR are counted apart."""

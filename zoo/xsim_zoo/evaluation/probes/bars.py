@@ -13,7 +13,7 @@ from xsim.grids import nyquist_lp_mm
 from xsim.measure.bars import fit_bar_group
 from xsim_zoo.evaluation.probes.base import SIDE_PX, Probe, ProbeSetup, ProbeShot
 from xsim_zoo.evaluation.records import INPUT, TRUTH, MaybeNumbers, Numbers, Row
-from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine, Series, numbers
+from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine, numbers
 from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from xsim.measure.edge import ROI
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.report.blocks import Block
-    from xsim_zoo.evaluation.report.tables import Naming
+    from xsim_zoo.evaluation.report.tables import Block, Naming
 
 __all__ = ["GROUPS_LP_MM", "BarProbe", "Bars", "contrast_transfer", "group_region"]
 
@@ -76,9 +75,8 @@ class Bars(Probe):
     def measure(self, context: EvaluationContext, asked: Answering) -> list[BarProbe]:
         """Ask for the bars: many draws of the noise, averaged before the groups are fitted."""
         shots, contrast = _shots(context)
-        answers = [asked.answer(shot.lr, shot.hr, shot.number) for shot in shots]
-        mean = np.asarray(np.mean(answers, axis=0, dtype=np.float64))
-        pitch_mm = context.probe_pitch_mm
+        mean = np.asarray(np.mean([shot.answer_of(asked) for shot in shots], axis=0, dtype=np.float64))
+        pitch_mm = context.probe_setup.pitch_mm
         groups = [lp_mm for lp_mm in GROUPS_LP_MM if lp_mm < nyquist_lp_mm(pitch_mm)]
         found = [contrast_transfer(mean, lp_mm, contrast, pitch_mm) for lp_mm in groups]
         return [
@@ -93,26 +91,21 @@ class Bars(Probe):
         ]
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
-        """Return the modulation of bar groups, one chart for each contrast."""
+        """Return the modulation of bar groups."""
         rows = evaluation.rows(BarProbe)
-        charts = []
-        for contrast in sorted({row.contrast for row in rows}):
-            series = []
-            for row in (row for row in rows if row.contrast == contrast):
-                ctf, error = numbers(row.ctf), numbers(row.standard_error)
-                name, style = naming.name(row.restorer), naming.style(row.restorer)
-                frequency = np.array(row.frequency_lp_mm)
-                series.append(Series(name, frequency, ctf, style, ctf - 2 * error, ctf + 2 * error))
-            charts.append(
-                Chart(
-                    f"CTF at {100 * contrast:g} % contrast",
-                    Axis.covering("bar frequency [lp/mm]", [item.x for item in series], 0.0),
-                    Axis.covering("CTF", [item.y for item in series], 0.0, 1.0),
-                    tuple(series),
-                    (ReferenceLine("full modulation", 1.0),),
-                )
-            )
-        return tuple(charts)
+        series = []
+        for row in rows:
+            ctf, error = numbers(row.ctf), numbers(row.standard_error)
+            series.append(naming.curve(row.restorer, row.frequency_lp_mm, ctf, ctf - 2 * error, ctf + 2 * error))
+        return (
+            Chart(
+                f"CTF at {100 * rows[0].contrast:g} % contrast",
+                Axis.covering("bar frequency [lp/mm]", [item.x for item in series], 0.0),
+                Axis.covering("CTF", [item.y for item in series], 0.0, 1.0),
+                tuple(series),
+                (ReferenceLine("full modulation", 1.0),),
+            ),
+        )
 
 
 @lru_cache(maxsize=1)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 import xsim
-from xsim.errors import InputError
 from xsim.imaging.projection import project
-from xsim.phantoms import Phantom, View
+from xsim.phantoms import Phantom, View, flat
+from xsim.phantoms.scene import Layer, Scene
 from xsim.seeds import torch_seed
 from xsim_zoo.evaluation.results import Section
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xsim.imaging.setup import PairSetup
-    from xsim.phantoms.scene import Scene
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
     from xsim_zoo.evaluation.records import Row
@@ -94,6 +93,10 @@ class ProbeShot:
     hr: NDArray[np.float32]
     clean: NDArray[np.float32]
 
+    def answer_of(self, asked: Answering) -> NDArray[np.float32]:
+        """Return the answer (H, W) of one who is asked."""
+        return asked.answer(self.lr, self.hr, self.number)
+
 
 @dataclass(frozen=True)
 class ProbeSetup:
@@ -112,21 +115,8 @@ class ProbeSetup:
 
     @classmethod
     def of(cls, context: EvaluationContext, probe: str) -> ProbeSetup:
-        """Return the set-up as one probe uses it, with a seed of its own.
-
-        Raises
-        ------
-        InputError
-            If there is no set-up to simulate with.
-        """
-        if context.setup is None:
-            raise InputError(f"probe '{probe}' needs a simulated set-up: the data have none")
-        return cls(context.setup, torch_seed(context.options.seed, stage=f"probe-{probe}"))
-
-    @property
-    def pitch_mm(self) -> float:
-        """Pixel pitch [mm]."""
-        return self.setup.pitch_mm
+        """Return the set-up as one probe uses it, with a seed of its own."""
+        return cls(context.probe_setup, torch_seed(context.options.seed, stage=f"probe-{probe}"))
 
     @property
     def pixel_mm(self) -> float:
@@ -146,22 +136,22 @@ class ProbeSetup:
         self, name: str, *, side_px: int = SIDE_PX, material: str = "Cu", thickness_mm: float, angle_deg: float
     ) -> Phantom:
         """Draw a test target on the board's plate."""
-        side = side_px * _OVERSAMPLING
+        shape = self.view(side_px).shape
         return xsim.phantoms.target(
-            name,
-            (side, side),
-            self.pixel_mm,
-            angle_deg=angle_deg,
-            material=material,
-            thickness_mm=thickness_mm,
-            backing=BOARD,
+            name, shape, self.pixel_mm, angle_deg=angle_deg, material=material, thickness_mm=thickness_mm, backing=BOARD
         )
 
     def plate(self, side_px: int = SIDE_PX) -> Phantom:
         """Draw nothing but the board's plate."""
-        side = side_px * _OVERSAMPLING
-        maps = np.full((1, side, side), BOARD[1], np.float32)
+        maps = np.full((1, *self.view(side_px).shape), BOARD[1], np.float32)
         return Phantom((BOARD[0],), maps, self.pixel_mm, "plate", "probe", None, (), (0.5 * BOARD[1],))
+
+    def board(self) -> Scene:
+        """Return a scene that holds the board's plate, which reaches beyond the image on all sides."""
+        side = 4.0 * SIDE_PX * self.detector_pixel_mm
+        scene = Scene()
+        scene.layer(Layer(BOARD[0], BOARD[1], 0.0, [flat.box(0.0, 0.0, side, side)]))
+        return scene
 
     def draw(self, scene: Scene, name: str) -> Phantom:
         """Draw a scene as a phantom."""

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xsim_zoo.evaluation.probes.base import Derived
-from xsim_zoo.evaluation.records import INPUT, Estimate, Finding, Row
-from xsim_zoo.evaluation.report.figures import FREQUENCY, Axis, Chart, ReferenceLine, Series, numbers
-from xsim_zoo.evaluation.report.tables import Interval, Naming, Number, table_of
+from xsim_zoo.evaluation.records import INPUT, Estimate, Finding, Level, Row, Verdict
+from xsim_zoo.evaluation.report.figures import FREQUENCY, Axis, Chart, ReferenceLine
+from xsim_zoo.evaluation.report.tables import Block, Cell, Interval, Naming, Number, table_of
 from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 from xsim_zoo.evaluation.verdicts import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
-    from xsim_zoo.evaluation.records import ImageScore, Level, Verdict
-    from xsim_zoo.evaluation.report.blocks import Block
-    from xsim_zoo.evaluation.report.tables import Cell
     from xsim_zoo.evaluation.scores import Scoreboard
 
 __all__ = ["BandScore", "Chi2"]
@@ -65,23 +62,43 @@ class Chi2(Derived):
 
         The last band ends at the Nyquist frequency: images of another pitch have another.
         """
-        return tuple(_bands(board, label, scores) for label, scores in board.scores.items())
+        rows = []
+        for label, scores in board.scores.items():
+            values: dict[tuple[float, float], list[tuple[float, str]]] = {}
+            for score in scores:
+                for band, value in zip(score.band_lp_mm, score.chi2, strict=True):
+                    values.setdefault(band, []).append((value, score.family))
+            bands = tuple(sorted(values))
+            means = tuple(
+                board.bootstrap([family for _, family in values[band]]).mean([value for value, _ in values[band]])
+                for band in bands
+            )
+            rows.append(BandScore(restorer=label, band_lp_mm=bands, value=means))
+        return tuple(rows)
 
     def verdict(self, evaluation: Evaluation) -> Verdict | None:
         """Judge the largest chi2, and power beyond what was measured."""
+        beyond = evaluation.means("unsupported")
+        findings = []
+        for row in evaluation.rows(BandScore):
+            bands = zip(row.value, row.band_lp_mm, strict=True)
+            judged = [(value.mean, band) for value, band in bands if band[0] >= _FROM_LP_MM]
+            if row.restorer == INPUT or not judged:
+                continue
+            worst, band = max(judged)
+            text = f"{worst:.2f} at {band[0]:g} to {band[1]:.3g} lp/mm"
+            unsupported = beyond.get(row.restorer, 0.0)
+            if unsupported > _UNSUPPORTED_LIMIT:
+                text += f", and {100 * unsupported:.1f} % of its power is beyond what was measured"
+            level: Level = "fail" if worst > _LIMIT else "warn" if unsupported > _UNSUPPORTED_LIMIT else "pass"
+            findings.append(Finding(restorer=row.restorer, level=level, text=text))
         text = f"largest chi2 above {_FROM_LP_MM:g} lp/mm, 1 is noise alone"
-        return verdict("consistent with the measurement", text, _findings(evaluation))
+        return verdict("consistent with the measurement", text, findings)
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return chi2 against frequency, and in its bands."""
         rows = evaluation.rows(BandScore)
-
-        def curve(row: BandScore) -> Series:
-            means, lows, highs = (numbers(getattr(one, end) for one in row.value) for end in ("mean", "low", "high"))
-            middles = np.mean(row.band_lp_mm, axis=1)
-            return Series(naming.name(row.restorer), middles, means, naming.style(row.restorer), lows, highs)
-
-        series = tuple(curve(row) for row in rows)
+        series = tuple(naming.means(row.restorer, np.mean(row.band_lp_mm, axis=1), row.value) for row in rows)
         bands = list(dict.fromkeys(band for row in rows for band in row.band_lp_mm))
         return (
             Chart(
@@ -109,33 +126,3 @@ def _in_band(band: tuple[float, float]) -> Callable[[BandScore], Cell]:
         return Interval(found[band], ".2f") if band in found else Number(None)
 
     return cell
-
-
-def _bands(board: Scoreboard, label: str, scores: Sequence[ImageScore]) -> BandScore:
-    values: dict[tuple[float, float], list[tuple[float, str]]] = {}
-    for score in scores:
-        for band, value in zip(score.band_lp_mm, score.chi2, strict=True):
-            values.setdefault(band, []).append((value, score.family))
-    bands = sorted(values)
-    means = (
-        board.bootstrap([family for _, family in values[band]]).mean([value for value, _ in values[band]])
-        for band in bands
-    )
-    return BandScore(restorer=label, band_lp_mm=tuple(bands), value=tuple(means))
-
-
-def _findings(evaluation: Evaluation) -> Iterator[Finding]:
-    beyond = evaluation.means("unsupported")
-    for row in evaluation.rows(BandScore):
-        judged = [
-            (value.mean, band) for band, value in zip(row.band_lp_mm, row.value, strict=True) if band[0] >= _FROM_LP_MM
-        ]
-        if row.restorer == INPUT or not judged:
-            continue
-        worst, band = max(judged)
-        text = f"{worst:.2f} at {band[0]:g} to {band[1]:.3g} lp/mm"
-        unsupported = beyond.get(row.restorer, 0.0)
-        if unsupported > _UNSUPPORTED_LIMIT:
-            text += f", and {100 * unsupported:.1f} % of its power is beyond what was measured"
-        level: Level = "fail" if worst > _LIMIT else "warn" if unsupported > _UNSUPPORTED_LIMIT else "pass"
-        yield Finding(restorer=row.restorer, level=level, text=text)

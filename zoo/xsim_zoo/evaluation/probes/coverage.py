@@ -6,7 +6,7 @@ With K samples the interval from the j-th lowest to the j-th highest holds an ex
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,22 +15,18 @@ from scipy.ndimage import gaussian_gradient_magnitude
 from xsim.errors import InputError
 from xsim.measure.similarity import psnr_dB
 from xsim_zoo.evaluation.probes.base import Probe
-from xsim_zoo.evaluation.records import Finding, Numbers, Row
-from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine, Series
-from xsim_zoo.evaluation.report.tables import Naming, Number, Text, table_of
+from xsim_zoo.evaluation.records import Finding, Numbers, Row, Verdict
+from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine, Series, numbers
+from xsim_zoo.evaluation.report.tables import Block, Naming, Number, Text, table_of
 from xsim_zoo.evaluation.results import TRUST, Evaluation, register
 from xsim_zoo.evaluation.scores import inner
 from xsim_zoo.evaluation.verdicts import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.records import Verdict
-    from xsim_zoo.evaluation.report.blocks import Block
 
 __all__ = ["Coverage", "CoverageProbe", "SampleStatistics", "middle", "nominal_levels", "sample_statistics"]
 
@@ -51,9 +47,6 @@ _FLAT, _EDGE = 0.5, 0.9
 
 _LIMIT = 0.1
 """Largest difference of coverage and promise that gives no caution."""
-
-_FIRST_STYLE = 2
-"""Style of the first curve; the two before it belong to LR and HR."""
 
 
 class Coverage(Row):
@@ -94,8 +87,10 @@ class CoverageProbe(Probe):
             pair = context.pair(sample, clean=False)
             draws.append(_draws(context, asked.label, sample, middle(pair.lr, _CROP_PX)))
             truths.append(inner(middle(pair.hr, _CROP_PX)))
-        means = [float(psnr_dB(draw.mean(axis=0), truth)) for draw, truth in zip(draws, truths, strict=True)]
-        singles = [float(psnr_dB(draw[0], truth)) for draw, truth in zip(draws, truths, strict=True)]
+        means, singles = (
+            float(np.mean([psnr_dB(answer, truth) for answer, truth in zip(answers, truths, strict=True)]))
+            for answers in ([draw.mean(axis=0) for draw in draws], [draw[0] for draw in draws])
+        )
         rows = []
         for region in ("all", "flat", "edge"):
             picked = [_pixels(truth, region) for truth in truths]
@@ -109,31 +104,38 @@ class CoverageProbe(Probe):
                     samples=context.options.samples,
                     images=len(images),
                     region=region,
-                    nominal=found.nominal,
-                    covered=found.covered,
-                    spread=found.spread,
-                    error=found.error,
-                    crps=found.crps,
-                    psnr_mean_dB=float(np.mean(means)),
-                    psnr_sample_dB=float(np.mean(singles)),
+                    **asdict(found),
+                    psnr_mean_dB=means,
+                    psnr_sample_dB=singles,
                 )
             )
         return rows
 
     def verdict(self, evaluation: Evaluation) -> Verdict | None:
         """Judge the largest difference of coverage and promise."""
-        text = "coverage of the samples' intervals less what they promise"
-        return verdict("uncertainty", text, _findings(evaluation))
+        findings = []
+        for label in evaluation.labels:
+            gaps = [
+                (covered - nominal, row.region)
+                for row in evaluation.rows(Coverage)
+                if row.restorer == label
+                for covered, nominal in zip(row.covered, row.nominal, strict=True)
+            ]
+            if gaps:
+                worst, region = max(gaps, key=lambda gap: abs(gap[0]))
+                good = abs(worst) <= _LIMIT
+                said = "" if good else f", its intervals are too {'narrow' if worst < 0 else 'wide'}"
+                text = f"{worst:+.2f} ({region}){said}"
+                findings.append(Finding(restorer=label, level="pass" if good else "warn", text=text))
+        return verdict("uncertainty", "coverage of the samples' intervals less what they promise", findings)
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return coverage against promise, and spread against error."""
         rows = evaluation.rows(Coverage)
+        # The first two styles belong to LR and HR.
         series = tuple(
             Series(
-                f"{naming.name(row.restorer)}, {row.region}",
-                np.array(row.nominal),
-                np.array(row.covered),
-                _FIRST_STYLE + index % 8,
+                f"{naming.name(row.restorer)}, {row.region}", numbers(row.nominal), numbers(row.covered), 2 + index % 8
             )
             for index, row in enumerate(rows)
         )
@@ -142,7 +144,7 @@ class CoverageProbe(Probe):
                 "Coverage of the uncertainty",
                 Axis("stated probability of the interval", 0.0, 1.0),
                 Axis("share of pixels inside it", 0.0, 1.0),
-                series,
+                tuple(series),
                 (ReferenceLine("as stated"),),
                 "Below the diagonal the restorer is surer than it may be.",
             ),
@@ -170,22 +172,6 @@ def _draws(context: EvaluationContext, label: str, sample: int, y: NDArray[np.fl
     steps = told.competitor.steps or _STEPS
     answers = (told.answer(y, number=sample * count + draw, steps=steps, eta=1.0) for draw in range(count))
     return np.stack([inner(answer) for answer in answers])
-
-
-def _findings(evaluation: Evaluation) -> Iterator[Finding]:
-    for label in evaluation.labels:
-        gaps = [
-            (covered - nominal, row.region)
-            for row in evaluation.rows(Coverage)
-            if row.restorer == label
-            for covered, nominal in zip(row.covered, row.nominal, strict=True)
-        ]
-        if not gaps:
-            continue
-        worst, region = max(gaps, key=lambda gap: abs(gap[0]))
-        good = abs(worst) <= _LIMIT
-        said = "" if good else ", its intervals are too narrow" if worst < 0 else ", its intervals are too wide"
-        yield Finding(restorer=label, level="pass" if good else "warn", text=f"{worst:+.2f} ({region}){said}")
 
 
 def middle(image: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:

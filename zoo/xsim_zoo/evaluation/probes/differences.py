@@ -6,8 +6,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from xsim_zoo.evaluation.probes.base import Derived
-from xsim_zoo.evaluation.records import INPUT, Estimate, Finding, Row
-from xsim_zoo.evaluation.report.tables import Interval, Naming, Number, Table, Whisker, table_of, whisker_axis
+from xsim_zoo.evaluation.records import INPUT, Estimate, Finding, Row, Verdict
+from xsim_zoo.evaluation.report.tables import Block, Interval, Naming, Number, Table, Whisker, table_of, whisker_axis
 from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 from xsim_zoo.evaluation.scores import METRICS, Scoreboard
 from xsim_zoo.evaluation.statistics import holm
@@ -16,8 +16,6 @@ from xsim_zoo.evaluation.verdicts import interval, level_of, negated, verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from xsim_zoo.evaluation.records import Verdict
-    from xsim_zoo.evaluation.report.blocks import Block
 
 __all__ = ["Difference", "Differences"]
 

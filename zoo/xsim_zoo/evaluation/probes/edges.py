@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +14,7 @@ from xsim.measure.edge import EdgeMTF, edge_mtf
 from xsim_zoo.evaluation.probes.base import Probe, ProbeSetup, ProbeShot
 from xsim_zoo.evaluation.records import INPUT, MaybeNumbers, Numbers, Row
 from xsim_zoo.evaluation.report.figures import FREQUENCY, Axis, Chart, ReferenceLine, Series, numbers
-from xsim_zoo.evaluation.report.tables import Naming, Number, Table, Text, table_of
+from xsim_zoo.evaluation.report.tables import Block, Naming, Number, Table, Text, table_of
 from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 from xsim_zoo.evaluation.scores import inner
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.report.blocks import Block
 
 __all__ = ["Condition", "EdgeProbe", "Edges", "conditions", "edge_response"]
 
@@ -118,16 +117,10 @@ class Edges(Probe):
 
     def measure(self, context: EvaluationContext, asked: Answering) -> list[EdgeProbe]:
         """Ask for every edge: many draws of the noise, averaged before the edge is fitted."""
-        shots = _shots(context)
+        pitch_mm = context.probe_setup.pitch_mm
         return [
-            edge_response(
-                asked.label,
-                condition,
-                [asked.answer(shot.lr, shot.hr, shot.number) for shot in shots[condition]],
-                shots[condition][0].clean,
-                context.probe_pitch_mm,
-            )
-            for condition in conditions(quick=context.options.quick)
+            edge_response(asked.label, condition, [shot.answer_of(asked) for shot in shots], shots[0].clean, pitch_mm)
+            for condition, shots in _shots(context).items()
         ]
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
@@ -144,7 +137,7 @@ def _shots(context: EvaluationContext) -> dict[Condition, list[ProbeShot]]:
     """Return the shots of every edge; a process asks several restorers for the same."""
     setup = ProbeSetup.of(context, "edges")
     draws = _DRAWS_QUICK if context.options.quick else _DRAWS
-    found: dict[Condition, list[ProbeShot]] = {}
+    found = {}
     for place, condition in enumerate(conditions(quick=context.options.quick)):
         thickness = setup.thickness_for(condition.contrast)
         phantom = setup.target("edge", thickness_mm=thickness, angle_deg=condition.turn_deg)
@@ -173,11 +166,7 @@ def edge_response(
         seen = None
     return EdgeProbe(
         restorer=label,
-        contrast=condition.contrast,
-        dose=condition.dose,
-        polarity=condition.polarity,
-        direction=condition.direction,
-        angle_deg=condition.angle_deg,
+        **asdict(condition),
         draws=len(answers),
         frequency_lp_mm=tuple(frequency.tolist()),
         transfer=(None,) * len(frequency) if seen is None else _ratio(seen, sharp),
@@ -197,18 +186,16 @@ def _ratio(seen: EdgeMTF, sharp: EdgeMTF) -> tuple[float | None, ...]:
 def _sweeps(name: str, probes: Sequence[EdgeProbe]) -> list[Chart]:
     """Return the charts over contrast, at the dose nearest the set-up's, and over dose, at the middle contrast."""
     dose = min((probe.dose for probe in probes), key=lambda value: abs(np.log(value)))
-    contrasts = sorted({probe.contrast for probe in probes if probe.dose == dose})
-    contrast = contrasts[len(contrasts) // 2]
     by_contrast = [probe for probe in probes if probe.dose == dose]
+    contrasts = sorted({probe.contrast for probe in by_contrast})
+    contrast = contrasts[len(contrasts) // 2]
     by_dose = [probe for probe in probes if probe.contrast == contrast]
     charts = [
-        _sweep(
-            f"{name}: contrast, at dose x {dose:g}", by_contrast, lambda probe: f"{100 * probe.contrast:g} % contrast"
-        )
+        _sweep(f"{name}: contrast, at dose x {dose:g}", by_contrast, lambda row: f"{100 * row.contrast:g} % contrast")
     ]
     if len({probe.dose for probe in by_dose}) > 1:
         charts.append(
-            _sweep(f"{name}: dose, at {100 * contrast:g} % contrast", by_dose, lambda probe: f"dose x {probe.dose:g}")
+            _sweep(f"{name}: dose, at {100 * contrast:g} % contrast", by_dose, lambda row: f"dose x {row.dose:g}")
         )
     return charts
 

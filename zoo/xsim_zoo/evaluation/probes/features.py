@@ -4,32 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy.ndimage import gaussian_laplace, maximum_filter
 
 from xsim.phantoms import flat
-from xsim.phantoms.scene import Layer, Scene
+from xsim.phantoms.scene import Layer
 from xsim.seeds import generator
-from xsim_zoo.evaluation.competitor import ImageItself
+from xsim_zoo.evaluation.competitor import Answering, ImageItself
 from xsim_zoo.evaluation.probes.base import BOARD, SIDE_PX, TRACK_MM, Probe, ProbeSetup, ProbeShot
-from xsim_zoo.evaluation.records import INPUT, TRUTH, Estimate, Finding, Row
-from xsim_zoo.evaluation.report.tables import Interval, Naming, Number, table_of
+from xsim_zoo.evaluation.records import INPUT, TRUTH, Estimate, Finding, Level, Row, Verdict
+from xsim_zoo.evaluation.report.tables import Block, Interval, Naming, Number, table_of
 from xsim_zoo.evaluation.results import TASKS, Evaluation, register
 from xsim_zoo.evaluation.statistics import Bootstrap
 from xsim_zoo.evaluation.verdicts import interval, level_of, negated, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.records import Level, Verdict
-    from xsim_zoo.evaluation.report.blocks import Block
-    from xsim_zoo.evaluation.report.tables import Cell
 
 __all__ = ["FALSE_PER_CM2", "FeatureScore", "Features", "Responses", "responses_in"]
 
@@ -118,6 +114,10 @@ class Features(Probe):
     chapter = TASKS
     beside = (INPUT, TRUTH)
     cost = 2
+    glanced: ClassVar = {
+        "missed features per cm\N{SUPERSCRIPT TWO}": lambda row: Number(row.missed_per_cm2, ".2f"),
+        "invented features per cm\N{SUPERSCRIPT TWO}": lambda row: Number(row.invented_per_cm2, ".2f"),
+    }
 
     def measure(self, context: EvaluationContext, asked: Answering) -> list[FeatureScore]:
         """Ask for plates with dots on their left half and nothing on their right."""
@@ -150,18 +150,16 @@ class Features(Probe):
         if INPUT not in rows:
             return None
         before = rows[INPUT]
-
-        def findings() -> Iterator[Finding]:
-            for row in (rows[label] for label in evaluation.labels if label in rows):
-                level: Level = "fail" if row.invented > before.invented else level_of(negated(row.change))
-                text = f"{row.missed} missed ({interval(row.change, 'per cm2', 1)})"
-                yield Finding(restorer=row.restorer, level=level, text=f"{text}, {row.invented} invented")
-
+        findings = []
+        for row in (rows[label] for label in evaluation.labels if label in rows):
+            level: Level = "fail" if row.invented > before.invented else level_of(negated(row.change))
+            text = f"{row.missed} missed ({interval(row.change, 'per cm2', 1)})"
+            findings.append(Finding(restorer=row.restorer, level=level, text=f"{text}, {row.invented} invented"))
         text = (
             f"of {before.features} dots at one false call per cm2, in brackets the change from LR; on LR "
             f"{before.missed} missed, {before.invented} invented"
         )
-        return verdict("small features", text, findings())
+        return verdict("small features", text, findings)
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return the counts."""
@@ -187,21 +185,9 @@ class Features(Probe):
             ),
         )
 
-    def glance(self, evaluation: Evaluation) -> dict[str, dict[str, Cell]]:
-        """Return the columns of missed and invented features."""
-        rows = evaluation.rows(FeatureScore)
-        return {
-            f"{what} features per cm\N{SUPERSCRIPT TWO}": {
-                row.restorer: Number(getattr(row, f"{what}_per_cm2"), ".2f") for row in rows
-            }
-            for what in ("missed", "invented")
-        }
-
 
 def _responses(asked: Answering, plates: Sequence[_DotPlate]) -> Responses:
-    found = [
-        responses_in(asked.answer(plate.shot.lr, plate.shot.hr, plate.shot.number), plate.dots) for plate in plates
-    ]
+    found = [responses_in(plate.shot.answer_of(asked), plate.dots) for plate in plates]
     return Responses(
         np.concatenate([one.dots for one in found]),
         np.concatenate([one.blank for one in found]),
@@ -225,9 +211,7 @@ def _plate(setup: ProbeSetup, number: int) -> _DotPlate:
         x, y = float(rng.uniform(-half, -_MIDDLE_PX * pixel)), float(rng.uniform(-half, half))
         if all(np.hypot(x - a, y - b) > _APART_MM for a, b in places):
             places.append((x, y))
-    side = 4.0 * SIDE_PX * pixel
-    scene = Scene()
-    scene.layer(Layer(BOARD[0], BOARD[1], 0.0, [flat.box(0.0, 0.0, side, side)]))
+    scene = setup.board()
     dots = [flat.disc(x, y, float(rng.uniform(*_DIAMETERS_MM))) for x, y in places]
     scene.layer(Layer("Cu", TRACK_MM, 0.5 * BOARD[1], list(dots)))
     shot = setup.shoot(setup.draw(scene, "dots"), number)

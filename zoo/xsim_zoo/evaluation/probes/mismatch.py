@@ -13,23 +13,19 @@ from xsim.measure.similarity import psnr_dB, ssim
 from xsim.seeds import generator
 from xsim_zoo.evaluation.probes.base import Probe
 from xsim_zoo.evaluation.probes.coverage import middle
-from xsim_zoo.evaluation.records import Estimate, Finding, Row
-from xsim_zoo.evaluation.report.tables import Interval, Naming, Number, Text, Whisker, table_of, whisker_axis
+from xsim_zoo.evaluation.records import Estimate, Finding, Level, Row, Verdict
+from xsim_zoo.evaluation.report.tables import Block, Interval, Naming, Number, Text, Whisker, table_of, whisker_axis
 from xsim_zoo.evaluation.results import TRUST, Evaluation, register
 from xsim_zoo.evaluation.scores import inner
 from xsim_zoo.evaluation.statistics import Bootstrap
 from xsim_zoo.evaluation.verdicts import interval, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from xsim.degradation.degradation import Degradation
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.records import Level, Verdict
-    from xsim_zoo.evaluation.report.blocks import Block
 
 __all__ = ["CONDITIONS", "Mismatch", "MismatchProbe", "MismatchScore", "degraded"]
 
@@ -133,9 +129,15 @@ class MismatchProbe(Probe):
 
     def verdict(self, evaluation: Evaluation) -> Verdict | None:
         """Judge the loss in the worst condition."""
-        return verdict(
-            "other detectors than stated", "PSNR lost in the worst of the mismatch tests", _findings(evaluation)
-        )
+        findings = []
+        for label in evaluation.labels:
+            rows = [row for row in evaluation.rows(MismatchScore) if row.restorer == label]
+            if rows:
+                worst = min(rows, key=lambda row: row.change_dB.mean)
+                level: Level = "warn" if worst.change_dB.mean < -_LOSS_LIMIT_DB else "pass"
+                text = f"{interval(worst.change_dB, 'dB')} under {worst.condition}"
+                findings.append(Finding(restorer=label, level=level, text=text))
+        return verdict("other detectors than stated", "PSNR lost in the worst of the mismatch tests", findings)
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return the change under every condition."""
@@ -156,16 +158,6 @@ class MismatchProbe(Probe):
                 },
             ),
         )
-
-
-def _findings(evaluation: Evaluation) -> Iterator[Finding]:
-    for label in evaluation.labels:
-        rows = [row for row in evaluation.rows(MismatchScore) if row.restorer == label]
-        if not rows:
-            continue
-        worst = min(rows, key=lambda row: row.change_dB.mean)
-        level: Level = "warn" if worst.change_dB.mean < -_LOSS_LIMIT_DB else "pass"
-        yield Finding(restorer=label, level=level, text=f"{interval(worst.change_dB, 'dB')} under {worst.condition}")
 
 
 def degraded(

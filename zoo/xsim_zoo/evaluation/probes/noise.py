@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from xsim.errors import InputError
-from xsim.measure.noise import NNPS, nnps
+from xsim.measure.noise import nnps
 from xsim.measure.resolution import duplex_wire, flat_snr, normalised_snr
 from xsim_zoo.evaluation.probes.base import SIDE_PX, Probe, ProbeSetup, ProbeShot
-from xsim_zoo.evaluation.records import INPUT, TRUTH, MaybeNumbers, Numbers, Row
-from xsim_zoo.evaluation.report.figures import FREQUENCY, Axis, Chart, ReferenceLine, Series, numbers
-from xsim_zoo.evaluation.report.tables import Naming, Number, Text, table_of
+from xsim_zoo.evaluation.records import INPUT, TRUTH, MaybeNumbers, Numbers, Row, finite
+from xsim_zoo.evaluation.report.figures import FREQUENCY, Axis, Chart, ReferenceLine
+from xsim_zoo.evaluation.report.tables import Block, Naming, Number, Text, table_of
 from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 from xsim_zoo.evaluation.scores import inner
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.report.blocks import Block
-    from xsim_zoo.evaluation.report.tables import Cell
 
 __all__ = ["Noise", "NoiseProbe", "Resolution", "WireGauge", "noise_gain"]
 
@@ -90,24 +87,14 @@ class Noise(Probe):
     def measure(self, context: EvaluationContext, asked: Answering) -> list[NoiseProbe]:
         """Ask for flat fields; what all answers have in common is not noise and is taken out."""
         shots = _flats(context)
-        answers = [inner(asked.answer(shot.lr, shot.hr, shot.number)) for shot in shots]
-        return [noise_gain(asked.label, answers, [inner(shot.lr) for shot in shots], context.probe_pitch_mm)]
+        answers, inputs = [inner(shot.answer_of(asked)) for shot in shots], [inner(shot.lr) for shot in shots]
+        return [noise_gain(asked.label, answers, inputs, context.probe_setup.pitch_mm)]
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return noise power and gain, and the SNR."""
         rows = evaluation.rows(NoiseProbe)
-        levels, gain = (
-            tuple(
-                Series(
-                    naming.name(row.restorer),
-                    np.array(row.frequency_lp_mm),
-                    numbers(getattr(row, quantity)),
-                    naming.style(row.restorer),
-                )
-                for row in rows
-            )
-            for quantity in ("nnps_mm2", "gain")
-        )
+        levels = tuple(naming.curve(row.restorer, row.frequency_lp_mm, row.nnps_mm2) for row in rows)
+        gain = tuple(naming.curve(row.restorer, row.frequency_lp_mm, row.gain) for row in rows)
         frequency = Axis.covering(FREQUENCY, [item.x for item in levels], 0.0)
         power = Axis.covering("NNPS [mm\N{SUPERSCRIPT TWO}]", [item.y for item in levels], log=True)
         gains = Axis.covering("NNPS, restored over LR", [item.y for item in gain], 1.0, log=True)
@@ -139,26 +126,21 @@ def noise_gain(
     """
     before = nnps(inputs, pitch_mm, mode="difference", region_px=_REGION_PX)
     try:
-        after: NNPS | None = nnps(answers, pitch_mm, mode="difference", region_px=_REGION_PX)
+        power = nnps(answers, pitch_mm, mode="difference", region_px=_REGION_PX).nnps_mm2
         snr = flat_snr(answers[0])
         levels = (snr.snr, snr.snr_blocks)
     except InputError:
         # Answers without any noise: nothing to measure, and no SNR that could be named.
-        after, levels = None, (0.0, 0.0)
-    count = len(before.frequency_lp_mm)
+        power, levels = np.full(len(before.nnps_mm2), np.nan), (0.0, 0.0)
     return NoiseProbe(
         restorer=label,
         frames=len(answers),
         frequency_lp_mm=tuple(before.frequency_lp_mm.tolist()),
-        nnps_mm2=(None,) * count if after is None else _maybe(after.nnps_mm2),
-        gain=(None,) * count if after is None else _maybe(after.nnps_mm2 / before.nnps_mm2),
+        nnps_mm2=tuple(map(finite, power)),
+        gain=tuple(map(finite, power / before.nnps_mm2)),
         snr=levels[0],
         snr_blocks=levels[1],
     )
-
-
-def _maybe(values: NDArray[np.float64]) -> tuple[float | None, ...]:
-    return tuple(float(value) if math.isfinite(value) else None for value in values)
 
 
 @lru_cache(maxsize=1)
@@ -179,20 +161,22 @@ class WireGauge(Probe):
     chapter = _CHAPTER
     beside = (INPUT, TRUTH)
     cost = 2
+    glanced: ClassVar = {
+        "SRb [mm]": lambda row: Number(row.srb_mm, ".4f", "not reached"),
+        "SNRn": lambda row: Number(row.snr_n, ".0f", "needs SRb"),
+    }
 
     def measure(self, context: EvaluationContext, asked: Answering) -> list[Resolution]:
         """Ask for the duplex wire gauge and one flat field."""
         gauge, flat = _gauge(context)
-        levels = flat_snr(inner(asked.answer(flat.lr, flat.hr, flat.number)))
-        srb_mm: float | None = None
-        note = ""
+        levels = flat_snr(inner(flat.answer_of(asked)))
+        srb_mm, note = None, ""
         try:
-            read = duplex_wire(asked.answer(gauge.lr, gauge.hr, gauge.number), context.probe_pitch_mm)
+            read = duplex_wire(gauge.answer_of(asked), context.probe_setup.pitch_mm)
         except InputError as error:
             note = str(error)
         else:
-            first = read.isrb_mm if math.isfinite(read.isrb_mm) else read.srb_mm
-            srb_mm = first if math.isfinite(first) else None
+            srb_mm = finite(read.isrb_mm) or finite(read.srb_mm)
             note = "" if srb_mm is not None else "every pair of the gauge is resolved"
         return [
             Resolution(
@@ -219,14 +203,6 @@ class WireGauge(Probe):
                 },
             ),
         )
-
-    def glance(self, evaluation: Evaluation) -> dict[str, dict[str, Cell]]:
-        """Return the columns SRb and SNRn."""
-        rows = evaluation.rows(Resolution)
-        return {
-            "SRb [mm]": {row.restorer: Number(row.srb_mm, ".4f", "not reached") for row in rows},
-            "SNRn": {row.restorer: Number(row.snr_n, ".0f", "needs SRb") for row in rows},
-        }
 
 
 @lru_cache(maxsize=1)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xsim.phantoms import flat
-from xsim.phantoms.scene import Layer, Scene
+from xsim.phantoms.scene import Layer
 from xsim.seeds import generator
-from xsim_zoo.evaluation.competitor import ImageItself
+from xsim_zoo.evaluation.competitor import Answering, ImageItself
 from xsim_zoo.evaluation.probes.base import BOARD, SIDE_PX, Probe, ProbeSetup, ProbeShot
 from xsim_zoo.evaluation.probes.observers import (
     detectability,
@@ -21,9 +21,9 @@ from xsim_zoo.evaluation.probes.observers import (
     paired_areas,
     scores_of,
 )
-from xsim_zoo.evaluation.records import INPUT, TRUTH, Estimate, Finding, Row
-from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine, Series, numbers
-from xsim_zoo.evaluation.report.tables import Interval, Naming, Number, table_of
+from xsim_zoo.evaluation.records import INPUT, TRUTH, Estimate, Finding, Row, Verdict
+from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine
+from xsim_zoo.evaluation.report.tables import Block, Interval, Naming, Number, table_of
 from xsim_zoo.evaluation.results import TASKS, Evaluation, register
 from xsim_zoo.evaluation.verdicts import interval, level_of, verdict
 
@@ -32,10 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.records import Verdict
-    from xsim_zoo.evaluation.report.blocks import Block
 
 __all__ = ["COPPER_MM", "GAPS_MM", "OpenScore", "Opens"]
 
@@ -107,9 +104,8 @@ class Opens(Probe):
             gaps = np.concatenate([plate.gap_mm for plate in plates])
             for gap in GAPS_MM:
                 judged = (gaps == gap) | (gaps == 0)
-                rows.append(
-                    _score(context, asked.label, (gap, copper), gaps[judged] > 0, (own[judged], before[judged]))
-                )
+                score = _score(own[judged], before[judged], gaps[judged] > 0, context.options.seed)
+                rows.append(OpenScore(restorer=asked.label, gap_mm=gap, copper_mm=copper, **score))
         return rows
 
     def verdict(self, evaluation: Evaluation) -> Verdict | None:
@@ -176,9 +172,7 @@ def _chart(rows: Sequence[OpenScore], naming: Naming, copper_mm: float) -> Chart
     judged = [row for row in rows if row.copper_mm == copper_mm]
     for label in dict.fromkeys(score.restorer for score in judged):
         scores = sorted((s for s in judged if s.restorer == label), key=lambda score: score.gap_mm)
-        gaps = np.array([score.gap_mm for score in scores])
-        means, lows, highs = (numbers(getattr(score.auc, end) for score in scores) for end in ("mean", "low", "high"))
-        series.append(Series(naming.name(label), gaps, means, naming.style(label), lows, highs))
+        series.append(naming.means(label, [score.gap_mm for score in scores], [score.auc for score in scores]))
     return Chart(
         f"Open tracks in {1000 * copper_mm:g} \N{MICRO SIGN}m of copper",
         Axis.covering("gap [mm]", [item.x for item in series], 0.0),
@@ -191,29 +185,20 @@ def _chart(rows: Sequence[OpenScore], naming: Naming, copper_mm: float) -> Chart
 
 
 def _score(
-    context: EvaluationContext,
-    label: str,
-    gap_and_copper_mm: tuple[float, float],
-    is_open: NDArray[np.bool_],
-    responses: tuple[NDArray[np.float64], NDArray[np.float64]],
-) -> OpenScore:
-    """Return what the observers make of responses to the same cells: their own and those on the LR image."""
-    gap, copper = gap_and_copper_mm
-    seed = context.options.seed
-    own, before = (scores_of(values, is_open, matched, seed) for values in responses)
-    best = scores_of(responses[0], is_open, hotelling, seed)
+    responses: NDArray[np.float64], input_responses: NDArray[np.float64], is_open: NDArray[np.bool_], seed: int
+) -> dict[str, Any]:
+    """Return what the observers make of responses (n, c) to some cells, beside those on the LR image."""
+    own, before = (scores_of(values, is_open, matched, seed) for values in (responses, input_responses))
+    best = scores_of(responses, is_open, hotelling, seed)
     auc, change = paired_areas(own, before, is_open, seed)
-    return OpenScore(
-        restorer=label,
-        gap_mm=gap,
-        copper_mm=copper,
-        present=int(is_open.sum()),
-        absent=int((~is_open).sum()),
-        auc=auc,
-        change=change,
-        d_prime=detectability(own[is_open], own[~is_open]),
-        d_prime_best=detectability(best[is_open], best[~is_open]),
-    )
+    return {
+        "present": int(is_open.sum()),
+        "absent": int((~is_open).sum()),
+        "auc": auc,
+        "change": change,
+        "d_prime": detectability(own[is_open], own[~is_open]),
+        "d_prime_best": detectability(best[is_open], best[~is_open]),
+    }
 
 
 @lru_cache(maxsize=1)
@@ -231,7 +216,6 @@ def _plate(setup: ProbeSetup, copper_mm: float, number: int) -> _TrackPlate:
     rng = generator(setup.seed, sample=number, stage="tracks")
     gaps = rng.permutation(np.resize((0.0, *GAPS_MM), _CELLS**2))
     pixel = setup.detector_pixel_mm
-    side = 4.0 * SIDE_PX * pixel
     tracks: list[tuple[float, ...]] = []
     for place, gap in enumerate(gaps.tolist()):
         row, column = divmod(place, _CELLS)
@@ -241,8 +225,7 @@ def _plate(setup: ProbeSetup, copper_mm: float, number: int) -> _TrackPlate:
         )
         half = (_CELL_PX * pixel - gap) / 2
         tracks += [flat.box(x + way * (gap + half) / 2, y, half, _WIDTH_MM) for way in (-1.0, 1.0)]
-    scene = Scene()
-    scene.layer(Layer(BOARD[0], BOARD[1], 0.0, [flat.box(0.0, 0.0, side, side)]))
+    scene = setup.board()
     scene.layer(Layer("Cu", copper_mm, 0.5 * BOARD[1], list(tracks)))
     return _TrackPlate(setup.shoot(setup.draw(scene, "tracks"), number), gaps)
 
@@ -252,7 +235,7 @@ def _responses(asked: Answering, plates: list[_TrackPlate]) -> NDArray[np.float6
     middle = (_CELL_PX - 1) / 2
     centre = (middle + _OFFSET_PX[1], middle + _OFFSET_PX[0])
     channels = laguerre_gauss((_CELL_PX, _CELL_PX), centre, _CHANNEL_PX, _CHANNELS)
-    cells = [_cells(asked.answer(plate.shot.lr, plate.shot.hr, plate.shot.number)) for plate in plates]
+    cells = [_cells(plate.shot.answer_of(asked)) for plate in plates]
     return np.concatenate(cells).reshape(-1, _CELL_PX**2) @ channels
 
 

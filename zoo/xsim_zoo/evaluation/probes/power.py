@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xsim_zoo.evaluation.probes.base import Derived
-from xsim_zoo.evaluation.records import INPUT, Estimate, Finding, MaybeNumbers, Numbers, Row
-from xsim_zoo.evaluation.report.figures import FREQUENCY, Axis, Chart, ReferenceLine, Series, numbers
+from xsim_zoo.evaluation.records import INPUT, Estimate, Finding, ImageScore, Level, MaybeNumbers, Numbers, Row, Verdict
+from xsim_zoo.evaluation.report.figures import FREQUENCY, Axis, Chart, ReferenceLine
 from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 from xsim_zoo.evaluation.scores import RING_LP_MM, Scoreboard
 from xsim_zoo.evaluation.verdicts import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from xsim_zoo.evaluation.records import ImageScore, Verdict
-    from xsim_zoo.evaluation.report.blocks import Block
-    from xsim_zoo.evaluation.report.tables import Naming
+    from xsim_zoo.evaluation.report.tables import Block, Naming
 
 __all__ = ["Curve", "Power"]
 
@@ -77,15 +75,19 @@ class Power(Derived):
 
         Rings are of the same frequencies at every pitch; an image counts in those that its pixels resolve.
         """
-        return tuple(
-            _curve(board, label, quantity, name)
-            for quantity, name in (("power ratio", "power_ratio"), ("coherent transfer", "transfer"))
-            for label in board.scores
-        )
+        named = zip(_QUANTITIES, ("power_ratio", "transfer"), strict=True)
+        return tuple(_curve(board, label, *names) for names in named for label in board.scores)
 
     def verdict(self, evaluation: Evaluation) -> Verdict | None:
         """Judge the power kept at one high frequency."""
-        return verdict("sharpness", f"power at {_SHARPNESS_LP_MM:g} lp/mm over that of HR", _findings(evaluation))
+        (low, high), findings = _SHARPNESS, []
+        for curve in evaluation.rows(Curve):
+            value = curve.value[_place(curve)]
+            if curve.quantity == _POWER and curve.restorer != INPUT and value is not None:
+                said = ", smoother than HR" if value < low else ", livelier than HR" if value > high else ""
+                level: Level = "warn" if said else "pass"
+                findings.append(Finding(restorer=curve.restorer, level=level, text=f"{value:.2f}{said}"))
+        return verdict("sharpness", f"power at {_SHARPNESS_LP_MM:g} lp/mm over that of HR", findings)
 
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return power, coherent transfer, and sharpness against fidelity."""
@@ -101,14 +103,17 @@ def _curve(board: Scoreboard, label: str, quantity: str, name: str) -> Curve:
     scores = board.scores[label]
     rings = max(len(score.reference_power) for score in scores)
     found = [_at_ring(board, scores, name, ring) for ring in range(rings)]
+    value, low, high = (
+        tuple(None if item is None else getattr(item, end) for item in found) for end in ("mean", "low", "high")
+    )
     single = len({score.family for score in scores}) < 2
     return Curve(
         restorer=label,
         quantity=quantity,
         frequency_lp_mm=tuple((ring + 1) * RING_LP_MM for ring in range(rings)),
-        value=tuple(None if item is None else item.mean for item in found),
-        low=None if single else tuple(None if item is None else item.low for item in found),
-        high=None if single else tuple(None if item is None else item.high for item in found),
+        value=value,
+        low=None if single else low,
+        high=None if single else high,
     )
 
 
@@ -122,32 +127,16 @@ def _at_ring(board: Scoreboard, scores: Sequence[ImageScore], name: str, ring: i
     return board.bootstrap([score.family for score in seen]).ratio(reference * ratio, reference)
 
 
-def _findings(evaluation: Evaluation) -> Iterator[Finding]:
-    low, high = _SHARPNESS
-    for curve in evaluation.rows(Curve):
-        if curve.quantity != "power ratio" or curve.restorer == INPUT:
-            continue
-        apart = [abs(frequency - _SHARPNESS_LP_MM) for frequency in curve.frequency_lp_mm]
-        value = curve.value[apart.index(min(apart))]
-        if value is None:
-            continue
-        said = ", smoother than HR" if value < low else ", livelier than HR" if value > high else ""
-        yield Finding(restorer=curve.restorer, level="warn" if said else "pass", text=f"{value:.2f}{said}")
+def _place(curve: Curve) -> int:
+    """Return which of a curve's frequencies is nearest that of the sharpness."""
+    return int(np.argmin(np.abs(np.array(curve.frequency_lp_mm) - _SHARPNESS_LP_MM)))
 
 
 def _chart(curves: Sequence[Curve], naming: Naming) -> Chart:
     quantity = curves[0].quantity
     title, label, caption = _QUANTITIES.get(quantity, (quantity, quantity, ""))
     series = tuple(
-        Series(
-            naming.name(curve.restorer),
-            np.array(curve.frequency_lp_mm),
-            numbers(curve.value),
-            naming.style(curve.restorer),
-            None if curve.low is None else numbers(curve.low),
-            None if curve.high is None else numbers(curve.high),
-        )
-        for curve in curves
+        naming.curve(curve.restorer, curve.frequency_lp_mm, curve.value, curve.low, curve.high) for curve in curves
     )
     return Chart(
         title,
@@ -165,16 +154,10 @@ def _sharpness_fidelity(evaluation: Evaluation, naming: Naming) -> Chart | None:
     series, at = [], _SHARPNESS_LP_MM
     for curve in evaluation.rows(Curve):
         if curve.quantity == _POWER and curve.restorer in psnr:
-            index = int(np.argmin(np.abs(np.array(curve.frequency_lp_mm) - _SHARPNESS_LP_MM)))
+            index = _place(curve)
             at = curve.frequency_lp_mm[index]
-            here = np.array([psnr[curve.restorer]])
-            value, low, high = (
-                numbers(values[index : index + 1])
-                for values in (curve.value, curve.low or curve.value, curve.high or curve.value)
-            )
-            series.append(
-                Series(naming.name(curve.restorer), here, value, naming.style(curve.restorer), low, high, joined=False)
-            )
+            ends = ([values[index]] for values in (curve.value, curve.low or curve.value, curve.high or curve.value))
+            series.append(naming.curve(curve.restorer, [psnr[curve.restorer]], *ends, joined=False))
     if not series:
         return None
     return Chart(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -14,9 +13,9 @@ import xsim
 from xsim.grids import half_plane_weights
 from xsim.measure.similarity import psnr_dB, ssim
 from xsim.phantoms.targets import HELD_OUT
-from xsim_zoo.evaluation.probes.base import SIDE_PX, Probe, ProbeSetup, ProbeShot
-from xsim_zoo.evaluation.records import Row
-from xsim_zoo.evaluation.report.tables import Naming, Number, Text, table_of
+from xsim_zoo.evaluation.probes.base import Probe, ProbeSetup, ProbeShot
+from xsim_zoo.evaluation.records import Row, finite
+from xsim_zoo.evaluation.report.tables import Block, Naming, Number, Text, table_of
 from xsim_zoo.evaluation.results import TRUST, Evaluation, register
 from xsim_zoo.evaluation.scores import inner
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from xsim.phantoms import Phantom
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.report.blocks import Block
 
 __all__ = ["ShapeScore", "Shapes", "weak_error"]
 
@@ -69,19 +67,18 @@ class Shapes(Probe):
 
     def measure(self, context: EvaluationContext, asked: Answering) -> list[ShapeScore]:
         """Ask for every held-out shape, and for a board whose copper is where none was."""
-        degradation = context.probe_degradation()
+        degradation = context.probe_setup.degradation()
         rows = []
         for shape, shot in _shots(context).items():
-            answer, clean = inner(asked.answer(shot.lr, shot.hr, shot.number)), inner(shot.clean)
+            answer, clean = inner(shot.answer_of(asked)), inner(shot.clean)
             after, before = psnr_dB(answer, clean), psnr_dB(inner(shot.lr), clean)
-            known = math.isfinite(after) and math.isfinite(before)
             rows.append(
                 ShapeScore(
                     restorer=asked.label,
                     shape=shape,
-                    psnr_dB=after if math.isfinite(after) else None,
+                    psnr_dB=finite(after),
                     ssim=ssim(answer, clean),
-                    gain_dB=after - before if known else None,
+                    gain_dB=finite(after - before),
                     weak_error=weak_error(answer, clean, degradation),
                 )
             )
@@ -119,8 +116,7 @@ def _shots(context: EvaluationContext) -> dict[str, ProbeShot]:
 
 def _negative(setup: ProbeSetup) -> Phantom:
     """Return a random board whose copper foil is where it had none: an inverted contrast that no board shows."""
-    side = setup.view(SIDE_PX).shape[0]
-    board = xsim.phantoms.random_board(setup.seed % 2**32, (side, side), setup.pixel_mm)
+    board = xsim.phantoms.random_board(setup.seed % 2**32, setup.view().shape, setup.pixel_mm)
     maps = board.thickness_mm.copy()
     for place, material in enumerate(board.materials):
         if material == "Cu":

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
 
 from xsim.measure.similarity import psnr_dB, ssim, ssim_map
-from xsim_zoo.evaluation.records import INPUT, Picture, Row
-from xsim_zoo.evaluation.report.blocks import Gallery, PictureCard, Slider, Tile
-from xsim_zoo.evaluation.report.tables import Naming, Number
+from xsim_zoo.evaluation.records import INPUT, ImageScore, Picture, Row, finite
+from xsim_zoo.evaluation.report.tables import Block, Gallery, Naming, Number, PictureCard, Slider, Tile
 from xsim_zoo.evaluation.results import Chapter, Evaluation, Section, register
 from xsim_zoo.evaluation.scores import BORDER_PX, inner
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.records import ImageScore
-    from xsim_zoo.evaluation.report.blocks import Block
 
 __all__ = ["Pictures", "Role", "Shown", "chosen", "picture", "show"]
 
@@ -144,7 +140,6 @@ def show(context: EvaluationContext, label: str, sample: int, role: Role) -> Sho
     pair = context.pair(sample, clean=False)
     answer = context.told(label, sample).answer(pair.lr, pair.hr, sample)
     similarity = ssim_map(answer, pair.hr)
-    psnr = psnr_dB(inner(answer), inner(pair.hr))
     window = _window(similarity, _WINDOW_PX if role == "worst" else _TYPICAL_PX, centred=role == "typical")
     top, left, height, width = window
 
@@ -159,7 +154,7 @@ def show(context: EvaluationContext, label: str, sample: int, role: Role) -> Sho
         sample=sample,
         family=pair.family,
         design=pair.design,
-        psnr_dB=psnr if math.isfinite(psnr) else None,
+        psnr_dB=finite(psnr_dB(inner(answer), inner(pair.hr))),
         ssim=ssim(inner(answer), inner(pair.hr)),
         window=window,
         lr=picture(cut(pair.lr), black, white),

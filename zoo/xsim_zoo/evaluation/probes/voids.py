@@ -9,18 +9,17 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from xsim.phantoms import flat, solids
-from xsim.phantoms.scene import Layer, Scene
+from xsim.phantoms import solids
 from xsim.seeds import generator
-from xsim_zoo.evaluation.competitor import ImageItself
-from xsim_zoo.evaluation.probes.base import BOARD, SIDE_PX, Probe, ProbeSetup, ProbeShot
-from xsim_zoo.evaluation.records import INPUT, TRUTH, Estimate, Finding, Numbers, Row
-from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine, Series
-from xsim_zoo.evaluation.report.tables import Interval, Naming, Number, table_of
+from xsim_zoo.evaluation.competitor import Answering, ImageItself
+from xsim_zoo.evaluation.probes.base import SIDE_PX, Probe, ProbeSetup, ProbeShot
+from xsim_zoo.evaluation.records import INPUT, TRUTH, Estimate, Finding, Numbers, Row, Verdict
+from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine
+from xsim_zoo.evaluation.report.tables import Block, Cell, Interval, Naming, Number, table_of
 from xsim_zoo.evaluation.results import TASKS, Evaluation, register
 from xsim_zoo.evaluation.statistics import Bootstrap
 from xsim_zoo.evaluation.verdicts import interval, level_of, negated, verdict
@@ -30,11 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xsim_zoo.evaluation.competitor import Answering
+    from xsim.phantoms.scene import Scene
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.records import Verdict
-    from xsim_zoo.evaluation.report.blocks import Block
-    from xsim_zoo.evaluation.report.tables import Cell
 
 __all__ = ["FALSE_CALLS", "SIZES", "Ball", "VoidScore", "VoidSize", "Voids", "areas_of", "deficits", "seen"]
 
@@ -96,6 +92,7 @@ class Voids(Probe):
     apart = ("sizes",)
     beside = (INPUT, TRUTH)
     cost = 1
+    glanced: ClassVar = {"void area error [% of the ball]": lambda row: Number(row.mean_absolute_error, ".2f")}
 
     def measure(self, context: EvaluationContext, asked: Answering) -> list[VoidScore]:
         """Ask for the balls, measure their voids and count which are seen at all.
@@ -149,28 +146,18 @@ class Voids(Probe):
         rows = evaluation.rows(VoidScore)
         reach = [values for row in rows for values in (row.labelled, row.measured)]
         x, y = (Axis.covering(f"{what} void area [% of the ball]", reach, 0.0) for what in ("labelled", "measured"))
-        points = tuple(
-            Series(
-                naming.name(row.restorer),
-                np.array(row.labelled),
-                np.array(row.measured),
-                naming.style(row.restorer),
-                joined=False,
-            )
-            for row in rows
-        )
+        points = tuple(naming.curve(row.restorer, row.labelled, row.measured, joined=False) for row in rows)
         caption = (
             "An area follows from all the attenuation that a ball lacks against the sound ones, by a line fitted to "
             "other balls of the same image. Limits of agreement, after Bland and Altman, are in the table."
         )
-        first: dict[str, Callable[[VoidScore], Cell]] = {"restorer": lambda row: naming.cell(row.restorer)}
         return (
             Chart("Void area of solder balls", x, y, points, (ReferenceLine("measured as labelled"),), caption),
             table_of(
                 "Void area of solder balls, measured less labelled",
                 rows,
                 {
-                    **first,
+                    "restorer": lambda row: naming.cell(row.restorer),
                     "mean absolute error [% of the ball]": lambda row: Number(row.mean_absolute_error, ".2f"),
                     "less that on LR, 95 % interval": lambda row: Interval(row.change, "+.2f"),
                     "bias [% of the ball]": lambda row: Number(row.bias, "+.2f"),
@@ -182,20 +169,15 @@ class Voids(Probe):
             table_of(
                 "Voids seen, by area; one sound ball in twenty is called voided",
                 rows,
-                first
-                | {
-                    f"{size.from_percent:g} to {size.to_percent:g} %, of {size.balls}": _seen_of(place)
-                    for place, size in enumerate(rows[0].sizes)
+                {
+                    "restorer": lambda row: naming.cell(row.restorer),
+                    **{
+                        f"{size.from_percent:g} to {size.to_percent:g} %, of {size.balls}": _seen_of(place)
+                        for place, size in enumerate(rows[0].sizes)
+                    },
                 },
             ),
         )
-
-    def glance(self, evaluation: Evaluation) -> dict[str, dict[str, Cell]]:
-        """Return the column of the error."""
-        rows = evaluation.rows(VoidScore)
-        return {
-            "void area error [% of the ball]": {row.restorer: Number(row.mean_absolute_error, ".2f") for row in rows}
-        }
 
 
 def _seen_of(place: int) -> Callable[[VoidScore], Cell]:
@@ -212,9 +194,7 @@ def _by_size(area: NDArray[np.float64], found: NDArray[np.bool_]) -> tuple[VoidS
 
 def _deficits(context: EvaluationContext, asked: Answering) -> NDArray[np.float64]:
     radius_px = _RADIUS_MM / ProbeSetup.of(context, "voids").detector_pixel_mm
-    return np.concatenate(
-        [deficits(asked.answer(shot.lr, shot.hr, shot.number), balls, radius_px) for balls, shot in _shots(context)]
-    )
+    return np.concatenate([deficits(shot.answer_of(asked), balls, radius_px) for balls, shot in _shots(context)])
 
 
 @lru_cache(maxsize=1)
@@ -223,9 +203,7 @@ def _shots(context: EvaluationContext) -> list[tuple[list[Ball], ProbeShot]]:
     shots = []
     for number in range(1 if context.options.quick else 3):
         rng = generator(setup.seed, sample=number, stage="balls")
-        scene = Scene()
-        side = 4.0 * SIDE_PX * setup.detector_pixel_mm
-        scene.layer(Layer(BOARD[0], BOARD[1], 0.0, [flat.box(0.0, 0.0, side, side)]))
+        scene = setup.board()
         balls = [_ball(scene, place, rng, setup.detector_pixel_mm) for place in range(_SIDE**2)]
         shots.append((balls, setup.shoot(setup.draw(scene, "balls"), number)))
     return shots

@@ -1,4 +1,4 @@
-"""The report's numbers as files for programs: one JSON document, and one CSV file for each section."""
+"""The numbers for programs, as one JSON document and a CSV file for each section; and an evaluation in short."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+from xsim_zoo.evaluation.probes.chi2 import BandScore
+from xsim_zoo.evaluation.probes.power import Curve
+from xsim_zoo.evaluation.records import INPUT, ImageScore
+from xsim_zoo.evaluation.report.tables import METRICS
 from xsim_zoo.evaluation.results import sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from xsim_zoo.evaluation.records import Row
+    from xsim_zoo.evaluation.records import Estimate, Row
     from xsim_zoo.evaluation.results import Evaluation, Section
 
-__all__ = ["csv_texts", "json_text", "tables"]
+__all__ = ["brief", "csv_texts", "image_table", "json_text", "lines", "tables"]
 
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """Signs with which a spreadsheet takes a text for a formula."""
+
+_SEQUENCES = {"band_lp_mm", "chi2", "reference_power", "power_ratio", "transfer"}
+"""Fields of an image's score that are no columns of the table of images: chi2 has one for each band."""
 
 
 def tables() -> tuple[str, ...]:
@@ -81,3 +88,67 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
         else:
             line[key] = value
     return line
+
+
+def brief(evaluation: Evaluation) -> dict[str, Any]:
+    """Return scores, power and chi2 of every restorer and of the LR images as they are; JSON types."""
+    data = evaluation.provenance.data
+    return {
+        "restorers": {label: _of(evaluation, label) for label in (INPUT, *evaluation.labels)},
+        "images": data.images,
+        "families": data.families,
+        "verdicts": [verdict.model_dump(mode="json") for verdict in evaluation.verdicts],
+        "absent": evaluation.absent,
+    }
+
+
+def _of(evaluation: Evaluation, label: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for row in evaluation.summary:
+        if row.restorer == label and row.metric in METRICS:
+            found[row.metric] = row.estimate.model_dump() | {"median": row.median, "infinite": row.infinite}
+    for curve in evaluation.rows(Curve):
+        if curve.restorer == label:
+            name = curve.quantity.removeprefix("coherent ").replace(" ", "_")
+            values = "ratio" if name == "power_ratio" else "value"
+            found[name] = {"frequency_lp_mm": list(curve.frequency_lp_mm), values: list(curve.value)}
+    for bands in evaluation.rows(BandScore):
+        if bands.restorer == label:
+            found["chi2"] = {
+                "band_lp_mm": [list(band) for band in bands.band_lp_mm],
+                "value": [value.mean for value in bands.value],
+            }
+    return found
+
+
+def image_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[list[Any]]]:
+    """Return the header and the rows of the table of images: one row a restorer and image."""
+    # The last band ends at the Nyquist frequency: images of another pitch have another, and leave the others empty.
+    bands = list(dict.fromkeys(band for score in evaluation.images for band in score.band_lp_mm))
+    columns = [name for name in ImageScore.model_fields if name not in _SEQUENCES]
+    header = (*columns, *(f"chi2_{low:g}_{high:.3g}_lp_mm" for low, high in bands))
+    rows = []
+    for score in evaluation.images:
+        chi2 = dict(zip(score.band_lp_mm, score.chi2, strict=True))
+        rows.append([*(getattr(score, name) for name in columns), *(chi2.get(band) for band in bands)])
+    return header, rows
+
+
+def lines(evaluation: Evaluation) -> Iterator[str]:
+    """Yield an evaluation as lines of text: scores with their intervals, then the verdicts."""
+    width = max(len(label) for label in (INPUT, *evaluation.labels))
+    for label in (INPUT, *evaluation.labels):
+        found = {row.metric: row.estimate for row in evaluation.summary if row.restorer == label}
+        psnr = _text(found["psnr_dB"], 2, " dB") if "psnr_dB" in found else "PSNR infinite"
+        yield f"{label:{width}s}  {psnr}  SSIM {_text(found['ssim'], 4, '')}"
+    for verdict in evaluation.verdicts:
+        yield f"{verdict.level}: {verdict.check}: {verdict.text}"
+        for finding in verdict.findings:
+            yield f"    {finding.level}: {': '.join(filter(None, [finding.restorer, finding.text]))}"
+
+
+def _text(estimate: Estimate, digits: int, unit: str) -> str:
+    text = f"{estimate.mean:.{digits}f}{unit}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"

@@ -41,9 +41,6 @@ _SIZE_IN = (440 / 72, 300 / 72)
 _PLOT = (0.145, 0.17, 0.82, 0.75)
 """Left, bottom, width and height of the plot in the drawing: labels of five characters fit left of it, a word above."""
 
-_NOTE = {"fontsize": 10, "fontstyle": "italic"}
-"""How the word on a line of reference is written."""
-
 _MARKS = 7
 """Marks on each curve, at most: enough to follow it through a crossing."""
 
@@ -55,6 +52,9 @@ _DASHES: tuple[tuple[float, ...], ...] = (
 )  # fmt: skip
 _SHAPES = ("o", "s", "o", "^", "D", "v", "x", "+", "h", [(-1, -1), (-1, 1), (1, -1), (1, 1), (-1, -1)])
 """Dashes and marks of each style, as the legend and the style sheet have them."""
+
+_NOTE = {"ha": "right", "va": "bottom", "color": _INK["muted"], "fontsize": 10, "fontstyle": "italic"}
+"""How the word on a line of reference is written."""
 
 
 def tick_label(value: float) -> str:
@@ -97,14 +97,12 @@ class Axis:
 
         Parameters
         ----------
-        label : str
-            What is plotted, with its unit in brackets.
+        label, log
+            See `Axis`.
         values : iterable of array_like
             What has to fit; on a logarithmic axis only what is positive.
         *include : float
             What has to fit besides, e.g. zero or the target.
-        log : bool
-            Logarithmic.
         """
         flat = np.concatenate([np.ravel(np.asarray(item, dtype=float)) for item in (*values, include)])
         flat = flat[np.isfinite(flat) & (flat > 0 if log else True)]
@@ -262,24 +260,16 @@ class Chart:
 
 def _draw_reference(axes: Axes, line: ReferenceLine) -> None:
     style: dict[str, Any] = {"color": _INK["muted"], "linewidth": 1, "dashes": (1, 3)}
-    words: dict[str, Any] = {
-        "ha": "right",
-        "va": "bottom",
-        "color": _INK["muted"],
-        "fontsize": 10,
-        "fontstyle": "italic",
-    }
+    words: dict[str, Any] = {**_NOTE, "textcoords": "offset points"}
     if line.value is None:
         (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
         ends = [max(low, bottom), min(high, top)]
         axes.plot(ends, ends, **style)
         middle = low + 0.45 * (high - low)
-        axes.annotate(line.label, (middle, middle), (-6, 0), textcoords="offset points", **words)
+        axes.annotate(line.label, (middle, middle), (-6, 0), **words)
         return
     axes.axhline(line.value, **style)
-    axes.annotate(
-        line.label, (1, line.value), (-3, 2), xycoords=("axes fraction", "data"), textcoords="offset points", **words
-    )
+    axes.annotate(line.label, (1, line.value), (-3, 2), xycoords=("axes fraction", "data"), **words)
 
 
 def _draw_series(axes: Axes, series: Series) -> None:

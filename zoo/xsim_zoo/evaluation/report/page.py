@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,20 +16,31 @@ from markupsafe import Markup
 from xsim.errors import InputError
 from xsim_datasets.images import publish
 from xsim_zoo.evaluation.probes.shown import Pictures
-from xsim_zoo.evaluation.records import INPUT, TRUTH
-from xsim_zoo.evaluation.report.blocks import Absent, Facts, Notes, PageSection, VerdictList
+from xsim_zoo.evaluation.records import INPUT, TRUTH, CompetitorRecord
 from xsim_zoo.evaluation.report.exports import csv_texts, json_text, tables
 from xsim_zoo.evaluation.report.figures import tick_label
-from xsim_zoo.evaluation.report.tables import METRICS, Column, Interval, Naming, Number, Table, Text, table_of
-from xsim_zoo.evaluation.results import sections
+from xsim_zoo.evaluation.report.tables import (
+    METRICS,
+    Absent,
+    Block,
+    Cell,
+    Column,
+    Facts,
+    Interval,
+    Naming,
+    Notes,
+    Number,
+    PageSection,
+    Table,
+    Text,
+    VerdictList,
+    table_of,
+)
+from xsim_zoo.evaluation.results import Chapter, Evaluation, Section, sections
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from xsim_zoo.evaluation.records import CompetitorRecord, DataSource
-    from xsim_zoo.evaluation.report.blocks import Block
-    from xsim_zoo.evaluation.report.tables import Cell
-    from xsim_zoo.evaluation.results import Chapter, Evaluation, Section
 
 __all__ = ["html", "report_paths", "write_report"]
 
@@ -99,18 +109,11 @@ def _write(text: str, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class _Inline:
-    """A style sheet or script of ours, and the hash by which the page's security policy admits it and no other."""
-
-    text: Markup
-    hash: str
-
-    @classmethod
-    def of(cls, name: str) -> _Inline:
-        text = resources("xsim_zoo.evaluation.report").joinpath("static", name).read_text(encoding="utf-8")
-        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        return cls(Markup(text), f"sha256-{digest}")  # noqa: S704 - shipped with the package
+def _inline(name: str) -> dict[str, str]:
+    """Return a style sheet or script, and the hash by which the page's security policy admits it and no other."""
+    text = resources("xsim_zoo.evaluation.report").joinpath("static", name).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"text": Markup(text), "hash": f"sha256-{digest}"}  # noqa: S704 - shipped with the package
 
 
 def html(evaluation: Evaluation, numbers: str, names: Sequence[str]) -> str:
@@ -137,14 +140,13 @@ def html(evaluation: Evaluation, numbers: str, names: Sequence[str]) -> str:
     )
     environment.globals["label"] = tick_label
     naming = Naming(evaluation.labels)
-    restorers = ", ".join(naming.labels)
     source = evaluation.provenance
     return environment.get_template("report.html").render(
-        title=f"Evaluation of {restorers}",
+        title=f"Evaluation of {', '.join(naming.labels)}",
         subtitle=f"on {source.data.path} ({source.data.split}), {source.created}",
         sections=_sections(evaluation, naming, names),
-        style=_Inline.of("report.css"),
-        script=_Inline.of("report.js"),
+        style=_inline("report.css"),
+        script=_inline("report.js"),
         numbers=_embedded(numbers),
     )
 
@@ -189,7 +191,7 @@ def _chapter(evaluation: Evaluation, naming: Naming, chapter: Chapter, held: Seq
 
 
 def _verdict(evaluation: Evaluation, naming: Naming) -> PageSection:
-    """Return the verdict, failed checks first, and the scores at a glance."""
+    """Return the verdict and the scores at a glance."""
     levels = Counter(check.level for check in evaluation.verdicts)
     data = evaluation.provenance.data
     lead = (
@@ -197,9 +199,7 @@ def _verdict(evaluation: Evaluation, naming: Naming) -> PageSection:
         f"{levels['pass']} passed. Judged on {data.images} images of {data.families} families of boards; "
         "intervals come from drawing families anew. Scores do not replace a look at the images below."
     )
-    order = ("fail", "warn", "pass")
-    checks = sorted(evaluation.verdicts, key=lambda check: order.index(check.level))
-    return PageSection("verdict", "Verdict", lead, (VerdictList(tuple(checks)), _glance(evaluation, naming)))
+    return PageSection("verdict", "Verdict", lead, (VerdictList(evaluation.verdicts), _glance(evaluation, naming)))
 
 
 def _glance(evaluation: Evaluation, naming: Naming) -> Table:
@@ -208,8 +208,9 @@ def _glance(evaluation: Evaluation, naming: Naming) -> Table:
     for metric in ("psnr_dB", "ssim"):
         rows = [row for row in evaluation.summary if row.metric == metric]
         figures[METRICS[metric].label] = {row.restorer: Interval(row.estimate, METRICS[metric].spec) for row in rows}
-    for section in sections().values():
-        figures |= section.glance(evaluation)
+    for name, section in sections().items():
+        for label, cell in section.glanced.items():
+            figures[label] = {row.restorer: cell(row) for row in evaluation.sections[name]}
     figures = {label: cells for label, cells in figures.items() if cells}
     reference = [TRUTH] if any(TRUTH in cells for cells in figures.values()) else []
 
@@ -278,66 +279,66 @@ def _scores(evaluation: Evaluation, naming: Naming) -> PageSection:
 
 
 def _provenance(evaluation: Evaluation, naming: Naming) -> PageSection:
-    source = evaluation.provenance
-    run: tuple[tuple[str, Cell], ...] = (
-        ("made", Text(source.created)),
-        ("device", Text(source.device)),
-        ("time taken [s]", Number(source.seconds, ".0f")),
-        ("data range of PSNR and SSIM [open field]", Number(source.data_range, "g")),
-        ("border left out [px]", Number(source.border_px, "d")),
-        *((name, _cell(value)) for name, value in source.settings.items()),
-    )
-    versions = tuple((name, Text(version)) for name, version in source.versions.items())
+    source, data = evaluation.provenance, evaluation.provenance.data
+    store = {
+        "store": data.path,
+        "digest": data.digest,
+        "origin": data.origin,
+        "recipe": f"{data.recipe}, {data.recipe_hash}",
+        "seed": data.seed,
+        "split": data.split,
+        "images": data.images,
+        "families of boards": data.families,
+        "height [px]": data.shape[0],
+        "width [px]": data.shape[1],
+        "pixel pitch [mm]": Number(data.pitch_mm, "g", "differs"),
+    }
+    run = {
+        "made": source.created,
+        "device": source.device,
+        "time taken [s]": Number(source.seconds, ".0f"),
+        "data range of PSNR and SSIM [open field]": source.data_range,
+        "border left out [px]": source.border_px,
+    }
     blocks = (
-        Facts("Data", _data(source.data)),
+        _facts("Data", store),
         *(_competitor(one, naming) for one in source.contenders),
-        Facts("Run", run),
-        Facts("Versions", versions),
+        _facts("Run", run | source.settings),
+        _facts("Versions", source.versions),
     )
     lead = "What is needed to get the same numbers again."
     return PageSection("provenance", "Provenance", lead, blocks)
 
 
-def _cell(value: str | float | bool | None) -> Cell:
+def _competitor(one: CompetitorRecord, naming: Naming) -> Facts:
+    facts = {
+        "restorer": naming.cell(one.label),
+        "kind": one.restorer,
+        "weights": one.weights,
+        "digest": one.digest,
+        "parameters": Number(one.parameters, ",d"),
+        "steps of sampling": one.steps,
+        "eta, noise added on the way": one.eta,
+        "sharpness": one.sharpness,
+        "grey-level link": one.linked,
+        "trained on": one.trained_on,
+        "training pairs": Number(one.trained_pairs, ",d", "none"),
+        "training steps": Number(one.trained_steps, ",d", "none"),
+        "overlap with these boards": one.leak,
+    }
+    return _facts(one.label, facts)
+
+
+def _facts(caption: str, facts: Mapping[str, Any]) -> Facts:
+    return Facts(caption, tuple((name, _cell(value)) for name, value in facts.items()))
+
+
+def _cell(value: Any) -> Cell:
+    """Return a cell as it is, and a plain value as one."""
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return Number(value, "d" if isinstance(value, int) else "g")
     if value is None:
         return Text("none")
-    if isinstance(value, bool):
-        return Text("yes" if value else "no")
-    if isinstance(value, str):
-        return Text(value)
-    return Number(value, "d" if isinstance(value, int) else "g")
-
-
-def _data(data: DataSource) -> tuple[tuple[str, Cell], ...]:
-    return (
-        ("store", Text(data.path)),
-        ("digest", Text(data.digest)),
-        ("origin", Text(data.origin)),
-        ("recipe", Text(f"{data.recipe}, {data.recipe_hash}")),
-        ("seed", _cell(data.seed)),
-        ("split", Text(data.split)),
-        ("images", Number(data.images, "d")),
-        ("families of boards", Number(data.families, "d")),
-        ("height [px]", Number(data.shape[0], "d")),
-        ("width [px]", Number(data.shape[1], "d")),
-        ("pixel pitch [mm]", Number(data.pitch_mm, "g", "differs")),
-    )
-
-
-def _competitor(one: CompetitorRecord, naming: Naming) -> Facts:
-    pairs: tuple[tuple[str, Cell], ...] = (
-        ("restorer", naming.cell(one.label)),
-        ("kind", Text(one.restorer)),
-        ("weights", Text(one.weights)),
-        ("digest", Text(one.digest)),
-        ("parameters", Number(one.parameters, ",d")),
-        ("steps of sampling", Number(one.steps, "d")),
-        ("eta, noise added on the way", Number(one.eta, "g")),
-        ("sharpness", Number(one.sharpness, "g")),
-        ("grey-level link", _cell(one.linked)),
-        ("trained on", Text(one.trained_on)),
-        ("training pairs", Number(one.trained_pairs, ",d", "none")),
-        ("training steps", Number(one.trained_steps, ",d", "none")),
-        ("overlap with these boards", Text(one.leak)),
-    )
-    return Facts(one.label, pairs)
+    return Text(value) if isinstance(value, str) else value

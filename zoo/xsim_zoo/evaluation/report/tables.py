@@ -1,4 +1,7 @@
-"""Tables of the report: cells that know the number behind their text, and what restorers and metrics are called."""
+"""The parts of the page: sections made of blocks, each a dataclass with a template of its ``kind``.
+
+Cells of tables know the number behind their text; `Naming` says what restorers and metrics are called.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 
 from xsim_zoo.evaluation.records import INPUT, TRUTH
-from xsim_zoo.evaluation.report.figures import Axis
+from xsim_zoo.evaluation.report.figures import Axis, Chart, Series, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from xsim_zoo.evaluation.records import Estimate
+    from xsim_zoo.evaluation.records import Estimate, Picture, Verdict
 
 __all__ = [
     "METRICS",
+    "Absent",
+    "Block",
     "Cell",
     "Column",
+    "Facts",
+    "Gallery",
     "Interval",
     "Metric",
     "Naming",
+    "Notes",
     "Number",
+    "PageSection",
+    "PictureCard",
+    "Slider",
     "Table",
     "Text",
+    "Tile",
+    "VerdictList",
     "Whisker",
     "table_of",
     "whisker_axis",
@@ -212,6 +225,111 @@ class Naming:
         """Return a table's cell with the name and its mark."""
         return Text(self.name(label), self.style(label))
 
+    def curve(
+        self,
+        label: str,
+        x: Iterable[float],
+        y: Iterable[float | None],
+        low: Iterable[float | None] | None = None,
+        high: Iterable[float | None] | None = None,
+        *,
+        joined: bool = True,
+    ) -> Series:
+        """Return the curve of a label, see `Series`; None among its numbers interrupts it."""
+        below, above = (None if end is None else numbers(end) for end in (low, high))
+        return Series(self.name(label), numbers(x), numbers(y), self.style(label), below, above, joined)
+
+    def means(self, label: str, x: Iterable[float], estimates: Sequence[Estimate]) -> Series:
+        """Return the curve of a label's means, in the band of their intervals."""
+        return self.curve(label, x, *([getattr(one, end) for one in estimates] for end in ("mean", "low", "high")))
+
     def metric(self, key: str, unit: str) -> Metric:
         """Return how a metric is written; one that is not known is called by its key."""
         return METRICS.get(key) or Metric(f"{key} [{unit}]" if unit else key, ".4g", "")
+
+
+@dataclass(frozen=True)
+class VerdictList:
+    """The checks and how they ended."""
+
+    kind: ClassVar[str] = "verdicts"
+    checks: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True)
+class Notes:
+    """A list of sentences."""
+
+    kind: ClassVar[str] = "notes"
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values, one pair a line."""
+
+    kind: ClassVar[str] = "facts"
+    caption: str
+    pairs: tuple[tuple[str, Cell], ...]
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A part that was not measured, and why."""
+
+    kind: ClassVar[str] = "absent"
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture: ``role`` is lr, restored, hr or ssim; ``scores`` are names, numbers and units."""
+
+    role: str
+    name: str
+    picture: Picture
+    scores: tuple[tuple[str, Number, str], ...] = ()
+
+    @property
+    def window(self) -> tuple[Number, Number]:
+        """The grey levels shown as black and white."""
+        return Number(self.picture.low, ".3g"), Number(self.picture.high, ".3g")
+
+
+@dataclass(frozen=True)
+class PictureCard:
+    """The pictures of one window of one image."""
+
+    title: str
+    detail: str
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Cards, one below the other, under a heading; the slider takes its pictures from them."""
+
+    kind: ClassVar[str] = "gallery"
+    cards: tuple[PictureCard, ...]
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class Slider:
+    """The place where LR, restored and HR of any card of the page are wiped over one another."""
+
+    kind: ClassVar[str] = "slider"
+
+
+Block: TypeAlias = VerdictList | Notes | Facts | Absent | Gallery | Slider | Table | Chart
+
+
+@dataclass(frozen=True)
+class PageSection:
+    """A section of the page: ``key`` is its anchor, ``lead`` says how to read it."""
+
+    key: str
+    title: str
+    lead: str
+    blocks: tuple[Block, ...]
