@@ -27,7 +27,7 @@ ROOMS = {
         *("_version", "errors", "units", "seeds", "grids", "curves", "files", "materials", "spectrum", "phantoms"),
         *("detector", "degradation", "imaging", "measure", "recipes"),
     ],
-    "xsim_datasets": ["images", "progress", "pictures", "store", "recipe", "real", "preview", "pair_folder", "export"],
+    "xsim_datasets": ["images", "progress", "store", "recipe", "real", "pictures", "pair_folder"],
     "xsim_zoo": ["process", "network", "restorers", "weights", "check", "run", "training", "evaluation"],
 }
 """Rooms and single files of each package; a room imports only what stands before it."""

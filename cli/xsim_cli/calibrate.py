@@ -2,50 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import (
-    CsvOption,
-    ForceOption,
-    JsonOption,
-    PlotOption,
-    check_output,
-    check_outputs,
-    emit_json,
-    say,
-    write_csv,
-    write_figure,
-)
+from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption, check_output
 from xsim_cli.measure_inputs import (
     PolarityOption,
     blame,
     common_pitch,
+    edges_of,
     image_files,
     read,
-    region_of,
+    regions_of,
     signals,
 )
 from xsim_cli.spectrum import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from xsim.degradation.link import GreyLink
     from xsim.detector.detector import Screen
     from xsim.measure.calibration import Calibration, MeasuredDetector
-    from xsim_datasets.images import Radiograph
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer()
 
 Paths = list[Path]
-Both = tuple[tuple[Path, ...], tuple[Path, ...]]
-
-
 PitchOption = Annotated[float | None, typer.Option(help="Pixel pitch of both [mm]; needed unless the files say it.")]
 PairsOption = Annotated[
     Paths | None, typer.Option(help="HR image of a board or step wedge, registered with --lr-pair; repeat for more.")
@@ -92,61 +76,49 @@ def calibrate(
     """
     from xsim.detector.detector import Screen
     from xsim.measure import calibration
+    from xsim.measure.wedge import link_from_wedge
 
-    files = _Files.of((hr_edge, lr_edge), (hr_flats, lr_flats), (hr_pair or [], lr_pair or []), (hr_wedge, lr_wedge))
-    check_output(out, force=force, inputs=files.all)
-    check_outputs(csv, plot, force=force, inputs=files.all)
+    sharp, blurred = hr_pair or [], lr_pair or []
+    if len(sharp) != len(blurred):
+        raise InputError(f"{len(sharp)} HR and {len(blurred)} LR images of pairs: give one LR for each HR")
+    wedges = [path for path in (hr_wedge, lr_wedge) if path]
+    if len(wedges) == 1 or (wedges and sharp):
+        raise InputError("the grey-level link needs --hr-wedge and --lr-wedge, or pairs, or none of them")
+    groups = [image_files(paths) for paths in (hr_edge, lr_edge, hr_flats, lr_flats, sharp, blurred, wedges)]
+    inputs = tuple(path for group in groups for path in group)
+    check_output(out, force=force, inputs=inputs)
+    outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
     screens = Screen(hr_mass_thickness_mg_cm2), Screen(lr_mass_thickness_mg_cm2)
     shared: Any = {"pitch_mm": pitch_mm, "polarity": polarity, "kerma_uGy": kerma_uGy, "fill_factor": fill_factor}
-    hr, hr_open = _measured(files.edges[0], files.flats[0], screens[0], roi=hr_edge_roi, **shared)
-    lr, lr_open = _measured(files.edges[1], files.flats[1], screens[1], roi=lr_edge_roi, **shared)
-    pairs = [
-        (_linear(sharp, hr_open, polarity), _linear(blurred, lr_open, polarity))
-        for sharp, blurred in zip(*files.pairs, strict=True)
-    ]
-    link = _wedge_link(files.wedges, (hr_open, lr_open), polarity) if files.wedges else None
+    hr = _measured(groups[0], groups[2], screens[0], roi=hr_edge_roi, **shared)
+    lr = _measured(groups[1], groups[3], screens[1], roi=lr_edge_roi, **shared)
+
+    def linear(path: Path, detector: MeasuredDetector) -> Any:
+        """Return an image with its open field at 1."""
+        (signal,) = signals(read(path), polarity)
+        return signal / detector.nnps.mean
+
+    pairs = [(linear(x, hr), linear(y, lr)) for x, y in zip(*groups[4:6], strict=True)]
+    link = None
+    if wedges:
+        link = blame(wedges[0], link_from_wedge, linear(wedges[0], hr), linear(wedges[1], lr))
     found = calibration.calibrate(hr, lr, spectrum, hr_frames=hr_frames, pairs=pairs, link=link)
     calibration.write_calibration(out, found)
-    write_csv(csv, *_table(found))
-    write_figure(plot, lambda figures: figures.calibration_figure(found))
-    if json_:
-        emit_json("calibrate", {"path": out, **_document(found)})
-    else:
-        _print(out, found)
-
-
-@dataclass(frozen=True)
-class _Files:
-    """The images of a calibration; of edges, flats and pairs those of HR first, then those of LR."""
-
-    edges: Both
-    flats: Both
-    pairs: Both
-    wedges: tuple[Path, ...]
-
-    @classmethod
-    def of(
-        cls,
-        edges: tuple[Paths, Paths],
-        flats: tuple[Paths, Paths],
-        pairs: tuple[Paths, Paths],
-        wedges: tuple[Path | None, Path | None],
-    ) -> _Files:
-        """Return the files that the options name, folders opened up."""
-        hr_pairs, lr_pairs = pairs
-        if len(hr_pairs) != len(lr_pairs):
-            raise InputError(f"{len(hr_pairs)} HR and {len(lr_pairs)} LR images of pairs: give one LR for each HR")
-        given = [path for path in wedges if path]
-        if len(given) == 1 or (given and hr_pairs):
-            raise InputError("the grey-level link needs --hr-wedge and --lr-wedge, or pairs, or none of them")
-        found = [(image_files(hr), image_files(lr)) for hr, lr in (edges, flats, pairs)]
-        return cls(edges=found[0], flats=found[1], pairs=found[2], wedges=image_files(given))
-
-    @property
-    def all(self) -> tuple[Path, ...]:
-        """Every one of them."""
-        return (*sum((*self.edges, *self.flats, *self.pairs), ()), *self.wedges)
+    table = {
+        "frequency_lp_mm": found.degradation.frequency_lp_mm,
+        "B_1": found.degradation.B_1,
+        "B_1_sd": found.B_1_sd,
+        "Sigma_1_mm2": found.degradation.Sigma_1_mm2,
+        "Sigma_1_sd_mm2": found.Sigma_1_sd_mm2,
+    }
+    outputs.write(
+        "calibrate",
+        {"path": out, **table, **_facts(found)},
+        _lines(out, found),
+        table=table,
+        figure=lambda figures: figures.calibration_figure(found),
+    )
 
 
 def _measured(
@@ -159,59 +131,27 @@ def _measured(
     polarity: str,
     kerma_uGy: float,
     fill_factor: float,
-) -> tuple[MeasuredDetector, float]:
-    """Return a detector measured from files, and the grey level of its open field."""
+) -> MeasuredDetector:
+    """Return a detector measured from files."""
     from xsim.detector.detector import Sensor
     from xsim.measure.calibration import measure_detector
-    from xsim.measure.edge import edge_mtf
 
     images = [read(path) for path in edges]
     pitch = common_pitch(pitch_mm, edges, images)
-    region = region_of(roi) if roi else None
-    curves = [
-        blame(path, edge_mtf, image.pixels, pitch, roi=region, full_scale=image.white)
-        for path, image in zip(edges, images, strict=True)
-    ]
-    files: list[Radiograph] = [read(path, pages=True) for path in flats]
+    curves = edges_of(edges, images, pitch, regions_of([roi] if roi else None))
+    files = [read(path, pages=True) for path in flats]
     frames = [page for file in files for page in signals(file, polarity)]
     sensor = Sensor(pitch_mm=pitch, fill_factor=fill_factor)
     measured: MeasuredDetector = blame(
         flats[0], measure_detector, curves, frames, kerma_uGy=kerma_uGy, screen=screen, sensor=sensor,
         full_scale=files[0].white,
     )  # fmt: skip
-    return measured, measured.nnps.mean
+    return measured
 
 
-def _linear(path: Path, open_field: float, polarity: str) -> Any:
-    """Return an image with its open field at 1."""
-    (signal,) = signals(read(path), polarity)
-    return signal / open_field
-
-
-def _wedge_link(wedges: Sequence[Path], open_fields: tuple[float, float], polarity: str) -> GreyLink:
-    from xsim.measure.wedge import link_from_wedge
-
-    hr, lr = (_linear(path, level, polarity) for path, level in zip(wedges, open_fields, strict=True))
-    link: GreyLink = blame(wedges[0], link_from_wedge, hr, lr)
-    return link
-
-
-def _table(found: Calibration) -> tuple[tuple[str, ...], Any]:
-    """Return header and rows of the CSV file."""
-    table = found.degradation
-    columns = (table.frequency_lp_mm, table.B_1, found.B_1_sd, table.Sigma_1_mm2, found.Sigma_1_sd_mm2)
-    return ("frequency_lp_mm", "B_1", "B_1_sd", "Sigma_1_mm2", "Sigma_1_sd_mm2"), zip(*columns, strict=True)
-
-
-def _document(found: Calibration) -> dict[str, Any]:
-    table = found.degradation
+def _facts(found: Calibration) -> dict[str, Any]:
     return {
-        "frequency_lp_mm": table.frequency_lp_mm,
-        "B_1": table.B_1,
-        "B_1_sd": found.B_1_sd,
-        "Sigma_1_mm2": table.Sigma_1_mm2,
-        "Sigma_1_sd_mm2": found.Sigma_1_sd_mm2,
-        "link": table.link.to_dict(),
+        "link": found.degradation.link.to_dict(),
         "hr_frames": found.hr_frames,
         "detectors": {
             name: {
@@ -229,14 +169,12 @@ def _document(found: Calibration) -> dict[str, Any]:
     }
 
 
-def _print(out: Path, found: Calibration) -> None:
+def _lines(out: Path, found: Calibration) -> Iterator[str]:
     import numpy as np
 
     table = found.degradation
     for f in np.arange(0.0, found.hr.frequency_lp_mm[-1] + 1e-9, 1.0):
         hr, lr = (np.interp(f, one.frequency_lp_mm, one.mtf_fit) for one in (found.hr, found.lr))
         B, sd, noise = (np.interp(f, table.frequency_lp_mm, y) for y in (table.B_1, found.B_1_sd, table.Sigma_1_mm2))
-        typer.echo(f"{f:5.1f} lp/mm  MTF {hr:.3f} {lr:.3f}  B_1 {B:.3f} +- {sd:.3f}  Sigma_1 {noise:.3g} mm2")
-    typer.echo(f"link from {table.link.source}, residual {table.link.residual:.2g}; written to {out}")
-    for text in found.warnings:
-        say(f"warning: {text}")
+        yield f"{f:5.1f} lp/mm  MTF {hr:.3f} {lr:.3f}  B_1 {B:.3f} +- {sd:.3f}  Sigma_1 {noise:.3g} mm2"
+    yield f"link from {table.link.source}, residual {table.link.residual:.2g}; written to {out}"

@@ -15,30 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xsim.errors import InputError, MissingFileError
+from xsim.errors import InputError, MissingFileError, UnknownNameError
 from xsim.files.whole import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from matplotlib.figure import Figure
-
-__all__ = [
-    "CsvOption",
-    "DetectorsOption",
-    "ForceOption",
-    "ImagingOption",
-    "JsonOption",
-    "PlotOption",
-    "check_output",
-    "check_outputs",
-    "emit_json",
-    "existing",
-    "numbers_of",
-    "say",
-    "write_csv",
-    "write_figure",
-]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 DetectorsOption = Annotated[
@@ -55,6 +38,28 @@ ImagingOption = Annotated[
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", help="Write the table to this CSV file.")]
 PlotOption = Annotated[Path | None, typer.Option("--plot", help="Write a figure to this PNG, PDF or SVG file.")]
+
+WeightsOption = Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")]
+OwnDetectorsOption = Annotated[Path | None, typer.Option(help="Your own two detectors, of `xsim calibrate`.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
+
+
+def _known(name: str) -> str:
+    """Return the name of a restorer, checked before anything heavy is imported."""
+    from xsim_zoo.restorers.registry import check_name
+
+    try:
+        return check_name(name)
+    except UnknownNameError:
+        from xsim_zoo.weights.card import read_card, shipped
+
+        if name not in shipped():
+            raise
+        owner = read_card(shipped()[name].with_suffix(".json")).restorer
+        raise InputError(f"'{name}' are weights, not a restorer: say {owner} --weights {name}") from None
+
+
+RestorerName = Annotated[str, typer.Argument(help="Name of a restorer, see `xsim zoo list`.", callback=_known)]
 
 FIGURE_KINDS = (".png", ".pdf", ".svg")
 
@@ -150,10 +155,8 @@ def check_outputs(csv_path: Path | None, plot: Path | None, *, force: bool, inpu
         raise InputError(f"{plot}: is asked for as table and as figure: give two files")
 
 
-def write_csv(path: Path | None, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table with a header line, if a file is wanted."""
-    if path is None:
-        return
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table with a header line."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -161,20 +164,69 @@ def write_csv(path: Path | None, header: Sequence[str], rows: Iterable[Sequence[
     write_whole(path, text.getvalue().encode())
 
 
-def write_figure(path: Path | None, draw: Callable[[Any], Figure]) -> None:
-    """Write a figure in the kind that the file's name says, if one is wanted.
+def report(command: str, payload: dict[str, Any], lines: Iterable[str], *, json_: bool) -> None:
+    """Print a result as JSON, or as lines with the warnings that it holds on stderr."""
+    if json_:
+        emit_json(command, payload)
+        return
+    for line in lines:
+        typer.echo(line)
+    for text in payload.get("warnings", ()):
+        say(f"warning: {text}")
+
+
+class Outputs:
+    """Where a command's result goes: a table, a figure, stdout. What may not be written is refused here, before work.
 
     Parameters
     ----------
-    path : Path, optional
-        The file.
-    draw : callable
-        Takes the module `xsim_cli.figures`, which is imported only now, and returns the figure.
-    """
-    if path is None:
-        return
-    from xsim_cli import figures
+    csv_path, plot : Path, optional
+        Files to write the table and the figure to.
+    force : bool
+        Replace files that exist.
+    json_ : bool
+        Print JSON rather than lines.
+    inputs : tuple of Path
+        Files that are never written over.
 
-    data = io.BytesIO()
-    draw(figures).savefig(data, format=path.suffix.lower().lstrip("."), dpi=120)
-    write_whole(path, data.getvalue())
+    Raises
+    ------
+    InputError
+        See `check_outputs`.
+    """
+
+    def __init__(
+        self, csv_path: Path | None, plot: Path | None, *, force: bool, json_: bool, inputs: tuple[Path, ...] = ()
+    ) -> None:
+        check_outputs(csv_path, plot, force=force, inputs=inputs)
+        self._csv, self._plot, self._json = csv_path, plot, json_
+
+    def write(
+        self,
+        command: str,
+        payload: dict[str, Any],
+        lines: Iterable[str],
+        *,
+        table: Mapping[str, Iterable[Any]],
+        figure: Callable[[Any], Figure],
+    ) -> None:
+        """Write table and figure where they are wanted, and print the result.
+
+        Parameters
+        ----------
+        command, payload, lines
+            See `report`.
+        table : mapping of name to iterable
+            The columns.
+        figure : callable
+            Takes the module `xsim_cli.figures`, which is imported only where a figure is wanted: matplotlib is slow.
+        """
+        if self._csv is not None:
+            write_csv(self._csv, tuple(table), zip(*table.values(), strict=True))
+        if self._plot is not None:
+            from xsim_cli import figures
+
+            data = io.BytesIO()
+            figure(figures).savefig(data, format=self._plot.suffix.lower().lstrip("."), dpi=120)
+            write_whole(self._plot, data.getvalue())
+        report(command, payload, lines, json_=self._json)

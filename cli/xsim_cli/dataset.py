@@ -12,33 +12,44 @@ from typing import Annotated, Any, Literal
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import DetectorsOption, ForceOption, ImagingOption, JsonOption, check_output, emit_json, say
+from xsim_cli.common import (
+    DetectorsOption,
+    ForceOption,
+    ImagingOption,
+    JsonOption,
+    check_output,
+    emit_json,
+    report,
+    say,
+)
 from xsim_datasets.progress import Progress
 
 app = typer.Typer(
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
     help="HR/LR pairs in zarr: make, import, verify, look at, export.",
     epilog="Example: xsim dataset make tiny -o tiny.zarr -n 64",
 )
 
+OutOption = Annotated[str, typer.Option("--out", "-o", help="The store to make: a folder, or a URL (s3://...).")]
+WorkersOption = Annotated[int, typer.Option(min=1, help="Processes.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with what an interrupted run left.")]
 StoreArgument = Annotated[str, typer.Argument(help="The store: a folder, or a URL such as s3://bucket/pairs.zarr.")]
 
 
 @app.command(epilog="Example: xsim dataset make tiny -o tiny.zarr -n 64 --seed 1 --workers 2")
 def make(
     recipe: Annotated[str, typer.Argument(help="A shipped name (paper, tiny, universal) or a TOML file.")],
-    out: Annotated[str, typer.Option("--out", "-o", help="The store to make: a folder, or a URL (s3://...).")],
+    out: OutOption,
     n: Annotated[int | None, typer.Option("-n", help="How many pairs; the recipe's number by default.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random, 0 to 2**64 - 1.")] = 0,
     size: Annotated[int | None, typer.Option(help="Side of the images [pixels]; the recipe's by default.")] = None,
     detectors: DetectorsOption = None,
     set_: ImagingOption = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: WorkersOption = 1,
     cluster: Annotated[
         str | None, typer.Option(help="Dask scheduler that runs the work instead, tcp://HOST:PORT, or local:WORKERS.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what an interrupted run left.")] = False,
+    resume: ResumeOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, say the size, make nothing.")] = False,
     force: ForceOption = False,
     json_: JsonOption = False,
@@ -61,15 +72,10 @@ def make(
         payload: dict[str, Any] = {"path": out, "n": plan.n, "size": plan.width, "estimated_bytes": int(size_GB * 1e9)}
         emit_json("dataset.make", payload) if json_ else say(f"{out}: would hold {plan.n} pairs, {size_GB:.2f} GB")
         return
+    executor = DaskCluster(cluster) if cluster else ProcessPool(workers)
     with _kept(out), Progress(plan.n, "pairs", quiet=json_) as progress:
         summary = make_store(
-            maker,
-            plan,
-            out,
-            executor=DaskCluster(cluster) if cluster else ProcessPool(workers),
-            resume=resume,
-            force=force,
-            progress=_report_to(progress),
+            maker, plan, out, executor=executor, resume=resume, force=force, progress=_report_to(progress)
         )
     facts = _facts(out)
     if json_:
@@ -83,21 +89,18 @@ def schema(json_: JsonOption = False) -> None:
     """Print the JSON schema of recipes. Editors check TOML with it as it is written."""
     from xsim_datasets.recipe.recipe import Recipe, recipe_names
 
-    if json_:
-        emit_json("dataset.schema", {"recipes": recipe_names(), "recipe": Recipe.model_json_schema()})
-    else:
-        typer.echo(json.dumps(Recipe.model_json_schema(), indent=1))
+    recipe = Recipe.model_json_schema()
+    payload = {"recipes": recipe_names(), "recipe": recipe}
+    report("dataset.schema", payload, [json.dumps(recipe, indent=1)], json_=json_)
 
 
 @app.command(epilog="Example: xsim dataset info tiny.zarr --json")
 def info(store: StoreArgument, json_: JsonOption = False) -> None:
     """Say what is in a store: pairs, physics, splits, provenance."""
     facts = _facts(store)
-    if json_:
-        emit_json("dataset.info", facts)
-        return
-    for name in ("path", "origin", "recipe", "n", "size", "pitch_mm", "families", "splits", "seed", "bytes", "digest"):
-        typer.echo(f"{name:10} {_splits(facts) if name == 'splits' else facts[name]}")
+    names = ("path", "origin", "recipe", "n", "size", "pitch_mm", "families", "splits", "seed", "bytes", "digest")
+    lines = (f"{name:10} {_splits(facts) if name == 'splits' else facts[name]}" for name in names)
+    report("dataset.info", facts, lines, json_=json_)
 
 
 @app.command(epilog="Example: xsim dataset verify tiny.zarr")
@@ -109,15 +112,13 @@ def verify(
     """Check that a store is whole and unaltered. Everything that is not is named, and the exit code is 1."""
     from xsim_datasets.store.verify import verify_store
 
-    report = verify_store(store, full=full)
-    if json_:
-        problems = [{"item": problem.item, "what": problem.what} for problem in report.problems]
-        emit_json("dataset.verify", {"ok": report.ok, "checked": report.checked, "problems": problems})
-    else:
-        for problem in report.problems:
-            typer.echo(f"{problem.item}: {problem.what}")
-        say(f"{store}: {report.checked} files checked, {len(report.problems) or 'no'} problems")
-    if not report.ok:
+    found = verify_store(store, full=full)
+    problems = [{"item": problem.item, "what": problem.what} for problem in found.problems]
+    payload = {"ok": found.ok, "checked": found.checked, "problems": problems}
+    report("dataset.verify", payload, (f"{problem.item}: {problem.what}" for problem in found.problems), json_=json_)
+    if not json_:
+        say(f"{store}: {found.checked} files checked, {len(problems) or 'no'} problems")
+    if not found.ok:
         raise typer.Exit(1)
 
 
@@ -152,7 +153,7 @@ def import_(
     hr: Annotated[Path, typer.Option(help="Folder of HR images: NAME.tif, BOARD/NAME.tif or BOARD/NAME/FRAME.tif.")],
     lr: Annotated[Path, typer.Option(help="Folder of LR images with the same names.")],
     pitch_mm: Annotated[float, typer.Option(help="Pixel pitch of both detectors [mm].")],
-    out: Annotated[str, typer.Option("--out", "-o", help="The store to make: a folder, or a URL (s3://...).")],
+    out: OutOption,
     hr_dark: FramesOption = None,
     hr_flat: FramesOption = None,
     lr_dark: FramesOption = None,
@@ -164,8 +165,8 @@ def import_(
     lr_open_field: Annotated[float | None, typer.Option(help="Open field of LR files without flats [grey].")] = None,
     board: BoardOption = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe whose screens and beam took them, if it is known.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what an interrupted run left.")] = False,
+    workers: WorkersOption = 1,
+    resume: ResumeOption = False,
     force: ForceOption = False,
     json_: JsonOption = False,
 ) -> None:
@@ -195,10 +196,8 @@ def import_(
             {"name": position.name, "board": position.board, **asdict(similarity)}
             for position, similarity in zip(maker.positions, maker.similarities, strict=True)
         ]
-        emit_json(
-            "dataset.import",
-            {**facts, "seconds": summary.seconds, "registration": registration, "warnings": maker.warnings},
-        )
+        facts |= {"seconds": summary.seconds, "registration": registration, "warnings": maker.warnings}
+        emit_json("dataset.import", facts)
         return
     for position, found in zip(maker.positions, maker.similarities, strict=True):
         say(
@@ -227,9 +226,7 @@ def preview(
 
     check_output(out, force=force)
     pairs = PairStore.open(store)
-    indices = pairs.select(samples, split)
-    if samples is None:
-        indices = indices[:8]
+    indices = pairs.select(samples, split)[: 8 if samples is None else None]
     draw_preview(pairs, out, indices=indices, force=force)
     if json_:
         emit_json("dataset.preview", {"path": store, "picture": out, "samples": indices})
@@ -254,12 +251,11 @@ def export(
     indices = pairs.select(samples, split)
     with Progress(len(indices), "pairs", quiet=json_) as progress:
         document = export_pairs(pairs, out, indices=indices, force=force, progress=_report_to(progress))
+    count = len(document["pairs"])
     if json_:
-        emit_json(
-            "dataset.export", {"path": store, "folder": out, "pairs": len(document["pairs"]), "index": "pairs.json"}
-        )
+        emit_json("dataset.export", {"path": store, "folder": out, "pairs": count, "index": "pairs.json"})
     else:
-        say(f"{out}: {len(document['pairs'])} pairs, open field at {document['open_field']}")
+        say(f"{out}: {count} pairs, open field at {document['open_field']}")
 
 
 def _report_to(progress: Progress) -> Callable[[int, int, int], None]:

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from xsim.errors import InputError, UnknownNameError
 from xsim_cli.common import (
     CsvOption,
     ForceOption,
     JsonOption,
+    Outputs,
     PlotOption,
     check_output,
-    check_outputs,
-    emit_json,
     existing,
     numbers_of,
-    write_csv,
-    write_figure,
 )
 from xsim_cli.spectrum import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from xsim.detector.detector import Detector, Screen, Sensor
     from xsim.detector.optics_fit import FittedOptics
     from xsim.detector.performance import Performance
+    from xsim.spectrum import Spectrum
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer()
 
-CURVES = ("mtf_screen", "mtf", "nnps_mm2", "dqe", "lubberts")
-
+CURVES = ("frequency_lp_mm", "mtf_screen", "mtf", "nnps_mm2", "dqe", "lubberts")
+PAPER_SCREENS = (33.91, 134.55)
+"""The paper's two screens [mg/cm2]."""
 
 ThicknessOption = Annotated[
     list[float] | None,
@@ -85,34 +88,83 @@ def detector(
     json_: JsonOption = False,
 ) -> None:
     """Compute absorption, Swank factor, light, MTF, NNPS, DQE, SRb and SNRn of detectors in a beam."""
-    from xsim.detector.detector import Screen, Sensor
+    from xsim.detector.detector import Screen, Sensor, write_detectors
     from xsim.detector.performance import performance
-    from xsim_cli.detector_choice import choose, named_optics
+    from xsim.detector.phosphors import OPTICS
 
     inputs = tuple(existing(path) for path in (*(files or ()), *([fit_mtf] if fit_mtf else ())))
-    check_outputs(csv, plot, force=force, inputs=inputs)
+    outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
     if save is not None:
         check_output(save, force=force, inputs=inputs)
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
     sensor = Sensor(pitch_mm=pitch_mm, fill_factor=fill_factor)
-    screen = Screen(100.0, phosphor, named_optics(optics), cast("Any", irradiation), packing)
-    chosen, fit = choose(
+    if optics not in OPTICS:
+        raise UnknownNameError("optics", optics, OPTICS)
+    screen = Screen(100.0, phosphor, OPTICS[optics], cast("Any", irradiation), packing)
+    chosen, fit = _choose(
         files, products, mass_thickness_mg_cm2, screen=screen, sensor=sensor, beam=spectrum, measured=fit_mtf
     )
-    table = {
+    found = {
         name: performance(item.response(spectrum, kerma_uGy), _grid(frequencies, item.sensor.pitch_mm))
         for name, item in chosen.items()
     }
     if save is not None:
-        from xsim.detector.detector import write_detectors
-
         write_detectors(save, chosen)
-    write_csv(csv, ("detector", "frequency_lp_mm", *CURVES), _rows(table))
-    write_figure(plot, lambda figures: figures.detector_figure(table))
-    if json_:
-        emit_json("detector", {**_fit_report(fit), "beam": spectrum.settings(), "detectors": _documents(table)})
-    else:
-        _print(table, fit)
+    columns = {name: [value for item in found.values() for value in getattr(item, name)] for name in CURVES}
+    payload: dict[str, Any] = {}
+    if fit is not None:
+        payload["fit"] = {"optics": asdict(fit.optics), "relative_sd": fit.relative_sd, "rms": fit.rms}
+    payload["beam"] = spectrum.settings()
+    payload["detectors"] = [{"name": name, **asdict(item)} for name, item in found.items()]
+    outputs.write(
+        "detector",
+        payload,
+        _lines(found, fit),
+        table={"detector": [name for name, item in found.items() for _ in item.frequency_lp_mm], **columns},
+        figure=lambda figures: figures.detector_figure(found),
+    )
+
+
+def _choose(
+    files: Sequence[Path] | None,
+    products: Sequence[str] | None,
+    thicknesses: Sequence[float] | None,
+    *,
+    screen: Screen,
+    sensor: Sensor,
+    beam: Spectrum,
+    measured: Path | None,
+) -> tuple[dict[str, Detector], FittedOptics | None]:
+    """Return the detectors that the options name, and the fit of their optics if there was one.
+
+    Files or product classes alone decide where they are given; else thicknesses are given to ``screen``, whose optics
+    are first fitted to the MTFs of the file ``measured``, in ``beam``, if there is one.
+    """
+    from xsim.detector.detector import Detector, read_detectors
+    from xsim.detector.screen import screen_product
+
+    if sum(map(bool, (thicknesses, files, products))) > 1 or (measured and (files or products)):
+        raise InputError("--detector and --product name whole screens: give them alone")
+    if files:
+        stored: dict[str, Detector] = {}
+        for path in files:
+            for name, item in read_detectors(path).items():
+                stored[name if name not in stored else f"{path.stem}-{name}"] = item
+        return stored, None
+    if products:
+        return {name: Detector(screen_product(name), sensor) for name in products}, None
+    fitted = None
+    if measured is not None:
+        # scipy's optimizers take longer to import than the rest of the command to run.
+        from xsim.detector.optics_fit import fit_optics, read_mtf_curves
+
+        fitted = fit_optics(read_mtf_curves(measured, aperture_mm=sensor.aperture_mm), beam, screen=screen)
+        screen = replace(screen, optics=fitted.optics)
+    found = {
+        f"{value:g} mg/cm2": Detector(replace(screen, mass_thickness_mg_cm2=value), sensor)
+        for value in thicknesses or PAPER_SCREENS
+    }
+    return found, fitted
 
 
 def _grid(text: str | None, pitch_mm: float) -> list[float]:
@@ -122,45 +174,30 @@ def _grid(text: str | None, pitch_mm: float) -> list[float]:
     return numbers_of(text, "--frequencies")
 
 
-def _rows(table: dict[str, Performance]) -> Any:
-    for name, item in table.items():
-        columns = (item.frequency_lp_mm.tolist(), *(getattr(item, curve).tolist() for curve in CURVES))
-        for row in zip(*columns, strict=True):
-            yield (name, *row)
-
-
-def _documents(table: dict[str, Performance]) -> list[dict[str, Any]]:
-    return [{"name": name, **asdict(item)} for name, item in table.items()]
-
-
-def _fit_report(fit: FittedOptics | None) -> dict[str, Any]:
-    return {"fit": {"optics": asdict(fit.optics), "relative_sd": fit.relative_sd, "rms": fit.rms}} if fit else {}
-
-
-def _print(table: dict[str, Performance], fit: FittedOptics | None) -> None:
+def _lines(table: dict[str, Performance], fit: FittedOptics | None) -> Iterator[str]:
     if fit is not None:
         for name, deviation in fit.relative_sd.items():
-            typer.echo(f"fitted {name:<26} {getattr(fit.optics, name):.4g} +- {100 * deviation:.0f} %")
-        typer.echo(f"fitted to RMS {fit.rms:.4f} in MTF\n")
+            yield f"fitted {name:<26} {getattr(fit.optics, name):.4g} +- {100 * deviation:.0f} %"
+        yield f"fitted to RMS {fit.rms:.4f} in MTF\n"
     for name, item in table.items():
         caveat = f"; {item.caveat}" if item.caveat else ""
-        typer.echo(f"{name}, {item.phosphor}, {item.pitch_mm:g} mm pixels, {item.kerma_uGy:g} uGy{caveat}")
-        typer.echo(
+        yield f"{name}, {item.phosphor}, {item.pitch_mm:g} mm pixels, {item.kerma_uGy:g} uGy{caveat}"
+        yield (
             f"  absorbs {item.absorption_quantum:.3f} of the photons, {item.absorption_energy:.3f} of the energy; "
             f"Swank {item.swank:.3f}; DQE(0) {item.dqe0:.3f}; light out {item.light_escape:.3f}"
         )
-        typer.echo(
+        yield (
             f"  screen MTF 50 % at {item.f50_lp_mm:.2f}, 10 % at {item.f10_lp_mm:.2f} lp/mm; SRb {item.srb_mm:.3f} mm; "
             f"SNRn {item.snrn:.0f}"
         )
         saturated = " (the open field saturates: lower the kerma)" if item.full_well_share > 1 else ""
-        typer.echo(
+        yield (
             f"  signal {item.signal_electrons:.3g} e-, {100 * item.full_well_share:.0f} % of full well{saturated}; "
             f"pixel noise {100 * item.pixel_sigma:.2f} %"
         )
-        typer.echo("  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE")
+        yield "  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE"
         rows = (item.frequency_lp_mm, item.mtf_screen, item.mtf, item.nnps_mm2, item.dqe)
         # A screenful for people; --json and --csv have every row.
         step = max(1, len(item.frequency_lp_mm) // 20)
         for f, screen, mtf, nnps, dqe in zip(*(row[::step].tolist() for row in rows), strict=True):
-            typer.echo(f"  {f:5.2f}       {screen:6.4f}  {mtf:6.4f}    {nnps:9.3e}  {dqe:6.4f}")
+            yield f"  {f:5.2f}       {screen:6.4f}  {mtf:6.4f}    {nnps:9.3e}  {dqe:6.4f}"

@@ -13,21 +13,12 @@ from xsim_cli.common import JsonOption, emit_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer()
 
 CORE = (
-    "numpy",
-    "scipy",
-    "numba",
-    "spekpy",
-    "xraylib",
-    "torch",
-    "zarr",
-    "tensorstore",
-    "tifffile",
-    "pydicom",
+    "numpy", "scipy", "numba", "spekpy", "xraylib", "torch", "zarr", "tensorstore", "tifffile", "pydicom",
     "safetensors",
-)
+)  # fmt: skip
 # package -> the extra of xsim that brings it
 EXTRAS = {"gerbonara": "gerber", "distributed": "cluster", "s3fs": "s3", "onnx": "onnx"}
 

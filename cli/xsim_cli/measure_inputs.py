@@ -16,29 +16,11 @@ if TYPE_CHECKING:
     from xsim.measure.edge import ROI
     from xsim_datasets.images import Radiograph
 
-__all__ = [
-    "FrequenciesOption",
-    "PitchOption",
-    "PolarityOption",
-    "RoiOption",
-    "blame",
-    "common_pitch",
-    "cut",
-    "image_files",
-    "read",
-    "region_of",
-    "regions_of",
-    "signals",
-]
-
 PitchOption = Annotated[
     float | None, typer.Option(help="Pixel pitch [mm]; needed unless the file says it, as DICOM does.")
 ]
 RoiOption = Annotated[
     list[str] | None, typer.Option("--roi", metavar="X,Y,W,H", help="Region in pixels; repeat for several.")
-]
-FrequenciesOption = Annotated[
-    str | None, typer.Option(metavar="F,F,...", help="Where to evaluate [lp/mm].  [default: 0 to Nyquist]")
 ]
 PolarityOption = Annotated[
     Literal["metal-dark", "metal-bright"],
@@ -90,19 +72,25 @@ def signals(file: Radiograph, polarity: str) -> list[Any]:
     return [file.white - page.astype(float) for page in file.images()]
 
 
-def cut(page: Any, regions: Sequence[ROI]) -> Any:
-    """Return the region of a page, all of it if there is none."""
-    from xsim.measure.checks import grey_image
-
-    return grey_image(page, roi=regions[0]) if regions else page
-
-
 def blame(path: Path, measure: Any, *args: Any, **options: Any) -> Any:
     """Run a measurement; its complaints name the file."""
     try:
         return measure(*args, **options)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def edges_of(
+    paths: Sequence[Path], files: Sequence[Radiograph], pitch_mm: float, regions: Sequence[ROI], **options: Any
+) -> list[Any]:
+    """Return the MTF of the edge in every region of every image; in all of an image if there are none."""
+    from xsim.measure.edge import edge_mtf
+
+    return [
+        blame(path, edge_mtf, file.pixels, pitch_mm, roi=region, full_scale=file.white, **options)
+        for path, file in zip(paths, files, strict=True)
+        for region in (regions or (None,))
+    ]
 
 
 def region_of(text: str) -> ROI:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
     help="Boards and test targets.",
     epilog="Example: xsim phantom random --seed 7 -o board.npz",
 )
@@ -34,28 +33,21 @@ def _outputs(out: Path, force: bool) -> tuple[Path, Path]:
     return check_output(out, force=force), check_output(picture, force=force)
 
 
-def _write(phantom: Phantom, outputs: tuple[Path, Path], *, marked: bool, json_: bool, command: str) -> None:
+def _write(phantom: Phantom, outputs: tuple[Path, Path], command: str, *, marked: bool = False, json_: bool) -> None:
+    """Write a phantom and its picture, and say what it holds."""
     from collections import Counter
 
     from xsim.phantoms.phantom import write_preview
 
     phantom.save(outputs[0])
     write_preview(phantom, outputs[1], defects=marked)
-    payload: dict[str, Any] = {
-        "path": outputs[0],
-        "preview": outputs[1],
-        "name": phantom.name,
-        "family": phantom.family,
-        "seed": phantom.seed,
-        "shape": phantom.shape,
-        "pixel_mm": phantom.pixel_mm,
-        "materials": phantom.materials,
-        "defects": Counter(defect.kind for defect in phantom.defects),
-    }
+    defects = Counter(defect.kind for defect in phantom.defects)
     if json_:
-        emit_json(f"phantom-{command}", payload)
+        facts = ("name", "family", "seed", "shape", "pixel_mm", "materials")
+        payload = {"path": outputs[0], "preview": outputs[1], **{name: getattr(phantom, name) for name in facts}}
+        emit_json(f"phantom-{command}", payload | {"defects": defects})
         return
-    found = ", ".join(f"{count} {kind}" for kind, count in payload["defects"].items()) or "none"
+    found = ", ".join(f"{count} {kind}" for kind, count in defects.items()) or "none"
     say(f"{phantom.name}: {phantom.shape[1]} x {phantom.shape[0]} pixels of {1e3 * phantom.pixel_mm:g} um")
     say(f"materials: {', '.join(phantom.materials)}; defects: {found}")
     say(f"wrote {outputs[0]} and {outputs[1]}")
@@ -81,7 +73,7 @@ def random(
 
     outputs = _outputs(out, force)
     phantom = random_board(seed, (size, size), mm_from_um(pixel_um), tilt_deg=tilt_deg)
-    _write(phantom, outputs, marked=mark_defects, json_=json_, command="random")
+    _write(phantom, outputs, "random", marked=mark_defects, json_=json_)
 
 
 def _window(text: str | None, size: int, pixel_mm: float) -> tuple[float | None, float | None, tuple[int, int]]:
@@ -130,7 +122,7 @@ def gerber(
     roles = dict(_role(text) for text in layer or ())
     board = GerberBoard.load(folder, roles=roles, height_mm=height_mm)
     phantom = board.window(x, y, shape=shape, pixel_mm=pixel_mm, parts=parts, seed=seed, tilt_deg=tilt_deg)
-    _write(phantom, outputs, marked=mark_defects, json_=json_, command="gerber")
+    _write(phantom, outputs, "gerber", marked=mark_defects, json_=json_)
 
 
 def _role(text: str) -> tuple[str, str]:
@@ -171,4 +163,4 @@ def target(
     phantom = draw(
         name, (size, size), mm_from_um(pixel_um), angle_deg=angle_deg, material=material, thickness_mm=thickness_mm
     )
-    _write(phantom, outputs, marked=False, json_=json_, command="target")
+    _write(phantom, outputs, "target", json_=json_)

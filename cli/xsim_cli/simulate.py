@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xsim.imaging.setup import PairSetup
     from xsim_datasets.recipe.recipe import Recipe
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer()
 
 
 @app.command(epilog="Example: xsim simulate --seed 7 --size 512 -o pair")

@@ -7,24 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import (
-    CsvOption,
-    ForceOption,
-    JsonOption,
-    PlotOption,
-    check_outputs,
-    emit_json,
-    write_csv,
-    write_figure,
-)
+from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption
 
 if TYPE_CHECKING:
     from xsim.spectrum import Spectrum
 
-__all__ = ["AngleOption", "FilterOption", "KvpOption", "ModelOption", "PresetOption", "app", "beam"]
-
-app = typer.Typer(pretty_exceptions_enable=False)
-
+app = typer.Typer()
 
 KvpOption = Annotated[float | None, typer.Option("--kvp", help="Tube voltage [kV], 30 to 150.  [default: 70]")]
 FilterOption = Annotated[
@@ -79,32 +67,28 @@ def spectrum(
     """Compute the fluence per keV and uGy of a tungsten tube, its mean energy and half-value layers."""
     from xsim.spectrum import half_value_layer_mm
 
-    check_outputs(csv, plot, force=force)
+    outputs = Outputs(csv, plot, force=force, json_=json_)
     chosen = beam(kvp, filters, anode_angle_deg, model, preset)
     hvl1, hvl2 = half_value_layer_mm(chosen, "Al", layers=2)
-    rows = zip(chosen.energy_keV.tolist(), chosen.fluence_per_mm2_uGy.tolist(), strict=True)
-    write_csv(csv, ("energy_keV", "fluence_per_mm2_uGy"), rows)
-    write_figure(plot, lambda figures: figures.spectrum_figure(chosen, _name(chosen)))
-    if json_:
-        emit_json(
-            "spectrum",
-            {
-                **chosen.settings(),
-                "energy_keV": chosen.energy_keV,
-                "fluence_per_mm2_uGy": chosen.fluence_per_mm2_uGy,
-                "total_fluence_per_mm2_uGy": chosen.total_fluence_per_mm2_uGy,
-                "mean_energy_keV": chosen.mean_energy_keV,
-                "kerma_uGy_per_mAs": chosen.kerma_uGy_per_mAs,
-                "hvl1_mm_Al": hvl1,
-                "hvl2_mm_Al": hvl2,
-            },
-        )
-        return
-    typer.echo(_name(chosen))
-    typer.echo(f"fluence      {chosen.total_fluence_per_mm2_uGy:10.0f} photons/(mm2 uGy)")
-    typer.echo(f"mean energy  {chosen.mean_energy_keV:10.2f} keV")
-    typer.echo(f"kerma at 1 m {chosen.kerma_uGy_per_mAs:10.2f} uGy/mAs")
-    typer.echo(f"HVL 1, 2     {hvl1:10.3f} {hvl2:.3f} mm Al")
+    table = {"energy_keV": chosen.energy_keV, "fluence_per_mm2_uGy": chosen.fluence_per_mm2_uGy}
+    facts = {
+        "total_fluence_per_mm2_uGy": chosen.total_fluence_per_mm2_uGy,
+        "mean_energy_keV": chosen.mean_energy_keV,
+        "kerma_uGy_per_mAs": chosen.kerma_uGy_per_mAs,
+        "hvl1_mm_Al": hvl1,
+        "hvl2_mm_Al": hvl2,
+    }
+    lines = (
+        _name(chosen),
+        f"fluence      {chosen.total_fluence_per_mm2_uGy:10.0f} photons/(mm2 uGy)",
+        f"mean energy  {chosen.mean_energy_keV:10.2f} keV",
+        f"kerma at 1 m {chosen.kerma_uGy_per_mAs:10.2f} uGy/mAs",
+        f"HVL 1, 2     {hvl1:10.3f} {hvl2:.3f} mm Al",
+    )
+    payload = {**chosen.settings(), **table, **facts}
+    outputs.write(
+        "spectrum", payload, lines, table=table, figure=lambda figures: figures.spectrum_figure(chosen, _name(chosen))
+    )
 
 
 def _name(chosen: Spectrum) -> str:

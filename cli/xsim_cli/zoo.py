@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xsim.errors import DamageError, InputError
-from xsim_cli.common import ForceOption, JsonOption, check_output, emit_json, say
-from xsim_cli.restorer_name import RestorerName
+from xsim_cli.common import (
+    DeviceOption,
+    ForceOption,
+    JsonOption,
+    OwnDetectorsOption,
+    RestorerName,
+    WeightsOption,
+    check_output,
+    emit_json,
+    report,
+    say,
+)
 from xsim_cli.zoo_eval import register as register_eval
 from xsim_cli.zoo_run import register as register_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def _ask_for_large_pages() -> None:
@@ -25,13 +38,11 @@ def _ask_for_large_pages() -> None:
 app = typer.Typer(
     callback=_ask_for_large_pages,
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
     help="Restorers: list, train, finetune, run, evaluate, export.",
     epilog="Example: xsim zoo run physics-sde board.tif --pitch-mm 0.048 -o restored.tif",
 )
 
 
-WeightsOption = Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")]
 RunOption = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")]
 SettingsOption = Annotated[Path | None, typer.Option(help="TOML file with settings.")]
 SetOption = Annotated[
@@ -39,7 +50,6 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. steps=2000; repeat for more."),
 ]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
 
 
 @app.command("list", epilog="Example: xsim zoo list --json")
@@ -47,50 +57,40 @@ def list_(json_: JsonOption = False) -> None:
     """List the restorers and the weights that are shipped for them."""
     from xsim_zoo.weights.loading import list_restorers
 
-    restorers = list_restorers()
-    if json_:
-        emit_json("zoo.list", {"restorers": restorers})
-        return
+    restorers, lines = list_restorers(), []
     for restorer in restorers:
         kind = "learned" if restorer["learned"] else "classical"
         other = "any detectors" if restorer["adapts_to_detectors"] else "its own detectors"
         weights = [f"{item['name']} ({item['parameters'] / 1e6:.2f} M)" for item in restorer["weights"]]
         missing = "no shipped weights" if restorer["learned"] else "needs none"
-        typer.echo(f"{restorer['name']:22s} {kind:10s} {other:18s} {', '.join(weights) or missing}")
+        lines.append(f"{restorer['name']:22s} {kind:10s} {other:18s} {', '.join(weights) or missing}")
+    report("zoo.list", {"restorers": restorers}, lines, json_=json_)
 
 
 @app.command(epilog="Example: xsim zoo info physics-sde")
-def info(
-    name: RestorerName,
-    weights: WeightsOption = None,
-    json_: JsonOption = False,
-) -> None:
+def info(name: RestorerName, weights: WeightsOption = None, json_: JsonOption = False) -> None:
     """Show what a restorer is, and the card of its weights."""
     from xsim_zoo.weights.loading import describe
 
     description = describe(name, weights)
-    if json_:
-        emit_json("zoo.info", description)
-        return
-    typer.echo(f"{description['name']}: {description['about']}")
-    typer.echo(f"learned: {description['learned']}, steps: {description['default_steps']}")
+    report("zoo.info", description, _description_lines(description), json_=json_)
+
+
+def _description_lines(description: dict[str, Any]) -> Iterator[str]:
+    yield f"{description['name']}: {description['about']}"
+    yield f"learned: {description['learned']}, steps: {description['default_steps']}"
     other = "yes" if description["adapts_to_detectors"] else "no, its network has learned one blur"
-    typer.echo(f"other detectors: {other}")
-    _show_card(description["card"])
-    for limit in description["limits"]:
-        typer.echo(f"{'limit:':12s} {limit}")
-
-
-def _show_card(card: dict[str, Any] | None) -> None:
-    if card is None:
-        typer.echo("no weights of its own are shipped")
-        return
-    try:
-        lines = _card_lines(card)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamageError(f"the card of these weights cannot be read ({error!r}): take sound weights") from error
-    for key, value in lines.items():
-        typer.echo(f"{key + ':':12s} {value}")
+    yield f"other detectors: {other}"
+    card = {}
+    if description["card"] is None:
+        yield "no weights of its own are shipped"
+    else:
+        try:
+            card = _card_lines(description["card"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DamageError(f"the card of these weights cannot be read ({error!r}): take sound weights") from error
+    for key, value in (*card.items(), *(("limit", limit) for limit in description["limits"])):
+        yield f"{key + ':':12s} {value}"
 
 
 def _card_lines(card: dict[str, Any]) -> dict[str, str]:
@@ -165,7 +165,7 @@ def finetune(
     ] = None,
     mix: Annotated[str | None, typer.Option(help="Store of synthetic pairs to mix in, against forgetting.")] = None,
     mix_share: Annotated[float, typer.Option(help="Their share of the training, 0 to 1.")] = 0.25,
-    detectors: Annotated[Path | None, typer.Option(help="Your own two detectors, of `xsim calibrate`.")] = None,
+    detectors: OwnDetectorsOption = None,
     measured: Annotated[
         bool, typer.Option("--measured", help="Measure the detectors on the pairs even if the store describes them.")
     ] = False,

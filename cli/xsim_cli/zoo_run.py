@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import time
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from xsim.errors import XsimError
-from xsim_cli.common import ForceOption, JsonOption, emit_json, say
-from xsim_cli.restorer_name import RestorerName
+from xsim_cli.common import (
+    DeviceOption,
+    ForceOption,
+    JsonOption,
+    OwnDetectorsOption,
+    RestorerName,
+    WeightsOption,
+    emit_json,
+    report,
+    say,
+)
 from xsim_datasets.progress import Progress
 
 if TYPE_CHECKING:
     from xsim_zoo.restorers.base import Restorer
+    from xsim_zoo.run.files import FileRestorer
     from xsim_zoo.run.jobs import FileJob
     from xsim_zoo.run.settings import RunSettings
 
@@ -27,21 +36,7 @@ _EPILOG = (
 )
 
 
-class Polarity(StrEnum):
-    """How metal looks in the image."""
-
-    METAL_DARK = "metal-dark"
-    METAL_BRIGHT = "metal-bright"
-
-
-class Precision(StrEnum):
-    """Number type of the network."""
-
-    AUTO = "auto"
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-
-
+Polarity = Literal["metal-dark", "metal-bright"]
 OutputOption = Annotated[
     Path | None,
     typer.Option("-o", "--output", help="A file for one image, else a folder; beside the input if not given."),
@@ -64,14 +59,14 @@ def run(
     steps: StepsOption = None,
     samples: Annotated[int, typer.Option(help="Posterior samples: their mean, and a map of their spread.")] = 0,
     sharpness: Annotated[float, typer.Option(help="0 highest fidelity, 1 full sharpness.")] = 1.0,
-    weights: Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")] = None,
-    detectors: Annotated[Path | None, typer.Option(help="Your own two detectors, of `xsim calibrate`.")] = None,
+    weights: WeightsOption = None,
+    detectors: OwnDetectorsOption = None,
     pitch_mm: Annotated[float | None, typer.Option(help="Pixel pitch [mm], in place of the file's.")] = None,
     open_field: Annotated[float | None, typer.Option(help="Grey level of the open field, as in the file.")] = None,
     polarity: Annotated[Polarity | None, typer.Option(help="How metal looks, in place of what the file says.")] = None,
     white: Annotated[float | None, typer.Option(help="Grey level of no signal, for metal-bright.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    precision: Annotated[Precision, typer.Option(help="Of the network only.")] = Precision.AUTO,
+    device: DeviceOption = "auto",
+    precision: Annotated[Literal["auto", "float32", "bfloat16"], typer.Option(help="Of the network only.")] = "auto",
     tile: Annotated[
         int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")
     ] = None,
@@ -92,10 +87,10 @@ def run(
         seed=seed,
         pitch_mm=pitch_mm,
         open_field=open_field,
-        polarity=None if polarity is None else polarity.value,
+        polarity=polarity,
         white=white,
         tile_px=tile,
-        precision=precision.value,
+        precision=precision,
     )
     jobs = plan(images, output)
 
@@ -108,20 +103,25 @@ def run(
     if dry_run:
         _forecast(restorer, jobs, settings, json_=json_)
         return
-    report = _Report(len(jobs), quiet=json_)
-    restore = FileRestorer(restorer, settings, force=force, picture=picture, on_tile=report.tile)
+    outcome = _Report(len(jobs), quiet=json_)
+    restore = FileRestorer(restorer, settings, force=force, picture=picture, on_tile=outcome.tile)
+    _restore_all(jobs, restore, outcome)
+    outcome.conclude(json_=json_)
+
+
+def _restore_all(jobs: list[FileJob], restore: FileRestorer, outcome: _Report) -> None:
+    """Restore file by file; one that fails does not stop the rest."""
     try:
-        with report.progress:
+        with outcome.progress:
             for job in jobs:
-                report.begin(job)
+                outcome.begin(job)
                 try:
-                    report.end(job, restore(job))
+                    outcome.end(job, restore(job))
                 except XsimError as error:
-                    report.fail(job, error)
+                    outcome.fail(job, error)
     except KeyboardInterrupt:
-        say(f"{len(report.files)} of {len(jobs)} files are finished and stay; run the same command again to go on")
+        say(f"{len(outcome.files)} of {len(jobs)} files are finished and stay; run the same command again to go on")
         raise
-    report.conclude(json_=json_)
 
 
 def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *, json_: bool) -> None:
@@ -129,16 +129,14 @@ def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *,
     from xsim_zoo.run.files import forecast
 
     files = [forecast(restorer, job, settings) for job in jobs]
-    if json_:
-        emit_json("zoo.run", {"dry_run": True, "files": files, "failed": []})
-        return
-    for file in files:
-        height, width = file["shape"]
-        typer.echo(
-            f"{file['input']} -> {file['output']}: {height} x {width} {file['dtype']}, {file['pages']} page(s), "
-            f"open field {file['open_field']:.6g}, pitch {file['pitch_mm']:g} mm, {file['blocks']} block(s), "
-            f"{file['tiles']} tile(s), {file['memory_bytes'] / 2**20:.0f} MiB, about {file['seconds']:.0f} s"
-        )
+    lines = [
+        f"{file['input']} -> {file['output']}: {file['shape'][0]} x {file['shape'][1]} {file['dtype']}, "
+        f"{file['pages']} page(s), open field {file['open_field']:.6g}, pitch {file['pitch_mm']:g} mm, "
+        f"{file['blocks']} block(s), {file['tiles']} tile(s), {file['memory_bytes'] / 2**20:.0f} MiB, "
+        f"about {file['seconds']:.0f} s"
+        for file in files
+    ]
+    report("zoo.run", {"dry_run": True, "files": files, "failed": []}, lines, json_=json_)
 
 
 class _Report:

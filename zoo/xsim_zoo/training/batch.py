@@ -6,9 +6,12 @@ and whether the run was resumed.
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,16 +22,14 @@ from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.restorers.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
-    from typing import Self
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from torch import Tensor
 
     from xsim_zoo.process.link import TorchLink
     from xsim_zoo.process.operator import Operator
 
-__all__ = ["Order", "Prefetch", "check_patch", "make_batch"]
+__all__ = ["Order", "check_patch", "make_batch", "prefetch"]
 
 
 @dataclass(frozen=True)
@@ -49,64 +50,45 @@ def _permutation(count: int, seed: int, epoch: int) -> list[int]:
     return [int(place) for place in generator(seed, sample=epoch, stage="order").permutation(count)]
 
 
-class Prefetch:
-    """Read ahead on a thread while the network works; what it hands out is in order.
+@contextmanager
+def prefetch(
+    read: Callable[[int], tuple[Tensor, Tensor]], steps: Iterable[int], *, ahead: int = 3
+) -> Iterator[Iterator[tuple[Tensor, Tensor]]]:
+    """Yield an iterator over the data of steps, in order, that reads ahead on a thread while the network works.
 
     Parameters
     ----------
     read : callable
         Takes a step, returns its data.
-    steps : iterator of int
+    steps : iterable of int
         The steps in order.
     ahead : int
         How many steps are under way.
     """
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="xsim-read")
 
-    def __init__(self, read: Callable[[int], tuple[Tensor, Tensor]], steps: Iterator[int], *, ahead: int = 3) -> None:
-        self._read = read
-        self._steps = steps
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="xsim-read")
-        self._under_way: list[Future[tuple[Tensor, Tensor]]] = []
-        for _ in range(ahead):
-            self._submit()
+    def data() -> Iterator[tuple[Tensor, Tensor]]:
+        waiting = iter(steps)
+        under_way = deque(pool.submit(read, step) for step in islice(waiting, ahead))
+        while under_way:
+            found = under_way.popleft().result()
+            under_way.extend(pool.submit(read, step) for step in islice(waiting, 1))
+            yield found
 
-    def _submit(self) -> None:
-        step = next(self._steps, None)
-        if step is not None:
-            self._under_way.append(self._pool.submit(self._read, step))
-
-    def __call__(self) -> tuple[Tensor, Tensor]:
-        """Return the next step's data."""
-        data = self._under_way.pop(0).result()
-        self._submit()
-        return data
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    try:
+        yield data()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-@dataclass(frozen=True)
-class _Draws:
-    """The random numbers of one sample."""
-
-    u: Tensor
-    noise: Tensor
-    corners: Tensor
-    symmetry: int
-
-
-def _draw(seed: int, sample: int, grid: PaddedGrid, crops: int, patch: int) -> _Draws:
+def _draw(seed: int, sample: int, grid: PaddedGrid, crops: int, patch: int) -> tuple[int, Tensor, Tensor, Tensor]:
+    """Return the random numbers of one sample: its orientation, u, noise, and the corners of its crops."""
     random = torch.Generator().manual_seed(torch_seed(seed, sample=sample, stage="train"))
     symmetry = int(torch.randint(8, (), generator=random))
     u = torch.rand(2, generator=random)
     room = torch.tensor(grid.shape) - patch + 1
     corners = (torch.rand(crops, 2, generator=random) * room).long() + torch.tensor(grid.offset)
-    return _Draws(u, torch.randn(1, *grid.padded, generator=random), corners, symmetry)
+    return symmetry, u, torch.randn(1, *grid.padded, generator=random), corners
 
 
 def _turned(images: Tensor, symmetry: int) -> Tensor:
@@ -165,18 +147,17 @@ def make_batch(
     """
     grid = PaddedGrid.around((hr.shape[-2], hr.shape[-1]))
     check_patch(patch, grid.shape)
-    draws = [_draw(seed, sample, grid, crops, patch) for sample in samples]
+    symmetry, u, noise, corners = zip(*(_draw(seed, sample, grid, crops, patch) for sample in samples), strict=True)
     hr, lr = hr.to(device), lr.to(device)
     if links is not None:
         hr = torch.stack([link.forward(image) for link, image in zip(links, hr, strict=True)])
-    pair = torch.stack([_turned(torch.stack([h, y]), d.symmetry) for h, y, d in zip(hr, lr, draws, strict=True)])
-    pair = grid.pad(pair)
+    pair = grid.pad(torch.stack([_turned(torch.stack([x, y]), s) for x, y, s in zip(hr, lr, symmetry, strict=True)]))
     return Batch(
         x_0=pair[:, :1],
         y=pair[:, 1:],
         operator=operator,
-        u=torch.stack([d.u for d in draws]).to(device),
-        noise=torch.stack([d.noise for d in draws]).to(device),
-        corners=torch.stack([d.corners for d in draws]),
+        u=torch.stack(u).to(device),
+        noise=torch.stack(noise).to(device),
+        corners=torch.stack(corners),
         patch=patch,
     )

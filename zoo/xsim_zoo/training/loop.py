@@ -7,12 +7,14 @@ for rounding.
 
 from __future__ import annotations
 
+import math
 import platform
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,7 +24,7 @@ from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
-from xsim_zoo.training.batch import Order, Prefetch, check_patch, make_batch
+from xsim_zoo.training.batch import Order, check_patch, make_batch, prefetch
 from xsim_zoo.training.data import check_split, read_pairs
 from xsim_zoo.training.folder import RunLog
 from xsim_zoo.training.optimiser import Optimiser
@@ -32,7 +34,8 @@ from xsim_zoo.weights.checkpoint import save_checkpoint
 from xsim_zoo.weights.families import merged, packed
 
 if TYPE_CHECKING:
-    from types import FrameType, TracebackType
+    from collections.abc import Iterator
+    from types import FrameType
 
     from accelerate import Accelerator
     from torch import Tensor
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from xsim_zoo.training.folder import RunFolder
     from xsim_zoo.training.settings import TrainSettings
 
-__all__ = ["Interruption", "TrainResult", "Trainer"]
+__all__ = ["TrainResult", "Trainer"]
 
 
 @dataclass(frozen=True)
@@ -165,12 +168,12 @@ class Trainer:
         settings, done = self.settings, start
         with (
             Progress(settings.steps, "steps", start=start, quiet=self.quiet) as progress,
-            Interruption() as interruption,
-            Prefetch(self._read, iter(range(start, settings.steps))) as next_pairs,
+            interruption() as caught,
+            prefetch(lambda step: read_pairs(self.pairs, self._indices(step)), range(start, settings.steps)) as data,
             RunLog(self.folder, active=self.accelerator.is_main_process, tensorboard=settings.tensorboard) as log,
         ):
-            while done < settings.steps and not self._out_of_patience():
-                record = self._step(optimiser, done, next_pairs)
+            while done < settings.steps and self._since_best < (settings.patience or math.inf):
+                record = self._step(optimiser, done, data)
                 done += 1
                 log.write(done, record)
                 best = "" if self.best is None else f", best {self.best.psnr_dB:.2f} dB"
@@ -178,11 +181,11 @@ class Trainer:
                 last = done == settings.steps
                 if done % settings.validate_every == 0 or last:
                     progress.say(self._report(log, self._keep_if_best(optimiser.average, done), done))
-                if done % settings.save_every == 0 or last or interruption.wanted:
+                if done % settings.save_every == 0 or last or caught:
                     self._save_state(optimiser, done)
-                if interruption.wanted and not last:
+                if caught and not last:
                     progress.say(f"stopped after step {done}, nothing is lost: go on with --resume")
-                    interruption.leave()
+                    raise SystemExit(128 + caught[0])  # as the signal would: 130 or 143
         return done
 
     def _report(self, log: RunLog, validation: Validation, done: int) -> str:
@@ -196,19 +199,13 @@ class Trainer:
             f"detail {100 * validation.sharpness:.0f} % of HR, chi2 {validation.chi2:.2f}"
         )
 
-    def _out_of_patience(self) -> bool:
-        return self.settings.patience is not None and self._since_best >= self.settings.patience
-
-    def _step(self, optimiser: Optimiser, step: int, next_pairs: Prefetch) -> dict[str, Any]:
+    def _step(self, optimiser: Optimiser, step: int, data: Iterator[tuple[Tensor, Tensor]]) -> dict[str, Any]:
         """Take one step and return its line for the log."""
         began = time.monotonic()
-        hr, lr = next_pairs()
+        hr, lr = next(data)
         waited = time.monotonic() - began
         record = optimiser.step(step, self._batch(step, hr, lr), lambda: f"samples {self._indices(step)}")
-        return {**asdict(record), "seconds": time.monotonic() - began, "waited": waited}
-
-    def _read(self, step: int) -> tuple[Tensor, Tensor]:
-        return read_pairs(self.pairs, self._indices(step))
+        return {**record, "seconds": time.monotonic() - began, "waited": waited}
 
     def _samples(self, step: int) -> range:
         """Return the numbers, within the run, of one step's samples of this process."""
@@ -311,49 +308,27 @@ def _hardware(device: torch.device) -> str:
     return f"{device.type}, {torch.get_num_threads()} threads, {platform.machine()}"
 
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+@contextmanager
+def interruption() -> Iterator[list[int]]:
+    """Yield a list that gets the number of the first SIGINT or SIGTERM, for the loop to stop after its step.
 
-
-class Interruption:
-    """Catch the first SIGINT or SIGTERM while the context lasts, for the loop to stop after its step.
-
-    The second signal stops the program at once, as usual. Off the main thread, where Python delivers no signals, it
-    does nothing.
+    The second signal stops the program at once, as usual. Off the main thread, where Python delivers no signals, the
+    list stays empty.
     """
+    before: dict[int, Any] = {}
+    caught: list[int] = []
 
-    def __init__(self) -> None:
-        self._number: int | None = None
-        self._before: dict[int, Any] = {}
-
-    @property
-    def wanted(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self._number is not None
-
-    def leave(self) -> NoReturn:
-        """End the program the way the signal would: 130 or 143.
-
-        Raises
-        ------
-        SystemExit
-            Always.
-        """
-        raise SystemExit(128 + (self._number or signal.SIGINT))
-
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self._number = number
-        self._put_back()
-
-    def _put_back(self) -> None:
-        for number, handler in self._before.items():
+    def put_back() -> None:
+        for number, handler in before.items():
             signal.signal(number, handler)
 
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
-        return self
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        caught.append(number)
+        put_back()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._put_back()
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        put_back()

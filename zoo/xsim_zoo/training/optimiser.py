@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -25,19 +24,10 @@ if TYPE_CHECKING:
     from xsim_zoo.restorers.batch import Batch
     from xsim_zoo.training.settings import TrainSettings
 
-__all__ = ["Optimiser", "StepRecord"]
+__all__ = ["Optimiser"]
 
 _BETAS = (0.9, 0.99)
 """Memories of AdamW: 0.99 keeps 100 squared gradients; torch's own 0.999 keeps 1000, half of a short run. Not tuned."""
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """Loss, learning rate, and norm of the gradient before clipping, of one step."""
-
-    loss: float
-    lr: float
-    gradient: float
 
 
 class Optimiser:
@@ -69,8 +59,10 @@ class Optimiser:
         self.average.network = cast("UNet", self._ema.module)
         self.average.network.eval()
 
-    def step(self, step: int, batch: Batch, batch_name: Callable[[], str]) -> StepRecord:
+    def step(self, step: int, batch: Batch, batch_name: Callable[[], str]) -> dict[str, float]:
         """Take step number ``step`` on a batch, which ``batch_name`` names if it fails.
+
+        Return loss, learning rate (lr), and norm of the gradient before clipping.
 
         Raises
         ------
@@ -84,9 +76,9 @@ class Optimiser:
             loss = self.restorer.loss(batch, self._network)
         self.accelerator.backward(loss)
         norm = self.accelerator.clip_grad_norm_(self._network.parameters(), self.settings.clip)
-        record = StepRecord(float(loss.detach()), rate, float(norm))
+        record = {"loss": float(loss.detach()), "lr": rate, "gradient": float(norm)}
         # Checked before the optimiser moves, so that the weights stay as they were.
-        if not (math.isfinite(record.loss) and math.isfinite(record.gradient)):
+        if not (math.isfinite(record["loss"]) and math.isfinite(record["gradient"])):
             raise DivergedError(
                 f"the loss is not finite at step {step + 1} ({batch_name()}): start anew with a lower lr (now "
                 f"{self.settings.lr:g})"
