@@ -16,6 +16,7 @@ from xsim_datasets.progress import Progress
 
 if TYPE_CHECKING:
     from xsim_zoo.restorers.base import Restorer
+    from xsim_zoo.run.files import FileRestorer
     from xsim_zoo.run.jobs import FileJob
     from xsim_zoo.run.settings import RunSettings
 
@@ -110,6 +111,12 @@ def run(
         return
     report = _Report(len(jobs), quiet=json_)
     restore = FileRestorer(restorer, settings, force=force, picture=picture, on_tile=report.tile)
+    _restore_all(jobs, restore, report)
+    report.conclude(json_=json_)
+
+
+def _restore_all(jobs: list[FileJob], restore: FileRestorer, report: _Report) -> None:
+    """Restore file by file; one that fails does not stop the rest."""
     try:
         with report.progress:
             for job in jobs:
@@ -121,7 +128,6 @@ def run(
     except KeyboardInterrupt:
         say(f"{len(report.files)} of {len(jobs)} files are finished and stay; run the same command again to go on")
         raise
-    report.conclude(json_=json_)
 
 
 def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *, json_: bool) -> None:

@@ -200,13 +200,9 @@ def write_image(
     if kind not in _WRITERS:
         raise InputError(f"{path}: JPEG would lose what was restored: write PNG or TIFF")
     if kind == "raw":
-        publish(sidecar_path(path), lambda part: _write_text(part, describe_raw(radiograph)), force=force)
+        publish(sidecar_path(path), lambda part: part.write_text(describe_raw(radiograph), "utf-8"), force=force)
     publish(path, lambda part: _WRITERS[kind](part, radiograph, stamp or {}), force=force)
     return path
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def publish(path: Path, write: Callable[[Path], object], *, force: bool = False) -> None:
