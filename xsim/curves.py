@@ -7,14 +7,12 @@ its points and nowhere else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from xsim.errors import InputError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["RadialCurve", "checked_table", "monotone_cubic", "quadratic_grid"]
 

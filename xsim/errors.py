@@ -6,11 +6,9 @@ program ``xsim`` ends with. Messages say what is wrong, what was given, and what
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import ClassVar
 
 __all__ = [
     "DamageError",

@@ -6,12 +6,8 @@ With ``norm="ortho"`` a bin of the spectrum of noise has variance ``NNPS / pitch
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 __all__ = ["frequency_axes", "half_plane_weights", "nyquist_lp_mm", "radial_frequency", "radial_mean"]
 

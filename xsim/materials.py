@@ -9,21 +9,18 @@ different materials, not shades of one.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import xraylib
 import xraylib_np
+from numpy.typing import ArrayLike, NDArray
 
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, check_range, nearest
 from xsim.units import mm2_g_from_cm2_g
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "ALIASES",

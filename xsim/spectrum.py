@@ -8,21 +8,18 @@ fluence per kerma, which is all that a detector sees, by 2 % at most.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, check_range
 from xsim.files.cache import load_arrays, store_arrays
 from xsim.materials import linear_attenuation_per_mm, material
 from xsim.units import mm2_g_from_cm2_g
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
 
 __all__ = [
     "MODELS",

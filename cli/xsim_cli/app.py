@@ -6,15 +6,13 @@ import importlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from xsim.errors import XsimError, nearest, ran_out_of_memory
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["app", "main"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,8 +23,6 @@ from xsim_cli.measure_inputs import (
 from xsim_cli.spectrum import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from xsim.detector.detector import Screen
     from xsim.measure.calibration import Calibration, MeasuredDetector
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -22,8 +23,6 @@ from xsim_cli.common import (
 from xsim_cli.spectrum import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from xsim.detector.detector import Detector, Screen, Sensor
     from xsim.detector.optics_fit import FittedOptics
     from xsim.detector.performance import Performance

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from xsim.errors import XsimError
 from xsim_cli.common import JsonOption, emit_json
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 app = typer.Typer()
 

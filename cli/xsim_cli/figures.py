@@ -5,18 +5,16 @@ matplotlib takes longer to import than most commands to run: import this module 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
     from xsim.detector.performance import Performance
     from xsim.measure.bars import CTF
     from xsim.measure.calibration import Calibration

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,8 +26,6 @@ from xsim_cli.measure_inputs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from xsim.measure.edge import ROI, EdgeMTF
 
 app = typer.Typer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,8 +12,6 @@ from xsim.errors import InputError
 from xsim_cli.common import existing, numbers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from xsim.measure.edge import ROI
     from xsim_datasets.images import Radiograph
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -23,9 +24,6 @@ from xsim_cli.common import (
 )
 from xsim_cli.zoo_eval import register as register_eval
 from xsim_cli.zoo_run import register as register_run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def _ask_for_large_pages() -> None:

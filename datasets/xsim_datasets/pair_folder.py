@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import check_range
 from xsim.files.whole import whole_folder
@@ -14,11 +17,6 @@ from xsim_datasets.pictures import draw_comparison
 from xsim_datasets.store.folder import check_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
     from xsim.imaging.pair import Pair
     from xsim_datasets.store.reader import PairStore
 

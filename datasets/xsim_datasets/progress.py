@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from rich.progress import Progress as RichProgress
 
 __all__ = ["Progress"]

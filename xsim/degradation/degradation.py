@@ -8,23 +8,19 @@ which is the same process but diverges at f = 0.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
 from xsim.degradation.link import GreyLink, excess_noise
+from xsim.detector.response import DetectorResponse
 from xsim.errors import InputError, UnknownNameError, XsimWarning, check_range
 from xsim.grids import radial_frequency
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import ArrayLike, NDArray
-
-    from xsim.detector.response import DetectorResponse
 
 __all__ = ["B_1_FLOOR", "Degradation"]
 

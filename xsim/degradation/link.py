@@ -10,25 +10,21 @@ them negative, which is what monotone means.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
 from xsim.curves import monotone_cubic
+from xsim.detector.response import DetectorResponse
 from xsim.errors import InputError
 from xsim.materials import linear_attenuation_per_mm
 from xsim.seeds import generator
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from numpy.typing import ArrayLike, NDArray
-
-    from xsim.detector.response import DetectorResponse
 
 __all__ = ["BOARD_MATERIALS", "SUBSTRATE_MM", "GreyLink", "excess_noise"]
 

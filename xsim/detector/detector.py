@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
 from xsim.detector.light_transport import Optics
@@ -19,11 +22,6 @@ from xsim.files.toml import read_toml, write_toml
 from xsim.grids import nyquist_lp_mm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from numpy.typing import ArrayLike
-
     from xsim.spectrum import Spectrum
 
 __all__ = [

@@ -9,15 +9,12 @@ R internal reflectance), and the diffusion length L. The model holds for q l* < 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import k1
 
 from xsim.errors import check_range
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["Optics", "gap_mtf", "layer_light", "light_transfer"]
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from xsim.curves import checked_table
+from xsim.detector.light_transport import Optics
 from xsim.detector.screen import Screen
 from xsim.errors import InputError, MissingFileError, check_range
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from xsim.detector.light_transport import Optics
     from xsim.spectrum import Spectrum
 
 __all__ = ["FITTED", "MTF_COLUMNS", "FittedOptics", "MtfCurve", "fit_optics", "read_mtf_curves"]

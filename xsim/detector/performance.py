@@ -7,22 +7,18 @@ diameter at which that happens. Thin absorption is assumed, so that the profile 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import j1
 
+from xsim.curves import RadialCurve
 from xsim.detector.phosphors import phosphor
+from xsim.detector.response import DetectorResponse
 from xsim.errors import InputError, check_range
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import ArrayLike, NDArray
-
-    from xsim.curves import RadialCurve
-    from xsim.detector.response import DetectorResponse
 
 __all__ = ["Performance", "basic_spatial_resolution_mm", "duplex_wire_dip", "frequency_of", "performance"]
 

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import xraylib
+from numpy.typing import NDArray
 
 from xsim.detector.light_transport import Optics
 from xsim.errors import UnknownNameError
 from xsim.materials import Material, mass_coefficient_mm2_g, material
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["OPTICS", "PHOSPHORS", "PRODUCTS", "KEmitter", "Phosphor", "emission_probability", "phosphor"]
 

@@ -7,15 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from xsim.curves import RadialCurve
+from xsim.detector.sensor import Sensor
 from xsim.grids import frequency_axes, half_plane_weights, nyquist_lp_mm, radial_frequency
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from xsim.curves import RadialCurve
     from xsim.detector.screen import Screen
-    from xsim.detector.sensor import Sensor
     from xsim.spectrum import Spectrum
 
 __all__ = ["DetectorResponse"]

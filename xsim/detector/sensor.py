@@ -7,15 +7,13 @@ A noise effect of the detector is a parameter here, with its power or its map; i
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import PhysicsRangeError, check_range
 from xsim.seeds import generator
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["Sensor"]
 

@@ -8,20 +8,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import platformdirs
+from numpy.typing import NDArray
 
 from xsim.errors import XsimError
 from xsim.files.npz import read_npz
 from xsim.files.whole import whole_file
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
 
 __all__ = ["cache_folder", "load_arrays", "store_arrays"]
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import tomli_w
 
 from xsim.errors import InputError, MissingFileError
 from xsim.files.whole import write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 __all__ = ["read_toml", "toml_text", "write_toml"]
 

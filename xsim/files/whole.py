@@ -13,14 +13,11 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from xsim.errors import EnvironmentFaultError, InputError, XsimError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["disk_fault", "locked", "sync_folder", "whole_file", "whole_folder", "write_whole"]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numba
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from xsim.errors import check_range
@@ -20,8 +21,6 @@ from xsim.imaging.noise import coloured_spectrum, standard_normal
 from xsim.seeds import generator
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from xsim.detector.detector import DetectorResponse
 
 __all__ = ["Acquisition", "FixedPattern", "Shot", "acquire", "correct_defects", "fixed_pattern"]

@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 
 from xsim.grids import frequency_axes
 from xsim.imaging.noise import coloured_spectrum, quantum_noise
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from xsim.detector.detector import DetectorResponse
     from xsim.imaging.geometry import DetectorPlane, Geometry
     from xsim.imaging.projection import Beam

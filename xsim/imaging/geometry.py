@@ -10,6 +10,7 @@ from math import ceil, log, pi, radians, sin, tan
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.special import j1
 
@@ -18,8 +19,6 @@ from xsim.grids import frequency_axes
 from xsim.materials import linear_attenuation_per_mm
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from xsim.spectrum import Spectrum
 
 __all__ = ["DetectorPlane", "FocalSpotShape", "Geometry", "resample"]

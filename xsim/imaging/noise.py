@@ -23,14 +23,13 @@ from typing import TYPE_CHECKING, Literal
 import numba
 import numpy as np
 import scipy.fft
+from numpy.typing import ArrayLike, NDArray
 
 from xsim.curves import RadialCurve
 from xsim.detector.response import DetectorResponse
 from xsim.errors import InputError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
     from xsim.detector.screen import Deposits
 
 __all__ = ["NoiseModel", "coloured_spectrum", "noise_layers", "noise_sources", "quantum_noise", "standard_normal"]

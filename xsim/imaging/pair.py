@@ -6,23 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.imaging.acquisition import Shot, acquire, fixed_pattern
 from xsim.imaging.exposure import imager
-from xsim.imaging.geometry import resample
+from xsim.imaging.geometry import DetectorPlane, resample
 from xsim.imaging.noise import noise_sources
 from xsim.imaging.projection import Beam, project
-from xsim.imaging.scatter import add_glare, add_scatter
+from xsim.imaging.scatter import Scatter, add_glare, add_scatter
+from xsim.phantoms import Phantom
 from xsim.seeds import check_seed, generator, torch_seed
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from xsim.detector.detector import DetectorResponse
-    from xsim.imaging.geometry import DetectorPlane
-    from xsim.imaging.scatter import Scatter
     from xsim.imaging.setup import PairSetup
-    from xsim.phantoms import Phantom
 
 __all__ = ["Pair", "simulate_pair"]
 

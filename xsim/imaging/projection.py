@@ -11,11 +11,13 @@ exact quadrature has one node per energy bin; the fast one keeps a subset of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import qr
 from scipy.optimize import nnls
 
@@ -23,10 +25,6 @@ from xsim.errors import InputError, UnknownNameError
 from xsim.materials import linear_attenuation_per_mm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from xsim.detector.detector import DetectorResponse
     from xsim.phantoms import Phantom
 

@@ -6,17 +6,14 @@ Both are so wide (millimetres) that they are computed on blocks of pixels and in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 
 from xsim.errors import check_range
 from xsim.grids import radial_frequency
 from xsim.imaging.projection import Beam
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["Scatter", "add_glare", "add_scatter", "wide_blur"]
 

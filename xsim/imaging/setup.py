@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from xsim.degradation.degradation import Degradation
 from xsim.degradation.link import GreyLink
-from xsim.detector.detector import KERMA_RANGE_UGY
+from xsim.detector.detector import KERMA_RANGE_UGY, Detector, DetectorResponse
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.imaging.acquisition import Acquisition
 from xsim.imaging.geometry import Geometry
@@ -18,7 +18,6 @@ from xsim.imaging.scatter import Scatter
 from xsim.seeds import check_seed
 
 if TYPE_CHECKING:
-    from xsim.detector.detector import Detector, DetectorResponse
     from xsim.spectrum import Spectrum
 
 __all__ = ["PairSetup"]

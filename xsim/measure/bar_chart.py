@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage, signal
 
 from xsim.errors import InputError
 from xsim.grids import nyquist_lp_mm
 from xsim.measure.bars import CTF, BarGroup, ctf_from_groups, find_wave, fit_bar_group
 from xsim.measure.checks import check_pitch, grey_image
+from xsim.measure.edge import ROI
 from xsim.measure.edge_geometry import Bins
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import ArrayLike, NDArray
-
-    from xsim.measure.edge import ROI
 
 __all__ = ["Plate", "bar_ctf", "find_plate"]
 

@@ -6,21 +6,16 @@ the crest of a wave, which near Nyquist none does.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from xsim.errors import InputError
 from xsim.measure.checks import check_pitch, grey_image
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import ArrayLike, NDArray
-
-    from xsim.measure.edge import ROI
+from xsim.measure.edge import ROI
 
 __all__ = ["CTF", "BarGroup", "coltman_mtf", "ctf_from_groups", "find_wave", "fit_bar_group", "square_wave_ctf"]
 

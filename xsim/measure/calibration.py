@@ -8,11 +8,14 @@ would follow it.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
 from xsim.curves import quadratic_grid
@@ -28,11 +31,6 @@ from xsim.measure.wedge import shown_greys, unseen_ranges
 from xsim.seeds import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from numpy.typing import ArrayLike, NDArray
-
     from xsim.spectrum import Spectrum
 
 __all__ = [

@@ -8,21 +8,17 @@ belongs to the presampled MTF and stays in it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from xsim.errors import InputError, check_range
 from xsim.grids import nyquist_lp_mm
 from xsim.measure.checks import check_not_clipped, check_pitch, grey_image
 from xsim.measure.edge_geometry import Bins, EdgeLine, check_bad_pixels, check_edge, find_line, fit_line
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["ROI", "EdgeMTF", "EdgeSpread", "average_edges", "edge_mtf", "edge_spread"]
 

@@ -6,15 +6,12 @@ Pictures of anything but one straight edge between two plateaus are refused with
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from xsim.errors import InputError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["Bins", "EdgeLine", "check_bad_pixels", "check_edge", "find_line", "fit_line"]
 

@@ -8,21 +8,18 @@ whole analysed area. The axes u = 0 and v = 0 carry row and column structure and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from xsim.errors import InputError
 from xsim.grids import frequency_axes, half_plane_weights, radial_frequency
 from xsim.measure.checks import check_not_clipped, check_pitch, grey_image
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["NNPS", "NoiseMode", "flatten", "mend_outliers", "nnps"]
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage, optimize, signal
 from scipy.stats import chi2
 
 from xsim.errors import InputError
 from xsim.measure.checks import check_not_clipped, check_pitch, grey_image
+from xsim.measure.edge import ROI
 from xsim.measure.edge_geometry import Bins
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from xsim.measure.edge import ROI
 
 __all__ = ["WIRE_DIAMETERS_MM", "DuplexWire", "FlatSNR", "duplex_wire", "flat_snr", "normalised_snr", "srb_from_dips"]
 

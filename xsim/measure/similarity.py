@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d
 
 from xsim.errors import InputError
 from xsim.measure.checks import grey_image
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["DATA_RANGE", "Comparison", "compare_images", "psnr_dB", "rmse", "ssim", "ssim_map"]
 

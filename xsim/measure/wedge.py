@@ -5,20 +5,16 @@ Also: which grey levels the images behind a link have shown, since between them 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from xsim.degradation.link import GreyLink
 from xsim.errors import InputError
 from xsim.measure.checks import check_not_clipped, grey_image
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["link_from_wedge", "shown_greys", "unseen_ranges", "wedge_levels"]
 

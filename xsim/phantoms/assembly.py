@@ -6,21 +6,17 @@ Copper is etched with its defects: opens, shorts, mouse bites, spurs, and layers
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+
+import numpy as np
 
 from xsim.phantoms import flat, solids
+from xsim.phantoms.defects import DefectLog
+from xsim.phantoms.design.layout import BoardLayout, Copper, Hole
 from xsim.phantoms.design.pours import copper_shapes
 from xsim.phantoms.design.rules import MASK_MM
 from xsim.phantoms.parts.part import BuildContext, Frame
 from xsim.phantoms.scene import Layer, Scene, draw_weave
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy as np
-
-    from xsim.phantoms.defects import DefectLog
-    from xsim.phantoms.design.layout import BoardLayout, Copper, Hole
 
 __all__ = ["assemble", "etch_defects", "misregistration"]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.phantoms.assembly import assemble
@@ -16,11 +18,6 @@ from xsim.phantoms.design.rules import CLASSES, draw_stackup
 from xsim.phantoms.phantom import Phantom
 from xsim.phantoms.view import View
 from xsim.seeds import check_seed, generator
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy as np
 
 __all__ = ["BoardRecipe", "draw_layout", "draw_view", "random_board"]
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xsim.errors import InputError, UnknownNameError
 from xsim.phantoms import casting, solids
 from xsim.phantoms.phantom import Defect
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from xsim.phantoms.solids import Solid
-    from xsim.phantoms.view import View
+from xsim.phantoms.solids import Solid
+from xsim.phantoms.view import View
 
 __all__ = ["KINDS", "DefectLog", "check_rates"]
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import InputError, MissingFileError
 from xsim.files.npz import read_npz
 from xsim.files.whole import whole_file
 from xsim.materials import linear_attenuation_per_mm
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
 
 __all__ = ["Defect", "Phantom", "attenuation", "picture", "write_preview"]
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.phantoms import casting, flat, polygons, solids
 from xsim.phantoms.polygons import Polygon
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
-
-    from xsim.phantoms.solids import Solid
-    from xsim.phantoms.view import View
+from xsim.phantoms.solids import Solid
+from xsim.phantoms.view import View
 
 __all__ = ["STYLES", "Layer", "Ply", "Scene", "Weave", "draw_weave"]
 

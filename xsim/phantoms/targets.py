@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from xsim.phantoms.phantom import Phantom
 from xsim.phantoms.polygons import Polygon
 from xsim.phantoms.scene import Layer, Scene
 from xsim.phantoms.view import View
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 __all__ = ["DUPLEX_WIRES_MM", "HELD_OUT", "TARGETS", "target"]
 

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import InputError, check_range
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["View"]
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from xsim.errors import InputError, MissingFileError
 from xsim_datasets.images.radiograph import Radiograph, check_claim
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-    from typing import BinaryIO
 
 __all__ = ["describe_raw", "read_npy", "read_raw", "sidecar_path", "write_npy", "write_raw"]
 

@@ -5,26 +5,22 @@ from __future__ import annotations
 import json
 import mmap
 import warnings
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import pydicom
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from xsim.errors import InputError
 from xsim_datasets.images.radiograph import Radiograph, check_claim, pitch_from_spacing
+from xsim_datasets.images.scale import Polarity
 from xsim_datasets.images.tiff import invert
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from xsim_datasets.images.scale import Polarity
 
 __all__ = ["read_dicom", "write_dicom"]
 

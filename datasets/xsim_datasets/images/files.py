@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xsim.errors import InputError, MissingFileError, XsimError
 from xsim.files.whole import whole_file
@@ -15,9 +16,6 @@ from xsim_datasets.images.dicom import read_dicom, write_dicom
 from xsim_datasets.images.png import read_png, write_png
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph, check_pixels
 from xsim_datasets.images.tiff import read_tiff, write_tiff
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 __all__ = ["SUFFIXES", "kind_of_name", "publish", "read_image", "write_image"]
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from numpy.typing import NDArray
-
-    from xsim_datasets.images.scale import Polarity
+from xsim_datasets.images.scale import Polarity
 
 __all__ = ["MAX_PIXELS", "PRINT_DPI", "Radiograph", "check_claim", "check_pixels", "pitch_from_spacing"]
 

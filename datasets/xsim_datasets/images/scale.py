@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from types import EllipsisType
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import EllipsisType
-
-    from numpy.typing import NDArray
 
 __all__ = [
     "POLARITIES",

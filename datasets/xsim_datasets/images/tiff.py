@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
 from xsim.errors import InputError
 from xsim_datasets.images.radiograph import PRINT_DPI, Radiograph, check_claim, pitch_from_spacing
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 __all__ = ["STAMP_TAG", "read_tiff", "write_simulated", "write_tiff"]
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from xsim.errors import InputError, MissingFileError
-from xsim_datasets.images import SUFFIXES, Polarity, exposure_of_log, find_open_field, read_image, scale_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from xsim_datasets.images import Radiograph
+from xsim_datasets.images import SUFFIXES, Polarity, Radiograph, exposure_of_log, find_open_field, read_image, scale_of
 
 __all__ = ["FlatField", "image_files", "mean_of"]
 

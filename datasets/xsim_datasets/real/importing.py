@@ -10,13 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import InputError, MissingFileError, check_range
+from xsim.imaging.setup import PairSetup
 from xsim_datasets.images import SUFFIXES
 from xsim_datasets.real.correction import FlatField, image_files
 from xsim_datasets.real.registration import Similarity, detail_ratio, register
@@ -24,14 +28,6 @@ from xsim_datasets.recipe.imaging import setup_of, setup_record, setup_tables
 from xsim_datasets.recipe.recipe import Recipe, Split
 from xsim_datasets.recipe.sources import family_id, split_named_families
 from xsim_datasets.store.shards import Plan, Sample
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from xsim.imaging.setup import PairSetup
 
 __all__ = ["Position", "RealMaker", "find_positions", "prepare_import"]
 

@@ -10,16 +10,14 @@ Its kernels are round, so the fit can imitate the screen but no shift, turn or m
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, gaussian_filter
 
 from xsim.errors import InputError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["Similarity", "detail_ratio", "register"]
 

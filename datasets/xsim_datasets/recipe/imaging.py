@@ -22,8 +22,8 @@ from xsim.detector.screen import Screen
 from xsim.errors import check_range
 from xsim.imaging.acquisition import Acquisition
 from xsim.imaging.geometry import Geometry
-from xsim.imaging.noise import NoiseModel  # noqa: TC001 - pydantic reads the annotation
-from xsim.imaging.projection import Method  # noqa: TC001 - as above
+from xsim.imaging.noise import NoiseModel
+from xsim.imaging.projection import Method
 from xsim.imaging.scatter import Scatter
 from xsim.imaging.setup import PairSetup
 from xsim.measure.calibration import read_calibration

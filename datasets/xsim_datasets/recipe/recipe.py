@@ -9,18 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from xsim.errors import InputError, MissingFileError, UnknownNameError, nearest
 from xsim_datasets.recipe.imaging import BASE_FOLDER, BROUGHT_BY_DETECTORS, ELSEWHERE, TABLES, Filter, Imaging
 from xsim_datasets.recipe.tables import Range, Strict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "Filter",

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import xsim
+from xsim.imaging.setup import PairSetup
 from xsim.seeds import check_seed, generator
 from xsim_datasets.recipe.imaging import setup_of, setup_record, setup_tables
+from xsim_datasets.recipe.recipe import Recipe
 from xsim_datasets.recipe.sources import Board, BoardSource, source_of
 from xsim_datasets.store.shards import Label, Plan, Sample
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from xsim.imaging.setup import PairSetup
-    from xsim_datasets.recipe.recipe import Recipe
 
 __all__ = ["SimulatedMaker", "plan_of"]
 

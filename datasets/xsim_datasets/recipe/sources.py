@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,9 +21,6 @@ from xsim.phantoms import BoardRecipe, Phantom
 from xsim.seeds import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     from xsim.phantoms.gerber import GerberBoard
     from xsim_datasets.recipe.recipe import RandomBoards, Recipe, Split
 

@@ -7,15 +7,13 @@ dataclass that the table becomes: a parameter that is added to the physics is a 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from inspect import getdoc
-from typing import TYPE_CHECKING, Annotated, Any, Self, get_type_hints
+from typing import Annotated, Any, Self, get_type_hints
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 __all__ = ["Frames", "Number", "Range", "Strict", "Table", "Whole", "WholeRange", "drawn", "parameter", "table_of"]
 

@@ -6,19 +6,17 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinel
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol, TypeVar
 
 from xsim.errors import EnvironmentFaultError, ExtraMissingError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from multiprocessing.process import BaseProcess
 
 __all__ = ["DaskCluster", "Executor", "ProcessPool", "Serial"]
 

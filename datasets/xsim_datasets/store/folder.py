@@ -5,15 +5,13 @@ from __future__ import annotations
 import errno
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from xsim.errors import EnvironmentFaultError, ExtraMissingError, InputError
 from xsim.files.whole import disk_fault, locked, write_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["Folder", "LocalFolder", "ObjectFolder", "check_target", "is_url", "open_folder"]
 

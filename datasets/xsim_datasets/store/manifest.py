@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xsim.errors import DamageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from xsim_datasets.store.folder import Folder
+from xsim_datasets.store.folder import Folder
 
 __all__ = ["MANIFEST_KEY", "Entry", "Manifest", "entry_of"]
 

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import numpy as np
 import tensorstore
 import zarr
+from numpy.typing import NDArray
 
 import xsim
+from xsim import Degradation
 from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError
 from xsim_datasets.store.folder import Folder, LocalFolder, is_url, open_folder
 from xsim_datasets.store.manifest import Manifest
 from xsim_datasets.store.schema import FILL_VALUE, FORMAT, SPLITS, Encoding
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from xsim import Degradation
 
 __all__ = ["PairArray", "PairStore"]
 

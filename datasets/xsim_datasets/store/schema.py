@@ -6,20 +6,17 @@ and always with the same bytes; `xsim_datasets.store.folder` is what puts bytes 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import MemoryStore
 
 from xsim.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
 
 __all__ = ["FILL_VALUE", "FORMAT", "SPLITS", "Encoding", "ShardLayout", "encode_group"]
 

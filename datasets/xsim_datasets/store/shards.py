@@ -7,23 +7,18 @@ stands says that its shard stands; the parts are gathered into the table when th
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, astuple, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import InputError
 from xsim.seeds import check_seed
-from xsim_datasets.store.folder import open_folder
+from xsim_datasets.store.folder import Folder, open_folder
 from xsim_datasets.store.manifest import Entry, entry_of
 from xsim_datasets.store.schema import SPLITS, Encoding, ShardLayout
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from numpy.typing import NDArray
-
-    from xsim_datasets.store.folder import Folder
 
 __all__ = [
     "PARTS",

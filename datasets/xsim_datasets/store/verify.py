@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xsim.errors import DamageError, XsimError
-from xsim_datasets.store.folder import open_folder
+from xsim_datasets.store.folder import Folder, open_folder
 from xsim_datasets.store.manifest import MANIFEST_KEY, Manifest, entry_of
 from xsim_datasets.store.reader import PairStore
 from xsim_datasets.store.shards import Plan
-
-if TYPE_CHECKING:
-    from xsim_datasets.store.folder import Folder
 
 __all__ = ["Problem", "VerifyReport", "verify_store"]
 

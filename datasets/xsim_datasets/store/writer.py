@@ -10,12 +10,13 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +27,7 @@ from xsim_datasets.store.executors import Executor, ProcessPool
 from xsim_datasets.store.folder import Folder, LocalFolder, check_target, is_url, open_folder
 from xsim_datasets.store.manifest import MANIFEST_KEY, Entry, Manifest, entry_of
 from xsim_datasets.store.schema import FORMAT, SPLITS, encode_group
-from xsim_datasets.store.shards import PARTS, ShardPart, gather, read_part, write_shard
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from xsim_datasets.store.shards import Maker, Plan
+from xsim_datasets.store.shards import PARTS, Maker, Plan, ShardPart, gather, read_part, write_shard
 
 __all__ = ["MakeSummary", "estimate_bytes", "make_store"]
 

@@ -6,23 +6,17 @@ The checks are exact distances between flat shapes of different nets (numba).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.phantoms import flat
-from xsim.phantoms.design.rules import PLATING_MM
+from xsim.phantoms.design.rules import PLATING_MM, RuleClass, Stackup
 from xsim.phantoms.flat import BOX, CAPSULE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from xsim.phantoms.design.rules import RuleClass, Stackup
-    from xsim.phantoms.parts.part import Frame, Pad, Part
+from xsim.phantoms.parts.part import Frame, Pad, Part
 
 __all__ = ["GROUND", "POWER", "BoardLayout", "Copper", "Hole", "Placed", "Terminal", "gap"]
 

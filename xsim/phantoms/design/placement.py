@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+import numpy as np
+
+from xsim.phantoms.design.layout import BoardLayout
 from xsim.phantoms.parts.dies import chip_on_board
 from xsim.phantoms.parts.grid_arrays import bga
 from xsim.phantoms.parts.leadframes import gull_wing, leadless
 from xsim.phantoms.parts.others import crystal, header, screw, shield, socket
-from xsim.phantoms.parts.part import Frame
+from xsim.phantoms.parts.part import Frame, Part
 from xsim.phantoms.parts.passives import chip_inductor, electrolytic, mlcc, power_inductor, resistor, tantalum
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    import numpy as np
-
-    from xsim.phantoms.design.layout import BoardLayout
-    from xsim.phantoms.parts.part import Part
 
 __all__ = ["ANCHORS", "FAMILIES", "SMALL", "choose", "place_parts"]
 

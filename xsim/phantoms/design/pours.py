@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from xsim.phantoms import flat
 from xsim.phantoms.design.layout import GROUND, POWER, BoardLayout, Hole
-
-if TYPE_CHECKING:
-    import numpy as np
 
 __all__ = ["CopperPlane", "copper_shapes", "draw_plane", "plane_shapes", "pour_shapes"]
 

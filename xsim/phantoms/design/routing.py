@@ -8,16 +8,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.phantoms import flat
 from xsim.phantoms.design import maze
 from xsim.phantoms.design.layout import GROUND, POWER, BoardLayout, Terminal
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["Router", "fan_out", "join_nets", "lay_bundles", "offset_polyline", "serpentine", "widen_tracks"]
 

@@ -6,11 +6,12 @@ A window is drawn as layers and bodies: copper, mask, paste, holes and recognise
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import InputError, check_range
 from xsim.phantoms import flat, solids
@@ -26,11 +27,6 @@ from xsim.phantoms.polygons import Polygon, polygon_area
 from xsim.phantoms.scene import Layer, Scene
 from xsim.phantoms.view import View
 from xsim.seeds import generator
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
 
 __all__ = ["GerberBoard"]
 

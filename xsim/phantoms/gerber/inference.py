@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from xsim.phantoms.design.rules import FOIL_MM, PLATING_MM, Stackup
+from xsim.phantoms.gerber.parse import Artwork, Drill, Flash
 from xsim.phantoms.parts.grid_arrays import BALLS, Bga
+from xsim.phantoms.parts.part import Part
 from xsim.phantoms.parts.passives import CHIP_SIZES, Chip
 from xsim.phantoms.scene import Layer
 from xsim.phantoms.view import View
 from xsim.seeds import generator
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from xsim.phantoms.gerber.parse import Artwork, Drill, Flash
-    from xsim.phantoms.parts.part import Part
 
 __all__ = ["Found", "decide_plating", "find_ball_grids", "find_chips", "find_parts", "usual_stackup"]
 

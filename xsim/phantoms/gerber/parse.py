@@ -5,23 +5,20 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from xsim.errors import ExtraMissingError, InputError
 from xsim.phantoms import flat
 from xsim.phantoms.design.rules import PLATING_MM
 from xsim.phantoms.polygons import Polygon, polygon_area
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 __all__ = ["Artwork", "Drill", "Flash", "board_edge", "read_drills", "read_gerber", "read_outline_pieces"]
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from xsim.phantoms.solids import Point, Solid
+from xsim.phantoms.solids import Point, Solid
 
 __all__ = ["ChipOnBoard", "chip_on_board", "draw_die", "loop"]
 

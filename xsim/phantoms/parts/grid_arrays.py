@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from xsim.phantoms import flat
 from xsim.phantoms.parts.dies import draw_die
 from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from xsim.phantoms.solids import Solid
+from xsim.phantoms.solids import Solid
 
 __all__ = ["BALLS", "Bga", "bga"]
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
 
 from xsim.phantoms.parts.dies import draw_die
 from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part, fillet, stray_balls
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from xsim.phantoms.solids import Solid
+from xsim.phantoms.solids import Solid
 
 __all__ = ["GullWing", "Leadless", "gull_wing", "leadless"]
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part, pad_joint
-
-if TYPE_CHECKING:
-    import numpy as np
 
 __all__ = ["Crystal", "Header", "Screw", "Shield", "Socket", "crystal", "header", "screw", "shield", "socket"]
 

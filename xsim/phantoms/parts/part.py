@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from xsim.phantoms import solids
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import numpy as np
-
-    from xsim.phantoms.defects import DefectLog
-    from xsim.phantoms.scene import Scene
-    from xsim.phantoms.solids import Point, Solid
+from xsim.phantoms.defects import DefectLog
+from xsim.phantoms.scene import Scene
+from xsim.phantoms.solids import Point, Solid
 
 __all__ = ["BuildContext", "Frame", "Pad", "Part", "end_joints", "fillet", "pad_joint", "stray_balls"]
 

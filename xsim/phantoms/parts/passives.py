@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from xsim.phantoms.parts.part import BuildContext, Frame, Pad, Part, end_joints, pad_joint, stray_balls
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from xsim.phantoms.solids import Solid
+from xsim.phantoms.solids import Solid
 
 __all__ = [
     "CHIP_SIZES",

@@ -9,28 +9,24 @@ depends on the materials: the check proves structure, not grey level, and the re
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
+from torch import Tensor
 
 from xsim.grids import frequency_axes, nyquist_lp_mm
-from xsim_zoo.check.noise import TRANSITION, band_gain, band_statistics, block_means, noise_of, spread
+from xsim_zoo.check.noise import TRANSITION, BandStatistics, band_gain, band_statistics, block_means, noise_of, spread
 from xsim_zoo.check.verdict import BLOCK_PX, Consistency, Suspect
 from xsim_zoo.process.grid import PaddedGrid
-from xsim_zoo.process.process import fft, ifft, plane_mean, strips
+from xsim_zoo.process.process import Rows, fft, ifft, plane_mean, strips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from xsim_zoo.check.noise import BandStatistics
-    from xsim_zoo.process.process import Rows
     from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "check", "refitted"]

@@ -12,27 +12,25 @@ expects less noise takes some of it for structure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.signal import oaconvolve
 from scipy.stats import chi2
+from torch import Tensor
 from torch.nn import functional
 
 from xsim.grids import radial_frequency
 from xsim_zoo.check.verdict import BLOCK_PX, NOISE_TOLERANCE
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.process import ifft, plane_mean, strips
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from xsim_zoo.process.grid import PaddedGrid
     from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["TRANSITION", "BandStatistics", "band_gain", "band_statistics", "block_means", "noise_of", "spread"]

@@ -5,33 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from xsim.degradation.degradation import Degradation
 from xsim.degradation.link import GreyLink
 from xsim.errors import InputError, UnknownNameError, XsimWarning
 from xsim.seeds import torch_seed
 from xsim_zoo.evaluation.records import INPUT, TRUTH
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.sampling import white_noise
-from xsim_zoo.restorers.base import How
+from xsim_zoo.restorers.base import How, Restorer
 from xsim_zoo.restorers.registry import get, names
 from xsim_zoo.weights.card import Card, shipped, weights_path
 from xsim_zoo.weights.checkpoint import load_checkpoint
 from xsim_zoo.weights.loading import load
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-    from xsim.degradation.degradation import Degradation
-    from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["Answering", "Competitor", "ImageItself", "LoadedCompetitor", "competitors_of"]
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import platform
 from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,7 +20,9 @@ import numpy as np
 import torch
 
 from xsim._version import __version__
+from xsim.degradation.degradation import Degradation
 from xsim.errors import InputError
+from xsim.imaging.setup import PairSetup
 from xsim.measure.similarity import DATA_RANGE
 from xsim.recipes import paper
 from xsim_datasets.real.registration import detail_ratio
@@ -29,18 +32,14 @@ from xsim_zoo.evaluation.scores import BORDER_PX
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.prior import RadialSpectrum
+from xsim_zoo.restorers.base import Restorer
 from xsim_zoo.restorers.registry import get
 from xsim_zoo.weights.families import seen
 from xsim_zoo.weights.loading import resolve_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
-
-    from xsim.degradation.degradation import Degradation
-    from xsim.imaging.setup import PairSetup
     from xsim_zoo.evaluation.options import Options
     from xsim_zoo.evaluation.pairs import EvaluationData, HeldOutPair
-    from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["EvaluationContext", "check_leak", "prepare", "provenance_of"]
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 import torch
 from threadpoolctl import threadpool_limits
 
 from xsim_datasets.progress import Progress
-from xsim_datasets.store.executors import ProcessPool, Serial
+from xsim_datasets.store.executors import Executor, ProcessPool, Serial
 from xsim_datasets.store.reader import PairStore
 from xsim_zoo.evaluation.competitor import Competitor, competitors_of
 from xsim_zoo.evaluation.context import EvaluationContext, prepare, provenance_of
@@ -21,18 +22,11 @@ from xsim_zoo.evaluation.journal import Journal
 from xsim_zoo.evaluation.options import Options
 from xsim_zoo.evaluation.pairs import EvaluationData, StoredPairs
 from xsim_zoo.evaluation.probes.base import Derived, Probe
-from xsim_zoo.evaluation.probes.shown import chosen, show
-from xsim_zoo.evaluation.records import INPUT, ImageScore
+from xsim_zoo.evaluation.probes.shown import Role, chosen, show
+from xsim_zoo.evaluation.records import INPUT, ImageScore, Row
 from xsim_zoo.evaluation.results import Evaluation, sections
 from xsim_zoo.evaluation.scores import Scoreboard, judge
 from xsim_zoo.evaluation.verdicts import limits_of, verdicts_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from xsim_datasets.store.executors import Executor
-    from xsim_zoo.evaluation.probes.shown import Role
-    from xsim_zoo.evaluation.records import Row
 
 __all__ = ["EvaluationJob", "evaluate", "run_job"]
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from xsim.errors import DamageError, InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["Journal"]
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from xsim.degradation.degradation import Degradation
 from xsim.errors import InputError, XsimError
+from xsim.imaging.setup import PairSetup
 from xsim_datasets.recipe.recipe import Recipe
 from xsim_datasets.recipe.simulated import SimulatedMaker
 from xsim_zoo.evaluation.records import DataSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from xsim.degradation.degradation import Degradation
-    from xsim.imaging.setup import PairSetup
     from xsim_datasets.store.reader import PairStore
 
 __all__ = ["EvaluationData", "HeldOutPair", "StoredPairs"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -18,8 +19,6 @@ from xsim.errors import InputError
 from xsim_zoo.evaluation.records import ImageScore, MetricSummary, Provenance, Row, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from xsim_zoo.evaluation.report.tables import Block, Cell, Naming
 
 __all__ = ["SCHEMA", "TASKS", "TRUST", "Chapter", "Evaluation", "Section", "register", "section_names", "sections"]

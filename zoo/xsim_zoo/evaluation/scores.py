@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 
 from xsim.errors import InputError
 from xsim.grids import nyquist_lp_mm, radial_mean
@@ -18,10 +20,6 @@ from xsim_zoo.evaluation.records import ImageScore, MetricSummary, finite
 from xsim_zoo.evaluation.statistics import Bootstrap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
     from xsim_zoo.evaluation.pairs import HeldOutPair
     from xsim_zoo.restorers.base import Restorer
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from xsim.errors import InputError, check_range
 from xsim.seeds import generator
 from xsim_zoo.evaluation.records import Estimate
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
-
-    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Bootstrap", "holm"]
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
-from xsim_zoo.evaluation.records import INPUT, LEAK_UNKNOWN, LEFT_OUT, Estimate, Finding, Verdict
-from xsim_zoo.evaluation.results import sections
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from xsim_zoo.evaluation.records import Level, Provenance
-    from xsim_zoo.evaluation.results import Evaluation
+from xsim_zoo.evaluation.records import INPUT, LEAK_UNKNOWN, LEFT_OUT, Estimate, Finding, Level, Provenance, Verdict
+from xsim_zoo.evaluation.results import Evaluation, sections
 
 __all__ = ["interval", "level_of", "limits_of", "negated", "verdict", "verdicts_of"]
 

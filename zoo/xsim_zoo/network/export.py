@@ -5,21 +5,18 @@ from __future__ import annotations
 import importlib.util
 import logging
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from xsim.errors import DamageError, ExtraMissingError, UnknownNameError
 from xsim.files.whole import whole_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from xsim_zoo.network.unet import UNet
+from xsim_zoo.network.unet import UNet
 
 __all__ = ["TOLERANCE", "Exported", "export"]
 

@@ -11,25 +11,20 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psutil
 import torch
+from torch import Tensor
 
 from xsim.errors import InputError
-from xsim_zoo.network.unet import STRIDE_PX
+from xsim_zoo.network.unet import STRIDE_PX, UNet
 from xsim_zoo.process.grid import Span
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from torch import Tensor
-
-    from xsim_zoo.network.unet import UNet
-    from xsim_zoo.process.preconditioning import Network
+from xsim_zoo.process.preconditioning import Network
 
 __all__ = ["TiledNetwork", "bytes_per_px", "fitting_tile_px", "reused_memory", "spans", "tiled"]
 

@@ -7,17 +7,13 @@ are normalised over channels only, so the interior of a tile equals the same pla
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from xsim.errors import InputError, UnknownNameError
 from xsim_zoo.process.operator import CONDITIONS, LINK_CONDITIONS
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["SIZES", "STRIDE_PX", "UNet", "UNetSize", "build_unet"]
 

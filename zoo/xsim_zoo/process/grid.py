@@ -12,19 +12,16 @@ maps serves them.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from xsim.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from numpy.typing import ArrayLike, NDArray
-    from torch import Tensor
 
 __all__ = ["BORDER_PX", "MARGIN_PX", "Block", "PaddedGrid", "Pixels", "Span", "blocks", "fast_size"]
 

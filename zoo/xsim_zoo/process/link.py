@@ -6,20 +6,18 @@ h(HR). Restorers work on h(x_0) with y untouched and hand the answer through the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from xsim.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
-
     from xsim.degradation.link import GreyLink
 
 __all__ = ["TorchLink"]

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from xsim_zoo.process.process import LEAST_RMS, MIN_B_1, Process, plane_mean, strips
+from xsim_zoo.process.prior import RadialSpectrum
+from xsim_zoo.process.process import LEAST_RMS, MIN_B_1, Process, Rows, plane_mean, strips
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
     from xsim.degradation.degradation import Degradation
     from xsim.degradation.link import GreyLink
-    from xsim_zoo.process.prior import RadialSpectrum
-    from xsim_zoo.process.process import Rows
 
 __all__ = ["CONDITIONS", "LINK_CONDITIONS", "Operator"]
 

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
+from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.process import ifft
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from xsim_zoo.process.operator import Operator
 
 __all__ = ["WIENER_INPUTS", "Network", "WienerView", "beside", "centred"]
 

@@ -13,18 +13,14 @@ Spectra are ``rfft2(norm="ortho")`` of padded images: the variance of a bin is N
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import EllipsisType
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from xsim.grids import half_plane_weights
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
 
 __all__ = ["LEAST_RMS", "MIN_B_1", "Process", "Rows", "fft", "ifft", "plane_mean", "strips"]
 

@@ -6,22 +6,16 @@ The source of noise is an argument: an image belongs to one generator or to its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import torch
+from torch import Tensor
 
 from xsim.errors import InputError, check_range
 from xsim.seeds import torch_seed
-from xsim_zoo.process.process import fft, strips
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
-
-    from xsim_zoo.process.process import Process
+from xsim_zoo.process.process import Process, fft, strips
 
 __all__ = ["Denoiser", "NoiseSource", "PlacedNoise", "ddim", "time_grid", "white_noise"]
 

@@ -7,29 +7,26 @@ import warnings
 from abc import ABC, abstractmethod
 from copy import copy
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from xsim.errors import InputError, XsimWarning, check_range
 from xsim_zoo.network.tiles import tiled
+from xsim_zoo.network.unet import UNet
 from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
-from xsim_zoo.process.sampling import PlacedNoise, time_grid
+from xsim_zoo.process.preconditioning import Network
+from xsim_zoo.process.sampling import NoiseSource, PlacedNoise, time_grid
+from xsim_zoo.restorers.batch import Batch, Examples
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import ArrayLike, NDArray
-    from torch import Tensor
-
-    from xsim_zoo.network.unet import UNet
     from xsim_zoo.process.physics import Physics
-    from xsim_zoo.process.preconditioning import Network
-    from xsim_zoo.process.sampling import NoiseSource
-    from xsim_zoo.restorers.batch import Batch, Examples
 
 __all__ = ["How", "LearnedRestorer", "Restoration", "Restorer"]
 

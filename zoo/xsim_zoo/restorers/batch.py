@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
+from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.process import fft
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from xsim_zoo.process.operator import Operator
 
 __all__ = ["Batch", "Examples"]
 

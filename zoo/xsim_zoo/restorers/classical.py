@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
+from torch import Tensor
 
+from xsim_zoo.process.operator import Operator
+from xsim_zoo.process.preconditioning import Network
 from xsim_zoo.process.process import fft, ifft
 from xsim_zoo.restorers.base import How, Restorer
 from xsim_zoo.restorers.registry import register
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from xsim_zoo.process.operator import Operator
-    from xsim_zoo.process.preconditioning import Network
 
 __all__ = ["RichardsonLucy", "TotalVariation", "Wiener"]
 

@@ -11,26 +11,20 @@ twice, and the process has no noise at f = 0 where a real LR image has most of i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
+from torch import Tensor
 
-from xsim_zoo.process.preconditioning import WIENER_INPUTS, WienerView, beside, centred
+from xsim_zoo.process.operator import Operator
+from xsim_zoo.process.preconditioning import WIENER_INPUTS, Network, WienerView, beside, centred
 from xsim_zoo.process.process import fft, ifft
 from xsim_zoo.process.sampling import ddim, time_grid
 from xsim_zoo.restorers.base import How, LearnedRestorer
-from xsim_zoo.restorers.batch import Examples
+from xsim_zoo.restorers.batch import Batch, Examples
 from xsim_zoo.restorers.registry import register
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
-
-    from xsim_zoo.process.operator import Operator
-    from xsim_zoo.process.preconditioning import Network
-    from xsim_zoo.restorers.batch import Batch
 
 __all__ = ["PaperSDE", "PhysicsSDE"]
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 import torch
+from torch import Tensor
 
-from xsim_zoo.process.preconditioning import WIENER_INPUTS, WienerView, centred
+from xsim_zoo.process.operator import Operator
+from xsim_zoo.process.preconditioning import WIENER_INPUTS, Network, WienerView, centred
 from xsim_zoo.process.process import fft
 from xsim_zoo.restorers.base import How, LearnedRestorer
-from xsim_zoo.restorers.batch import Examples
+from xsim_zoo.restorers.batch import Batch, Examples
 from xsim_zoo.restorers.registry import register
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from xsim_zoo.process.operator import Operator
-    from xsim_zoo.process.preconditioning import Network
-    from xsim_zoo.restorers.batch import Batch
 
 __all__ = ["LogRegression", "Regression", "WienerRegression"]
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from xsim_datasets.images import publish
 from xsim_datasets.pictures import LINES, scale_bar
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from matplotlib.axes import Axes
-    from matplotlib.image import AxesImage
-    from numpy.typing import NDArray
-
     from xsim_zoo.run.restore import Restored
 
 __all__ = ["draw"]

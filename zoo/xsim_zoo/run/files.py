@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,16 +21,10 @@ from xsim.errors import InputError
 from xsim_datasets.images import publish, read_image, write_image
 from xsim_zoo.network.tiles import bytes_per_px
 from xsim_zoo.process.grid import PaddedGrid, blocks
-from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.run.jobs import RECORD_SCHEMA, FileJob, read_record
 from xsim_zoo.run.restore import planned, restore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from xsim_zoo.restorers.base import Restorer
-    from xsim_zoo.run.settings import RunSettings
+from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["FileRestorer", "forecast"]
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xsim.errors import EnvironmentFaultError, InputError, MissingFileError, XsimError, ran_out_of_memory
-from xsim_datasets.images import SUFFIXES, kind_of_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from xsim_datasets.images import Radiograph
+from xsim_datasets.images import SUFFIXES, Radiograph, kind_of_name
 
 __all__ = ["RECORD_SCHEMA", "FileJob", "plan", "read_record"]
 

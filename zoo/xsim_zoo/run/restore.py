@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from xsim.errors import InputError
 from xsim_datasets.images import Radiograph, Scale, read_image, scale_of, write_image
 from xsim_zoo.check.consistency import CUT_BORDER_PX, check
-from xsim_zoo.check.verdict import merged
-from xsim_zoo.network.tiles import tiled
+from xsim_zoo.check.verdict import Consistency, merged
+from xsim_zoo.network.tiles import TiledNetwork, tiled
 from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.sampling import PlacedNoise
-from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.run.settings import RunSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import ArrayLike, NDArray
-
-    from xsim_zoo.check.verdict import Consistency
-    from xsim_zoo.network.tiles import TiledNetwork
-    from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["Plan", "Restored", "planned", "restore"]
 

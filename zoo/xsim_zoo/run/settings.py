@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.seeds import check_seed
-from xsim_datasets.images import POLARITIES
+from xsim_datasets.images import POLARITIES, Polarity
 
 if TYPE_CHECKING:
-    from xsim_datasets.images import Polarity
     from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["PRECISIONS", "RunSettings"]

@@ -7,27 +7,22 @@ and whether the run was resumed.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from xsim.errors import InputError
 from xsim.seeds import generator, torch_seed
 from xsim_zoo.process.grid import PaddedGrid
+from xsim_zoo.process.link import TorchLink
+from xsim_zoo.process.operator import Operator
 from xsim_zoo.restorers.batch import Batch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from torch import Tensor
-
-    from xsim_zoo.process.link import TorchLink
-    from xsim_zoo.process.operator import Operator
 
 __all__ = ["Order", "check_patch", "make_batch", "prefetch"]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from xsim.errors import InputError, MissingFileError
 from xsim.measure.calibration import read_calibration
-from xsim_zoo.restorers.base import LearnedRestorer
-from xsim_zoo.training.data import GivenPhysics, MixedPairs, check_split, read_pairs
+from xsim_zoo.process.physics import Physics
+from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.training.data import GivenPhysics, MixedPairs, PairSource, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
 from xsim_zoo.training.loop import Trainer
 from xsim_zoo.training.pair_physics import measure_degradation, measure_link
@@ -18,13 +19,6 @@ from xsim_zoo.training.train import check_same_run, measure_physics, run_in_fold
 from xsim_zoo.training.validation import Scores, restorers_of, validate
 from xsim_zoo.weights.checkpoint import load_checkpoint
 from xsim_zoo.weights.loading import load
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from xsim_zoo.process.physics import Physics
-    from xsim_zoo.restorers.base import Restorer
-    from xsim_zoo.training.data import PairSource
 
 __all__ = ["FINETUNE_SETTINGS", "FinetuneResult", "finetune"]
 

@@ -10,10 +10,14 @@ import hashlib
 import importlib.util
 import json
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
@@ -21,11 +25,6 @@ from xsim.errors import DamageError, InputError, MissingFileError
 from xsim.files.whole import locked, whole_file, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from types import TracebackType
-
-    from numpy.typing import NDArray
     from torch import Tensor
 
 __all__ = ["RunFolder", "RunLog", "save_picture"]

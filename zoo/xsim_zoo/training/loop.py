@@ -12,38 +12,34 @@ import platform
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from xsim_datasets.progress import Progress
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.batch import Batch
 from xsim_zoo.training.batch import Order, check_patch, make_batch, prefetch
-from xsim_zoo.training.data import check_split, read_pairs
-from xsim_zoo.training.folder import RunLog
+from xsim_zoo.training.data import PairSource, check_split, read_pairs
+from xsim_zoo.training.folder import RunFolder, RunLog
 from xsim_zoo.training.optimiser import Optimiser
+from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.validation import Scores, Validation, restorers_of, score_lr, validate
 from xsim_zoo.weights.card import Card
 from xsim_zoo.weights.checkpoint import save_checkpoint
 from xsim_zoo.weights.families import merged, packed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
     from accelerate import Accelerator
-    from torch import Tensor
-
-    from xsim_zoo.restorers.batch import Batch
-    from xsim_zoo.training.data import PairSource
-    from xsim_zoo.training.folder import RunFolder
-    from xsim_zoo.training.settings import TrainSettings
 
 __all__ = ["TrainResult", "Trainer"]
 

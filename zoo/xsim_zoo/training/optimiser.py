@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from xsim.errors import DamageError
-from xsim_zoo.training.settings import learning_rate
+from xsim_zoo.network.unet import UNet
+from xsim_zoo.restorers.batch import Batch
+from xsim_zoo.training.settings import TrainSettings, learning_rate
 from xsim_zoo.training.validation import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from accelerate import Accelerator
-    from torch import Tensor
 
-    from xsim_zoo.network.unet import UNet
     from xsim_zoo.restorers.base import LearnedRestorer
-    from xsim_zoo.restorers.batch import Batch
-    from xsim_zoo.training.settings import TrainSettings
 
 __all__ = ["Optimiser"]
 

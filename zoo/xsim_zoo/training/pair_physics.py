@@ -7,20 +7,17 @@ frequencies that they say little about are taken from where the search began.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.degradation.degradation import B_1_FLOOR, Degradation
 from xsim.degradation.link import GreyLink
 from xsim.errors import InputError
 from xsim.grids import frequency_axes, nyquist_lp_mm, radial_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 __all__ = ["measure_degradation", "measure_link"]
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from xsim.errors import InputError, MissingFileError, nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 __all__ = ["TrainSettings", "learning_rate", "settings_from"]
 

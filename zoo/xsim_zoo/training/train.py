@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -14,18 +15,13 @@ from xsim.seeds import torch_seed
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.prior import RadialSpectrum
+from xsim_zoo.restorers.base import Restorer
 from xsim_zoo.restorers.registry import get
-from xsim_zoo.training.data import check_setups, check_split, read_pairs
+from xsim_zoo.training.data import PairSource, check_setups, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
 from xsim_zoo.training.loop import Trainer, TrainResult
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.weights.loading import build, resolve_device
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from xsim_zoo.restorers.base import Restorer
-    from xsim_zoo.training.data import PairSource
 
 __all__ = ["check_same_run", "measure_physics", "run_in_folder", "start_accelerator", "train"]
 

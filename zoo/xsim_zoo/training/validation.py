@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from xsim.errors import XsimError
 from xsim.grids import radial_mean
@@ -14,15 +17,10 @@ from xsim.measure.similarity import psnr_dB, ssim
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.process import fft, ifft
+from xsim_zoo.training.data import PairSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
     from xsim_zoo.restorers.base import Restorer
-    from xsim_zoo.training.data import PairSource
 
 __all__ = ["DETAIL_BAND_LP_MM", "DivergedError", "Scores", "Validation", "restorers_of", "score_lr", "validate"]
 

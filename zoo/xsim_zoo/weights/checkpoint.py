@@ -8,22 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
+from torch import Tensor
 
 from xsim.errors import DamageError, MissingFileError
 from xsim.files.whole import write_whole
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.weights.card import Card, read_card, weights_path
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 

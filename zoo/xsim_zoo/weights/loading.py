@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from xsim.errors import DamageError, InputError, MissingFileError
 from xsim.measure.calibration import read_calibration
 from xsim_zoo.network.unet import build_unet
+from xsim_zoo.process.physics import Physics
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.registry import get, names
 from xsim_zoo.weights.card import Card, shipped
 from xsim_zoo.weights.checkpoint import load_checkpoint
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from xsim_zoo.process.physics import Physics
 
 __all__ = ["build", "describe", "limits_of", "list_restorers", "load", "resolve_device", "with_detectors"]
 

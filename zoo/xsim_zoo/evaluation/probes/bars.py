@@ -7,22 +7,21 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import InputError
 from xsim.grids import nyquist_lp_mm
 from xsim.measure.bars import fit_bar_group
+from xsim.measure.edge import ROI
 from xsim_zoo.evaluation.probes.base import SIDE_PX, Probe, ProbeSetup, ProbeShot
 from xsim_zoo.evaluation.records import INPUT, TRUTH, MaybeNumbers, Numbers, Row
 from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine, numbers
+from xsim_zoo.evaluation.report.tables import Block, Naming
 from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from xsim.measure.edge import ROI
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.report.tables import Block, Naming
 
 __all__ = ["GROUPS_LP_MM", "BarProbe", "Bars", "contrast_transfer", "group_region"]
 

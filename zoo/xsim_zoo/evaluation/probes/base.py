@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 import xsim
 from xsim.imaging.projection import project
 from xsim.phantoms import Phantom, View, flat
 from xsim.phantoms.scene import Layer, Scene
 from xsim.seeds import torch_seed
+from xsim_zoo.evaluation.records import Row
 from xsim_zoo.evaluation.results import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from xsim.imaging.setup import PairSetup
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
-    from xsim_zoo.evaluation.records import Row
     from xsim_zoo.evaluation.scores import Scoreboard
 
 __all__ = ["BOARD", "SIDE_PX", "TRACK_MM", "Derived", "Probe", "ProbeSetup", "ProbeShot"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,6 @@ from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 from xsim_zoo.evaluation.verdicts import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from xsim_zoo.evaluation.scores import Scoreboard
 
 __all__ = ["BandScore", "Chi2"]

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_gradient_magnitude
 
 from xsim.errors import InputError
@@ -23,8 +24,6 @@ from xsim_zoo.evaluation.scores import inner
 from xsim_zoo.evaluation.verdicts import verdict
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
 

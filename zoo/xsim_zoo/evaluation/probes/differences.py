@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 from xsim_zoo.evaluation.probes.base import Derived
 from xsim_zoo.evaluation.records import INPUT, Estimate, Finding, Row, Verdict
@@ -12,10 +12,6 @@ from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 from xsim_zoo.evaluation.scores import METRICS, Scoreboard
 from xsim_zoo.evaluation.statistics import holm
 from xsim_zoo.evaluation.verdicts import interval, level_of, negated, verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 
 __all__ = ["Difference", "Differences"]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_laplace, maximum_filter
 
 from xsim.phantoms import flat
@@ -21,10 +23,6 @@ from xsim_zoo.evaluation.statistics import Bootstrap
 from xsim_zoo.evaluation.verdicts import interval, level_of, negated, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from xsim_zoo.evaluation.context import EvaluationContext
 
 __all__ = ["FALSE_PER_CM2", "FeatureScore", "Features", "Responses", "responses_in"]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 
+from xsim.degradation.degradation import Degradation
 from xsim.grids import frequency_axes
 from xsim.measure.similarity import psnr_dB, ssim
 from xsim.seeds import generator
@@ -21,9 +23,6 @@ from xsim_zoo.evaluation.statistics import Bootstrap
 from xsim_zoo.evaluation.verdicts import interval, verdict
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from xsim.degradation.degradation import Degradation
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
 

@@ -7,18 +7,14 @@ linear; each image is judged by a filter that was made from others.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 from numpy.polynomial import laguerre
+from numpy.typing import NDArray
 
 from xsim.seeds import generator
 from xsim_zoo.evaluation.records import Estimate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 __all__ = ["area_under_curve", "detectability", "hotelling", "laguerre_gauss", "matched", "paired_areas", "scores_of"]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.phantoms import flat
 from xsim.phantoms.scene import Layer
@@ -28,10 +30,6 @@ from xsim_zoo.evaluation.results import TASKS, Evaluation, register
 from xsim_zoo.evaluation.verdicts import interval, level_of, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
     from xsim_zoo.evaluation.context import EvaluationContext
 
 __all__ = ["COPPER_MM", "GAPS_MM", "OpenScore", "Opens"]

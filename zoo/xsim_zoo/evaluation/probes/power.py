@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from xsim_zoo.evaluation.probes.base import Derived
 from xsim_zoo.evaluation.records import INPUT, Estimate, Finding, ImageScore, Level, MaybeNumbers, Numbers, Row, Verdict
 from xsim_zoo.evaluation.report.figures import FREQUENCY, Axis, Chart, ReferenceLine
+from xsim_zoo.evaluation.report.tables import Block, Naming
 from xsim_zoo.evaluation.results import Chapter, Evaluation, register
 from xsim_zoo.evaluation.scores import RING_LP_MM, Scoreboard
 from xsim_zoo.evaluation.verdicts import verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from xsim_zoo.evaluation.report.tables import Block, Naming
 
 __all__ = ["Curve", "Power"]
 

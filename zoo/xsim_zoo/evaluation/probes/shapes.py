@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 
 import xsim
+from xsim.degradation.degradation import Degradation
 from xsim.grids import half_plane_weights
 from xsim.measure.similarity import psnr_dB, ssim
+from xsim.phantoms import Phantom
 from xsim.phantoms.targets import HELD_OUT
 from xsim_zoo.evaluation.probes.base import Probe, ProbeSetup, ProbeShot
 from xsim_zoo.evaluation.records import Row, finite
@@ -20,10 +23,6 @@ from xsim_zoo.evaluation.results import TRUST, Evaluation, register
 from xsim_zoo.evaluation.scores import inner
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from xsim.degradation.degradation import Degradation
-    from xsim.phantoms import Phantom
     from xsim_zoo.evaluation.competitor import Answering
     from xsim_zoo.evaluation.context import EvaluationContext
 

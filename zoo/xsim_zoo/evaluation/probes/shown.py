@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from xsim.measure.similarity import psnr_dB, ssim, ssim_map
@@ -16,10 +18,6 @@ from xsim_zoo.evaluation.results import Chapter, Evaluation, Section, register
 from xsim_zoo.evaluation.scores import BORDER_PX, inner
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
     from xsim_zoo.evaluation.context import EvaluationContext
 
 __all__ = ["Pictures", "Role", "Shown", "chosen", "picture", "show"]

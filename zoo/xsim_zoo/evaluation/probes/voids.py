@@ -6,14 +6,17 @@ The observer sums how much attenuation a ball lacks in all, which no blur change
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.phantoms import solids
+from xsim.phantoms.scene import Scene
 from xsim.seeds import generator
 from xsim_zoo.evaluation.competitor import Answering, ImageItself
 from xsim_zoo.evaluation.probes.base import SIDE_PX, Probe, ProbeSetup, ProbeShot
@@ -25,11 +28,6 @@ from xsim_zoo.evaluation.statistics import Bootstrap
 from xsim_zoo.evaluation.verdicts import interval, level_of, negated, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-    from xsim.phantoms.scene import Scene
     from xsim_zoo.evaluation.context import EvaluationContext
 
 __all__ = ["FALSE_CALLS", "SIZES", "Ball", "VoidScore", "VoidSize", "Voids", "areas_of", "deficits", "seen"]

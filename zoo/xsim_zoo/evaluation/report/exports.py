@@ -5,19 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from xsim_zoo.evaluation.probes.chi2 import BandScore
 from xsim_zoo.evaluation.probes.power import Curve
-from xsim_zoo.evaluation.records import INPUT, ImageScore
+from xsim_zoo.evaluation.records import INPUT, Estimate, ImageScore, Row
 from xsim_zoo.evaluation.report.tables import METRICS
-from xsim_zoo.evaluation.results import sections
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from xsim_zoo.evaluation.records import Estimate, Row
-    from xsim_zoo.evaluation.results import Evaluation, Section
+from xsim_zoo.evaluation.results import Evaluation, Section, sections
 
 __all__ = ["brief", "csv_texts", "image_table", "json_text", "lines", "tables"]
 

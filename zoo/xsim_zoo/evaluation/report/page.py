@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -37,10 +38,6 @@ from xsim_zoo.evaluation.report.tables import (
     table_of,
 )
 from xsim_zoo.evaluation.results import Chapter, Evaluation, Section, sections
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
 
 __all__ = ["html", "report_paths", "write_report"]
 

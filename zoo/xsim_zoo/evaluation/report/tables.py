@@ -5,16 +5,12 @@ Cells of tables know the number behind their text; `Naming` says what restorers 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
+from typing import ClassVar, TypeAlias, TypeVar
 
-from xsim_zoo.evaluation.records import INPUT, TRUTH
+from xsim_zoo.evaluation.records import INPUT, TRUTH, Estimate, Picture, Verdict
 from xsim_zoo.evaluation.report.figures import Axis, Chart, Series, numbers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from xsim_zoo.evaluation.records import Estimate, Picture, Verdict
 
 __all__ = [
     "METRICS",
