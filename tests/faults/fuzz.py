@@ -112,7 +112,7 @@ def recipes() -> list[dict[str, Any]]:
 
 @cache
 def recipe_texts() -> list[bytes]:
-    return [path.read_bytes() for path in sorted(Path(recipe_module.__file__).parents[1].glob("recipes/*.toml"))]
+    return [path.read_bytes() for path in sorted(Path(recipe_module.__file__).parent.glob("shipped/*.toml"))]
 
 
 def inline(value: Any) -> str:

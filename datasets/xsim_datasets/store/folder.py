@@ -206,10 +206,10 @@ def check_target(target: Path, index: str, what: str, *, force: bool) -> None:
     """
     if target.is_symlink():
         raise InputError(f"{target}: is a link: give the path of the {what} itself")
-    if target.exists() and not (target / index).is_file():
-        raise InputError(f"{target}: is no {what} that xsim wrote: it is never replaced, give another output")
     if target.exists() and not force:
         raise InputError(f"{target}: exists already: give another output or --force")
+    if target.exists() and not (target / index).is_file():
+        raise InputError(f"{target}: is no {what} that xsim wrote: it is never replaced, give another output")
     if not target.absolute().parent.is_dir():
         raise InputError(f"{target}: its folder does not exist: make {target.absolute().parent} first")
 
