@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_CURVES = ("frequency_lp_mm", "B_1", "B_1_sd", "Sigma_1_mm2", "Sigma_1_sd_mm2")
+"""Columns of the table, and keys of the JSON document."""
+
 Paths = list[Path]
 PitchOption = Annotated[float | None, typer.Option(help="Pixel pitch of both [mm]; needed unless the files say it.")]
 PairsOption = Annotated[
@@ -78,11 +81,8 @@ def calibrate(
     from xsim.measure.wedge import link_from_wedge
 
     sharp, blurred = hr_pair or [], lr_pair or []
-    if len(sharp) != len(blurred):
-        raise InputError(f"{len(sharp)} HR and {len(blurred)} LR images of pairs: give one LR for each HR")
     wedges = [path for path in (hr_wedge, lr_wedge) if path]
-    if len(wedges) == 1 or (wedges and sharp):
-        raise InputError("the grey-level link needs --hr-wedge and --lr-wedge, or pairs, or none of them")
+    _check_link_images(sharp, blurred, wedges)
     groups = [image_files(paths) for paths in (hr_edge, lr_edge, hr_flats, lr_flats, sharp, blurred, wedges)]
     inputs = tuple(path for group in groups for path in group)
     check_output(out, force=force, inputs=inputs)
@@ -92,25 +92,21 @@ def calibrate(
     shared: Any = {"pitch_mm": pitch_mm, "polarity": polarity, "kerma_uGy": kerma_uGy, "fill_factor": fill_factor}
     hr = _measured(groups[0], groups[2], screens[0], roi=hr_edge_roi, **shared)
     lr = _measured(groups[1], groups[3], screens[1], roi=lr_edge_roi, **shared)
-
-    def linear(path: Path, detector: MeasuredDetector) -> Any:
-        """Return an image with its open field at 1."""
-        (signal,) = signals(read(path), polarity)
-        return signal / detector.nnps.mean
-
-    pairs = [(linear(x, hr), linear(y, lr)) for x, y in zip(*groups[4:6], strict=True)]
+    pairs = [(_linear(x, hr, polarity), _linear(y, lr, polarity)) for x, y in zip(*groups[4:6], strict=True)]
     link = None
     if wedges:
-        link = blame(wedges[0], link_from_wedge, linear(wedges[0], hr), linear(wedges[1], lr))
+        steps = (_linear(path, detector, polarity) for path, detector in zip(wedges, (hr, lr), strict=True))
+        link = blame(wedges[0], link_from_wedge, *steps)
     found = calibration.calibrate(hr, lr, spectrum, hr_frames=hr_frames, pairs=pairs, link=link)
     calibration.write_calibration(out, found)
-    table = {
-        "frequency_lp_mm": found.degradation.frequency_lp_mm,
-        "B_1": found.degradation.B_1,
-        "B_1_sd": found.B_1_sd,
-        "Sigma_1_mm2": found.degradation.Sigma_1_mm2,
-        "Sigma_1_sd_mm2": found.Sigma_1_sd_mm2,
-    }
+    _write(outputs, out, found)
+
+
+def _write(outputs: Outputs, out: Path, found: Calibration) -> None:
+    """Write table and figure, and say what was found."""
+    between = found.degradation
+    curves = (between.frequency_lp_mm, between.B_1, found.B_1_sd, between.Sigma_1_mm2, found.Sigma_1_sd_mm2)
+    table = dict(zip(_CURVES, curves, strict=True))
     outputs.write(
         "calibrate",
         {"path": out, **table, **_facts(found)},
@@ -118,6 +114,19 @@ def calibrate(
         table=table,
         figure=lambda figures: figures.calibration_figure(found),
     )
+
+
+def _check_link_images(sharp: Paths, blurred: Paths, wedges: Paths) -> None:
+    if len(sharp) != len(blurred):
+        raise InputError(f"{len(sharp)} HR and {len(blurred)} LR images of pairs: give one LR for each HR")
+    if len(wedges) == 1 or (wedges and sharp):
+        raise InputError("the grey-level link needs --hr-wedge and --lr-wedge, or pairs, or none of them")
+
+
+def _linear(path: Path, detector: MeasuredDetector, polarity: str) -> Any:
+    """Return an image with its open field at 1."""
+    (signal,) = signals(read(path), polarity)
+    return signal / detector.nnps.mean
 
 
 def _measured(
