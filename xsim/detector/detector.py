@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,9 +20,7 @@ from xsim.detector.sensor import Sensor
 from xsim.errors import InputError, check_range
 from xsim.files.toml import read_toml, write_toml
 from xsim.grids import nyquist_lp_mm
-
-if TYPE_CHECKING:
-    from xsim.spectrum import Spectrum
+from xsim.spectrum import Spectrum
 
 __all__ = [
     "KERMA_RANGE_UGY",

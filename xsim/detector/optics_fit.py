@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,7 @@ from xsim.curves import checked_table
 from xsim.detector.light_transport import Optics
 from xsim.detector.screen import Screen
 from xsim.errors import InputError, MissingFileError, check_range
-
-if TYPE_CHECKING:
-    from xsim.spectrum import Spectrum
+from xsim.spectrum import Spectrum
 
 __all__ = ["FITTED", "MTF_COLUMNS", "FittedOptics", "MtfCurve", "fit_optics", "read_mtf_curves"]
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xsim.curves import RadialCurve
+from xsim.detector.screen import Screen
 from xsim.detector.sensor import Sensor
 from xsim.grids import frequency_axes, half_plane_weights, nyquist_lp_mm, radial_frequency
-
-if TYPE_CHECKING:
-    from xsim.detector.screen import Screen
-    from xsim.spectrum import Spectrum
+from xsim.spectrum import Spectrum
 
 __all__ = ["DetectorResponse"]
 

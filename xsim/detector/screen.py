@@ -15,23 +15,19 @@ exponential integral E3 that the one-dimensional theory has.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from xsim.detector.light_transport import Optics, gap_mtf, layer_light
-from xsim.detector.phosphors import PRODUCTS, emission_probability, phosphor
+from xsim.detector.phosphors import PRODUCTS, KEmitter, emission_probability, phosphor
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.materials import mass_coefficient_mm2_g
+from xsim.spectrum import Spectrum
 from xsim.units import g_mm2_from_mg_cm2, g_mm3_from_g_cm3, mass_thickness_mm
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from xsim.detector.phosphors import KEmitter
-    from xsim.spectrum import Spectrum
-
-    _Terms = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+_Terms = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 __all__ = ["Deposits", "Screen", "ScreenSignal", "layer_transfer"]
 

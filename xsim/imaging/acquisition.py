@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -15,13 +15,11 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from xsim.detector.detector import DetectorResponse
 from xsim.errors import check_range
 from xsim.imaging.exposure import padded_shape, quantum_nnps_map
 from xsim.imaging.noise import coloured_spectrum, standard_normal
 from xsim.seeds import generator
-
-if TYPE_CHECKING:
-    from xsim.detector.detector import DetectorResponse
 
 __all__ = ["Acquisition", "FixedPattern", "Shot", "acquire", "correct_defects", "fixed_pattern"]
 

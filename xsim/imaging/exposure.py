@@ -13,19 +13,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from xsim.detector.detector import DetectorResponse
 from xsim.grids import frequency_axes
+from xsim.imaging.geometry import DetectorPlane, Geometry
 from xsim.imaging.noise import coloured_spectrum, quantum_noise
-
-if TYPE_CHECKING:
-    from xsim.detector.detector import DetectorResponse
-    from xsim.imaging.geometry import DetectorPlane, Geometry
-    from xsim.imaging.projection import Beam
+from xsim.imaging.projection import Beam
 
 __all__ = ["Imager", "fold", "imager", "padded_shape", "quantum_nnps_map"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, log, pi, radians, sin, tan
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,7 @@ from scipy.special import j1
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, check_range
 from xsim.grids import frequency_axes
 from xsim.materials import linear_attenuation_per_mm
-
-if TYPE_CHECKING:
-    from xsim.spectrum import Spectrum
+from xsim.spectrum import Spectrum
 
 __all__ = ["DetectorPlane", "FocalSpotShape", "Geometry", "resample"]
 

@@ -18,7 +18,7 @@ from copy import copy
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numba
 import numpy as np
@@ -27,10 +27,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from xsim.curves import RadialCurve
 from xsim.detector.response import DetectorResponse
+from xsim.detector.screen import Deposits
 from xsim.errors import InputError
-
-if TYPE_CHECKING:
-    from xsim.detector.screen import Deposits
 
 __all__ = ["NoiseModel", "coloured_spectrum", "noise_layers", "noise_sources", "quantum_noise", "standard_normal"]
 
@@ -63,11 +61,17 @@ class NoiseLayer(DetectorResponse):
         return signal, noise / float(self.spectrum.fluence_per_mm2_uGy @ in_beam)
 
 
+@lru_cache(maxsize=32)
 def noise_sources(response: DetectorResponse, model: NoiseModel) -> tuple[DetectorResponse, ...]:
     """Return the independent sources of a detector's quantum noise."""
     if model == "layered":
         return noise_layers(response)
-    return (response if model == "filtered" else _blurred_like_signal(response),)
+    if model == "filtered":
+        return (response,)
+    # The quantum noise that blurring white noise by the MTF would give.
+    f = response.quantum_nnps.frequency_lp_mm
+    level = response.quantum_nnps(np.zeros(1))
+    return (replace(response, quantum_nnps=RadialCurve(f, level * np.square(response.screen_mtf(f)))),)
 
 
 @lru_cache(maxsize=16)
@@ -102,14 +106,6 @@ def noise_layers(response: DetectorResponse, groups: int = _GROUPS) -> tuple[Noi
         curve = RadialCurve(f, response.quantum_nnps(f) * share)
         layers.append(NoiseLayer(**{**known, "quantum_nnps": curve}, first=int(first), last=int(last)))
     return tuple(layer for layer in layers if layer.last > layer.first)
-
-
-@lru_cache(maxsize=16)
-def _blurred_like_signal(response: DetectorResponse) -> DetectorResponse:
-    """Return the same detector with the quantum noise that blurring white noise by the MTF would give."""
-    f = response.quantum_nnps.frequency_lp_mm
-    level = response.quantum_nnps(np.zeros(1))
-    return replace(response, quantum_nnps=RadialCurve(f, level * np.square(response.screen_mtf(f))))
 
 
 def _part(deposits: Deposits, first: int, last: int) -> Deposits:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xsim.detector.detector import DetectorResponse
 from xsim.imaging.acquisition import Shot, acquire, fixed_pattern
 from xsim.imaging.exposure import imager
 from xsim.imaging.geometry import DetectorPlane, resample
 from xsim.imaging.noise import noise_sources
 from xsim.imaging.projection import Beam, project
 from xsim.imaging.scatter import Scatter, add_glare, add_scatter
+from xsim.imaging.setup import PairSetup
 from xsim.phantoms import Phantom
 from xsim.seeds import check_seed, generator, torch_seed
-
-if TYPE_CHECKING:
-    from xsim.detector.detector import DetectorResponse
-    from xsim.imaging.setup import PairSetup
 
 __all__ = ["Pair", "simulate_pair"]
 
@@ -113,10 +111,9 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
             "setup": setup.to_dict(),
         },
         counts={
-            "hr_saturated": hr.saturated,
-            "hr_defective": hr.defective,
-            "lr_saturated": lr.saturated,
-            "lr_defective": lr.defective,
+            f"{side}_{kind}": getattr(shot, kind)
+            for side, shot in (("hr", hr), ("lr", lr))
+            for kind in ("saturated", "defective")
         },
         labels=_labels(phantom, plane, side_mm / plane.pixel_mm),
     )

@@ -14,19 +14,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 from scipy.optimize import nnls
 
+from xsim.detector.detector import DetectorResponse
 from xsim.errors import InputError, UnknownNameError
 from xsim.materials import linear_attenuation_per_mm
-
-if TYPE_CHECKING:
-    from xsim.detector.detector import DetectorResponse
-    from xsim.phantoms import Phantom
+from xsim.phantoms import Phantom
 
 __all__ = ["Beam", "Method", "Quadrature", "exact_rule", "fast_rule", "integrate", "project", "rule_for"]
 

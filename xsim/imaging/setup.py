@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from xsim.degradation.degradation import Degradation
 from xsim.degradation.link import GreyLink
@@ -16,9 +16,7 @@ from xsim.imaging.noise import NoiseModel
 from xsim.imaging.projection import Method
 from xsim.imaging.scatter import Scatter
 from xsim.seeds import check_seed
-
-if TYPE_CHECKING:
-    from xsim.spectrum import Spectrum
+from xsim.spectrum import Spectrum
 
 __all__ = ["PairSetup"]
 
