@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from abc import ABC, abstractmethod
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -258,9 +258,8 @@ class Restorer(ABC):
         **options
             See `xsim_zoo.run.restore.restore`.
         """
-        # By name: what runs and checks a restorer builds on this module, and no module may import one above it.
-        restoring = importlib.import_module("xsim_zoo.run.restore")
-        restoration: Restoration = restoring.restore(self, image, **options)
+        # By name, as an entry point is: what runs and checks a restorer builds on this module, and none may import up.
+        restoration: Restoration = resolve_name(_RESTORE)(self, image, **options)
         return restoration
 
 
