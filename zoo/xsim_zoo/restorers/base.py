@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
@@ -21,12 +21,10 @@ from xsim_zoo.network.unet import UNet
 from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
+from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import Network
 from xsim_zoo.process.sampling import NoiseSource, PlacedNoise, time_grid
 from xsim_zoo.restorers.batch import Batch, Examples
-
-if TYPE_CHECKING:
-    from xsim_zoo.process.physics import Physics
 
 __all__ = ["How", "LearnedRestorer", "Restoration", "Restorer"]
 
