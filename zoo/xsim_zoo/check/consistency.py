@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,9 +24,7 @@ from xsim_zoo.check.noise import TRANSITION, BandStatistics, band_gain, band_sta
 from xsim_zoo.check.verdict import BLOCK_PX, Consistency, Suspect
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.process import Rows, fft, ifft, plane_mean, strips
-
-if TYPE_CHECKING:
-    from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "check", "refitted"]
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -29,9 +28,7 @@ from xsim.grids import radial_frequency
 from xsim_zoo.check.verdict import BLOCK_PX, NOISE_TOLERANCE
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.process import ifft, plane_mean, strips
-
-if TYPE_CHECKING:
-    from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.base import Restorer
 
 __all__ = ["TRANSITION", "BandStatistics", "band_gain", "band_statistics", "block_means", "noise_of", "spread"]
 

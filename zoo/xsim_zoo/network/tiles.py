@@ -51,7 +51,7 @@ _USUAL_MMAP_BYTES: Final = 2**25
 """Where glibc's own threshold ends up as a program frees large blocks [bytes]."""
 
 
-def spans(size: int, tile_px: int, margin_px: int, stride_px: int = STRIDE_PX) -> list[Span]:
+def spans(size: int, tile_px: int, margin_px: int) -> list[Span]:
     """Cut an axis into tiles of about equal length that start at multiples of the stride.
 
     Parameters
@@ -62,19 +62,17 @@ def spans(size: int, tile_px: int, margin_px: int, stride_px: int = STRIDE_PX) -
         Longest kept part [px].
     margin_px : int
         What the network needs beyond it on each side [px].
-    stride_px : int
-        Tiles start at multiples of this [px].
 
     Raises
     ------
     InputError
         If the tile is shorter than the stride or the margin is negative.
     """
-    if tile_px < stride_px or margin_px < 0:
-        raise InputError(f"tiles of {tile_px} px with a margin of {margin_px} px: give {stride_px} or more, and 0 up")
-    margin = -(-margin_px // stride_px) * stride_px
+    if tile_px < STRIDE_PX or margin_px < 0:
+        raise InputError(f"tiles of {tile_px} px with a margin of {margin_px} px: give {STRIDE_PX} or more, and 0 up")
+    margin = -(-margin_px // STRIDE_PX) * STRIDE_PX
     count = -(-size // tile_px)
-    length = -(-size // (count * stride_px)) * stride_px
+    length = -(-size // (count * STRIDE_PX)) * STRIDE_PX
     firsts = range(0, size, length)
     return [
         Span(max(first - margin, 0), min(first + length + margin, size), first, min(first + length, size))

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from xsim.degradation.link import GreyLink
 from xsim.errors import InputError
-
-if TYPE_CHECKING:
-    from xsim.degradation.link import GreyLink
 
 __all__ = ["TorchLink"]
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from xsim.degradation.degradation import Degradation
+from xsim.degradation.link import GreyLink
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.process.process import LEAST_RMS, MIN_B_1, Process, Rows, plane_mean, strips
-
-if TYPE_CHECKING:
-    from xsim.degradation.degradation import Degradation
-    from xsim.degradation.link import GreyLink
 
 __all__ = ["CONDITIONS", "LINK_CONDITIONS", "Operator"]
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from xsim.degradation.degradation import Degradation
 from xsim.errors import InputError
 from xsim.grids import radial_frequency, radial_mean
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.process import fft
-
-if TYPE_CHECKING:
-    from xsim.degradation.degradation import Degradation
 
 __all__ = ["RadialSpectrum"]
 

@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import torch
@@ -21,14 +21,15 @@ from xsim_zoo.network.unet import UNet
 from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
+from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import Network
 from xsim_zoo.process.sampling import NoiseSource, PlacedNoise, time_grid
 from xsim_zoo.restorers.batch import Batch, Examples
 
-if TYPE_CHECKING:
-    from xsim_zoo.process.physics import Physics
-
 __all__ = ["How", "LearnedRestorer", "Restoration", "Restorer"]
+
+_RESTORE = "xsim_zoo.run.restore:restore"
+"""What `Restorer.restore` calls."""
 
 
 class Evidence(Protocol):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -19,14 +19,12 @@ from torch import Tensor
 from xsim.errors import UnknownNameError
 from xsim_zoo.network.unet import UNet
 from xsim_zoo.process.operator import Operator
+from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import Network, beside
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.base import How, LearnedRestorer
 from xsim_zoo.restorers.batch import Batch, Examples
 from xsim_zoo.restorers.registry import register
-
-if TYPE_CHECKING:
-    from xsim_zoo.process.physics import Physics
 
 __all__ = ["PREDICTIONS", "ConditionalDiffusion"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,9 +17,7 @@ from scipy.ndimage import uniform_filter
 
 from xsim_datasets.images import publish
 from xsim_datasets.pictures import LINES, scale_bar
-
-if TYPE_CHECKING:
-    from xsim_zoo.run.restore import Restored
+from xsim_zoo.run.restore import Restored
 
 __all__ = ["draw"]
 
