@@ -13,7 +13,7 @@ from scipy.stats import norm
 from xsim.errors import InputError
 from xsim_zoo.evaluation.probes.coverage import middle, nominal_levels, sample_statistics
 from xsim_zoo.evaluation.probes.features import Responses, responses_in
-from xsim_zoo.evaluation.probes.observers import (
+from xsim_zoo.evaluation.probes.opens import (
     area_under_curve,
     detectability,
     hotelling,
