@@ -80,17 +80,52 @@ RECIPES: Final[dict[str, tuple[dict[str, float], float]]] = {
 }
 
 # Plain English for the elements that filters and boards are made of.
-_ALIASES: Final = """
-    aluminium Al, aluminum Al, antimony Sb, barium Ba, beryllium Be, bismuth Bi, cadmium Cd, carbon C,
-    chromium Cr, cobalt Co, copper Cu, gadolinium Gd, gallium Ga, germanium Ge, gold Au, graphite C, hafnium Hf,
-    indium In, iron Fe, lanthanum La, lead Pb, magnesium Mg, manganese Mn, molybdenum Mo, neodymium Nd,
-    nickel Ni, niobium Nb, palladium Pd, platinum Pt, rhodium Rh, ruthenium Ru, silicon Si, silver Ag,
-    tantalum Ta, tin Sn, titanium Ti, tungsten W, uranium U, vanadium V, yttrium Y, zinc Zn, zirconium Zr,
-    FR4 FR-4
-"""
 ALIASES: Final[dict[str, str]] = {
-    name: known for name, _, known in (pair.strip().partition(" ") for pair in _ALIASES.split(","))
+    "aluminium": "Al",
+    "aluminum": "Al",
+    "antimony": "Sb",
+    "barium": "Ba",
+    "beryllium": "Be",
+    "bismuth": "Bi",
+    "cadmium": "Cd",
+    "carbon": "C",
+    "chromium": "Cr",
+    "cobalt": "Co",
+    "copper": "Cu",
+    "gadolinium": "Gd",
+    "gallium": "Ga",
+    "germanium": "Ge",
+    "gold": "Au",
+    "graphite": "C",
+    "hafnium": "Hf",
+    "indium": "In",
+    "iron": "Fe",
+    "lanthanum": "La",
+    "lead": "Pb",
+    "magnesium": "Mg",
+    "manganese": "Mn",
+    "molybdenum": "Mo",
+    "neodymium": "Nd",
+    "nickel": "Ni",
+    "niobium": "Nb",
+    "palladium": "Pd",
+    "platinum": "Pt",
+    "rhodium": "Rh",
+    "ruthenium": "Ru",
+    "silicon": "Si",
+    "silver": "Ag",
+    "tantalum": "Ta",
+    "tin": "Sn",
+    "titanium": "Ti",
+    "tungsten": "W",
+    "uranium": "U",
+    "vanadium": "V",
+    "yttrium": "Y",
+    "zinc": "Zn",
+    "zirconium": "Zr",
+    "FR4": "FR-4",
 }
+
 
 # Where the tables of xraylib hold and X-ray tubes work [keV].
 ENERGY_RANGE_KEV = (1.0, 300.0)
