@@ -30,8 +30,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
+from headline_claims import claims
+from headline_figures import CHAMPION, CHI2_BANDS, LR, NOMINAL, SPECIALISED, TOLD, Samples
 from headline_sets import LINKED_LR, SEED, SETS, TestSet, add_image_options, image_folder
-from headline_tables import CHAMPION, CHI2_BANDS, LR, NOMINAL, NOTE, SPECIALISED, TOLD, Samples, claims, tables
+from headline_tables import NOTE, tables
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pydantic import BaseModel

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from xsim.detector.performance import Performance
     from xsim.measure.bars import CTF
     from xsim.measure.calibration import Calibration
-    from xsim.measure.edge import ROI, EdgeMTF
+    from xsim.measure.checks import ROI
+    from xsim.measure.edge import EdgeMTF
     from xsim.measure.noise import NNPS
     from xsim.measure.resolution import DuplexWire
     from xsim.measure.similarity import Comparison

@@ -26,7 +26,8 @@ from xsim_cli.measure_inputs import (
 )
 
 if TYPE_CHECKING:
-    from xsim.measure.edge import ROI, EdgeMTF
+    from xsim.measure.checks import ROI
+    from xsim.measure.edge import EdgeMTF
 
 app = typer.Typer(
     no_args_is_help=True,

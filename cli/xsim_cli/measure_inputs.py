@@ -12,7 +12,7 @@ from xsim.errors import InputError
 from xsim_cli.common import existing, numbers_of
 
 if TYPE_CHECKING:
-    from xsim.measure.edge import ROI
+    from xsim.measure.checks import ROI
     from xsim_datasets.images import Radiograph
 
 PitchOption = Annotated[

@@ -14,6 +14,8 @@ from xsim_zoo.evaluation.results import section_names
 headline = pytest.importorskip("headline")
 seeds = pytest.importorskip("seeds")
 sets = pytest.importorskip("headline_sets")
+figures = pytest.importorskip("headline_figures")
+checked = pytest.importorskip("headline_claims")
 tables = pytest.importorskip("headline_tables")
 
 RINGS = 20
@@ -124,9 +126,9 @@ def test_weights_are_named_and_labels_may_hold_anything():
 
 def test_differences_are_paired_by_image():
     # The boards differ by 30 dB, the lead is one dB on each of them.
-    scores = [scored(tables.CHAMPION, n, psnr_dB=30.0 + 10 * n) for n in range(4)]
+    scores = [scored(figures.CHAMPION, n, psnr_dB=30.0 + 10 * n) for n in range(4)]
     scores += [scored("unet", n, psnr_dB=29.0 + 10 * n, power=0.8) for n in range(4)]
-    lead = tables.leads(judged(*scores))["unet"]
+    lead = figures.leads(judged(*scores))["unet"]
     assert lead.psnr_dB.mean == pytest.approx(1.0)
     assert (lead.psnr_dB.low, lead.psnr_dB.high) == pytest.approx((1.0, 1.0))
     assert lead.power.mean == pytest.approx(0.2)
@@ -142,17 +144,17 @@ def test_power_is_a_ratio_of_sums():
 
 @pytest.mark.parametrize(("other", "says"), [((29.0, 29.0), "yes"), ((29.0, 30.5), "not shown"), ((31.0, 31.0), "NO")])
 def test_a_lead_holds_only_with_its_whole_interval(other, says):
-    scores = [scored(tables.CHAMPION, n, psnr_dB=30.0) for n in range(2)]
+    scores = [scored(figures.CHAMPION, n, psnr_dB=30.0) for n in range(2)]
     scores += [scored("unet", n, psnr_dB=value) for n, value in enumerate(other)]
     found = {("random", "paper"): judged(*scores)}
-    lines = tables.claims(found, None)
+    lines = checked.claims(found, None)
     (line,) = [line for line in lines if "beats unet in PSNR" in line.claim]
     assert line.holds == says
     assert "unet in PSNR" in tables.tables(found, None, lines)[0].markdown()
 
 
 def test_universal_is_held_against_the_right_model_of_each_condition():
-    champion, dose = tables.CHAMPION, "dose x 4"
+    champion, dose = figures.CHAMPION, "dose x 4"
     scores = [scored(champion, n, psnr_dB=40.0) for n in range(3)]
     scores += [scored("universal N=3", n, psnr_dB=39.8) for n in range(3)]
     other = []
@@ -161,11 +163,11 @@ def test_universal_is_held_against_the_right_model_of_each_condition():
         (f"{champion}, told", 41.0),
         ("universal N=3", 10.0),
         ("universal N=3, told", 41.5),
-        (tables.SPECIALISED, 42.5),
+        (figures.SPECIALISED, 42.5),
     ]:
         other += [scored(row, n, psnr_dB=psnr_dB + n) for n in range(3)]
     found = {("random", "paper"): judged(*scores), ("detectors", dose): judged(*other)}
-    said = {line.claim: (line.holds, line.found) for line in tables.claims(found, None) if "universal" in line.claim}
+    said = {line.claim: (line.holds, line.found) for line in checked.claims(found, None) if "universal" in line.claim}
     assert [holds for holds, _ in said.values()] == ["yes", "NO", "yes"]
     assert [float(text.split()[0]) for _, text in said.values()] == pytest.approx([-0.2, -1.0, 13.5])
     text = "".join(table.markdown() for table in tables.tables(found, None, []))
@@ -176,7 +178,7 @@ def test_universal_is_held_against_the_right_model_of_each_condition():
 def test_intervals_of_an_exchangeable_truth_cover_as_often_as_they_say():
     rng = np.random.default_rng(0)
     drawn = rng.standard_normal((headline.SAMPLES + 1, 200, 200))
-    for share in tables.NOMINAL:
+    for share in figures.NOMINAL:
         assert headline.covered(drawn[1:], drawn[0], share) == pytest.approx(share, abs=0.01)
     # A posterior that is too sure of itself covers too little.
     assert headline.covered(0.5 * drawn[1:], drawn[0], 0.8) < 0.7

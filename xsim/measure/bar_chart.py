@@ -12,8 +12,7 @@ from scipy import ndimage, signal
 from xsim.errors import InputError
 from xsim.grids import nyquist_lp_mm
 from xsim.measure.bars import CTF, BarGroup, ctf_from_groups, find_wave, fit_bar_group
-from xsim.measure.checks import check_pitch, grey_image
-from xsim.measure.edge import ROI
+from xsim.measure.checks import ROI, check_pitch, grey_image
 from xsim.measure.edge_geometry import Bins
 
 __all__ = ["Plate", "bar_ctf", "find_plate"]

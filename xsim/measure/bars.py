@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from xsim.errors import InputError
-from xsim.measure.checks import check_pitch, grey_image
-from xsim.measure.edge import ROI
+from xsim.measure.checks import ROI, check_pitch, grey_image
 
 __all__ = ["CTF", "BarGroup", "coltman_mtf", "ctf_from_groups", "find_wave", "fit_bar_group", "square_wave_ctf"]
 

@@ -7,7 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from xsim.errors import InputError, check_range
 
-__all__ = ["check_not_clipped", "check_pitch", "grey_image"]
+__all__ = ["ROI", "check_not_clipped", "check_pitch", "grey_image"]
+
+ROI = tuple[int, int, int, int]
+"""A region as (x, y, width, height) in pixels."""
 
 # Share of pixels at one extreme value above which they are a plateau of their own and not the tail of the noise.
 _PILE_SHARE = 0.02
@@ -18,9 +21,7 @@ def check_pitch(pitch_mm: float) -> None:
     check_range("pixel pitch", pitch_mm, 1e-4, 10.0, "mm")
 
 
-def grey_image(
-    image: ArrayLike, *, roi: tuple[int, int, int, int] | None = None, smallest_px: int = 1
-) -> NDArray[np.float64]:
+def grey_image(image: ArrayLike, *, roi: ROI | None = None, smallest_px: int = 1) -> NDArray[np.float64]:
     """Return the region (x, y, width, height) of an image [px], or all of it, as finite float64.
 
     Raises

@@ -10,8 +10,7 @@ from scipy import ndimage, optimize, signal
 from scipy.stats import chi2
 
 from xsim.errors import InputError
-from xsim.measure.checks import check_not_clipped, check_pitch, grey_image
-from xsim.measure.edge import ROI
+from xsim.measure.checks import ROI, check_not_clipped, check_pitch, grey_image
 from xsim.measure.edge_geometry import Bins
 
 __all__ = ["WIRE_DIAMETERS_MM", "DuplexWire", "FlatSNR", "duplex_wire", "flat_snr", "normalised_snr", "srb_from_dips"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import correlate1d
+from scipy.ndimage import gaussian_filter
 
 from xsim.errors import InputError
 from xsim.measure.checks import grey_image
@@ -55,13 +55,7 @@ def psnr_dB(image: ArrayLike, reference: ArrayLike) -> float:
 
 
 def _window_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    offsets = np.arange(-_RADIUS, _RADIUS + 1)
-    weights = np.exp(-(offsets**2) / (2 * _SIGMA**2))
-    weights /= weights.sum()
-    blurred = values
-    for axis in (0, 1):
-        blurred = correlate1d(blurred, weights, axis=axis, mode="reflect")
-    return blurred
+    return np.asarray(gaussian_filter(values, _SIGMA, radius=_RADIUS, mode="reflect"))
 
 
 def ssim_map(image: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:

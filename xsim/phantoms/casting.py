@@ -7,6 +7,9 @@ mean over its area: Simpson's rule on its centre and corners where these agree, 
 A ray is ``(x + z tx, y + z ty, z)``. Where it enters and leaves a solid is known in closed form: an interval of z,
 empty where ``z0 >= z1``. Those functions take the table of solids ``p`` and a row ``n`` of it, whose parameters begin
 in column 8 (`xsim.phantoms.solids`): slices would cost more than the arithmetic.
+
+All of it is one file because numba's cache looks at the file of a function only: a caller in another one would go on
+with the old machine code of what it calls.
 """
 
 from __future__ import annotations

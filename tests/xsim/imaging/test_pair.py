@@ -154,25 +154,20 @@ def check_rings(images: list[NDArray[np.float32]], model: NDArray[np.float64], l
     assert np.abs(z).max() < limit, z
 
 
+@pytest.mark.parametrize(
+    ("size", "number", "seed", "limit", "rel"),
+    [(256, 8, 3, 3.0, 0.02), pytest.param(1024, 6, 11, 3.5, 0.01, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("side", ["hr", "lr"])
-def test_flats_have_the_models_nnps_and_variance(side: str) -> None:
+def test_flats_have_the_models_nnps_and_variance(
+    side: str, size: int, number: int, seed: int, limit: float, rel: float
+) -> None:
     setup = replace(SETUP, hr_frames=1)
     response = getattr(setup, f"{side}_response")
-    images = [getattr(simulate_pair(flat((256, 256)), setup, 3, sample=index), side) for index in range(8)]
-    check_rings(images, response.nnps_map((256, 256)), 3.0)
+    images = [getattr(simulate_pair(flat((size, size)), setup, seed, sample=index), side) for index in range(number)]
+    check_rings(images, response.nnps_map((size, size)), limit)
     variance = np.mean([((image.astype(float) - 1) ** 2).mean() for image in images])
-    assert variance == pytest.approx(response.pixel_sigma**2, rel=0.02)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("side", ["hr", "lr"])
-def test_many_flats_have_the_models_nnps_and_variance(side: str) -> None:
-    setup = replace(SETUP, hr_frames=1)
-    response = getattr(setup, f"{side}_response")
-    images = [getattr(simulate_pair(flat((1024, 1024)), setup, 11, sample=index), side) for index in range(6)]
-    check_rings(images, response.nnps_map((1024, 1024)), 3.5)
-    variance = np.mean([((image.astype(float) - 1) ** 2).mean() for image in images])
-    assert variance == pytest.approx(response.pixel_sigma**2, rel=0.01)
+    assert variance == pytest.approx(response.pixel_sigma**2, rel=rel)
 
 
 def test_the_mean_of_twenty_frames_has_a_twentieth_and_the_fixed_pattern() -> None:

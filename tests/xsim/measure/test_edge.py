@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from xsim.errors import InputError, PhysicsRangeError
-from xsim.measure import edge as edge_module
+from xsim.measure import edge_spread as spread_module
 from xsim.measure.edge import average_edges, edge_mtf
 from xsim.measure.edge_geometry import EdgeLine, find_line, fit_line
 
@@ -97,7 +97,7 @@ def test_negative_control_dropping_the_corrections(slanted_edge, blur, monkeypat
     image = edge.draw()
     good = edge_mtf(image, 1.0)
     error = np.abs(good.mtf - edge.mtf(good.frequency_lp_mm)).max()
-    monkeypatch.setattr(edge_module.np, "sinc", np.ones_like)
+    monkeypatch.setattr(spread_module.np, "sinc", np.ones_like)
     bad = edge_mtf(image, 1.0).mtf
     monkeypatch.undo()
     assert np.abs(bad - edge.mtf(good.frequency_lp_mm)).max() > max(0.008, 5 * error)
@@ -112,13 +112,13 @@ def test_negative_control_wrong_angle(slanted_edge, blur, monkeypatch):
     f = np.linspace(0, 0.5, 51)
 
     def error(at: EdgeLine) -> float:
-        found = edge_module.edge_spread(upright, at, oversampling=4, half_width_px=30, roi=(0, 0, 256, 256))
+        found = spread_module.edge_spread(upright, at, oversampling=4, half_width_px=30, roi=(0, 0, 256, 256))
         return float(np.abs(found.transfer(f)[0] - edge.mtf(f)).max())
 
     assert error(line) < 0.003
     with pytest.raises(InputError, match="left over"):
         error(wrong)
-    monkeypatch.setattr(edge_module, "check_edge", lambda *_, **__: ())
+    monkeypatch.setattr(spread_module, "check_edge", lambda *_, **__: ())
     assert error(wrong) > 0.05
 
 

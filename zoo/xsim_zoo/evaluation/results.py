@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -64,7 +65,7 @@ TRUST = Chapter(
 )
 
 
-class Section:
+class Section(ABC):
     """One section of an evaluation: a tuple of rows of one model, and what is made of them.
 
     Attributes
@@ -106,9 +107,9 @@ class Section:
         """Return what the first page says of it; None where it answers no question."""
         return None
 
+    @abstractmethod
     def blocks(self, evaluation: Evaluation, naming: Naming) -> tuple[Block, ...]:
         """Return its tables and charts; only asked where there are rows."""
-        raise NotImplementedError
 
 
 _registered: dict[str, Section] = {}

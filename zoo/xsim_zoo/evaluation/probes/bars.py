@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from xsim.errors import InputError
 from xsim.grids import nyquist_lp_mm
 from xsim.measure.bars import fit_bar_group
-from xsim.measure.edge import ROI
+from xsim.measure.checks import ROI
 from xsim_zoo.evaluation.probes.base import SIDE_PX, Probe, ProbeSetup, ProbeShot
 from xsim_zoo.evaluation.records import INPUT, TRUTH, MaybeNumbers, Numbers, Row
 from xsim_zoo.evaluation.report.figures import Axis, Chart, ReferenceLine, numbers
