@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -62,12 +63,13 @@ def operator_of(physics: Physics, shape: tuple[int, int], **options: Any) -> Ope
 def degrade(hr: NDArray[np.float32], physics: Physics, seed: int) -> NDArray[np.float32]:
     """Return the LR image that the forward process makes of an HR image."""
     grid = PaddedGrid.around((hr.shape[0], hr.shape[1]))
-    x_0 = torch.as_tensor(np.asarray(physics.degradation.link.forward(hr)), dtype=torch.float64)[None, None]
+    between = physics.degradation if physics.link_first else replace(physics.degradation, mtf_hr=None)
+    x_0 = torch.as_tensor(between.linked(grid.pad(torch.as_tensor(hr)).numpy()))[None, None]
     generator = torch.Generator().manual_seed(seed)
     Z = fft(torch.randn((1, 1, *grid.padded), generator=generator, dtype=torch.float64))
-    level = float(physics.degradation.noise_level(x_0[0, 0].numpy()))
+    level = float(physics.degradation.noise_level(grid.crop(x_0)[0, 0].numpy()))
     process = operator_of(physics, grid.padded, dtype=torch.float64).process.at_noise_level(level)
-    y = grid.crop(ifft(process.marginal(fft(grid.pad(x_0)), 1.0, Z), grid.padded))
+    y = grid.crop(ifft(process.marginal(fft(x_0), 1.0, Z), grid.padded))
     return y[0, 0].numpy().astype(np.float32)
 
 

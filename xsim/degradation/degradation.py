@@ -1,4 +1,4 @@
-"""What lies between two detectors: y = B_1 h(x_0) + noise, as tables over spatial frequency.
+"""What lies between two detectors: y = B_1 L(x_0) + noise, as tables over spatial frequency.
 
 The process that leads from one image to the other (`xsim_zoo.process.process`) needs no more than its end point: B_1,
 and the noise Sigma_1 that it has added there. The seed paper states its noise by q instead, Sigma_t = q (1 - B_t^2),
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
+from xsim.degradation.before_blur import before_blur
 from xsim.degradation.link import GreyLink, excess_noise
 from xsim.detector.response import DetectorResponse
 from xsim.errors import InputError, UnknownNameError, XsimWarning, check_range
@@ -63,7 +64,7 @@ class Degradation:
         photons of one energy, about 0.2 for a 70 kV beam that boards harden. See `noise_level`.
     mtf_hr : (n,) array, optional
         MTF of the HR detector, pixel aperture included; None where it is not known. The process does not need it: it
-        says how sharp the images are that the process begins with.
+        says how sharp the images are that the process begins with, and where the link acts.
 
     Raises
     ------
@@ -161,10 +162,22 @@ class Degradation:
         grey = np.clip(np.asarray(lr_grey, dtype=np.float64), _LEAST_GREY, 1.0)
         return np.asarray((grey * (1.0 + self.excess_noise * (1.0 - grey))).mean(axis=(-2, -1)))
 
+    def linked(self, hr: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return an HR image (H, W) in LR grey, L(HR), on its own periodic grid, see `xsim.degradation.before_blur`."""
+        return before_blur(hr, self.link.forward, self.mtf_hr_map((hr.shape[0], hr.shape[1])))
+
     def B_1_map(self, shape: tuple[int, int], pitch_mm: float | None = None) -> NDArray[np.float64]:
         """Return B_1 on the ``rfft2`` grid of an image of any size and pitch, shape (H, W // 2 + 1)."""
         frequency = radial_frequency(shape, self.pitch_mm if pitch_mm is None else pitch_mm)
         return np.clip(self._curves[0](frequency), B_1_FLOOR, 1.0)
+
+    def mtf_hr_map(self, shape: tuple[int, int], pitch_mm: float | None = None) -> NDArray[np.float64] | None:
+        """Return the MTF of the HR detector on the ``rfft2`` grid of an image; None where it is not known."""
+        if self.mtf_hr is None:
+            return None
+        frequency = radial_frequency(shape, self.pitch_mm if pitch_mm is None else pitch_mm)
+        # Linear, unlike `RadialCurve`, which takes logarithms: a measured MTF may be zero.
+        return np.interp(frequency, self.frequency_lp_mm, self.mtf_hr)
 
     def Sigma_1_map(self, shape: tuple[int, int], pitch_mm: float | None = None) -> NDArray[np.float64]:
         """Return Sigma_1 as variances of orthonormal ``rfft2`` bins (mm2 / pitch^2), shape (H, W // 2 + 1)."""

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
 from xsim.curves import monotone_cubic
+from xsim.degradation.before_blur import sharpening
 from xsim.detector.response import DetectorResponse
 from xsim.errors import InputError
 from xsim.materials import linear_attenuation_per_mm
@@ -243,8 +244,9 @@ class GreyLink:
         cls,
         pairs: Iterable[tuple[NDArray[np.floating], NDArray[np.floating]]],
         transfer: Callable[[tuple[int, int]], NDArray[np.floating]],
+        mtf_hr: Callable[[tuple[int, int]], NDArray[np.floating] | None] | None = None,
     ) -> GreyLink:
-        """Fit the link to registered pairs through the blur: y ~ B_1 h(x), least squares over the knots.
+        """Fit the link to registered pairs through the blur: y ~ B_1 L(x), least squares over the knots.
 
         Parameters
         ----------
@@ -252,6 +254,9 @@ class GreyLink:
             Registered images (H, W), open field = 1.
         transfer : callable
             Shape -> B_1 on that ``rfft2`` grid, e.g. ``degradation.B_1_map``.
+        mtf_hr : callable, optional
+            Shape -> MTF of the HR detector on that grid, e.g. ``degradation.mtf_hr_map``: the link then acts before the
+            HR detector's blur (`xsim.degradation.before_blur`). Without it, or where it gives None, L(x) = h(x).
 
         Raises
         ------
@@ -263,10 +268,16 @@ class GreyLink:
         for hr, lr in pairs:
             if hr.ndim != 2 or hr.shape != lr.shape:
                 raise InputError(f"grey link: a pair of shapes {hr.shape} and {lr.shape}: give two equal (H, W) images")
-            blur = transfer(hr.shape)
-            seen = np.asarray(lr, dtype=np.float64)[inside].ravel()
+            blur, M = transfer(hr.shape), None if mtf_hr is None else mtf_hr(hr.shape)
+            y, x = np.asarray(lr, dtype=np.float64), np.asarray(hr, dtype=np.float64)
+            if M is not None:
+                # L is linear in h: what goes past the curve is taken off, the rest is a fit through B_1 M.
+                spectrum = np.fft.rfft2(x)
+                y = y - np.fft.irfft2(blur * (1.0 - M * sharpening(M)) * spectrum, s=x.shape)
+                x, blur = np.fft.irfft2(sharpening(M) * spectrum, s=x.shape), blur * M
+            seen = y[inside].ravel()
             # The blurred offset and, for each interval, the blurred image of how far each pixel climbed it.
-            steps = _climbed(np.asarray(hr, dtype=np.float64), places)
+            steps = _climbed(x, places)
             blurred = [np.fft.irfft2(np.fft.rfft2(step) * blur, s=hr.shape)[inside].ravel() for step in steps]
             rows = np.stack([np.full(seen.size, float(blur[0, 0])), *blurred])
             gram += rows @ rows.T

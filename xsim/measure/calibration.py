@@ -317,7 +317,7 @@ def calibrate(
         warnings.simplefilter("always", XsimWarning)
         if link is None and pairs:
             blur = between(hr.detector, lr.detector, GreyLink.identity())
-            link = GreyLink.from_pairs(pairs, blur.B_1_map)
+            link = GreyLink.from_pairs(pairs, blur.B_1_map, blur.mtf_hr_map)
         degradation = between(hr.detector, lr.detector, link)
     caveats += [str(item.message) for item in said if issubclass(item.category, XsimWarning)]
 

@@ -33,8 +33,8 @@ def fresh(physics: Physics, prediction: str) -> ConditionalDiffusion:
 
 def batch_of(restorer: ConditionalDiffusion, pairs: MemoryPairs) -> Batch:
     hr, lr = (torch.from_numpy(images) for images in pairs.read_batch([0, 1]))
-    operator = restorer.operator(PaddedGrid.around(pairs.shape).padded)
-    links = None if restorer.link is None else [restorer.link] * 2
+    padded = PaddedGrid.around(pairs.shape).padded
+    operator, links = restorer.operator(padded), [restorer.link_on(padded)] * 2
     return make_batch(hr, lr, samples=[0, 1], seed=0, crops=1, patch=32, links=links, operator=operator)
 
 

@@ -81,7 +81,7 @@ def test_loss_is_finite_and_reaches_every_parameter(name: str, physics: Physics,
     torch.nn.init.normal_(restorer.network.out.weight, std=0.1, generator=torch.Generator().manual_seed(0))
     grid = PaddedGrid.around(pairs.shape)
     hr, lr = (torch.from_numpy(images) for images in pairs.read_batch([0, 1]))
-    links = None if restorer.link is None else [restorer.link] * 2
+    links = [restorer.link_on(grid.padded)] * 2 if restorer.uses_link else None
     batch = make_batch(
         hr, lr, samples=[0, 1], seed=0, crops=2, patch=32, links=links, operator=restorer.operator(grid.padded)
     )

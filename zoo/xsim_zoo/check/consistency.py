@@ -9,7 +9,8 @@ depends on the materials: the check proves structure, not grey level, and the re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -144,21 +145,45 @@ class _Residual:
         self.axes = [
             torch.as_tensor(axis, device=self.device) for axis in frequency_axes(grid.padded, restorer.physics.pitch_mm)
         ]
-        h = self._padded(x)
-        if restorer.link is not None:
-            h = restorer.link.forward(h)
+        link = restorer.link_on(grid.padded)
+        # Greys between which the curve is fitted: what sharpening adds beyond goes on straight.
+        span = link.curve.forward(self._padded(x)).aminmax()
+        sharp = link.sharp(self._padded(x))
+        # What the link changes of the image, before the blur of the HR detector; the rest goes past it.
+        past = self._padded(x).sub_(link.blurred(sharp))
+        curved = link.curve.forward(sharp)
+        del sharp
         low = torch.empty(Y.shape, dtype=torch.bool, device=self.device)
         for rows in strips(low):
             low[rows] = self._frequency(rows) < _REFIT_BELOW_LP_MM * TRANSITION**0.5
-        own = refitted(h, Y, torch.exp(-self.theta[low]), self.Sigma[low], low)
-        self.grey_rms = float((own - h).square_().mean().sqrt())
-        self.blurred = fft(h)
-        del h
+        Past = fft(past)
+        del past
+        # The measurement shows what lies beyond its edges and the answer does not: that would bend the curve.
+        inside = _taper(grid, self.device)
+
+        def seen(image: Tensor) -> Tensor:
+            """Return the low bins of an image within the taper, blurred before."""
+            return fft(ifft(self._blurred(fft(image)), grid.padded).mul_(inside))[low]
+
+        Y_low = fft(ifft(Y - self._blurred(Past.clone()), grid.padded).mul_(inside))[low]
+        places = np.linspace(float(span.min), float(span.max), _KNOTS)
+        own = refitted(curved, places, Y_low, lambda step: seen(link.blurred(step)), self.Sigma[low])
+        del inside, Y_low
+        own, curved = link.blurred(own), link.blurred(curved)
+        self.grey_rms = float((own - curved).square_().mean().sqrt())
+        self.blurred = fft(curved)
+        del curved
         self.blurred[low] = fft(own)[low]
         del own, low
-        for rows in strips(self.blurred):
-            self.blurred[rows] *= self._B(rows)
+        self.blurred = self._blurred(self.blurred.add_(Past))
+        del Past
         self.left = Y.sub_(self.blurred)
+
+    def _blurred(self, spectrum: Tensor) -> Tensor:
+        """Blur a spectrum in place and return it."""
+        for rows in strips(spectrum):
+            spectrum[rows] *= self._B(rows)
+        return spectrum
 
     def _B(self, rows: Rows) -> Tensor:
         """Return B_1 of some rows; as a whole it would be as large as half the image."""
@@ -204,29 +229,30 @@ class _Residual:
         return float(plane_mean(power, self.grid.padded)) / whole
 
 
-def refitted(h: Tensor, Y: Tensor, B: Tensor, Sigma: Tensor, below: Tensor) -> Tensor:
+def refitted(
+    h: Tensor, places: NDArray[np.float64], Y: Tensor, seen: Callable[[Tensor], Tensor], Sigma: Tensor
+) -> Tensor:
     """Return a monotone curve of ``h`` such that, blurred, it comes nearest to the measurement.
 
-    The curve is straight between 7 knots; its rises from knot to knot are found by least squares with none of them
-    negative, over the spectral bins of ``below``, each weighted by its noise.
+    The curve is straight between its knots; its rises from knot to knot are found by least squares with none of them
+    negative, over spectral bins that are each weighted by their noise.
 
     Parameters
     ----------
     h : (H, W) tensor
         Linked answer in LR grey, on the padded grid.
-    Y : (H, W // 2 + 1) complex tensor
-        Spectrum of the measurement.
-    B, Sigma : (n,) tensors
-        Blur and noise variance of the bins that take part.
-    below : (H, W // 2 + 1) tensor of bool
-        Which bins these are.
+    places : (m,) array
+        Greys of the knots.
+    Y : (n,) complex tensor
+        The bins of the measurement's spectrum that count.
+    seen : callable
+        Returns those bins of what the measurement would show of an image (H, W).
+    Sigma : (n,) tensor
+        Noise variance of the bins.
     """
     weights = Sigma.rsqrt()
-    passed = B * weights
-    places = np.linspace(float(h.min()), float(h.max()), _KNOTS)
-    rows = torch.stack([_real(fft(step)[below] * passed) for step in _steps(h, places)]).double().numpy()
-    seen = _real(Y[below] * weights).double().numpy()
-    gram, target = rows @ rows.T, rows @ seen
+    rows = torch.stack([_real(seen(step) * weights) for step in _steps(h, places)]).double().numpy()
+    gram, target = rows @ rows.T, rows @ _real(Y * weights).double().numpy()
     # Cholesky turns the sums over bins back into as many rows as unknowns; the ridge stands in for greys not met.
     root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) / len(gram) * np.eye(len(gram)))
     rises, _ = nnls(root.T, np.linalg.solve(root, target))
@@ -236,12 +262,27 @@ def refitted(h: Tensor, Y: Tensor, B: Tensor, Sigma: Tensor, below: Tensor) -> T
     return curve
 
 
+def _taper(grid: PaddedGrid, device: torch.device) -> Tensor:
+    """Return the weights of pixels on the padded grid: 1 within, falling to 0 over the border that is not judged."""
+    ends = []
+    for axis, side in enumerate(grid.shape):
+        start = -grid.offset[axis]
+        place = torch.arange(start, start + grid.padded[axis], device=device, dtype=torch.float32) + 0.5
+        depth = torch.minimum(place, side - place) / min(_BORDER_PX, 0.5 * side)
+        ends.append(torch.sin(0.5 * math.pi * depth.clamp(0, 1)).square())
+    return ends[0][:, None] * ends[1]
+
+
 def _real(spectrum: Tensor) -> Tensor:
     return torch.view_as_real(spectrum).flatten().cpu()
 
 
 def _steps(h: Tensor, places: NDArray[np.float64]) -> Iterator[Tensor]:
-    """Yield a constant and, for each interval of knots, how far every pixel has climbed it (0 to 1)."""
+    """Yield a constant and, for each interval of knots, how far every pixel has climbed it.
+
+    That is 0 to 1, in the first and the last interval beyond.
+    """
     yield torch.ones_like(h)
     for low, high in pairwise(places.tolist()):
-        yield h.sub(low).div_(high - low).clamp_(0, 1)
+        least, most = (-math.inf if low == places[0] else 0.0), (math.inf if high == places[-1] else 1.0)
+        yield h.sub(low).div_(high - low).clamp_(least, most)

@@ -20,7 +20,6 @@ from xsim.degradation.link import GreyLink
 from xsim.errors import InputError, UnknownNameError, XsimWarning
 from xsim.seeds import torch_seed
 from xsim_zoo.evaluation.records import INPUT, TRUTH
-from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.base import How, Restorer
 from xsim_zoo.restorers.registry import get, names
@@ -255,7 +254,7 @@ class LoadedCompetitor:
         own = self.restorer.physics
         if _alike(own.degradation, detectors):
             return self
-        return replace(self, restorer=self.restorer.with_physics(Physics(detectors, own.spectrum)))
+        return replace(self, restorer=self.restorer.with_physics(replace(own, degradation=detectors)))
 
     def answer(
         self,
@@ -284,7 +283,7 @@ class LoadedCompetitor:
             )
         if self.competitor.grey == "hr":
             return x
-        return np.asarray(self.restorer.physics.degradation.link.forward(x), dtype=np.float32)
+        return np.asarray(self.restorer.physics.in_lr_grey(torch.from_numpy(x)))
 
 
 Answering: TypeAlias = ImageItself | LoadedCompetitor
@@ -302,7 +301,7 @@ def _load(competitor: Competitor, device: str) -> LoadedCompetitor:
         restorer = restorer.with_physics(replace(restorer.physics, degradation=paper))
     if not competitor.link:
         degradation = replace(restorer.physics.degradation, link=GreyLink.identity())
-        restorer = restorer.with_physics(Physics(degradation, restorer.physics.spectrum))
+        restorer = restorer.with_physics(replace(restorer.physics, degradation=degradation))
     return LoadedCompetitor(competitor, restorer, load_checkpoint(path).card, path)
 
 

@@ -29,8 +29,7 @@ from xsim_datasets.real.registration import detail_ratio
 from xsim_zoo.evaluation.competitor import Answering, Competitor, ImageItself, LoadedCompetitor
 from xsim_zoo.evaluation.records import INPUT, LEAK_UNKNOWN, LEFT_OUT, TRUTH, CompetitorRecord, Provenance
 from xsim_zoo.evaluation.scores import BORDER_PX
-from xsim_zoo.process.link import TorchLink
-from xsim_zoo.process.physics import Physics
+from xsim_zoo.process.physics import Physics, in_lr_grey
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.restorers.base import Restorer
 from xsim_zoo.restorers.registry import get
@@ -301,7 +300,7 @@ def _measured_spectrum(source: EvaluationData, samples: Sequence[int]) -> Radial
         if degradation is None:
             return None
         hr = torch.as_tensor(source.read(sample, clean=False).hr)
-        images.append(TorchLink.sampled(degradation.link).forward(hr))
+        images.append(in_lr_grey(hr, degradation))
         detectors.append(degradation)
     return RadialSpectrum.measure(images, [detector.pitch_mm for detector in detectors], detectors)
 

@@ -5,14 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from xsim.degradation.degradation import Degradation
 from xsim.errors import InputError
+from xsim_zoo.process.grid import PaddedGrid
+from xsim_zoo.process.link import LinkOnGrid, TorchLink
 from xsim_zoo.process.prior import RadialSpectrum
 
-__all__ = ["Physics"]
+__all__ = ["Physics", "in_lr_grey", "link_on"]
 
 _PITCH_TOLERANCE = 0.01
 """Relative difference of two pitches that count as one: tags of files are rounded to about so much."""
+
+
+def link_on(
+    degradation: Degradation, shape: tuple[int, int], device: torch.device | str = "cpu", *, first: bool = True
+) -> LinkOnGrid:
+    """Return the link of a degradation on a padded grid (H, W) [px]; ``first`` as `Physics.link_first`.
+
+    Raises
+    ------
+    InputError
+        If the link does not rise.
+    """
+    curve = TorchLink.sampled(degradation.link, device=device)
+    M = degradation.mtf_hr_map(shape) if first and not degradation.link.is_identity else None
+    return LinkOnGrid(curve, None if M is None else torch.as_tensor(M, dtype=torch.float32, device=device))
+
+
+def in_lr_grey(hr: Tensor, degradation: Degradation, *, first: bool = True) -> Tensor:
+    """Return an HR image (H, W) in LR grey, linked on its reflected grid; ``first`` as `Physics.link_first`."""
+    grid = PaddedGrid.around((hr.shape[-2], hr.shape[-1]))
+    return grid.crop(link_on(degradation, grid.padded, hr.device, first=first).forward(grid.pad(hr)))
 
 
 @dataclass(frozen=True)
@@ -24,11 +50,15 @@ class Physics:
     degradation : Degradation
         B_1, Sigma_1 and the grey-level link, at one pixel pitch.
     spectrum : RadialSpectrum
-        S(f) of h(x_0), the sharp images in LR grey.
+        S(f) of L(x_0), the sharp images in LR grey.
+    link_first : bool
+        Whether the grey-level link acts before the blur of the HR detector, as physics has it; weights of before 0.2
+        have learned it after. Where the MTF of the HR detector is not known it acts on the image as it is.
     """
 
     degradation: Degradation
     spectrum: RadialSpectrum
+    link_first: bool = True
 
     @property
     def pitch_mm(self) -> float:
@@ -39,6 +69,20 @@ class Physics:
     def linked(self) -> bool:
         """Whether the two grey levels differ, so that the link does something."""
         return not self.degradation.link.is_identity
+
+    def link_on(self, shape: tuple[int, int], device: torch.device | str = "cpu") -> LinkOnGrid:
+        """Return the link on a padded grid (H, W) [px].
+
+        Raises
+        ------
+        InputError
+            If the link does not rise.
+        """
+        return link_on(self.degradation, shape, device, first=self.link_first)
+
+    def in_lr_grey(self, hr: Tensor) -> Tensor:
+        """Return an HR image (H, W) in LR grey, linked on its reflected grid."""
+        return in_lr_grey(hr, self.degradation, first=self.link_first)
 
     def is_pitch(self, pitch_mm: float | None) -> bool:
         """Return whether a pixel pitch [mm] is this one, to 1 %; an unknown one (None) is taken to be."""
@@ -60,9 +104,17 @@ class Physics:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""
-        return {"degradation": self.degradation.to_dict(), "spectrum": self.spectrum.to_dict()}
+        return {
+            "degradation": self.degradation.to_dict(),
+            "spectrum": self.spectrum.to_dict(),
+            "link_first": self.link_first,
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Physics:
         """Build from what `to_dict` returned."""
-        return cls(Degradation.from_dict(data["degradation"]), RadialSpectrum.from_dict(data["spectrum"]))
+        return cls(
+            Degradation.from_dict(data["degradation"]),
+            RadialSpectrum.from_dict(data["spectrum"]),
+            bool(data.get("link_first", False)),  # cards of before 0.2 do not say it
+        )

@@ -193,6 +193,13 @@ class Process:
         mean, variance = self.posterior(X_0, Y, t, 1.0)
         return mean + variance.clamp_min(0).sqrt() * Z
 
+    def between(self, X_0: Tensor, Y: Tensor, t: float | Tensor) -> Tensor:
+        """Return the state at ``t`` whose noise is the pair's own, X_t = B_t X_0 + sqrt(r_t) (Y - B_1 X_0).
+
+        It is where the deterministic sampler (eta = 0) passes on its way from ``Y`` to ``X_0``, whatever ``Y`` is.
+        """
+        return self.B(t) * X_0 + self.r(t).sqrt() * (Y - self.B(1.0) * X_0)
+
     def ddim(self, s: float, t: float, eta: float) -> tuple[Tensor, Tensor, Tensor]:
         """Return the coefficients (a, k, std) of one step t -> s: X_s = a X_0_hat + k X_t + std Z.
 

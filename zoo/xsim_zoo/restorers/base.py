@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from xsim.errors import InputError, XsimWarning, check_range
 from xsim_zoo.network.tiles import tiled
 from xsim_zoo.network.unet import UNet
 from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
-from xsim_zoo.process.link import TorchLink
+from xsim_zoo.process.link import LinkOnGrid
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import Network
@@ -30,6 +31,10 @@ __all__ = ["How", "LearnedRestorer", "Restoration", "Restorer"]
 
 _RESTORE = "xsim_zoo.run.restore:restore"
 """What `Restorer.restore` calls."""
+
+_REMEMBERED = 2**26
+"""Pixels x channels x steps of a rollout up to which all steps are held in memory, for a third less time: about
+2 GiB."""
 
 
 class Evidence(Protocol):
@@ -103,13 +108,13 @@ class Restorer(ABC):
 
     name: ClassVar[str]
     learned: ClassVar[bool] = False
-    default_steps: ClassVar[int] = 1
+    default_steps: int = 1
     samples: ClassVar[bool] = False
     """Whether eta > 0 gives posterior samples."""
     adapts_to_detectors: ClassVar[bool] = True
     """Whether it can be told two other detectors: all that it knows of them are their tables."""
-    uses_link: ClassVar[bool] = True
-    """Whether it works in LR grey through the grey-level link."""
+    uses_link: bool = True
+    """Whether it works in LR grey through the grey-level link; else it has to find HR grey by itself."""
     noise_follows_grey: ClassVar[bool] = True
     """Whether it expects less noise in a darker image than in the open field."""
     many_detectors: bool = False
@@ -121,8 +126,8 @@ class Restorer(ABC):
         self.physics = physics
         self.awaits_detectors = False
         self.device = torch.device(device)
-        self.link = TorchLink.sampled(physics.degradation.link, device=self.device) if self.uses_link else None
         self._operators: dict[tuple[int, int], Operator] = {}
+        self._links: dict[tuple[int, int], LinkOnGrid] = {}
 
     def with_physics(self, physics: Physics) -> Self:
         """Return this restorer between two other detectors, with the same network."""
@@ -144,6 +149,12 @@ class Restorer(ABC):
         if shape not in self._operators:
             self._operators = {shape: self.operator_on(shape, self.device)}
         return self._operators[shape]
+
+    def link_on(self, shape: tuple[int, int]) -> LinkOnGrid:
+        """Return the physics' link on a padded grid, whether the restorer uses it or not; the last grid's is kept."""
+        if shape not in self._links:
+            self._links = {shape: self.physics.link_on(shape, self.device)}
+        return self._links[shape]
 
     def operator_on(self, shape: tuple[int, int], device: torch.device | str = "cpu") -> Operator:
         """Return the operator on any grid, evaluated anew: for statistics on a small one beside that of the image."""
@@ -247,7 +258,7 @@ class Restorer(ABC):
             )
         operator = self.operator((y.shape[-2], y.shape[-1])).at_noise_level(level)
         x_0 = self.solve(y, operator, how, network or self._own_network)
-        return x_0 if self.link is None else self.link.inverse(x_0)
+        return self.link_on(operator.shape).inverse(x_0) if self.uses_link else x_0
 
     def restore(self, image: ArrayLike | Path | str, **options: Any) -> Restoration:
         """Restore an array or an image file, and check it against its input.
@@ -288,6 +299,11 @@ class LearnedRestorer(Restorer):
         The backbone, with ``inputs`` input channels.
     device : torch device or str
         Where it computes.
+    link : bool, optional
+        Whether it works in LR grey through the grey-level link; None takes the restorer's default.
+    steps : int, optional
+        Number of sampling steps that the weights were trained to take together, see `rollout_loss`; None where each
+        step was trained by itself, so that any number will do.
     """
 
     learned: ClassVar[bool] = True
@@ -299,16 +315,39 @@ class LearnedRestorer(Restorer):
     inputs: ClassVar[int]
     """Input channels of the network."""
 
-    def __init__(self, physics: Physics, network: UNet, *, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        physics: Physics,
+        network: UNet,
+        *,
+        device: torch.device | str = "cpu",
+        link: bool | None = None,
+        steps: int | None = None,
+    ) -> None:
         super().__init__(physics, device=device)
         self.network = network.to(self.device)
+        self.trained_steps: int | None = None
+        self.default_steps = type(self).default_steps
+        if steps is not None:
+            self.train_for(steps)
+        self.uses_link = type(self).uses_link if link is None else link
 
     @property
     def options(self) -> dict[str, Any]:
         """What else the constructor was told, for the card: what network it is."""
-        return {"size": self.network.size_name} | (
-            {"link_conditioning": True} if self.network.link_conditioning else {}
-        )
+        found: dict[str, Any] = {"size": self.network.size_name}
+        if self.network.link_conditioning:
+            found["link_conditioning"] = True
+        if self.uses_link != type(self).uses_link:
+            found["link"] = self.uses_link
+        if self.trained_steps is not None:
+            found["steps"] = self.trained_steps
+        return found
+
+    def train_for(self, steps: int) -> None:
+        """Say that the weights are for sampling in this many steps from now on."""
+        time_grid(steps)
+        self.trained_steps = self.default_steps = steps
 
     @property
     def _own_network(self) -> Network:
@@ -335,3 +374,31 @@ class LearnedRestorer(Restorer):
             conditions = examples.conditions.repeat_interleave(batch.crops, dim=0)
         answer = (network or self.network)(features, conditions)
         return (answer.float() - target).square().mean()
+
+    def rollout_loss(self, batch: Batch, steps: int, network: Network | None = None) -> Tensor:
+        """Return the mean squared error of the answer after all sampling steps, in units of c(1), a scalar.
+
+        The network is trained on the states that its own steps lead to, with the gradient through all of them: an
+        unrolled network with tied weights, whatever was right for each step by itself. On whole images, as the filters
+        between the steps see all of one.
+
+        Parameters
+        ----------
+        batch : Batch
+            Whole images; their crops are not used.
+        steps : int
+            Sampling steps, eta 0.
+        network : Network, optional
+            In place of the restorer's own.
+        """
+        net = network or self.network
+
+        def forgetful(features: Tensor, conditions: Tensor, /) -> Tensor:
+            # Each step is computed anew on the way back, so that the memory of one step serves all.
+            answer: Tensor = checkpoint(net, features, conditions, use_reentrant=False)
+            return answer
+
+        remembered = steps * batch.y.numel() * self.network.size.channels <= _REMEMBERED
+        answer = self.solve(batch.y, batch.operator, How(steps), net if remembered else forgetful).float()
+        _, c = batch.operator.wiener(1.0)
+        return (batch.grid.crop(answer - batch.x_0) / c).square().mean()

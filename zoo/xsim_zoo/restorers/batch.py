@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.process import fft
 
@@ -31,6 +32,8 @@ class Batch:
         First row and column of each crop on the padded grid.
     patch : int
         Side of the crops [px].
+    grid : PaddedGrid
+        Where the images lie on the padded grid.
     """
 
     x_0: Tensor
@@ -40,6 +43,7 @@ class Batch:
     noise: Tensor
     corners: Tensor
     patch: int
+    grid: PaddedGrid
 
     @property
     def crops(self) -> int:

@@ -56,13 +56,20 @@ class ConditionalDiffusion(LearnedRestorer):
     """
 
     inputs: ClassVar[int] = 2
-    default_steps: ClassVar[int] = 20
+    default_steps: int = 20
     samples: ClassVar[bool] = True
 
     def __init__(
-        self, physics: Physics, network: UNet, *, device: torch.device | str = "cpu", prediction: str = "x0"
+        self,
+        physics: Physics,
+        network: UNet,
+        *,
+        device: torch.device | str = "cpu",
+        link: bool | None = None,
+        steps: int | None = None,
+        prediction: str = "x0",
     ) -> None:
-        super().__init__(physics, network, device=device)
+        super().__init__(physics, network, device=device, link=link, steps=steps)
         if prediction not in PREDICTIONS:
             raise UnknownNameError("prediction", prediction, PREDICTIONS)
         self.prediction = prediction

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -45,7 +43,7 @@ class RichardsonLucy(Restorer):
     Maximum likelihood for Poisson noise, stopped early (Richardson 1972, Lucy 1974).
     """
 
-    default_steps: ClassVar[int] = 16
+    default_steps: int = 16
 
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
         """Return the image after ``how.steps`` iterations (B, 1, H, W), on the padded grid."""
@@ -69,7 +67,7 @@ class TotalVariation(Restorer):
     Total-variation deconvolution (Rudin, Osher and Fatemi 1992) with the measured MTF and noise spectrum.
     """
 
-    default_steps: ClassVar[int] = 40
+    default_steps: int = 40
 
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
         """Return the image after ``how.steps`` iterations (B, 1, H, W), on the padded grid."""

@@ -3,22 +3,26 @@
 The bridge is trained on x_t ~ q(x_t | x_0, x_1 = y) and started at y, so that the state holds y's noise exactly once.
 Its network corrects the Wiener estimate of every time, see `xsim_zoo.process.preconditioning`.
 
-The paper's is there to be compared with. x_t is simulated with noise of its own, independent of y (equation 1), q is
-the NNPS of the LR detector (equation 2), the network sees (x_t, y, t) and predicts x_0 directly, nothing links the grey
-levels, noise behind boards is taken for that of the open field, and sampling starts at y. That start counts y's noise
-twice, and the process has no noise at f = 0 where a real LR image has most of it.
+The paper's is there to be compared with. Its network sees (x_t, y, t) and predicts x_0 directly, and nothing links the
+grey levels. Read best, the noise Z of its equation (1) is what the pair's own y holds: then training follows the very
+path that sampling takes from y, q drops out, and differences of grey level fade along it. Read to the letter, the noise
+is independent of y with q the NNPS of the LR detector (equation 2): a start at y then counts its noise twice, carries
+its grey levels on, and there is no noise at f = 0, where a real LR image has most of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor
 
+from xsim.errors import InputError, UnknownNameError
+from xsim_zoo.network.unet import UNet
 from xsim_zoo.process.operator import Operator
+from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import WIENER_INPUTS, Network, WienerView, beside, centred
 from xsim_zoo.process.process import fft, ifft
 from xsim_zoo.process.sampling import ddim, time_grid
@@ -26,7 +30,10 @@ from xsim_zoo.restorers.base import How, LearnedRestorer
 from xsim_zoo.restorers.batch import Batch, Examples
 from xsim_zoo.restorers.registry import register
 
-__all__ = ["PaperSDE", "PhysicsSDE"]
+__all__ = ["COUPLINGS", "STARTS", "PaperSDE", "PhysicsSDE"]
+
+COUPLINGS: Final = ("pair", "independent")
+STARTS: Final = ("y", "linked")
 
 _START_SHARE = 0.35
 """Share of the training at t = 1, where every restoration begins."""
@@ -43,7 +50,7 @@ class PhysicsSDE(LearnedRestorer):
     """Bridge diffusion: Wiener-preconditioned x_0 prediction, started at y, any number of steps."""
 
     inputs: ClassVar[int] = WIENER_INPUTS
-    default_steps: ClassVar[int] = 3
+    default_steps: int = 3
     samples: ClassVar[bool] = True
     adapts_to_detectors: ClassVar[bool] = True
 
@@ -62,21 +69,57 @@ class PhysicsSDE(LearnedRestorer):
 
 @register("physics-sde-paper")
 class PaperSDE(LearnedRestorer):
-    """The paper's literal set-up: independent x_t, y as condition, q = NNPS_LR, no grey-level link."""
+    """The paper's method: states between the pair's own HR and LR, y as condition, no grey-level link.
+
+    Parameters
+    ----------
+    coupling : str
+        "pair": the noise of a state is the pair's own, X_t = B_t X_0 + sqrt(r_t) (Y - B_1 X_0), so that y is the state
+        at t = 1, and whatever else y and x_0 differ in fades with the noise; sampled with eta = 0, as fresh noise would
+        belong to no pair. "independent": equation (1) with noise of its own and q = NNPS_LR of equation (2).
+    start : str
+        What sampling starts from: "y", or "linked", y taken to HR grey by the link that the network is not told.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such coupling or start.
+    """
 
     inputs: ClassVar[int] = 2
-    default_steps: ClassVar[int] = 3
-    samples: ClassVar[bool] = True
-    uses_link: ClassVar[bool] = False
+    default_steps: int = 3
+    uses_link: bool = False
     noise_follows_grey: ClassVar[bool] = False
 
+    def __init__(
+        self,
+        physics: Physics,
+        network: UNet,
+        *,
+        device: torch.device | str = "cpu",
+        link: bool | None = None,
+        steps: int | None = None,
+        coupling: str = "pair",
+        start: str = "y",
+    ) -> None:
+        super().__init__(physics, network, device=device, link=link, steps=steps)
+        for what, value, known in (("coupling", coupling, COUPLINGS), ("start", start, STARTS)):
+            if value not in known:
+                raise UnknownNameError(what, value, known)
+        self.coupling, self.start = coupling, start
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Size of the network, and which reading of the paper it is."""
+        return {**super().options, "coupling": self.coupling, "start": self.start}
+
     def adapt(self, operator: Operator) -> Operator:
-        """Return the operator with Sigma_1 = q (1 - B_1^2), q = NNPS_LR.
+        """Return the operator; with independent noise that with Sigma_1 = q (1 - B_1^2), q = NNPS_LR.
 
         A calibrated Sigma_1 is NNPS_LR less the little that the HR mean's own noise leaves after the blur; it
         stands for NNPS_LR here.
         """
-        if self.physics.degradation.mode == "paper":
+        if self.coupling == "pair" or self.physics.degradation.mode == "paper":
             return operator
         process = operator.process
         # Where measured MTFs cross (B_1 > 1) the words give a negative power: no noise is the nearest they allow.
@@ -84,20 +127,32 @@ class PaperSDE(LearnedRestorer):
         return replace(operator, process=replace(process, Sigma_1=Sigma_1))
 
     def examples(self, batch: Batch) -> Examples:
-        """Return independent states at uniform times beside y, and x_0."""
-        t = batch.u[:, 1]
-        X_t = batch.operator.process.marginal(fft(batch.x_0), t, batch.Z)
+        """Return states at uniform times beside y, and x_0."""
+        t, process = batch.u[:, 1], batch.operator.process
+        if self.coupling == "pair":
+            X_t = process.between(fft(batch.x_0), fft(batch.y), t)
+        else:
+            X_t = process.marginal(fft(batch.x_0), t, batch.Z)
         state = centred(ifft(X_t, batch.operator.shape))
         return Examples(*beside(batch.y, state, t, batch.operator), centred(batch.x_0))
 
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:
-        """Sample from y, with y as the condition of every step."""
+        """Sample from y, with y as the condition of every step.
+
+        Raises
+        ------
+        InputError
+            If noise is asked for (eta > 0) that no pair has.
+        """
+        if how.eta > 0 and self.coupling == "pair":
+            raise InputError(f"'{self.name}' knows no noise but the pair's own: give eta 0, or take physics-sde")
 
         def predict(X_t: Tensor, t: Tensor) -> Tensor:
             state = centred(ifft(X_t, operator.shape))
             return network(*beside(y, state, t, operator)).to(y.dtype) / 4.0 + 0.5
 
-        return _sampled(y, operator, how, predict)
+        state = self.link_on(operator.shape).inverse(y) if self.start == "linked" else y
+        return _sampled(state, operator, how, predict)
 
 
 def _sampled(y: Tensor, operator: Operator, how: How, predict: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor
 from xsim.errors import InputError
 from xsim.seeds import generator, torch_seed
 from xsim_zoo.process.grid import PaddedGrid
-from xsim_zoo.process.link import TorchLink
+from xsim_zoo.process.link import LinkOnGrid
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.restorers.batch import Batch
 
@@ -114,7 +114,7 @@ def make_batch(
     seed: int,
     crops: int,
     patch: int,
-    links: Sequence[TorchLink] | None,
+    links: Sequence[LinkOnGrid] | None,
     operator: Operator,
     device: torch.device | str = "cpu",
 ) -> Batch:
@@ -130,8 +130,8 @@ def make_batch(
         Seed of the run.
     crops, patch : int
         Crops of each image and their side [px].
-    links : sequence of TorchLink, optional
-        For each sample, takes HR to LR grey; None leaves HR as it is.
+    links : sequence of LinkOnGrid, optional
+        For each sample, takes HR to LR grey on the padded grid; None leaves HR as it is.
     operator : Operator
         The physics on the images' padded grid.
 
@@ -144,15 +144,17 @@ def make_batch(
     check_patch(patch, grid.shape)
     symmetry, u, noise, corners = zip(*(_draw(seed, sample, grid, crops, patch) for sample in samples), strict=True)
     hr, lr = hr.to(device), lr.to(device)
-    if links is not None:
-        hr = torch.stack([link.forward(image) for link, image in zip(links, hr, strict=True)])
     pair = grid.pad(torch.stack([_turned(torch.stack([x, y]), s) for x, y, s in zip(hr, lr, symmetry, strict=True)]))
+    x_0 = pair[:, :1]
+    if links is not None:
+        x_0 = torch.stack([link.forward(image) for link, image in zip(links, x_0, strict=True)])
     return Batch(
-        x_0=pair[:, :1],
+        x_0=x_0,
         y=pair[:, 1:],
         operator=operator,
         u=torch.stack(u).to(device),
         noise=torch.stack(noise).to(device),
         corners=torch.stack(corners),
         patch=patch,
+        grid=grid,
     )

@@ -125,7 +125,12 @@ def finetune(
     source = _source_of_physics(pairs, detectors, measured=measured)
     pairs = _with_physics(pairs, restorer, source, detectors)
     before = _score_before(restorer, pairs, settings)
-    physics = measure_physics(pairs, images=settings.spectrum_images, linked=restorer.uses_link)
+    physics = measure_physics(
+        pairs,
+        images=settings.spectrum_images,
+        linked=restorer.uses_link,
+        link_first=restorer.physics.link_first,
+    )
     data = pairs if mix is None else MixedPairs(pairs, mix, mix_share)
     card = load_checkpoint(name if weights is None else weights).card
     identity = {
@@ -224,7 +229,8 @@ def _with_physics(pairs: PairSource, restorer: LearnedRestorer, source: str, det
     registered = list(zip(hr.numpy(), lr.numpy(), strict=True))
     if detectors is None:
         pitch_mm = known.pitch_mm if pairs.pitch_mm is None else pairs.pitch_mm
-        return GivenPhysics(pairs, measure_degradation(registered, known.degradation, pitch_mm))
+        found = measure_degradation(registered, known.degradation, pitch_mm, link_first=known.link_first)
+        return GivenPhysics(pairs, found)
     _, _, degradation = read_calibration(detectors)
     if not replace(known, degradation=degradation).is_pitch(pairs.pitch_mm):
         raise InputError(
@@ -232,5 +238,5 @@ def _with_physics(pairs: PairSource, restorer: LearnedRestorer, source: str, det
             "mm: give the calibration of these detectors"
         )
     if degradation.link.source not in _MEASURED_LINKS:
-        degradation = replace(degradation, link=measure_link(registered, degradation))
+        degradation = replace(degradation, link=measure_link(registered, degradation, link_first=known.link_first))
     return GivenPhysics(pairs, degradation)

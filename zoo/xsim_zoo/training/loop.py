@@ -24,8 +24,8 @@ from torch import Tensor
 
 from xsim_datasets.progress import Progress
 from xsim_zoo.process.grid import PaddedGrid
-from xsim_zoo.process.link import TorchLink
 from xsim_zoo.process.operator import Operator
+from xsim_zoo.process.physics import link_on
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.batch import Batch
 from xsim_zoo.training.batch import Order, check_patch, make_batch, prefetch
@@ -138,7 +138,8 @@ class Trainer:
         self.setups = len(pairs.setups) if setups is None else setups
         restorer.many_detectors = self.setups > 1
         self.lr_scores = score_lr(*self.held_out_pairs)
-        self.links = [TorchLink.sampled(setup.link, device=self.device) for setup in pairs.setups]
+        shape, first = PaddedGrid.around(pairs.shape).padded, restorer.physics.link_first
+        self.links = [link_on(setup, shape, self.device, first=first) for setup in pairs.setups]
         self.best: Scores | None = None
         self._operators: dict[int, Operator] = {}
         self._since_best = 0
@@ -162,6 +163,8 @@ class Trainer:
     def _learn(self, optimiser: Optimiser, start: int) -> int:
         """Take steps until the last, until validation gains no more or a signal comes; return how many are done."""
         settings, done = self.settings, start
+        if settings.rollout is not None and start > settings.first_rollout:
+            optimiser.train_for(settings.rollout)
         with (
             Progress(settings.steps, "steps", start=start, quiet=self.quiet) as progress,
             interruption() as caught,
@@ -169,6 +172,8 @@ class Trainer:
             RunLog(self.folder, active=self.accelerator.is_main_process, tensorboard=settings.tensorboard) as log,
         ):
             while done < settings.steps and self._since_best < (settings.patience or math.inf):
+                if done == settings.first_rollout and settings.rollout is not None:
+                    optimiser.begin_rollout(settings.rollout)
                 record = self._step(optimiser, done, data)
                 done += 1
                 log.write(done, record)
@@ -205,8 +210,11 @@ class Trainer:
 
     def _samples(self, step: int) -> range:
         """Return the numbers, within the run, of one step's samples of this process."""
-        first = (step * self.world + self.accelerator.process_index) * self.settings.batch
-        return range(first, first + self.settings.batch)
+        batch, before, done = self.settings.batch, 0, step
+        if step >= (first := self.settings.first_rollout):
+            before, done, batch = first * self.world * batch, step - first, self.settings.rollout_batch
+        start = before + (done * self.world + self.accelerator.process_index) * batch
+        return range(start, start + batch)
 
     def _indices(self, step: int) -> list[int]:
         """Return where one step's samples of this process lie in the data."""

@@ -70,8 +70,12 @@ class Optimiser:
         rate = learning_rate(step, self.settings)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
+        together = self.settings.rollout if step >= self.settings.first_rollout else None
         with torch.autocast(batch.y.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
-            loss = self.restorer.loss(batch, self._network)
+            if together is None:
+                loss = self.restorer.loss(batch, self._network)
+            else:
+                loss = self.restorer.rollout_loss(batch, together, self._network)
         self.accelerator.backward(loss)
         norm = self.accelerator.clip_grad_norm_(self._network.parameters(), self.settings.clip)
         record = {"loss": float(loss.detach()), "lr": rate, "gradient": float(norm)}
@@ -85,6 +89,18 @@ class Optimiser:
         self._optimizer.zero_grad(set_to_none=True)
         self._ema.update_parameters(self.accelerator.unwrap_model(self._network))
         return record
+
+    def begin_rollout(self, steps: int) -> None:
+        """Go on from the average weights, as a new run would, with weights that are for so many sampling steps."""
+        self.restorer.network.load_state_dict(self.average.network.state_dict())
+        self._ema.n_averaged.zero_()
+        self._optimizer.state.clear()
+        self.train_for(steps)
+
+    def train_for(self, steps: int) -> None:
+        """Say of the weights and of their average that they are for so many sampling steps."""
+        for restorer in (self.restorer, self.average):
+            restorer.train_for(steps)
 
     def state(self) -> dict[str, Tensor]:
         """Return all that the next step depends on."""

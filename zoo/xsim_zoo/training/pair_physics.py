@@ -43,7 +43,9 @@ _TRUSTED_LP_MM: Final = (2.0, 4.0)
 """Where what the link and the blur leave is noise: below, it is also what one link cannot say about many materials."""
 
 
-def measure_degradation(pairs: Sequence[Pair], start: Degradation, pitch_mm: float) -> Degradation:
+def measure_degradation(
+    pairs: Sequence[Pair], start: Degradation, pitch_mm: float, *, link_first: bool = True
+) -> Degradation:
     """Return the degradation of registered pairs.
 
     Parameters
@@ -54,6 +56,8 @@ def measure_degradation(pairs: Sequence[Pair], start: Degradation, pitch_mm: flo
         Where the search begins, e.g. that of pretrained weights; what the pairs do not show is taken from it.
     pitch_mm : float
         Pixel pitch of the pairs [mm].
+    link_first : bool
+        Where the link acts, see `xsim_zoo.process.physics.Physics`.
 
     Raises
     ------
@@ -61,17 +65,17 @@ def measure_degradation(pairs: Sequence[Pair], start: Degradation, pitch_mm: flo
         If there are no pairs, or they are smaller than 64 x 64 px.
     """
     _check_size(pairs)
-    found = replace(start, pitch_mm=pitch_mm)
+    found = replace(start, pitch_mm=pitch_mm, mtf_hr=start.mtf_hr if link_first else None)
     for _ in range(_ROUNDS):
-        link = _link_through(found, pairs, start.link)
-        rings = _Rings.of(pairs, link, pitch_mm)
+        found = replace(found, link=_link_through(found, pairs, start))
+        rings = _Rings.of(pairs, found)
         B_1 = _blur(rings, start)
-        found = replace(found, B_1=B_1, Sigma_1_mm2=_noise(rings, B_1, pairs, start), link=link)
-    return found
+        found = replace(found, B_1=B_1, Sigma_1_mm2=_noise(rings, B_1, pairs, start))
+    return replace(found, mtf_hr=start.mtf_hr)
 
 
-def measure_link(pairs: Sequence[Pair], degradation: Degradation) -> GreyLink:
-    """Return the grey-level link of registered pairs whose blur is known.
+def measure_link(pairs: Sequence[Pair], degradation: Degradation, *, link_first: bool = True) -> GreyLink:
+    """Return the grey-level link of registered pairs whose blur is known; ``link_first`` as in `measure_degradation`.
 
     Raises
     ------
@@ -79,7 +83,8 @@ def measure_link(pairs: Sequence[Pair], degradation: Degradation) -> GreyLink:
         If there are no pairs, or they are smaller than 64 x 64 px.
     """
     _check_size(pairs)
-    return _link_through(degradation, pairs, degradation.link)
+    known = degradation if link_first else replace(degradation, mtf_hr=None)
+    return _link_through(known, pairs, known)
 
 
 def _check_size(pairs: Sequence[Pair]) -> None:
@@ -90,11 +95,11 @@ def _check_size(pairs: Sequence[Pair]) -> None:
         raise InputError(f"pairs with a side of {side} px do not show their detectors: give {_SMALLEST_PX} px or more")
 
 
-def _link_through(blur: Degradation, pairs: Sequence[Pair], expected: GreyLink) -> GreyLink:
-    return GreyLink.from_pairs([*pairs, *_known_greys(expected)], blur.B_1_map)
+def _link_through(blur: Degradation, pairs: Sequence[Pair], expected: Degradation) -> GreyLink:
+    return GreyLink.from_pairs([*pairs, *_known_greys(expected)], blur.B_1_map, blur.mtf_hr_map)
 
 
-def _known_greys(link: GreyLink) -> list[Pair]:
+def _known_greys(expected: Degradation) -> list[Pair]:
     """Return two small pairs for what boards may not show: the open field, which is 1 in both, and all other greys.
 
     The latter as the link had them: a ramp, which no blur changes away from its ends. Of few boards, some greys are
@@ -104,7 +109,7 @@ def _known_greys(link: GreyLink) -> list[Pair]:
     # as the blur wraps around.
     shape = (40, 256)
     ramp = np.broadcast_to(np.clip(np.linspace(-0.2, 1.2, shape[1]), 0.0, 1.0), shape)
-    return [(np.ones(shape), np.ones(shape)), (ramp, np.asarray(link.forward(ramp), dtype=np.float64))]
+    return [(np.ones(shape), np.ones(shape)), (ramp, expected.linked(ramp))]
 
 
 @dataclass(frozen=True)
@@ -128,11 +133,12 @@ class _Rings:
     bins: NDArray[np.float64]
 
     @classmethod
-    def of(cls, pairs: Sequence[Pair], link: GreyLink, pitch_mm: float) -> _Rings:
+    def of(cls, pairs: Sequence[Pair], between: Degradation) -> _Rings:
+        pitch_mm = between.pitch_mm
         edges = np.linspace(0.0, nyquist_lp_mm(pitch_mm) * np.sqrt(2), _RINGS + 1)
         sums, bins = np.zeros((3, _RINGS)), np.zeros(_RINGS)
         for hr, lr in pairs:
-            X, Y = _edges(np.asarray(link.forward(hr))), _edges(np.asarray(lr))
+            X, Y = _edges(between.linked(hr)), _edges(np.asarray(lr))
             shape = (hr.shape[0] - 1, hr.shape[1] - 1)
             gain = _edge_gain(shape)
             powers = ((Y * X.conj()).real, np.abs(X) ** 2, np.abs(Y) ** 2)

@@ -71,20 +71,47 @@ class TrainSettings(BaseModel):
     # S(f) is a mean over rings, for which 64 images are plenty; weights of many detectors were trained with 256.
     spectrum_images: Positive = 64
     """Largest number of training images that S(f) is measured on."""
+    # 300 steps of two images took `physics-sde` past `unet-wiener` (docs/experiments.md).
+    rollout: Positive | None = None
+    """Sampling steps that the last part of the training takes together, to train what is run; None trains every step by
+    itself, and the weights then serve any number."""
+    rollout_steps: Positive = 300
+    """Training steps of that part; all of a shorter run."""
+    rollout_batch: Positive = 2
+    """Whole images a step and process in that part: it learns from all of an image, not from crops."""
+    rollout_lr: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] = 5e-4
+    """Highest learning rate of that part."""
     prediction: Literal["x0", "eps", "v"] | None = None
     """What `cdm` predicts; None takes its default."""
+    coupling: Literal["pair", "independent"] | None = None
+    """Where the noise of `physics-sde-paper`'s states comes from; None takes its default."""
+    link: bool | None = None
+    """Tell the restorer the grey-level link; without it the network has to find HR grey by itself. None takes the
+    restorer's default."""
     link_conditioning: Annotated[
         bool | None, Field(validation_alias=AliasChoices("link_conditioning", "tells_link"))  # its name before 0.2
     ] = None
     """Tell the network the grey-level link; None does where the data hold several pairs of detectors, and goes on with
     a network as it is."""
 
+    @property
+    def first_rollout(self) -> int:
+        """First training step that takes sampling steps together; the number of all steps if none does."""
+        return self.steps if self.rollout is None else max(self.steps - self.rollout_steps, 0)
+
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
-    """Return the learning rate of a step: linear warm-up, then a cosine down to ``lr_end`` of the highest."""
-    rise = min(1.0, (step + 1) / (settings.warmup + 1))
-    fall = 0.5 * (1 + math.cos(math.pi * min(step / settings.steps, 1.0)))
-    return settings.lr * rise * (settings.lr_end + (1 - settings.lr_end) * fall)
+    """Return the learning rate of a step: linear warm-up, then a cosine down to ``lr_end`` of the highest.
+
+    The part of the training that takes sampling steps together rises and falls by itself.
+    """
+    first = settings.first_rollout
+    highest, done, steps = settings.lr, step, first
+    if settings.rollout is not None and step >= first:
+        highest, done, steps = settings.rollout_lr, step - first, settings.steps - first
+    rise = min(1.0, (done + 1) / (settings.warmup + 1))
+    fall = 0.5 * (1 + math.cos(math.pi * min(done / steps, 1.0)))
+    return highest * rise * (settings.lr_end + (1 - settings.lr_end) * fall)
 
 
 def settings_from(

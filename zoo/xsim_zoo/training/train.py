@@ -12,8 +12,7 @@ from accelerate import Accelerator
 
 from xsim.errors import InputError
 from xsim.seeds import torch_seed
-from xsim_zoo.process.link import TorchLink
-from xsim_zoo.process.physics import Physics
+from xsim_zoo.process.physics import Physics, in_lr_grey
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.restorers.base import Restorer
 from xsim_zoo.restorers.registry import get
@@ -45,7 +44,7 @@ def start_accelerator(device: str) -> Accelerator:
     return Accelerator(cpu=resolve_device(device).type == "cpu")
 
 
-def measure_physics(pairs: PairSource, *, images: int = 64, linked: bool = True) -> Physics:
+def measure_physics(pairs: PairSource, *, images: int = 64, linked: bool = True, link_first: bool = True) -> Physics:
     """Measure S(f) on the training split and join it to the data's degradation (the first set-up's).
 
     Parameters
@@ -56,6 +55,8 @@ def measure_physics(pairs: PairSource, *, images: int = 64, linked: bool = True)
         Largest number of images to measure on.
     linked : bool
         Take HR to LR grey first, by each sample's own link.
+    link_first : bool
+        Where the link acts, see `Physics`.
 
     Raises
     ------
@@ -67,9 +68,9 @@ def measure_physics(pairs: PairSource, *, images: int = 64, linked: bool = True)
     hr, _ = read_pairs(pairs, indices)
     setups = [pairs.setups[pairs.setup_of(index)] for index in indices]
     if linked:
-        links = [TorchLink.sampled(setup.link) for setup in pairs.setups]
-        hr = torch.stack([links[pairs.setup_of(i)].forward(image) for i, image in zip(indices, hr, strict=True)])
-    return Physics(pairs.setups[0], RadialSpectrum.measure(hr, [setup.pitch_mm for setup in setups], setups))
+        hr = torch.stack([in_lr_grey(image, setup, first=link_first) for image, setup in zip(hr, setups, strict=True)])
+    spectrum = RadialSpectrum.measure(hr, [setup.pitch_mm for setup in setups], setups)
+    return Physics(pairs.setups[0], spectrum, link_first)
 
 
 def train(
@@ -120,7 +121,8 @@ def train(
         settings = TrainSettings(**stored["settings"])
     settings = settings or TrainSettings()
     accelerator = start_accelerator(device)
-    physics = measure_physics(pairs, images=settings.spectrum_images, linked=get(name).uses_link)
+    linked = get(name).uses_link if settings.link is None else settings.link
+    physics = measure_physics(pairs, images=settings.spectrum_images, linked=linked)
     restorer = _fresh(name, physics, settings, accelerator.device, setups=len(pairs.setups))
     trainer = Trainer(restorer, pairs, folder, settings, accelerator, quiet=quiet, data_name=data_name)
     return run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})
@@ -177,7 +179,8 @@ def check_same_run(run: Path, stored: dict[str, Any], identity: dict[str, Any]) 
 
 
 def _fresh(name: str, physics: Physics, settings: TrainSettings, device: torch.device, *, setups: int) -> Restorer:
-    options: dict[str, Any] = {} if settings.prediction is None else {"prediction": settings.prediction}
+    given = {"prediction": settings.prediction, "coupling": settings.coupling, "link": settings.link}
+    options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if get(name).learned:
         options["size"] = settings.size
         options["link_conditioning"] = setups > 1 if settings.link_conditioning is None else settings.link_conditioning

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,6 @@ from xsim.errors import XsimError
 from xsim.grids import radial_mean
 from xsim.measure.similarity import psnr_dB, ssim
 from xsim_zoo.process.grid import PaddedGrid
-from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.process import fft, ifft
 from xsim_zoo.training.data import PairSource
 
@@ -76,8 +75,7 @@ class Validation:
 
 def restorers_of(pairs: PairSource, indices: Sequence[int], restorer: Restorer) -> list[Restorer]:
     """Return a restorer for each sample: between the detectors that took it, with the prior spectrum that it had."""
-    spectrum = restorer.physics.spectrum
-    of_setup = [restorer.with_physics(Physics(setup, spectrum)) for setup in pairs.setups]
+    of_setup = [restorer.with_physics(replace(restorer.physics, degradation=setup)) for setup in pairs.setups]
     return [of_setup[pairs.setup_of(index)] for index in indices]
 
 
@@ -126,8 +124,8 @@ def _chi2(restorer: Restorer, image: NDArray[np.floating], y: Tensor) -> float:
     grid = PaddedGrid.around((image.shape[0], image.shape[1]))
     process = restorer.operator(grid.padded).process
     x_0 = torch.from_numpy(np.ascontiguousarray(image)).to(restorer.device)
-    x_0 = x_0 if restorer.link is None else restorer.link.forward(x_0)
-    blurred = grid.crop(ifft(process.B(1.0) * fft(grid.pad(x_0[None, None])), grid.padded))[0, 0]
+    x_0 = restorer.link_on(grid.padded).forward(grid.pad(x_0[None, None]))
+    blurred = grid.crop(ifft(process.B(1.0) * fft(x_0), grid.padded))[0, 0]
     expected = restorer.physics.degradation
     band = (expected.frequency_lp_mm >= DETAIL_BAND_LP_MM[0]) & (expected.frequency_lp_mm <= DETAIL_BAND_LP_MM[1])
     weight = expected.frequency_lp_mm[band]  # rings grow with their radius

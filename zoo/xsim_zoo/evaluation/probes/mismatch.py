@@ -162,7 +162,7 @@ class MismatchProbe(Probe):
 def degraded(
     hr: NDArray[np.float32], degradation: Degradation, mismatch: Mismatch, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return y = B_1 h(x_0) + noise under a mismatch; the noise of one ``rng`` is the same up to its power.
+    """Return y = B_1 L(x_0) + noise under a mismatch; the noise of one ``rng`` is the same up to its power.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def degraded(
     rng : numpy.random.Generator
         Source of white noise.
     """
-    padded = np.pad(np.asarray(degradation.link.forward(hr.astype(np.float64))), _BORDER_PX, mode="reflect")
+    padded = degradation.linked(np.pad(hr, _BORDER_PX, mode="reflect"))
     shape = (padded.shape[0], padded.shape[1])
     # B_1(f / mtf) is B_1 on the grid of a pixel that is larger by mtf.
     transfer = degradation.B_1_map(shape, degradation.pitch_mm * mismatch.mtf)
