@@ -168,13 +168,13 @@ class _Residual:
         Y_low = fft(ifft(Y - self._blurred(Past.clone()), grid.padded).mul_(inside))[low]
         places = np.linspace(float(span.min), float(span.max), _KNOTS)
         own = refitted(curved, places, Y_low, lambda step: seen(link.blurred(step)), self.Sigma[low])
-        del inside, Y_low
+        del Y_low
         own, curved = link.blurred(own), link.blurred(curved)
         self.grey_rms = float((own - curved).square_().mean().sqrt())
         self.blurred = fft(curved)
         del curved
         self.blurred[low] = fft(own)[low]
-        del own, low
+        del own
         self.blurred = self._blurred(self.blurred.add_(Past))
         del Past
         self.left = Y.sub_(self.blurred)
