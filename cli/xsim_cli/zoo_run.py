@@ -95,8 +95,13 @@ def run(
     jobs = plan(images, output)
 
     from xsim_zoo.run.files import FileRestorer
+    from xsim_zoo.weights.card import suited
     from xsim_zoo.weights.loading import load, with_detectors
 
+    if weights is None and (found := suited(name, steps=steps, samples=samples)) is not None:
+        weights = Path(found[0])
+        if found[0] != name:
+            say(f"weights {found[0]}, for {found[1]}")
     restorer = load(name, weights, device=device)
     if detectors is not None:
         restorer = with_detectors(restorer, detectors)

@@ -23,7 +23,7 @@ from xsim_zoo.evaluation.records import INPUT, TRUTH
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.base import How, Restorer
 from xsim_zoo.restorers.registry import get, names
-from xsim_zoo.weights.card import Card, shipped, weights_path
+from xsim_zoo.weights.card import Card, shipped, suited, weights_path
 from xsim_zoo.weights.checkpoint import load_checkpoint
 from xsim_zoo.weights.loading import load
 
@@ -292,9 +292,14 @@ Answering: TypeAlias = ImageItself | LoadedCompetitor
 
 @lru_cache(maxsize=16)
 def _load(competitor: Competitor, device: str) -> LoadedCompetitor:
-    restorer = load(competitor.restorer, competitor.weights, device=device)
+    weights = competitor.weights
+    if weights is None:
+        # As `xsim zoo run` does: some weights are for a number of steps only.
+        found = suited(competitor.restorer, steps=competitor.steps, samples=competitor.eta > 0)
+        weights = None if found is None else found[0]
+    restorer = load(competitor.restorer, weights, device=device)
     usual = competitor.restorer if competitor.restorer in shipped() else _PHYSICS_OF
-    path = weights_path(competitor.weights or usual)
+    path = weights_path(weights or usual)
     if restorer.awaits_detectors:
         # Weights of many detectors are told the paper's until the data say which they are.
         paper = load_checkpoint(weights_path(_PHYSICS_OF)).physics.degradation

@@ -109,7 +109,7 @@ class Restorer(ABC):
     name: ClassVar[str]
     learned: ClassVar[bool] = False
     default_steps: int = 1
-    samples: ClassVar[bool] = False
+    samples: bool = False
     """Whether eta > 0 gives posterior samples."""
     adapts_to_detectors: ClassVar[bool] = True
     """Whether it can be told two other detectors: all that it knows of them are their tables."""

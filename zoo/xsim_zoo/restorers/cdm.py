@@ -57,7 +57,7 @@ class ConditionalDiffusion(LearnedRestorer):
 
     inputs: ClassVar[int] = 2
     default_steps: int = 20
-    samples: ClassVar[bool] = True
+    samples: bool = True
 
     def __init__(
         self,

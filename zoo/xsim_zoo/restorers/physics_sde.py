@@ -51,7 +51,7 @@ class PhysicsSDE(LearnedRestorer):
 
     inputs: ClassVar[int] = WIENER_INPUTS
     default_steps: int = 3
-    samples: ClassVar[bool] = True
+    samples: bool = True
     adapts_to_detectors: ClassVar[bool] = True
 
     def examples(self, batch: Batch) -> Examples:
@@ -107,6 +107,7 @@ class PaperSDE(LearnedRestorer):
             if value not in known:
                 raise UnknownNameError(what, value, known)
         self.coupling, self.start = coupling, start
+        self.samples = coupling == "independent"
 
     @property
     def options(self) -> dict[str, Any]:

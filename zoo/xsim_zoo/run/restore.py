@@ -224,11 +224,23 @@ def planned(
         raise InputError(f"'{restorer.name}' gives one answer and draws no samples: take physics-sde, or no --samples")
     network = None
     if isinstance(restorer, LearnedRestorer):
+        notes += _other_steps(restorer, settings)
         precision = _precision(settings.precision, restorer.device)
         network = tiled(
             restorer.network, device=restorer.device, tile_px=settings.tile_px, precision=precision, on_tile=on_tile
         )
     return Plan(restorer, settings, source, scale, pitch_mm, (*source.notes, *notes, *scale_notes), network)
+
+
+def _other_steps(restorer: LearnedRestorer, settings: RunSettings) -> tuple[str, ...]:
+    """Say where weights are asked for other steps than they were trained to take together."""
+    trained, steps = restorer.trained_steps, settings.steps_of(restorer)
+    if trained is None or (trained == steps and not settings.samples):
+        return ()
+    asked = "posterior samples are" if settings.samples else f"{steps} {'is' if steps == 1 else 'are'}"
+    return (
+        f"these weights were trained to take {trained} step{'s' if trained > 1 else ''} together, {asked} asked for",
+    )
 
 
 def _stacked(pages: Sequence[NDArray[np.float32]], source: Radiograph) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from typing import Any
 from xsim._version import __version__
 from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError
 
-__all__ = ["WEIGHTS_FOLDER", "Card", "read_card", "shipped", "weights_path"]
+__all__ = ["WEIGHTS_FOLDER", "Card", "read_card", "shipped", "suited", "weights_path"]
 
 WEIGHTS_FOLDER = Path(__file__).parent / "files"
 """Where the weights lie that the package ships."""
@@ -72,6 +72,40 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path.with_suffix(".safetensors") for path in sorted(WEIGHTS_FOLDER.glob("*.json"))}
 
 
+def suited(name: str, *, steps: int | None = None, samples: int = 0) -> tuple[str, str] | None:
+    """Return which shipped weights of a restorer suit a run best, and what they are for; None where it has one kind.
+
+    Some weights are trained to take a number of sampling steps together, and are then for no other; those that were
+    trained step by step serve any number, and posterior samples.
+
+    Parameters
+    ----------
+    name : str
+        Name of the restorer.
+    steps : int, optional
+        Sampling steps that are asked for; None for the restorer's own.
+    samples : int
+        Posterior samples that are asked for.
+    """
+    cards = {weights: read_card(path.with_suffix(".json")) for weights, path in shipped().items()}
+    kinds = {
+        weights: card.options.get("steps")
+        for weights, card in cards.items()
+        if card.restorer == name and card.data.get("setups", 1) == 1
+    }
+    any_number = [weights for weights, together in kinds.items() if together is None]
+    if len(kinds) < 2 or not any_number:
+        return None
+    if samples:
+        return any_number[0], "posterior samples"
+    together = {count: weights for weights, count in kinds.items() if count is not None}
+    if steps is None and name in kinds:
+        steps = kinds[name]
+    if steps in together:
+        return together[steps], "one step" if steps == 1 else f"{steps} steps"
+    return any_number[0], "any number of steps"
+
+
 def weights_path(weights: str | Path) -> Path:
     """Return the tensor file that ``weights`` means: a shipped name, a run folder, a tensor file or a card.
 
@@ -113,6 +147,8 @@ def read_card(path: Path) -> Card:
     options = data.get("options")
     if isinstance(options, dict) and "tells_link" in options:  # its name on cards of before 0.2
         options["link_conditioning"] = options.pop("tells_link")
+    if isinstance(options, dict) and data.get("restorer") == "physics-sde-paper":
+        options.setdefault("coupling", "independent")  # the one reading of before 0.2
     try:
         card = Card(**data)
     except TypeError as error:
