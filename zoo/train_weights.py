@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,11 +21,15 @@ from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
 from xsim_datasets.store.executors import ProcessPool
 from xsim_datasets.store.reader import PairStore
 from xsim_datasets.store.writer import make_store
+from xsim_zoo.restorers.physics_sde import PhysicsSDE
 from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.finetune import finetune
 from xsim_zoo.training.settings import TrainSettings
+from xsim_zoo.training.temperature import measure_temperature
 from xsim_zoo.training.train import train
 from xsim_zoo.weights.card import WEIGHTS_FOLDER
+from xsim_zoo.weights.checkpoint import load_checkpoint, save_checkpoint
+from xsim_zoo.weights.loading import load
 
 if TYPE_CHECKING:
     from xsim_zoo.training.finetune import FinetuneResult
@@ -45,12 +49,16 @@ class Data:
 
 @dataclass(frozen=True)
 class Weights:
-    """One set of weights: the restorer, its data, settings that differ from `SETTINGS`, the weights it starts from."""
+    """One set of weights: the restorer, its data, settings that differ from `SETTINGS`, the weights it starts from.
+
+    ``samples`` says that posterior samples are drawn with it, so that their temperature is to be measured.
+    """
 
     restorer: str
     data: str = "paper"
     changes: tuple[tuple[str, Any], ...] = ()
     start: str | None = None
+    samples: bool = False
 
 
 # The detectors that one model each is specialised on, of the same boards: a dose or an LR screen of its own.
@@ -90,7 +98,7 @@ _OF_MANY: Final = (("lr", 1.5e-3), ("spectrum_images", 256))
 _BASE: Final = "physics-sde-samples"
 
 SHIPPED: Final = {
-    _BASE: Weights("physics-sde"),
+    _BASE: Weights("physics-sde", samples=True),
     "physics-sde": Weights("physics-sde", changes=(*_ROLLOUT, ("rollout", 3)), start=_BASE),
     "physics-sde-one-step": Weights("physics-sde", changes=(*_ROLLOUT, ("rollout", 1)), start=_BASE),
     "unet-wiener": Weights("unet-wiener"),
@@ -138,6 +146,10 @@ EXPERIMENTS: Final = {
     "link-untold": Weights("physics-sde", "universal", _SHORT_OF_MANY, start=_BASE),
 }
 
+# Held-out images that the temperature of samples is measured on, and what is left out at their edges: samples are slow.
+_SAMPLED: Final = 6
+_EDGE_PX: Final = 48
+
 GROUPS: Final = {
     "untold": UNTOLD,
     "controls": CONTROLS,
@@ -172,8 +184,23 @@ def train_one(name: str, folder: Path, workers: int, seed: int = 0) -> Path:
     else:
         start = train_one(weights.start, folder, workers, seed) / "weights.safetensors"
         result = finetune(weights.restorer, pairs, run, settings, weights=start, resume=resume, data_name=weights.data)
+    if weights.samples:
+        set_temperature(run, pairs)
     print(f"{name}: {result.best.psnr_dB:.2f} dB, SSIM {result.best.ssim:.4f}; LR {result.lr.psnr_dB:.2f} dB")
     return run
+
+
+def set_temperature(run: Path, pairs: StorePairs) -> None:
+    """Measure the temperature of posterior samples on the middle of held-out images, and write it on the card."""
+    checkpoint = load_checkpoint(run)
+    restorer = load(checkpoint.card.restorer, run, device="cpu")
+    if not isinstance(restorer, PhysicsSDE):
+        raise TypeError(f"'{restorer.name}' draws no samples with a temperature")
+    hr, lr = pairs.read_batch([int(index) for index in pairs.indices("validation")[:_SAMPLED]])
+    inside = (slice(_EDGE_PX, -_EDGE_PX),) * 2
+    found = measure_temperature(restorer, [image[inside] for image in hr], [image[inside] for image in lr])
+    card = replace(checkpoint.card, options=checkpoint.card.options | {"temperature": found})
+    save_checkpoint(run / "weights.safetensors", card, checkpoint.tensors)
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from xsim.errors import InputError
 from xsim_zoo.restorers.registry import get, names
-from xsim_zoo.weights import loading
+from xsim_zoo.weights import card, loading
+from xsim_zoo.weights.card import Card
 from xsim_zoo.weights.loading import build, with_detectors
 
 if TYPE_CHECKING:
@@ -58,3 +59,25 @@ def test_a_network_of_one_pair_is_told_detectors_of_its_own_pitch(
     with pytest.raises(InputError, match="pixel pitch"):
         with_detectors(build("physics-sde", physics, size="tiny"), Path("any"))
     assert with_detectors(build("wiener", physics), Path("any")).physics.degradation is finer
+
+
+def shipping(monkeypatch: pytest.MonkeyPatch, **options: dict[str, int]) -> None:
+    """Let the package ship weights of physics-sde with these options."""
+    cards = {name.replace("_", "-"): Card("physics-sde", {}, given) for name, given in options.items()}
+    monkeypatch.setattr(card, "shipped", lambda: {name: Path(name).with_suffix(".safetensors") for name in cards})
+    monkeypatch.setattr(card, "read_card", lambda path: cards[path.stem])
+
+
+def test_weights_suit_the_steps_and_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipping(monkeypatch, **{"physics-sde": {"steps": 3}, "one": {"steps": 1}, "any": {}})
+    assert card.suited("physics-sde") == ("physics-sde", "3 steps")
+    assert card.suited("physics-sde", steps=3) == ("physics-sde", "3 steps")
+    assert card.suited("physics-sde", steps=1) == ("one", "one step")
+    assert card.suited("physics-sde", steps=7) == ("any", "any number of steps")
+    assert card.suited("physics-sde", steps=3, samples=8) == ("any", "posterior samples")
+    assert card.suited("unet") is None
+
+
+def test_weights_of_one_kind_leave_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipping(monkeypatch, **{"physics-sde": {}})
+    assert card.suited("physics-sde", samples=8) is None

@@ -19,13 +19,13 @@ from typing import Any, ClassVar, Final
 import torch
 from torch import Tensor
 
-from xsim.errors import InputError, UnknownNameError
+from xsim.errors import InputError, UnknownNameError, check_range
 from xsim_zoo.network.unet import UNet
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import WIENER_INPUTS, Network, WienerView, beside, centred
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.process.sampling import ddim, time_grid
+from xsim_zoo.process.sampling import NoiseSource, ddim, time_grid
 from xsim_zoo.restorers.base import How, LearnedRestorer
 from xsim_zoo.restorers.batch import Batch, Examples
 from xsim_zoo.restorers.registry import register
@@ -47,12 +47,44 @@ _MIN_TIME = 1e-3
 
 @register("physics-sde")
 class PhysicsSDE(LearnedRestorer):
-    """Bridge diffusion: Wiener-preconditioned x_0 prediction, started at y, any number of steps."""
+    """Bridge diffusion: Wiener-preconditioned x_0 prediction, started at y, any number of steps.
+
+    Parameters
+    ----------
+    temperature : float
+        Factor of the noise that posterior samples are drawn with. Each step puts a mean in place of a sample, and the
+        process knows nothing of what one link cannot say about many materials: with 1 the samples of a small network
+        agree too well. See `xsim_zoo.training.temperature`, which measures it.
+
+    Raises
+    ------
+    PhysicsRangeError
+        If the temperature is out of range.
+    """
 
     inputs: ClassVar[int] = WIENER_INPUTS
     default_steps: int = 3
     samples: bool = True
     adapts_to_detectors: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        physics: Physics,
+        network: UNet,
+        *,
+        device: torch.device | str = "cpu",
+        link: bool | None = None,
+        steps: int | None = None,
+        temperature: float = 1.0,
+    ) -> None:
+        super().__init__(physics, network, device=device, link=link, steps=steps)
+        check_range("temperature", temperature, 0.5, 2.0)
+        self.temperature = temperature
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Size of the network, and the temperature of samples where it is not 1."""
+        return super().options | ({} if self.temperature == 1.0 else {"temperature": self.temperature})
 
     def examples(self, batch: Batch) -> Examples:
         """Return states of the bridge at random times, and what the Wiener filter leaves to say about x_0."""
@@ -64,6 +96,8 @@ class PhysicsSDE(LearnedRestorer):
 
     def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:
         """Sample from y; ``how.sharpness`` mixes the one-step answer with the sampled one."""
+        if how.noise is not None and self.temperature != 1.0:
+            how = replace(how, noise=_warmed(how.noise, self.temperature))
         return _sampled(y, operator, how, lambda X_t, t: WienerView.of(X_t, t, operator).answer(network))
 
 
@@ -154,6 +188,11 @@ class PaperSDE(LearnedRestorer):
 
         state = self.link_on(operator.shape).inverse(y) if self.start == "linked" else y
         return _sampled(state, operator, how, predict)
+
+
+def _warmed(noise: NoiseSource, temperature: float) -> NoiseSource:
+    """Return a noise source of so many times the amplitude."""
+    return lambda shape: temperature * noise(shape)
 
 
 def _sampled(y: Tensor, operator: Operator, how: How, predict: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
