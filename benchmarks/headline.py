@@ -1,6 +1,6 @@
 """The headline's two tables: restorers side by side on boards that none has seen, each table under equal conditions.
 
-    python benchmarks/headline.py -o OUT                     # what ships: about half an hour on two cores
+    python benchmarks/headline.py -o OUT                     # what ships
     python benchmarks/headline.py -o OUT --quick             # a few images of each set
     python benchmarks/headline.py -o OUT --trained FOLDER    # beside the runs of `zoo/train_weights.py -o FOLDER`
     python benchmarks/headline.py -o OUT --trained FOLDER --seeds 3    # leads of three training seeds

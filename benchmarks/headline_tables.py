@@ -137,7 +137,7 @@ def _set_table(outcome: Outcome, name: str, *, told: bool) -> Table:
                 *(f"{power_of(rows, 'power_ratio', lp_mm).mean:.2f}" for lp_mm in POWER_LP_MM),
                 f"{power_of(rows, 'transfer', 4.0).mean:.2f}",
                 ", ".join(f"{value:.2f}" for value in chi2_of(rows)),
-                *((f"{cost.mflop_px:.3f}", f"{cost.s_mp:.2f}") if cost else ("-", "-")),
+                *((f"{cost.mflop_px:.3g}", f"{cost.s_mp:.2f}") if cost else ("-", "-")),
             )
         )
     frequencies = (f"power at {lp_mm:g} lp/mm" for lp_mm in POWER_LP_MM)
