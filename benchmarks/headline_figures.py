@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from headline_cost import Cost, Trial
 
+from xsim_zoo.evaluation.records import INPUT
 from xsim_zoo.evaluation.scores import RING_LP_MM
 from xsim_zoo.evaluation.statistics import Bootstrap
 
@@ -17,14 +19,27 @@ if TYPE_CHECKING:
     from xsim_zoo.evaluation.records import Estimate, ImageScore
 
 CHAMPION: Final = "physics-sde N=3"
-"""The row that the others are compared with: physics-sde at its default number of steps."""
+"""The row that all who are told the link are compared with: physics-sde at its default number of steps."""
+PAPER: Final = "physics-sde-paper N=3"
+"""The row that all who are not told the link are compared with."""
 UNIVERSAL: Final = "universal N=3"
-LR: Final = "LR"
+LR: Final = "LR, linked"
 """Row of the LR image itself, brought to HR grey by the link."""
+RAW: Final = INPUT
+"""Row of the LR image as it is, in LR grey."""
 TOLD: Final = ", told"
 """What the label of a row ends in that was told the detectors of the images; without it, it believes in its own."""
 SPECIALISED: Final = "specialised"
 """Row of the model that was trained on the very detectors of a condition."""
+
+LEADS: Final = (
+    (CHAMPION, "unet-wiener"),
+    (CHAMPION, "unet-wiener-small"),
+    (PAPER, "cdm-untold"),
+    ("cdm-untold", RAW),
+    (PAPER, "unet-untold"),
+)
+"""Whose lead over whom is asked of every training seed."""
 
 CHI2_BANDS: Final = ("0.3-1", "1-2", "2-4", "4-6")
 NOMINAL: Final = (0.5, 0.8, 0.95)
@@ -44,8 +59,9 @@ class Leads:
 
 @dataclass(frozen=True)
 class Samples:
-    """Posterior samples: chi2 of samples and of the noise-free HR image, coverage, rms spread and error, PSNR."""
+    """Posterior samples of some weights: chi2 of them and of the noise-free HR image, coverage, rms errors, PSNR."""
 
+    weights: str
     images: int
     samples: int
     steps: int
@@ -56,6 +72,46 @@ class Samples:
     error: float
     psnr_mean_dB: float
     psnr_sample_dB: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that was found.
+
+    Parameters
+    ----------
+    found : dict
+        Evaluation of the rows of both tables by test set and condition.
+    untold, told : tuple of str
+        Labels of the rows of each table; the raw LR image is in every evaluation by itself.
+    seeds : dict
+        Evaluations of the same labels with weights of other training seeds, by test set and seed.
+    tasks : Evaluation, optional
+        Probes.
+    samples : Samples, optional
+        Posterior samples.
+    truth : dict
+        chi2 of the noise-free HR image in each of `CHI2_BANDS`, by test set.
+    costs : dict
+        By label.
+    trial : Trial
+        How they were timed.
+    """
+
+    found: Found
+    untold: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    seeds: dict[tuple[str, int], Evaluation] = field(default_factory=dict)
+    tasks: Evaluation | None = None
+    samples: Samples | None = None
+    truth: dict[str, tuple[Estimate, ...]] = field(default_factory=dict)
+    costs: dict[str, Cost] = field(default_factory=dict)
+    trial: Trial = field(default_factory=Trial)
+
+    def by_seed(self, name: str) -> dict[int, Evaluation]:
+        """Return the evaluations of a test set with the paper's detectors by training seed."""
+        own = {0: self.found[name, "paper"]} if (name, "paper") in self.found else {}
+        return own | {seed: one for (of, seed), one in self.seeds.items() if of == name}
 
 
 def text_of(estimate: Estimate, digits: int) -> str:
@@ -107,10 +163,10 @@ def lead_of(evaluation: Evaluation, label: str, other: str, metric: str = "psnr_
     return over.mean([getattr(own, metric) - getattr(less, metric) for own, less in pairs])
 
 
-def leads(evaluation: Evaluation, champion: str = CHAMPION) -> dict[str, Leads]:
-    """Return the champion's lead over every other row of a set."""
+def leads(evaluation: Evaluation, champion: str, labels: Sequence[str]) -> dict[str, Leads]:
+    """Return the champion's lead over each other of some rows of a set."""
     found = {}
-    for label in evaluation.labels:
+    for label in labels:
         pairs = _paired(evaluation, champion, label)
         psnr, ssim = (lead_of(evaluation, champion, label, metric) for metric in ("psnr_dB", "ssim"))
         if label == champion or psnr is None or ssim is None:

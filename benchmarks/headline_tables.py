@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from headline_figures import (
     CHAMPION,
     CHI2_BANDS,
+    LEADS,
     NOMINAL,
+    PAPER,
+    RAW,
     TOLD,
-    Found,
     Leads,
+    Outcome,
     Samples,
     chi2_of,
+    lead_of,
     leads,
     mean_of,
     power_of,
@@ -46,9 +49,26 @@ NOTE: Final = (
     f"Against HR, data range 1.0, without {BORDER_PX} px of border; 95 % intervals by bootstrap over boards "
     "(LimeSDR is one board: over its windows, which do not overlap). Power is that of the answer, its noise "
     "included, over that of the noise-free HR image; transfer is the part of the latter's structure that the "
-    "answer holds. In LR grey, the answer is left without the grey-level link."
+    "answer holds."
 )
 """How the tables of the sets are to be read."""
+
+_RAW: Final = "LR, raw"
+
+_UNTOLD: Final = (
+    "Every network was trained without the grey-level link and restores without it: it takes LR in LR grey, and has "
+    "to find HR grey by itself. Same boards, steps of training and size of network. Ablations: paper-independent is "
+    "the paper's method to the letter, with noise of its own in place of the pair's; started at h^-1(y), its sampling "
+    "alone is told the link."
+)
+_TOLD: Final = (
+    "Everyone works in LR grey and leaves its answer in HR grey, through the same grey-level link; networks were "
+    "trained so. Same boards for all but universal, which has met many detectors and was trained longer. physics-sde "
+    "and its one-step weights went on from those for samples, end to end on whole images. Controls: unet-wiener-small "
+    "is a larger network of one pass, unet-wiener-whole went on as physics-sde did; flips average all eight "
+    "orientations."
+)
+"""Under which conditions the rows of each table stand."""
 
 _TITLES: Final = {
     "random": "Random boards of other seeds",
@@ -60,34 +80,38 @@ _TITLES: Final = {
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its title and the note below it."""
+    """A table with its title, the lead above it and the note below it."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    lead: str = ""
 
     def markdown(self) -> str:
         """Return the table as markdown, its title a heading."""
         lines = [self.columns, ["---"] * len(self.columns), *self.rows]
-        text = [f"### {self.title}", "", *(f"| {' | '.join(cells)} |" for cells in lines)]
+        lead = [self.lead, ""] if self.lead else []
+        text = [f"### {self.title}", "", *lead, *(f"| {' | '.join(cells)} |" for cells in lines)]
         return "\n".join([*text, *(["", self.note] if self.note else []), ""])
 
 
-def tables(found: Found, samples: Samples | None, lines: Sequence[Claim]) -> list[Table]:
+def tables(outcome: Outcome, lines: Sequence[Claim]) -> list[Table]:
     """Return every table, what holds first."""
-    paper = {name: evaluation for (name, condition), evaluation in found.items() if condition == "paper"}
-    others = {condition: one for (_, condition), one in found.items() if condition != "paper"}
+    paper = {name: evaluation for (name, condition), evaluation in outcome.found.items() if condition == "paper"}
+    others = {condition: one for (_, condition), one in outcome.found.items() if condition != "paper"}
     parts = [Table("What holds", ("claim", "test set", "holds", "found"), tuple(_cells(line) for line in lines))]
-    ahead = {name: leads(paper[name]) for name in ("random", "limesdr") if name in paper}
-    parts += [_lead_table(ahead)] if any(ahead.values()) else []
-    parts += [_set_table(name, evaluation) for name, evaluation in paper.items()]
+    parts += [_set_table(outcome, name, told=told) for name in paper for told in (False, True)]
+    parts += [_seed_table(outcome, name) for name in ("random", "limesdr") if name in paper]
+    for champion, labels in ((PAPER, (RAW, *outcome.untold)), (CHAMPION, outcome.told)):
+        ahead = {name: leads(paper[name], champion, labels) for name in ("random", "limesdr") if name in paper}
+        parts += [_lead_table(champion, ahead)] if any(ahead.values()) else []
     parts += [_detector_table(others)] if others else []
-    rivals = rivalries(found)
+    rivals = rivalries(outcome.found)
     parts += [_rivalry_table(rivals)] if rivals else []
-    parts += [_sample_table(samples)] if samples else []
-    for evaluation in paper.values():
-        parts += [_contrast_table(evaluation), _task_table(evaluation)] if evaluation.sections["bars"] else []
+    parts += [_sample_table(outcome.samples)] if outcome.samples else []
+    if outcome.tasks is not None:
+        parts += [_contrast_table(outcome.tasks), _task_table(outcome.tasks)]
     return parts
 
 
@@ -95,39 +119,68 @@ def _cells(line: Claim) -> tuple[str, ...]:
     return line.claim, line.set_name, line.holds, line.found
 
 
-def _set_table(name: str, evaluation: Evaluation) -> Table:
-    """Return similarity, sharpness, consistency and time of every row on one test set."""
-    lines = []
-    for label in evaluation.labels:
+def _named(label: str) -> str:
+    return _RAW if label == RAW else label
+
+
+def _set_table(outcome: Outcome, name: str, *, told: bool) -> Table:
+    """Return similarity, sharpness, consistency and cost of every row of one of the two tables on one test set."""
+    evaluation, lines = outcome.found[name, "paper"], []
+    for label in outcome.told if told else (RAW, *outcome.untold):
         rows = rows_of(evaluation, label)
+        cost = outcome.costs.get(label)
         lines.append(
             (
-                label,
+                _named(label),
                 text_of(mean_of(rows, "psnr_dB"), 2),
                 text_of(mean_of(rows, "ssim"), 4),
                 *(f"{power_of(rows, 'power_ratio', lp_mm).mean:.2f}" for lp_mm in POWER_LP_MM),
                 f"{power_of(rows, 'transfer', 4.0).mean:.2f}",
                 ", ".join(f"{value:.2f}" for value in chi2_of(rows)),
-                f"{np.mean([row.seconds for row in rows]):.2f}",
+                *((f"{cost.mflop_px:.3g}", f"{cost.s_mp:.2f}") if cost else ("-", "-")),
             )
         )
     frequencies = (f"power at {lp_mm:g} lp/mm" for lp_mm in POWER_LP_MM)
     heads = ("restorer", "PSNR [dB]", "SSIM", *frequencies, "transfer at 4", f"chi2 in {', '.join(CHI2_BANDS)} lp/mm")
-    title = f"{_TITLES.get(name, name)} ({evaluation.provenance.data.images} images)"
-    return Table(title, (*heads, "s on one thread"), tuple(lines))
+    who = "All are told the link" if told else "Nobody is told the link"
+    title = f"{who}: {_TITLES.get(name, name)} ({evaluation.provenance.data.images} images)"
+    trial = outcome.trial
+    note = (
+        "MFLOP a pixel: all passes of the network in one restoration, a multiplication and an addition being two. "
+        f"s/MP: median of {trial.repeats} restorations of one image of {trial.side_px} x {trial.side_px} pixels on one "
+        "thread, after a warm-up."
+    )
+    return Table(title, (*heads, "MFLOP a pixel", "s/MP"), tuple(lines), note, _TOLD if told else _UNTOLD)
 
 
-def _lead_table(ahead: Mapping[str, Mapping[str, Leads]]) -> Table:
-    """Return what the champion leads by, set beside set."""
+def _seed_table(outcome: Outcome, name: str) -> Table:
+    """Return the leads that are claimed, for every training seed."""
+    rows = []
+    for label, other in LEADS:
+        for seed, evaluation in outcome.by_seed(name).items():
+            psnr, ssim = (lead_of(evaluation, label, other, metric) for metric in ("psnr_dB", "ssim"))
+            cells = ("absent", "absent") if psnr is None or ssim is None else (text_of(psnr, 2), text_of(ssim, 4))
+            rows.append((f"{label} less {_named(other)}", str(seed), *cells))
+    return Table(
+        f"Leads by training seed: {_TITLES.get(name, name)}",
+        ("lead", "seed", "PSNR [dB]", "SSIM"),
+        tuple(rows),
+        "Paired by image, both rows trained from the same seed: it draws initial weights, order, crops, times and "
+        "noise anew; the training images stay.",
+    )
+
+
+def _lead_table(champion: str, ahead: Mapping[str, Mapping[str, Leads]]) -> Table:
+    """Return what a champion leads the rows of its table by, set beside set."""
     rows = []
     for label in dict.fromkeys(label for found in ahead.values() for label in found):
-        cells = [label]
+        cells = [_named(label)]
         for found in ahead.values():
             one = found.get(label)
             cells += [text_of(one.psnr_dB, 2), text_of(one.ssim, 4), text_of(one.power, 2)] if one else ["-"] * 3
         rows.append(tuple(cells))
     columns = [f"{name}: {what}" for name in ahead for what in ("PSNR [dB]", "SSIM", "power at 4 lp/mm")]
-    return Table(f"{CHAMPION} less each other, paired by image", ("restorer", *columns), tuple(rows))
+    return Table(f"{champion} less each other, paired by image", ("restorer", *columns), tuple(rows))
 
 
 def _detector_table(others: Mapping[str, Evaluation]) -> Table:
@@ -172,7 +225,7 @@ def _sample_table(one: Samples) -> Table:
     """Return consistency and coverage of posterior samples."""
     rows = (
         (
-            "physics-sde",
+            one.weights,
             *(text_of(value, 2) for value in one.chi2),
             *(f"{100 * value.mean:.1f} %" for value in one.covered),
             f"{1e3 * one.spread:.2f} / {1e3 * one.error:.2f}",

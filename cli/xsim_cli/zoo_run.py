@@ -58,6 +58,9 @@ def run(
     output: OutputOption = None,
     steps: StepsOption = None,
     samples: Annotated[int, typer.Option(help="Posterior samples: their mean, and a map of their spread.")] = 0,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Average over all eight orientations of the image: 8 times the work.")
+    ] = False,
     sharpness: Annotated[float, typer.Option(help="0 highest fidelity, 1 full sharpness.")] = 1.0,
     weights: WeightsOption = None,
     detectors: OwnDetectorsOption = None,
@@ -84,6 +87,7 @@ def run(
         steps=steps,
         sharpness=sharpness,
         samples=samples,
+        flips=flips,
         seed=seed,
         pitch_mm=pitch_mm,
         open_field=open_field,

@@ -147,6 +147,7 @@ def test_results_and_their_companions_are_no_inputs(images, weights, capsys):
         (("wiener", "board0.tif", "--polarity", "up"), "up"),
         (("wiener", "board0.tif", "--sharpness", "2"), "sharpness"),
         (("wiener", "board0.tif", "--device", "cuda:9"), "device"),
+        (("wiener", "board0.tif", "--flips", "--samples", "4"), "--flips or --samples"),
         (("wiener", "board0.tif", "-o", "nowhere.gif"), "no kind of image"),
         (("wiener", "board0.tif", "board1.tif", "-o", "both.tif"), "name a folder"),
         (("wiener", "rgb.tif"), "one grey channel"),
@@ -174,6 +175,10 @@ def test_a_dry_run_says_everything_and_writes_nothing(images, weights, tmp_path,
         assert file["memory_bytes"] > 90 * 101 * 4
         assert file["seconds"] >= 0
     assert not (tmp_path / "o").exists()
+    assert xsim(*words, "--flips", "--dry-run", "--json") == 0
+    for plain, flipped in zip(files, json.loads(capsys.readouterr().out)["files"], strict=True):
+        assert flipped["tiles"] == 8 * plain["tiles"]
+        assert flipped["memory_bytes"] == plain["memory_bytes"] + 4 * 90 * 101
 
 
 def test_the_users_own_detectors_replace_those_of_the_weights(images, weights, tmp_path, capsys):

@@ -191,6 +191,7 @@ def test_competitors_by_text() -> None:
     found = Competitor.parse("physics-sde:steps=5,eta=1,link=off")
     assert (found.steps, found.eta, found.link) == (5, 1.0, False)
     assert found.label == "physics-sde (steps=5, eta=1, link=off)"
+    assert Competitor.parse("physics-sde-paper:start=linked").load("cpu").restorer.options["start"] == "linked"
     assert Competitor.parse("unet:label=mine").label == "mine"
     for text, error in (
         ("unett", UnknownNameError),
@@ -199,6 +200,8 @@ def test_competitors_by_text() -> None:
         ("unet:link=maybe", InputError),
         ("unet:eta=7", InputError),
         ("unet:detectors=mine", InputError),
+        ("unet:flips=maybe", InputError),
+        ("unet:start=linked", InputError),
         ("unet:label=lr", InputError),
     ):
         with pytest.raises(error):

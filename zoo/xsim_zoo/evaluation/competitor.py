@@ -7,7 +7,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,8 +20,11 @@ from xsim.degradation.link import GreyLink
 from xsim.errors import InputError, UnknownNameError, XsimWarning
 from xsim.seeds import torch_seed
 from xsim_zoo.evaluation.records import INPUT, TRUTH
+from xsim_zoo.process.grid import Pixels
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.base import How, Restorer
+from xsim_zoo.restorers.flips import averaged
+from xsim_zoo.restorers.physics_sde import STARTS, PaperSDE
 from xsim_zoo.restorers.registry import get, names
 from xsim_zoo.weights.card import Card, shipped, suited, weights_path
 from xsim_zoo.weights.checkpoint import load_checkpoint
@@ -36,7 +39,13 @@ _SAME_TABLES = 1e-6
 """Largest difference of two tables, over the table's largest value, that is rounding: a store and the weights of one
 set-up differ by 1e-15, other set-ups by 1e-3 and more."""
 
-_CHOICES = {"link": ("on", "off"), "detectors": ("data", "own", "told"), "grey": ("hr", "lr")}
+_CHOICES = {
+    "link": ("on", "off"),
+    "flips": ("on", "off"),
+    "detectors": ("data", "own", "told"),
+    "grey": ("hr", "lr"),
+    "start": ("", *STARTS),
+}
 """Options of few values."""
 
 _NUMBERS: dict[str, tuple[Callable[[str], Any], str]] = {
@@ -69,6 +78,11 @@ class Competitor:
         told those of the data, as long as the pitch is theirs.
     grey : str
         Grey in which the answer is left: "hr", or "lr" to see what the link does.
+    flips : bool
+        Whether the answers to all eight orientations of an image are averaged, see `xsim_zoo.restorers.flips`; samples
+        that are drawn with eta > 0 are single ones still.
+    start : str
+        What physics-sde-paper starts from, see `xsim_zoo.restorers.physics_sde.PaperSDE`; empty takes its weights' own.
     label : str
         What the tables call it; made from the rest if empty.
     """
@@ -81,14 +95,20 @@ class Competitor:
     link: bool = True
     detectors: str = "data"
     grey: str = "hr"
+    flips: bool = False
+    start: str = ""
     label: str = ""
 
     def __post_init__(self) -> None:
         get(self.restorer)
         How(self.steps or get(self.restorer).default_steps, self.eta, self.sharpness)
-        for option in ("detectors", "grey"):
+        for option in ("detectors", "grey", "start"):
             if getattr(self, option) not in _CHOICES[option]:
                 raise UnknownNameError(f"value of {option}", getattr(self, option), _CHOICES[option])
+        if self.start and not issubclass(get(self.restorer), PaperSDE):
+            raise InputError(f"'{self.restorer}' starts where it starts: give start= to physics-sde-paper only")
+        if self.flips and self.eta > 0:
+            raise InputError("flips average one answer, and eta > 0 draws another each time: give one of them")
         object.__setattr__(self, "label", self.label or self._usual_label())
         if self.label in {INPUT, TRUTH}:
             raise InputError(f"label '{self.label}' is taken by the image itself: give another label=")
@@ -157,7 +177,7 @@ def _value(key: str, value: str) -> Any:
         raise InputError(f"option {key}={value}: give {' or '.join(_CHOICES[key])}")
     kind, wanted = _NUMBERS.get(key, (str, ""))
     try:
-        return value == "on" if key == "link" else kind(value)
+        return value == "on" if key in {"link", "flips"} else kind(value)
     except ValueError:
         raise InputError(f"option {key}={value}: give {wanted}") from None
 
@@ -242,7 +262,7 @@ class LoadedCompetitor:
         """Digest of all that decides its answers besides the data: weights, physics, options and how it is run."""
         card, asked = self.card, self.competitor
         parts = [card.digest, card.physics, card.options, asked.restorer, self.steps]
-        parts += [asked.eta, asked.sharpness, asked.link, asked.detectors, asked.grey]
+        parts += [asked.eta, asked.sharpness, asked.link, asked.detectors, asked.grey, asked.flips, asked.start]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def between(self, detectors: Degradation | None) -> LoadedCompetitor:
@@ -274,13 +294,14 @@ class LoadedCompetitor:
         with warnings.catch_warnings():
             # What a missing link does is what such a competitor is here to show.
             warnings.simplefilter("ignore", XsimWarning)
-            x = self.restorer.restore_array(
-                lr,
+            restore = partial(
+                self.restorer.restore_array,
                 steps=self.steps if steps is None else steps,
                 eta=self.competitor.eta if eta is None else eta,
                 sharpness=self.competitor.sharpness,
                 noise=white_noise(generator, self.restorer.device),
             )
+            x = averaged(Pixels.of(lr), restore) if self.competitor.flips and not eta else restore(lr)
         if self.competitor.grey == "hr":
             return x
         return np.asarray(self.restorer.physics.in_lr_grey(torch.from_numpy(x)))
@@ -304,6 +325,8 @@ def _load(competitor: Competitor, device: str) -> LoadedCompetitor:
         # Weights of many detectors are told the paper's until the data say which they are.
         paper = load_checkpoint(weights_path(_PHYSICS_OF)).physics.degradation
         restorer = restorer.with_physics(replace(restorer.physics, degradation=paper))
+    if isinstance(restorer, PaperSDE) and competitor.start:
+        restorer = restorer.starting_at(competitor.start)
     if not competitor.link:
         degradation = replace(restorer.physics.degradation, link=GreyLink.identity())
         restorer = restorer.with_physics(replace(restorer.physics, degradation=degradation))

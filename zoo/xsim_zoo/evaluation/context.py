@@ -373,4 +373,5 @@ def _record_of(context: EvaluationContext, label: str) -> CompetitorRecord:
         trained_pairs=card.data.get("pairs"),
         trained_steps=card.training.get("steps"),
         leak=context.leaks[label],
+        flips=asked.flips,
     )

@@ -102,6 +102,7 @@ class CompetitorRecord(Row):
     trained_pairs: int | None
     trained_steps: int | None
     leak: str
+    flips: bool = False
 
 
 class Provenance(Row):

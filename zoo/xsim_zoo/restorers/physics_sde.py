@@ -13,8 +13,9 @@ its grey levels on, and there is no noise at f = 0, where a real LR image has mo
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 import torch
 from torch import Tensor
@@ -142,6 +143,14 @@ class PaperSDE(LearnedRestorer):
                 raise UnknownNameError(what, value, known)
         self.coupling, self.start = coupling, start
         self.samples = coupling == "independent"
+
+    def starting_at(self, start: str) -> Self:
+        """Return this restorer with another start of its sampling; the network stays."""
+        if start not in STARTS:
+            raise UnknownNameError("start", start, STARTS)
+        other = copy(self)
+        other.start = start
+        return other
 
     @property
     def options(self) -> dict[str, Any]:

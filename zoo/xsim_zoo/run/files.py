@@ -188,15 +188,15 @@ def forecast(restorer: Restorer, job: FileJob, settings: RunSettings) -> dict[st
         source = read_image(job.input, pages=True)
         plan = planned(restorer, source, settings)
     parts = blocks(PaddedGrid.around(source.shape))
-    evaluations = settings.steps_of(restorer) * max(settings.samples, 1) * len(parts) * source.pages
+    evaluations = settings.steps_of(restorer) * settings.restorations * len(parts) * source.pages
     tiles, largest = 0, 0.0
     if plan.network is not None and isinstance(restorer, LearnedRestorer):
         cut = list(plan.network.tiles(parts[0].shape))
         tiles = len(cut) * evaluations
         largest = max((r.stop - r.start) * (c.stop - c.start) for r, c in cut) * bytes_per_px(restorer.network)
     pixels = int(np.prod(source.pixels.shape))
-    # Grey levels and the answer; of samples one, their mean and their spread.
-    whole = source.dtype.itemsize + (12 if settings.samples else 4)
+    # Grey levels and the answer; of flips one and their mean; of samples one, their mean and their spread.
+    whole = source.dtype.itemsize + (12 if settings.samples else 8 if settings.flips else 4)
     block = max(largest + _FILTER_BYTES_PER_PX * np.prod(parts[0].shape), _CHECK_BYTES_PER_PX * np.prod(parts[0].shape))
     return {
         **job.facts(source),
@@ -206,7 +206,7 @@ def forecast(restorer: Restorer, job: FileJob, settings: RunSettings) -> dict[st
         "blocks": len(parts),
         "tiles": tiles,
         "memory_bytes": int(_BASE_BYTES + block + whole * pixels),
-        "seconds": round(_trial_s_per_px(restorer, settings) * pixels * max(settings.samples, 1), 1),
+        "seconds": round(_trial_s_per_px(restorer, settings) * pixels * settings.restorations, 1),
     }
 
 

@@ -19,6 +19,7 @@ from xsim_zoo.network.tiles import TiledNetwork, tiled
 from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.sampling import PlacedNoise
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.flips import averaged
 from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["Plan", "Restored", "planned", "restore"]
@@ -174,6 +175,8 @@ class Plan:
         level = self.restorer.mean_noise_level(page)
         if self.settings.samples:
             image, std = self._sampled(page, level)
+        elif self.settings.flips:
+            image, std = averaged(page, lambda turned: self._restored(turned, level)), None
         else:
             image, std = self._restored(page, level), None
         return image, std, self._checked(page, image)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.seeds import check_seed
 from xsim_datasets.images import POLARITIES, Polarity
+from xsim_zoo.restorers.flips import ORIENTATIONS
 
 if TYPE_CHECKING:
     from xsim_zoo.restorers.base import Restorer
@@ -32,6 +33,8 @@ class RunSettings:
         From the one-step answer of highest fidelity (0) to the sampled one (1).
     samples : int
         Posterior samples; their mean is the answer, their spread the uncertainty. 0 draws none.
+    flips : bool
+        Restore the image in all eight orientations and average the answers, at eight times the cost.
     seed : int
         Seed of the samples' noise.
     pitch_mm : float, optional
@@ -56,6 +59,7 @@ class RunSettings:
     steps: int | None = None
     sharpness: float = 1.0
     samples: int = 0
+    flips: bool = False
     seed: int = 0
     pitch_mm: float | None = None
     open_field: float | None = None
@@ -76,12 +80,19 @@ class RunSettings:
             check_range("pixel pitch", self.pitch_mm, 1e-4, 10, "mm")
         if self.samples == 1:
             raise InputError("one sample has no spread: give --samples 2 or more, or leave it out")
+        if self.flips and self.samples:
+            raise InputError("flips average one answer, and samples are averaged already: give --flips or --samples")
         for what, value, known in (
             ("precision", self.precision, PRECISIONS),
             ("polarity", self.polarity, POLARITIES),
         ):
             if value is not None and value not in known:
                 raise UnknownNameError(what, value, known)
+
+    @property
+    def restorations(self) -> int:
+        """How often the whole image is restored for one answer."""
+        return ORIENTATIONS if self.flips else max(self.samples, 1)
 
     def steps_of(self, restorer: Restorer) -> int:
         """Return the steps to take: those asked for, 20 for samples, or the restorer's own."""

@@ -317,6 +317,7 @@ def _competitor(one: CompetitorRecord, naming: Naming) -> Facts:
         "steps of sampling": one.steps,
         "eta, noise added on the way": one.eta,
         "sharpness": one.sharpness,
+        "average over eight orientations": one.flips,
         "grey-level link": one.linked,
         "trained on": one.trained_on,
         "training pairs": Number(one.trained_pairs, ",d", "none"),
