@@ -94,16 +94,16 @@ def suited(name: str, *, steps: int | None = None, samples: int = 0) -> tuple[st
         if card.restorer == name and card.data.get("setups", 1) == 1
     }
     any_number = [weights for weights, together in kinds.items() if together is None]
-    if len(kinds) < 2 or not any_number:
+    if len(kinds) < 2:
         return None
     if samples:
-        return any_number[0], "posterior samples"
+        return (any_number[0], "posterior samples") if any_number else None
     together = {count: weights for weights, count in kinds.items() if count is not None}
     if steps is None and name in kinds:
         steps = kinds[name]
     if steps in together:
         return together[steps], "one step" if steps == 1 else f"{steps} steps"
-    return any_number[0], "any number of steps"
+    return (any_number[0], "any number of steps") if any_number else None
 
 
 def weights_path(weights: str | Path) -> Path:
