@@ -164,6 +164,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--seeds", type=int, help="training seeds that leads are asked of; those in FOLDER if not given"
     )
+    parser.add_argument("--rows", nargs="+", metavar="LABEL", help="only these rows, by the tables' labels")
     add_image_options(parser)
     parser.add_argument("--picture", type=Path, help="where the picture goes; OUT/headline.png if not given")
     return parser.parse_args()
@@ -174,6 +175,8 @@ def run(words: argparse.Namespace) -> Path:
     if words.seeds is not None:
         check_range("number of training seeds", words.seeds, 1, 100)
     cast = cast_of(Weights(parse_weights(words.weights), words.trained), words.seeds)
+    if words.rows is not None:
+        cast = cast.only(words.rows)
     absent, names = dict(cast.absent), list(words.sets)
     if "limesdr" in names and not words.gerber.is_dir():
         absent["limesdr windows"] = f"no Gerber files at {words.gerber}: give --gerber"

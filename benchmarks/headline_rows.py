@@ -15,13 +15,13 @@ from headline_figures import CHAMPION, LR, PAPER, SPECIALISED, TOLD, UNIVERSAL
 from headline_sets import LINKED_LR
 
 import xsim_zoo
-from xsim.errors import InputError
+from xsim.errors import InputError, UnknownNameError
 from xsim_zoo.evaluation import Competitor
 from xsim_zoo.weights.card import shipped
 from xsim_zoo.weights.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from headline_sets import TestSet
 
@@ -171,6 +171,25 @@ class Cast:
     def labels(self, *, told: bool) -> list[str]:
         """Return the labels of one of the tables."""
         return [row.label for row in self.rows if row.told == told]
+
+    def only(self, labels: Sequence[str]) -> Cast:
+        """Return the same with some rows only, those of other training seeds among them.
+
+        Raises
+        ------
+        UnknownNameError
+            If a row is not there.
+        """
+        known = [row.label for row in self.rows]
+        for label in labels:
+            if label not in known:
+                raise UnknownNameError("row", label, known)
+        seeds = {seed: tuple(row for row in rows if row.label in labels) for seed, rows in self.seeds.items()}
+        return replace(
+            self,
+            rows=tuple(row for row in self.rows if row.label in labels),
+            seeds={seed: rows for seed, rows in seeds.items() if rows},
+        )
 
     def on(self, test_set: TestSet) -> list[Competitor]:
         """Return who is judged on a set.
