@@ -173,7 +173,7 @@ def finetune(
     device: DeviceOption = "auto",
     json_: JsonOption = False,
 ) -> None:
-    """Adapt pretrained weights to a few real pairs. The better of before and after is kept."""
+    """Adapt pretrained weights to a few real pairs. The best of as shipped, calibrated and trained is kept."""
     from dataclasses import asdict
 
     from xsim_datasets.store.reader import PairStore
@@ -202,9 +202,10 @@ def finetune(
     if json_:
         emit_json("zoo.finetune", result)
         return
-    for what in ("lr", "before", "best"):
-        say(f"{what:7s} PSNR {result[what]['psnr_dB']:.2f} dB, SSIM {result[what]['ssim']:.4f}")
-    say(f"{output}: the {result['kept']} weights are kept")
+    lines = {"LR as it is": "lr", "as shipped": "shipped", "calibrated": "calibrated", "trained": "trained"}
+    for what, key in lines.items():
+        say(f"{what + ':':12s} PSNR {result[key]['psnr_dB']:.2f} dB, SSIM {result[key]['ssim']:.4f}")
+    say(f"{output}: kept is what was {result['kept']}")
 
 
 @app.command(epilog="Example: xsim zoo export physics-sde --format onnx -o physics-sde.onnx")
