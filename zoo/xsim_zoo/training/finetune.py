@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from xsim.degradation.degradation import Degradation
 from xsim.errors import InputError, MissingFileError
 from xsim.measure.calibration import read_calibration
-from xsim_zoo.process.physics import Physics
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.training.data import GivenPhysics, MixedPairs, PairSource, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
@@ -43,6 +42,8 @@ _MEASURED_LINKS = frozenset({"wedge", "pairs"})
 
 
 Kept = Literal["as shipped", "calibrated", "trained"]
+
+AnyRestorer = TypeVar("AnyRestorer", bound=Restorer)
 
 
 @dataclass(frozen=True)
@@ -181,10 +182,20 @@ def finetune(
     if kept != "trained":
         trainer.best = scores[kept]
         trainer.save_weights(shipped if kept == "as shipped" else calibrated, 0)
-    return FinetuneResult(result.run, result.steps, result.seconds, result.lr, *scores.values(), scores[kept], kept)
+    return FinetuneResult(
+        run=result.run,
+        steps=result.steps,
+        seconds=result.seconds,
+        lr=result.lr,
+        shipped=scores["as shipped"],
+        calibrated=scores["calibrated"],
+        trained=scores["trained"],
+        best=scores[kept],
+        kept=kept,
+    )
 
 
-def told(restorer: Restorer, degradation: Degradation) -> Restorer:
+def told(restorer: AnyRestorer, degradation: Degradation) -> AnyRestorer:
     """Return weights between two detectors, of which their card will tell, with the prior that they had.
 
     The prior of weights of many detectors follows the HR detector, so it is that behind this one.
