@@ -8,7 +8,7 @@ weights stay what they were.
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -141,6 +141,9 @@ def finetune_lr_only(
     if not start.many_detectors:
         start.physics.check_pitch(degradation.pitch_mm)
     calibrated = told(start, degradation)
+    # The network goes on with the prior that it has learned to correct, on simulated pairs as well.
+    fixed = replace(calibrated.physics, spectrum=calibrated.physics.spectrum.fixed())
+    calibrated = calibrated.with_physics(fixed)
     calibrated.many_detectors = False
     learner, settings = with_one_network(_copied(name, weights, calibrated), settings)
     card = load_checkpoint(name if weights is None else weights).card
