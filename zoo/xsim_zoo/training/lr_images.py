@@ -160,7 +160,9 @@ def split(objects: Sequence[Sequence[NDArray[np.float32]]], notes: tuple[str, ..
 
 def _windows(shape: tuple[int, ...], side: int) -> Iterator[tuple[slice, slice]]:
     """Yield windows that lie evenly over an image and do not overlap, at most `_MOST` of them."""
-    starts = [np.linspace(0, length - side, max(length // side, 1)).round().astype(int) for length in shape]
+    # One window lies in the middle, several reach from edge to edge.
+    spare = [(length - side, length // side) for length in shape]
+    starts = [np.linspace(0, left, n).round().astype(int) if n > 1 else [left // 2] for left, n in spare]
     corners = [(int(top), int(left)) for top in starts[0] for left in starts[1]]
     for place in np.unique(np.linspace(0, len(corners) - 1, min(len(corners), _MOST)).round().astype(int)):
         top, left = corners[place]
