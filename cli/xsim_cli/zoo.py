@@ -86,11 +86,14 @@ def _description_lines(description: dict[str, Any]) -> Iterator[str]:
 def _card_lines(card: dict[str, Any]) -> dict[str, str]:
     scores = card["scores"]
     training, data = card["training"], card["data"]
+    what = f"{data.get('pairs', '?')} pairs"
+    if training.get("lr_only"):
+        what = f"{data['lr_windows']} LR windows and {what}"
     lines = {
         "network": f"{card['options'].get('size', 'none')}, {card['parameters'] / 1e6:.2f} M parameters",
         "pitch": "any" if data.get("setups", 1) > 1 else f"{card['physics']['degradation']['pitch_mm']:g} mm",
         "trained": (
-            f"{training.get('steps', 0)} steps on {data.get('pairs', '?')} pairs of {data.get('name') or 'some data'}, "
+            f"{training.get('steps', 0)} steps on {what} of {data.get('name') or 'some data'}, "
             f"{training.get('seconds', 0) / 60:.0f} min on {training.get('hardware', 'unknown hardware')}"
         ),
         "digest": card["digest"] or "none",

@@ -217,6 +217,7 @@ def test_the_command_runs_on_a_folder_of_radiographs(
     assert xsim([*command, "--resume", "--json"]) == 0
     assert '"lr_only": true' in capsys.readouterr().out
     assert xsim(["zoo", "info", "physics-sde", "--weights", str(tmp_path / "run")]) == 0
+    assert "LR windows and 0 pairs of lr" in capsys.readouterr().out
 
 
 def test_bad_requests_are_one_line(

@@ -103,6 +103,8 @@ def finetune_lr_only(
 ) -> LrOnlyResult:
     """Finetune a learned restorer on LR images of known detectors, without HR.
 
+    It learns by its default number of sampling steps taken together, and the weights are for these from then on.
+
     Parameters
     ----------
     name : str
