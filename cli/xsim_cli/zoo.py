@@ -14,7 +14,6 @@ from xsim_cli.common import (
     DeviceOption,
     ForceOption,
     JsonOption,
-    OwnDetectorsOption,
     RestorerName,
     WeightsOption,
     check_output,
@@ -23,6 +22,8 @@ from xsim_cli.common import (
     say,
 )
 from xsim_cli.zoo_eval import register as register_eval
+from xsim_cli.zoo_finetune import ResumeOption, RunOption, SetOption, SettingsOption
+from xsim_cli.zoo_finetune import register as register_finetune
 from xsim_cli.zoo_run import register as register_run
 
 
@@ -39,15 +40,6 @@ app = typer.Typer(
     help="Restorers: list, train, finetune, run, evaluate, export.",
     epilog="Example: xsim zoo run physics-sde board.tif --pitch-mm 0.048 -o restored.tif",
 )
-
-
-RunOption = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")]
-SettingsOption = Annotated[Path | None, typer.Option(help="TOML file with settings.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. steps=2000; repeat for more."),
-]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")]
 
 
 @app.command("list", epilog="Example: xsim zoo list --json")
@@ -94,11 +86,14 @@ def _description_lines(description: dict[str, Any]) -> Iterator[str]:
 def _card_lines(card: dict[str, Any]) -> dict[str, str]:
     scores = card["scores"]
     training, data = card["training"], card["data"]
+    what = f"{data.get('pairs', '?')} pairs"
+    if training.get("lr_only"):
+        what = f"{data['lr_windows']} LR windows and {what}"
     lines = {
         "network": f"{card['options'].get('size', 'none')}, {card['parameters'] / 1e6:.2f} M parameters",
         "pitch": "any" if data.get("setups", 1) > 1 else f"{card['physics']['degradation']['pitch_mm']:g} mm",
         "trained": (
-            f"{training.get('steps', 0)} steps on {data.get('pairs', '?')} pairs of {data.get('name') or 'some data'}, "
+            f"{training.get('steps', 0)} steps on {what} of {data.get('name') or 'some data'}, "
             f"{training.get('seconds', 0) / 60:.0f} min on {training.get('hardware', 'unknown hardware')}"
         ),
         "digest": card["digest"] or "none",
@@ -149,62 +144,9 @@ def train(
     say(f"{output}: {result['steps']} steps, PSNR {best['psnr_dB']:.2f} dB, SSIM {best['ssim']:.4f}")
 
 
+register_finetune(app)
 register_run(app)
 register_eval(app)
-
-
-@app.command(epilog="Example: xsim zoo finetune physics-sde --data real.zarr -o runs/mine --mix synthetic.zarr")
-def finetune(
-    name: RestorerName,
-    data: Annotated[str, typer.Option(help="Store of pairs of your own two detectors.")],
-    output: RunOption,
-    from_: Annotated[
-        str | None, typer.Option("--from", help="Weights file, run folder or shipped name; the shipped one by default.")
-    ] = None,
-    mix: Annotated[str | None, typer.Option(help="Store of synthetic pairs to mix in, against forgetting.")] = None,
-    mix_share: Annotated[float, typer.Option(help="Their share of the training, 0 to 1.")] = 0.25,
-    detectors: OwnDetectorsOption = None,
-    measured: Annotated[
-        bool, typer.Option("--measured", help="Measure the detectors on the pairs even if the store describes them.")
-    ] = False,
-    resume: ResumeOption = False,
-    recipe: SettingsOption = None,
-    set_: SetOption = None,
-    device: DeviceOption = "auto",
-    json_: JsonOption = False,
-) -> None:
-    """Adapt pretrained weights to a few real pairs. The better of before and after is kept."""
-    from dataclasses import asdict
-
-    from xsim_datasets.store.reader import PairStore
-    from xsim_zoo.training.data import StorePairs
-    from xsim_zoo.training.finetune import FINETUNE_SETTINGS
-    from xsim_zoo.training.finetune import finetune as finetune_restorer
-    from xsim_zoo.training.settings import settings_from
-
-    result = asdict(
-        finetune_restorer(
-            name,
-            StorePairs(PairStore.open(data)),
-            output,
-            settings_from(recipe, set_ or (), defaults=FINETUNE_SETTINGS),
-            weights=from_,
-            mix=None if mix is None else StorePairs(PairStore.open(mix)),
-            mix_share=mix_share,
-            detectors=detectors,
-            measured=measured,
-            resume=resume,
-            device=device,
-            quiet=json_,
-            data_name=Path(data).name,
-        )
-    )
-    if json_:
-        emit_json("zoo.finetune", result)
-        return
-    for what in ("lr", "before", "best"):
-        say(f"{what:7s} PSNR {result[what]['psnr_dB']:.2f} dB, SSIM {result[what]['ssim']:.4f}")
-    say(f"{output}: the {result['kept']} weights are kept")
 
 
 @app.command(epilog="Example: xsim zoo export physics-sde --format onnx -o physics-sde.onnx")

@@ -156,11 +156,18 @@ class Degradation:
         """Return the noise power (...) of LR images (..., H, W) relative to that of the open field, grey 1.0: Sigma_1.
 
         Quantum noise falls with the signal, so the mean power spectrum of an image's noise is that of the open field
-        times the mean of g (1 + c (1 - g)) over its pixels, c the excess noise of a hardened beam. Greys are held to
-        [0.02, 1], as in the dark read noise and scatter remain.
+        times the mean of `local_noise_level` over its pixels.
+        """
+        return np.asarray(self.local_noise_level(lr_grey).mean(axis=(-2, -1)))
+
+    def local_noise_level(self, lr_grey: ArrayLike) -> NDArray[np.float64]:
+        """Return the noise power behind each pixel (..., H, W) of LR images, relative to that of the open field.
+
+        It is g (1 + c (1 - g)), c the excess noise of a hardened beam. Greys are held to [0.02, 1], as in the dark read
+        noise and scatter remain.
         """
         grey = np.clip(np.asarray(lr_grey, dtype=np.float64), _LEAST_GREY, 1.0)
-        return np.asarray((grey * (1.0 + self.excess_noise * (1.0 - grey))).mean(axis=(-2, -1)))
+        return np.asarray(grey * (1.0 + self.excess_noise * (1.0 - grey)))
 
     def linked(self, hr: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return an HR image (H, W) in LR grey, L(HR), on its own periodic grid, see `xsim.degradation.before_blur`."""

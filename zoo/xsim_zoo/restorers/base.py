@@ -391,6 +391,12 @@ class LearnedRestorer(Restorer):
         network : Network, optional
             In place of the restorer's own.
         """
+        answer = self.unrolled(batch.y, batch.operator, steps, network).float()
+        _, c = batch.operator.wiener(1.0)
+        return (batch.grid.crop(answer - batch.x_0) / c).square().mean()
+
+    def unrolled(self, y: Tensor, operator: Operator, steps: int, network: Network | None = None) -> Tensor:
+        """Return `solve` of whole padded images with its gradient, all steps in memory only where they fit."""
         net = network or self.network
 
         def forgetful(features: Tensor, conditions: Tensor, /) -> Tensor:
@@ -398,7 +404,5 @@ class LearnedRestorer(Restorer):
             answer: Tensor = checkpoint(net, features, conditions, use_reentrant=False)
             return answer
 
-        remembered = steps * batch.y.numel() * self.network.size.channels <= _REMEMBERED
-        answer = self.solve(batch.y, batch.operator, How(steps), net if remembered else forgetful).float()
-        _, c = batch.operator.wiener(1.0)
-        return (batch.grid.crop(answer - batch.x_0) / c).square().mean()
+        remembered = steps * y.numel() * self.network.size.channels <= _REMEMBERED
+        return self.solve(y, operator, How(steps), net if remembered else forgetful)

@@ -13,7 +13,7 @@ from typing import Any
 from xsim.errors import EnvironmentFaultError, InputError, MissingFileError, XsimError, ran_out_of_memory
 from xsim_datasets.images import SUFFIXES, Radiograph, kind_of_name
 
-__all__ = ["RECORD_SCHEMA", "FileJob", "plan", "read_record"]
+__all__ = ["RECORD_SCHEMA", "FileJob", "images_of", "plan", "read_record"]
 
 RECORD_SCHEMA = "xsim.zoo.run.file/1"
 """Schema of the JSON record that lies beside each result."""
@@ -103,15 +103,21 @@ def plan(inputs: Sequence[Path], output: Path | None) -> list[FileJob]:
         If two results would have one name, a result would be an input, the name of a file is given for a folder, or
         the folder cannot be written to.
     """
-    found = [pair for given in inputs for pair in _images(given)]
+    found = [pair for given in inputs for pair in images_of(given)]
     single = len(found) == 1 and len(inputs) == 1 and not inputs[0].is_dir()
     jobs = [FileJob(path, _target(path, inside, output, single=single)) for path, inside in found]
     _check_targets(jobs)
     return jobs
 
 
-def _images(given: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield each image and its path below the folder or pattern that was given."""
+def images_of(given: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield each image and its path below the file, folder or pattern that was given.
+
+    Raises
+    ------
+    MissingFileError
+        If a folder or pattern holds no image.
+    """
     if given.is_dir():
         paths = sorted(path for path in given.rglob("*") if path.suffix.lower() in SUFFIXES and _is_input(path))
         if not paths:

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,9 +24,17 @@ from xsim.seeds import generator, torch_seed
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.link import LinkOnGrid
 from xsim_zoo.process.operator import Operator
+from xsim_zoo.process.physics import link_on
 from xsim_zoo.restorers.batch import Batch
 
-__all__ = ["Order", "check_patch", "make_batch", "prefetch"]
+if TYPE_CHECKING:
+    from xsim_zoo.restorers.base import Restorer
+    from xsim_zoo.training.data import PairSource
+    from xsim_zoo.training.settings import TrainSettings
+
+__all__ = ["Batches", "Order", "check_patch", "make_batch", "prefetch", "turned"]
+
+Data = TypeVar("Data")
 
 
 @dataclass(frozen=True)
@@ -46,9 +56,7 @@ def _permutation(count: int, seed: int, epoch: int) -> list[int]:
 
 
 @contextmanager
-def prefetch(
-    read: Callable[[int], tuple[Tensor, Tensor]], steps: Iterable[int], *, ahead: int = 3
-) -> Iterator[Iterator[tuple[Tensor, Tensor]]]:
+def prefetch(read: Callable[[int], Data], steps: Iterable[int], *, ahead: int = 3) -> Iterator[Iterator[Data]]:
     """Yield an iterator over the data of steps, in order, that reads ahead on a thread while the network works.
 
     Parameters
@@ -62,7 +70,7 @@ def prefetch(
     """
     pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="xsim-read")
 
-    def data() -> Iterator[tuple[Tensor, Tensor]]:
+    def data() -> Iterator[Data]:
         waiting = iter(steps)
         under_way = deque(pool.submit(read, step) for step in islice(waiting, ahead))
         while under_way:
@@ -86,12 +94,12 @@ def _draw(seed: int, sample: int, grid: PaddedGrid, crops: int, patch: int) -> t
     return symmetry, u, torch.randn(1, *grid.padded, generator=random), corners
 
 
-def _turned(images: Tensor, symmetry: int) -> Tensor:
+def turned(images: Tensor, symmetry: int) -> Tensor:
     """Return (H, W) images in one of the eight orientations; rows and columns only swap on square images."""
-    turned = images.flip(-1) if symmetry & 1 else images
-    turned = turned.flip(-2) if symmetry & 2 else turned
+    answer = images.flip(-1) if symmetry & 1 else images
+    answer = answer.flip(-2) if symmetry & 2 else answer
     square = images.shape[-1] == images.shape[-2]
-    return turned.transpose(-1, -2) if symmetry & 4 and square else turned
+    return answer.transpose(-1, -2) if symmetry & 4 and square else answer
 
 
 def check_patch(patch: int, shape: tuple[int, int]) -> None:
@@ -144,7 +152,7 @@ def make_batch(
     check_patch(patch, grid.shape)
     symmetry, u, noise, corners = zip(*(_draw(seed, sample, grid, crops, patch) for sample in samples), strict=True)
     hr, lr = hr.to(device), lr.to(device)
-    pair = grid.pad(torch.stack([_turned(torch.stack([x, y]), s) for x, y, s in zip(hr, lr, symmetry, strict=True)]))
+    pair = grid.pad(torch.stack([turned(torch.stack([x, y]), s) for x, y, s in zip(hr, lr, symmetry, strict=True)]))
     x_0 = pair[:, :1]
     if links is not None:
         x_0 = torch.stack([link.forward(image) for link, image in zip(links, x_0, strict=True)])
@@ -158,3 +166,52 @@ def make_batch(
         patch=patch,
         grid=grid,
     )
+
+
+class Batches:
+    """Makes batches of pairs, each sample with the physics of its own set-up and the noise of its own grey.
+
+    Parameters
+    ----------
+    pairs : PairSource
+        The pairs.
+    restorer : Restorer
+        What learns from them.
+    settings : TrainSettings
+        Seed, crops and patch.
+    device : torch device
+        Where it computes.
+    """
+
+    def __init__(self, pairs: PairSource, restorer: Restorer, settings: TrainSettings, device: torch.device) -> None:
+        self._pairs, self._restorer, self._settings, self._device = pairs, restorer, settings, device
+        self._shape, first = PaddedGrid.around(pairs.shape).padded, restorer.physics.link_first
+        self._links = [link_on(setup, self._shape, device, first=first) for setup in pairs.setups]
+        self._operators: dict[int, Operator] = {}
+
+    def of(self, samples: Sequence[int], indices: Sequence[int], hr: Tensor, lr: Tensor) -> Batch:
+        """Return the batch of samples: their numbers in the run, their places in the data, HR and LR (B, H, W)."""
+        setups = [self._pairs.setup_of(index) for index in indices]
+        same = len(set(setups)) == 1
+        operator = self._operator(setups[0]) if same else Operator.stack([self._operator(s) for s in setups])
+        if self._restorer.noise_follows_grey:
+            levels = [self._pairs.setups[setup].noise_level(y.numpy()) for setup, y in zip(setups, lr, strict=True)]
+            operator = operator.at_noise_level(torch.as_tensor(np.stack(levels)))
+        return make_batch(
+            hr,
+            lr,
+            samples=samples,
+            seed=self._settings.seed,
+            crops=self._settings.crops,
+            patch=self._settings.patch,
+            links=[self._links[setup] for setup in setups] if self._restorer.uses_link else None,
+            operator=operator,
+            device=self._device,
+        )
+
+    def _operator(self, setup: int) -> Operator:
+        if setup not in self._operators:
+            spectrum = self._restorer.physics.spectrum
+            operator = Operator.between(self._pairs.setups[setup], spectrum, self._shape, device=self._device)
+            self._operators[setup] = self._restorer.adapt(operator)
+        return self._operators[setup]

@@ -1,14 +1,19 @@
-"""Adapt pretrained weights to a few real pairs, and keep the better of before and after."""
+"""Adapt pretrained weights to a few real pairs, and keep the best of three: as shipped, calibrated, trained.
+
+Much of what finetuning gains is not learned: the weights are told the physics of the new detectors. So the weights are
+scored before the first step, with the physics that they came with and with the measured one, and after the last.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, TypeVar
 
+from xsim.degradation.degradation import Degradation
 from xsim.errors import InputError, MissingFileError
 from xsim.measure.calibration import read_calibration
-from xsim_zoo.process.physics import Physics
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.training.data import GivenPhysics, MixedPairs, PairSource, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
@@ -20,7 +25,7 @@ from xsim_zoo.training.validation import Scores, restorers_of, validate
 from xsim_zoo.weights.checkpoint import load_checkpoint
 from xsim_zoo.weights.loading import load
 
-__all__ = ["FINETUNE_SETTINGS", "FinetuneResult", "finetune"]
+__all__ = ["FINETUNE_SETTINGS", "FinetuneResult", "Kept", "finetune", "told", "with_one_network"]
 
 FINETUNE_SETTINGS = TrainSettings(
     steps=300, batch=4, lr=2e-4, warmup=20, ema=0.98, validate_every=25, validate_images=32, patience=5, save_every=25
@@ -36,6 +41,11 @@ _MEASURED_LINKS = frozenset({"wedge", "pairs"})
 """Links that a calibration took from images, rather than from what the screens nominally are."""
 
 
+Kept = Literal["as shipped", "calibrated", "trained"]
+
+AnyRestorer = TypeVar("AnyRestorer", bound=Restorer)
+
+
 @dataclass(frozen=True)
 class FinetuneResult:
     """The outcome of finetuning, on held-out pairs of the new detector.
@@ -48,19 +58,22 @@ class FinetuneResult:
         Steps done.
     seconds : float
         Time of the training [s].
-    lr, before, best : Scores
-        Of the LR images as they are, of the pretrained weights as they were, and of the weights that were kept.
+    lr, shipped, calibrated, trained, best : Scores
+        Of the LR images as they are; of the weights and the physics as they were; of the same weights with the measured
+        physics; of the best weights of the training; and of what was kept.
     kept : str
-        "adapted", or "pretrained" where adapting gained nothing.
+        "as shipped", "calibrated" or "trained": the one of the highest PSNR, of equals the first.
     """
 
     run: str
     steps: int
     seconds: float
     lr: Scores
-    before: Scores
+    shipped: Scores
+    calibrated: Scores
+    trained: Scores
     best: Scores
-    kept: str
+    kept: Kept
 
 
 def finetune(
@@ -120,11 +133,10 @@ def finetune(
     restorer = load(name, weights, device=accelerator.device)
     if not isinstance(restorer, LearnedRestorer):
         raise InputError(f"restorer '{name}' does not learn: train it, which measures its physics")
-    restorer, settings = _with_one_network(restorer, settings)
+    restorer, settings = with_one_network(restorer, settings)
     _check_pitch(pairs, restorer)
     source = _source_of_physics(pairs, detectors, measured=measured)
     pairs = _with_physics(pairs, restorer, source, detectors)
-    before = _score_before(restorer, pairs, settings)
     physics = measure_physics(
         pairs,
         images=settings.spectrum_images,
@@ -142,6 +154,10 @@ def finetune(
     }
     if resume:
         check_same_run(run, folder.settings(), identity)
+    start = load(name, weights, device=accelerator.device)
+    shipped = told(start, physics.degradation) if start.awaits_detectors else start
+    calibrated = start.with_physics(physics)
+    calibrated.many_detectors = len(pairs.setups) > 1
     trainer = Trainer(
         restorer.with_physics(physics),
         data,
@@ -153,26 +169,43 @@ def finetune(
         start=card,
         setups=len(pairs.setups),
     )
-    result = run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})
-    kept = "adapted"
-    if before.psnr_dB > result.best.psnr_dB:
-        trainer.best, kept = before, "pretrained"
-        trainer.save_weights(_as_before(load(name, weights, device=accelerator.device), physics), 0)
-    assert trainer.best is not None
-    return FinetuneResult(result.run, result.steps, result.seconds, result.lr, before, trainer.best, kept)
-
-
-def _score_before(restorer: LearnedRestorer, pairs: PairSource, settings: TrainSettings) -> Scores:
-    """Return the scores of the weights as they are, with the physics that they were trained for.
-
-    Weights of many detectors are given the physics of each pair, as they have none of their own.
-    """
     held_out = check_split(pairs, "validation")[: settings.validate_images]
-    restorers = restorers_of(pairs, held_out, restorer) if restorer.awaits_detectors else [restorer] * len(held_out)
-    return validate(restorers, *read_pairs(pairs, held_out)).scores
+    # Weights of many detectors have no physics of their own: each pair is restored with that of its set-up.
+    as_shipped = restorers_of(pairs, held_out, shipped) if start.awaits_detectors else [shipped] * len(held_out)
+    scores: dict[Kept, Scores] = {
+        "as shipped": validate(as_shipped, *trainer.held_out_pairs).scores,
+        "calibrated": validate(restorers_of(pairs, held_out, calibrated), *trainer.held_out_pairs).scores,
+    }
+    result = run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})
+    scores["trained"] = result.best
+    kept = max(scores, key=lambda which: scores[which].psnr_dB)
+    if kept != "trained":
+        trainer.best = scores[kept]
+        trainer.save_weights(shipped if kept == "as shipped" else calibrated, 0)
+    return FinetuneResult(
+        run=result.run,
+        steps=result.steps,
+        seconds=result.seconds,
+        lr=result.lr,
+        shipped=scores["as shipped"],
+        calibrated=scores["calibrated"],
+        trained=scores["trained"],
+        best=scores[kept],
+        kept=kept,
+    )
 
 
-def _with_one_network(restorer: LearnedRestorer, settings: TrainSettings) -> tuple[LearnedRestorer, TrainSettings]:
+def told(restorer: AnyRestorer, degradation: Degradation) -> AnyRestorer:
+    """Return weights between two detectors, of which their card will tell, with the prior that they had.
+
+    The prior of weights of many detectors follows the HR detector, so it is that behind this one.
+    """
+    spectrum = restorer.physics.spectrum
+    spectrum = spectrum.behind(degradation) if restorer.many_detectors else spectrum
+    return restorer.with_physics(replace(restorer.physics, degradation=degradation, spectrum=spectrum))
+
+
+def with_one_network(restorer: LearnedRestorer, settings: TrainSettings) -> tuple[LearnedRestorer, TrainSettings]:
     """Return restorer and settings that agree on the network: finetuning keeps that of the weights.
 
     Settings that name another network are refused; only link conditioning may be added to one that has none.
@@ -189,13 +222,6 @@ def _with_one_network(restorer: LearnedRestorer, settings: TrainSettings) -> tup
                 "out, or give weights of that kind"
             )
     return restorer, settings.model_copy(update=own)
-
-
-def _as_before(restorer: Restorer, physics: Physics) -> Restorer:
-    """Return pretrained weights as `_score_before` scored them."""
-    if not restorer.awaits_detectors:
-        return restorer
-    return restorer.with_physics(replace(restorer.physics, degradation=physics.degradation))
 
 
 def _check_pitch(pairs: PairSource, restorer: Restorer) -> None:

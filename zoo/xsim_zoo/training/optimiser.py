@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from xsim.errors import DamageError
 from xsim_zoo.network.unet import UNet
+from xsim_zoo.process.preconditioning import Network
 from xsim_zoo.restorers.batch import Batch
 from xsim_zoo.training.settings import TrainSettings, learning_rate
 from xsim_zoo.training.validation import DivergedError
@@ -67,15 +68,25 @@ class Optimiser:
         DivergedError
             If loss or gradient is not finite; the weights stay as they were.
         """
+        together = self.settings.rollout if step >= self.settings.first_rollout else None
+
+        def loss(network: Network) -> Tensor:
+            if together is None:
+                return self.restorer.loss(batch, network)
+            return self.restorer.rollout_loss(batch, together, network)
+
+        return self.descend(step, loss, batch_name)
+
+    def descend(
+        self, step: int, loss_of: Callable[[Network], Tensor], batch_name: Callable[[], str]
+    ) -> dict[str, float]:
+        """Take step number ``step`` on any loss (a scalar) of the network, as `step` does."""
         rate = learning_rate(step, self.settings)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        together = self.settings.rollout if step >= self.settings.first_rollout else None
-        with torch.autocast(batch.y.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
-            if together is None:
-                loss = self.restorer.loss(batch, self._network)
-            else:
-                loss = self.restorer.rollout_loss(batch, together, self._network)
+        device = self.accelerator.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            loss = loss_of(self._network)
         self.accelerator.backward(loss)
         norm = self.accelerator.clip_grad_norm_(self._network.parameters(), self.settings.clip)
         record = {"loss": float(loss.detach()), "lr": rate, "gradient": float(norm)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -16,6 +16,7 @@ from xsim_zoo.process.physics import Physics, in_lr_grey
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.restorers.base import Restorer
 from xsim_zoo.restorers.registry import get
+from xsim_zoo.training.course import Course
 from xsim_zoo.training.data import PairSource, check_setups, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
 from xsim_zoo.training.loop import Trainer, TrainResult
@@ -23,6 +24,8 @@ from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.weights.loading import build, resolve_device
 
 __all__ = ["check_same_run", "measure_physics", "run_in_folder", "start_accelerator", "train"]
+
+Result = TypeVar("Result")
 
 
 def start_accelerator(device: str) -> Accelerator:
@@ -128,12 +131,12 @@ def train(
     return run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})
 
 
-def run_in_folder(trainer: Trainer, beginning: dict[str, Any] | None) -> TrainResult:
+def run_in_folder(trainer: Course[Any, Result], beginning: dict[str, Any] | None) -> Result:
     """Run a trainer while its folder is locked.
 
     Parameters
     ----------
-    trainer : Trainer
+    trainer : Course
         What to run.
     beginning : dict, optional
         What a new folder says about its run; None resumes the run in the folder.

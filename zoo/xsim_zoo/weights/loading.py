@@ -217,6 +217,9 @@ def limits_of(card: Card) -> list[str]:
         said = [f"pixels of {pitch_mm:g} mm and the detectors of its card, no others: its network has learned one blur"]
     if card.digest:
         data = card.data.get("name") or "unnamed data"
+        if card.training.get("lr_only"):
+            learned = f"{card.data.get('lr_windows', 0)} LR windows of {data} and {pairs} simulated pairs, no HR"
+            return [*said, f"adapted to {learned}: detail that LR does not hold was judged by none of them"]
         said += [
             f"learned from {pairs} pairs of {data}: on other objects look at the consistency verdict",
             "scores are of held-out pairs of the same data: a closed loop until pairs of your own confirm them",
