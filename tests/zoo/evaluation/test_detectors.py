@@ -18,7 +18,6 @@ from xsim_datasets.store.reader import PairStore
 from xsim_datasets.store.writer import make_store
 from xsim_zoo.evaluation import Competitor, Evaluation, Options, evaluate
 from xsim_zoo.evaluation.scores import inner
-from xsim_zoo.process.physics import Physics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +65,7 @@ def _told_by_hand(store: PairStore, name: str) -> float:
     loaded = Competitor.parse(name).load("cpu")
     found = []
     for sample in range(len(store)):
-        physics = Physics(store.degradation_of(sample), loaded.restorer.physics.spectrum)
+        physics = replace(loaded.restorer.physics, degradation=store.degradation_of(sample))
         told = replace(loaded, restorer=loaded.restorer.with_physics(physics))
         hr, lr = store.read(sample)
         found.append(psnr_dB(inner(told.answer(lr, number=sample)), inner(hr)))

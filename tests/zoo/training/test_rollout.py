@@ -115,7 +115,7 @@ def test_the_card_says_for_how_many_steps_the_weights_are(pairs: MemoryPairs, tm
     assert describe("physics-sde", tmp_path / "run")["card"]["options"]["steps"] == 1
     restorer = xsim_zoo.load("physics-sde", tmp_path / "run", device="cpu")
     assert restorer.default_steps == 1
-    assert any("3 are asked for" in note for note in restorer.restore(pairs.lr[0], steps=3).notes)  # type: ignore[attr-defined]
+    assert any("3 are asked for" in note for note in restorer.restore(pairs.lr[0], steps=3).notes)
     assert xsim_zoo.build("physics-sde", restorer.physics, size="tiny").default_steps == 3
 
 

@@ -64,6 +64,10 @@ class Restoration(Protocol):
     def consistency(self) -> Evidence:
         """The check against the measurement."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed, for people."""
+
     def save(self, path: Path | str, *, force: bool = False) -> Path:
         """Write the image as the kind of file that ``path`` names, in the input's type and with its tags."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from xsim.degradation.degradation import Degradation
 from xsim.errors import InputError, MissingFileError
@@ -221,7 +221,19 @@ def with_one_network(restorer: LearnedRestorer, settings: TrainSettings) -> tupl
                 f"training setting {key}={given}: finetuning keeps the network of its weights, {key}={value}: leave it "
                 "out, or give weights of that kind"
             )
-    return restorer, settings.model_copy(update=own)
+    return restorer, settings.model_copy(update=own | _together(restorer, settings))
+
+
+def _together(restorer: LearnedRestorer, settings: TrainSettings) -> dict[str, Any]:
+    """Return what settings want so that weights which take sampling steps together go on doing so, in every step."""
+    if restorer.trained_steps is None or settings.rollout is not None:
+        return {}
+    return {
+        "rollout": restorer.trained_steps,
+        "rollout_steps": settings.steps,
+        "rollout_batch": min(settings.batch, settings.rollout_batch),
+        "rollout_lr": settings.lr,
+    }
 
 
 def _check_pitch(pairs: PairSource, restorer: Restorer) -> None:
