@@ -81,6 +81,20 @@ def finetune(
         return
     if given := [key for key, value in scale.items() if value is not None]:
         raise InputError(f"--{given[0].replace('_', '-')} is for LR files: leave it out with --data, a store knows it")
+    assert data is not None
+    options |= {"mix_share": 0.25 if mix_share is None else mix_share, "detectors": detectors, "measured": measured}
+    _from_pairs(name, data, output, mix, (recipe, set_ or ()), options)
+
+
+def _from_pairs(
+    name: str,
+    data: str,
+    output: Path,
+    mix: str | None,
+    chosen: tuple[Path | None, list[str] | tuple[()]],
+    options: dict[str, Any],
+) -> None:
+    """Finetune on registered pairs."""
     from dataclasses import asdict
 
     from xsim_datasets.store.reader import PairStore
@@ -89,22 +103,18 @@ def finetune(
     from xsim_zoo.training.finetune import finetune as finetune_restorer
     from xsim_zoo.training.settings import settings_from
 
-    assert data is not None
     result = asdict(
         finetune_restorer(
             name,
             StorePairs(PairStore.open(data)),
             output,
-            settings_from(recipe, set_ or (), defaults=FINETUNE_SETTINGS),
+            settings_from(*chosen, defaults=FINETUNE_SETTINGS),
             mix=None if mix is None else StorePairs(PairStore.open(mix)),
-            mix_share=0.25 if mix_share is None else mix_share,
-            detectors=detectors,
-            measured=measured,
             data_name=Path(data).name,
             **options,
         )
     )
-    if json_:
+    if options["quiet"]:
         emit_json("zoo.finetune", result)
         return
     lines = {"LR as it is": "lr", "as shipped": "shipped", "calibrated": "calibrated", "trained": "trained"}

@@ -99,16 +99,8 @@ def run(
     jobs = plan(images, output)
 
     from xsim_zoo.run.files import FileRestorer
-    from xsim_zoo.weights.card import suited
-    from xsim_zoo.weights.loading import load, with_detectors
 
-    if weights is None and (found := suited(name, steps=steps, samples=samples)) is not None:
-        weights = Path(found[0])
-        if found[0] != name:
-            say(f"weights {found[0]}, for {found[1]}")
-    restorer = load(name, weights, device=device)
-    if detectors is not None:
-        restorer = with_detectors(restorer, detectors)
+    restorer = _loaded(name, weights, detectors, device, settings)
     if dry_run:
         _forecast(restorer, jobs, settings, json_=json_)
         return
@@ -116,6 +108,19 @@ def run(
     restore = FileRestorer(restorer, settings, force=force, picture=picture, on_tile=outcome.tile)
     _restore_all(jobs, restore, outcome)
     outcome.conclude(json_=json_)
+
+
+def _loaded(name: str, weights: Path | None, detectors: Path | None, device: str, settings: RunSettings) -> Restorer:
+    """Return the restorer; where no weights are named, with those that suit the steps and samples best."""
+    from xsim_zoo.weights.card import suited
+    from xsim_zoo.weights.loading import load, with_detectors
+
+    if weights is None and (found := suited(name, steps=settings.steps, samples=settings.samples)) is not None:
+        weights = Path(found[0])
+        if found[0] != name:
+            say(f"weights {found[0]}, for {found[1]}")
+    restorer = load(name, weights, device=device)
+    return restorer if detectors is None else with_detectors(restorer, detectors)
 
 
 def _restore_all(jobs: list[FileJob], restore: FileRestorer, outcome: _Report) -> None:

@@ -7,6 +7,7 @@ scored before the first step, with the physics that they came with and with the 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -17,7 +18,7 @@ from xsim.measure.calibration import read_calibration
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.training.data import GivenPhysics, MixedPairs, PairSource, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
-from xsim_zoo.training.loop import Trainer
+from xsim_zoo.training.loop import Trainer, TrainResult
 from xsim_zoo.training.pair_physics import measure_degradation, measure_link
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.train import check_same_run, measure_physics, run_in_folder, start_accelerator
@@ -137,21 +138,12 @@ def finetune(
     _check_pitch(pairs, restorer)
     source = _source_of_physics(pairs, detectors, measured=measured)
     pairs = _with_physics(pairs, restorer, source, detectors)
-    physics = measure_physics(
-        pairs,
-        images=settings.spectrum_images,
-        linked=restorer.uses_link,
-        link_first=restorer.physics.link_first,
-    )
+    how = {"linked": restorer.uses_link, "link_first": restorer.physics.link_first}
+    physics = measure_physics(pairs, images=settings.spectrum_images, **how)
     data = pairs if mix is None else MixedPairs(pairs, mix, mix_share)
     card = load_checkpoint(name if weights is None else weights).card
-    identity = {
-        "command": "finetune",
-        "restorer": name,
-        "data_digest": data.digest,
-        "weights_digest": card.digest,
-        "detectors": source,
-    }
+    identity = {"command": "finetune", "restorer": name, "data_digest": data.digest}
+    identity |= {"weights_digest": card.digest, "detectors": source}
     if resume:
         check_same_run(run, folder.settings(), identity)
     start = load(name, weights, device=accelerator.device)
@@ -172,16 +164,27 @@ def finetune(
     held_out = check_split(pairs, "validation")[: settings.validate_images]
     # Weights of many detectors have no physics of their own: each pair is restored with that of its set-up.
     as_shipped = restorers_of(pairs, held_out, shipped) if start.awaits_detectors else [shipped] * len(held_out)
-    scores: dict[Kept, Scores] = {
+    before = {
         "as shipped": validate(as_shipped, *trainer.held_out_pairs).scores,
         "calibrated": validate(restorers_of(pairs, held_out, calibrated), *trainer.held_out_pairs).scores,
     }
     result = run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})
-    scores["trained"] = result.best
+    return _concluded(trainer, result, before, {"as shipped": shipped, "calibrated": calibrated})
+
+
+def _concluded(
+    trainer: Trainer, result: TrainResult, before: Mapping[str, Scores], untrained: Mapping[str, Restorer]
+) -> FinetuneResult:
+    """Keep the best of what was there before and of what was trained, and return what came of it."""
+    scores: dict[Kept, Scores] = {
+        "as shipped": before["as shipped"],
+        "calibrated": before["calibrated"],
+        "trained": result.best,
+    }
     kept = max(scores, key=lambda which: scores[which].psnr_dB)
     if kept != "trained":
         trainer.best = scores[kept]
-        trainer.save_weights(shipped if kept == "as shipped" else calibrated, 0)
+        trainer.save_weights(untrained[kept], 0)
     return FinetuneResult(
         run=result.run,
         steps=result.steps,

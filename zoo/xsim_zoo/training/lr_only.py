@@ -142,11 +142,7 @@ def finetune_lr_only(
         raise InputError(f"restorer '{name}' does not learn: tell it the detectors with --detectors in `xsim zoo run`")
     if not start.many_detectors:
         start.physics.check_pitch(degradation.pitch_mm)
-    calibrated = told(start, degradation)
-    # The network goes on with the prior that it has learned to correct, on simulated pairs as well.
-    fixed = replace(calibrated.physics, spectrum=calibrated.physics.spectrum.fixed())
-    calibrated = calibrated.with_physics(fixed)
-    calibrated.many_detectors = False
+    calibrated = _calibrated(start, degradation)
     learner, settings = with_one_network(_copied(name, weights, calibrated), settings)
     card = load_checkpoint(name if weights is None else weights).card
     model = LrModel(degradation, windows.shape, first=start.physics.link_first, device=accelerator.device)
@@ -163,13 +159,9 @@ def finetune_lr_only(
         start=card,
         data_name=data_name,
     )
-    identity = {
-        "command": "finetune --lr-only",
-        "restorer": name,
-        "data_digest": windows.digest + ("" if mix is None else f" {mix.digest} {mix_share:g}"),
-        "weights_digest": card.digest,
-        "detectors": degradation.to_dict(),
-    }
+    digest = windows.digest + ("" if mix is None else f" {mix.digest} {mix_share:g}")
+    identity: dict[str, Any] = {"command": "finetune --lr-only", "restorer": name, "data_digest": digest}
+    identity |= {"weights_digest": card.digest, "detectors": degradation.to_dict()}
     if resume:
         check_same_run(run, folder.settings(), identity)
     # Weights of many detectors have no physics of their own: for them both are the same.
@@ -183,21 +175,40 @@ def finetune_lr_only(
     seconds = time.monotonic() - began
     assert course.best is not None
     risks["trained"] = course.best
+    return _concluded(course, (steps, seconds), risks, {"as shipped": shipped, "calibrated": calibrated})
+
+
+def _calibrated(start: LearnedRestorer, degradation: Degradation) -> LearnedRestorer:
+    """Return weights told their detectors, with the prior that they have learned to correct for good."""
+    found = told(start, degradation)
+    found = found.with_physics(replace(found.physics, spectrum=found.physics.spectrum.fixed()))
+    found.many_detectors = False
+    return found
+
+
+def _concluded(
+    course: LrCourse,
+    spent: tuple[int, float],
+    risks: dict[Kept, NDArray[np.float64]],
+    untrained: dict[Kept, LearnedRestorer],
+) -> LrOnlyResult:
+    """Keep the best of what was there before and of what was trained, and return what came of it."""
+    judge, run, (steps, seconds) = course.judge, course.folder.path, spent
     kept = _preferred(risks)
     found = {which: _risk(own, risks["as shipped"]) for which, own in risks.items()}
     scores: dict[str, Any] = {which: asdict(own) for which, own in found.items()} | {"kept": kept}
     if kept == "trained":
-        best = load(name, run, device=accelerator.device)
+        best = load(course.restorer.name, run, device=course.device)
         assert isinstance(best, LearnedRestorer)
         course.save(best, scores, load_checkpoint(run).card.training["steps"])
     else:
-        course.save(shipped if kept == "as shipped" else calibrated, scores, 0)
+        course.save(untrained[kept], scores, 0)
     return LrOnlyResult(
         run=str(run),
         steps=steps,
         seconds=seconds,
         windows=len(judge.places),
-        frames=sum(place in windows.again for place in judge.places),
+        frames=sum(place in judge.windows.again for place in judge.places),
         shipped=found["as shipped"],
         calibrated=found["calibrated"],
         trained=found["trained"],
