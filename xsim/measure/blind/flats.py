@@ -1,0 +1,272 @@
+"""Noise from the flattest parts of a radiograph: its level at the open field, and its colour.
+
+Blocks are detrended, windowed and sorted by power over grey; the crowd of the calmest ones holds noise alone. Their
+spectrum is fitted by a coloured part (the blur's own MTF to a power: light scattered before it is counted) and a white
+part (quanta of light, electronics, rounding).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from xsim.measure.blind.mixture import mtf_columns
+
+__all__ = ["Blocks", "FlatNoise", "flat_blocks", "flat_noise", "rough_noise"]
+
+BLOCK_PX = 32
+"""Side of a block: small enough to fit between parts, long enough for the noise's colour."""
+
+_DARKEST = 0.04
+"""Grey below which offset and rounding, not quanta, make the noise."""
+
+_CLOSE = 2.2
+"""Blocks within this many standard deviations of the crowd belong to it."""
+
+_OVERLAP = 2.25
+"""Half-overlapping blocks are worth this share fewer: 2.25 of 4, as in IEC 62220-1's regions."""
+
+_COLOURS = (1.0, 0.7)
+"""Powers of the MTF, halved, that the coloured part may follow: single screens and thick ones (Lubberts' effect)."""
+
+_SYSTEMATIC = 0.03
+"""Relative error of the level that no area removes: noise need not go as the root of the grey."""
+
+_LOWEST = 1.5 / BLOCK_PX
+"""Frequencies below are the trend's [cycles/px]."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Power spectra of blocks of one or more images.
+
+    Parameters
+    ----------
+    power : (n, bins) array
+        Radial power over grey, per pixel: white noise of variance v reads v.
+    grey : (n,) array
+        Mean grey.
+    place : (n, 3) array of int
+        Image, row and column [px] of the first pixel.
+    """
+
+    power: NDArray[np.float64]
+    grey: NDArray[np.float64]
+    place: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FlatNoise:
+    """Noise at the open field (grey 1).
+
+    Parameters
+    ----------
+    rms, error : float
+        Standard deviation of a pixel, and the relative standard error.
+    frequency, power : (m,) arrays
+        Measured radial spectrum: frequency [cycles/px], and the variance that white noise of this power would have.
+    coloured, white : float
+        Variances of the two parts.
+    exponent : float
+        The coloured part follows the MTF to twice this power.
+    area_px : float
+        Pixels of the flat parts.
+    grey : float
+        Their median grey.
+    blocks : (n, 3) array of int
+        Where they lie.
+    """
+
+    rms: float
+    error: float
+    frequency: NDArray[np.float64]
+    power: NDArray[np.float64]
+    coloured: float
+    white: float
+    exponent: float
+    area_px: float
+    grey: float
+    blocks: NDArray[np.int64]
+
+
+def rough_noise(image: NDArray[np.float64], usable: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return, roughly, the standard deviation of a pixel and of the mean of 1 x 8 pixels at grey 1."""
+    grid = image[: image.shape[0] // 8 * 8, : image.shape[1] // 8 * 8]
+    held = usable[: grid.shape[0], : grid.shape[1]]
+    tiles = grid.reshape(grid.shape[0] // 8, 8, -1, 8)
+    good = held.reshape(tiles.shape).all(axis=(1, 3))
+    mean = tiles.mean(axis=(1, 3))
+    good &= mean > _DARKEST
+    if good.sum() < 8:
+        return 1e-4, 1e-4
+    # Second differences see neither level nor slope; for white noise their variance is 6 times the pixel's.
+    bend = tiles[:, :, :, 2:] - 2 * tiles[:, :, :, 1:-1] + tiles[:, :, :, :-2]
+    level = np.sqrt(np.clip(mean[good], _DARKEST, None))
+    white = float(np.quantile(np.sqrt((bend**2).mean(axis=(1, 3))[good] / 6) / level, 0.25))
+    spread = []
+    for axis in (1, 3):
+        cells = tiles.mean(axis=axis)
+        rest = np.diff(cells, axis=1 if axis == 3 else 2, n=2)
+        root = np.sqrt((rest**2).mean(axis=1 if axis == 3 else 2) / 6)
+        spread.append(float(np.quantile(root[good] / level, 0.25)))
+    plain = tiles - mean[:, None, :, None]
+    pixel = float(np.quantile(np.sqrt((plain**2).mean(axis=(1, 3))[good] * 64 / 63) / level, 0.2))
+    return max(pixel, white, 1e-5), max(min(spread), white / np.sqrt(8), 1e-5)
+
+
+def _radial() -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the bin of each frequency of a block, and the bins' mean frequency and number of frequencies."""
+    n = BLOCK_PX
+    f = np.hypot(np.fft.fftfreq(n)[:, None], np.fft.rfftfreq(n)[None, :])
+    double = np.full(f.shape, 2.0)
+    double[:, [0, -1]] = 1.0
+    number = np.where(f < _LOWEST, 0, np.minimum((f * n - 0.5).astype(np.int64), n // 2 + 2))
+    count = np.bincount(number.ravel(), double.ravel())
+    return number, np.bincount(number.ravel(), (f * double).ravel())[1:] / count[1:], count[1:]
+
+
+def flat_blocks(images: Sequence[NDArray[np.float64]], usable: Sequence[NDArray[np.bool_]]) -> Blocks:
+    """Return the spectra of the half-overlapping blocks in which every pixel is usable."""
+    n = BLOCK_PX
+    window = np.outer(np.hanning(n + 2)[1:-1], np.hanning(n + 2)[1:-1])
+    axis = np.linspace(-1, 1, n)
+    terms = [np.outer(axis**a, axis**b).ravel() for a, b in product(range(3), repeat=2) if a + b <= 2]
+    root = np.sqrt(window)
+    trend = np.linalg.qr(np.stack(terms, axis=1) * root.reshape(-1, 1))[0]
+    number, _, count = _radial()
+    rows, greys, places = [], [], []
+    for which, (image, good) in enumerate(zip(images, usable, strict=True)):
+        if min(image.shape) < n:
+            continue
+        views = np.lib.stride_tricks.sliding_window_view(image, (n, n))[:: n // 2, :: n // 2]
+        held = np.lib.stride_tricks.sliding_window_view(good, (n, n))[:: n // 2, :: n // 2].all(axis=(2, 3))
+        mean = views.mean(axis=(2, 3))
+        taken = np.argwhere(held & (mean > _DARKEST))
+        for line in np.unique(taken[:, 0]):
+            at = taken[taken[:, 0] == line]
+            blocks = views[line, at[:, 1]].reshape(len(at), -1) * root.ravel()
+            blocks = (blocks - (blocks @ trend) @ trend.T).reshape(-1, n, n) * root
+            power = np.abs(np.fft.rfft2(blocks)) ** 2 / (window**2).sum()
+            double = np.full(power.shape[1:], 2.0)
+            double[:, [0, -1]] = 1.0
+            flat = (power * double).reshape(len(at), -1)
+            sums = np.stack([np.bincount(number.ravel(), one) for one in flat])[:, 1:]
+            grey = mean[line, at[:, 1]]
+            rows.append(sums / count / grey[:, None])
+            greys.append(grey)
+            places.append(np.column_stack([np.full(len(at), which), at * (n // 2)]))
+    if not rows:
+        return Blocks(np.zeros((0, count.size)), np.zeros(0), np.zeros((0, 3), np.int64))
+    return Blocks(np.vstack(rows), np.concatenate(greys), np.vstack(places).astype(np.int64))
+
+
+def flat_noise(blocks: Blocks, weights: NDArray[np.float64]) -> FlatNoise | None:
+    """Return the noise that the calmest blocks have, coloured by the blur of ``weights``; None if there are too few.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        Spectra of all of them.
+    weights : (K,) array
+        Of the mixture that the blur is.
+    """
+    if len(blocks.grey) < 6:
+        return None
+    _, f, count = _radial()
+    # Where blocks of the open field abound the others tell nothing more about it.
+    chosen = np.arange(len(blocks.grey))
+    calm = _crowd(blocks.power, count, chosen)
+    bright = calm[blocks.grey[calm] > 0.8]
+    if len(bright) >= 24:
+        calm = bright
+    spectrum = blocks.power[calm].mean(axis=0)
+    worth = len(calm) * _OVERLAP / 4
+    relative = 1 / np.sqrt(count / 2 / 1.9 * worth)
+    level, coloured, white, exponent = _parts(f, spectrum, relative, weights)
+    if level <= 0:
+        return None
+    area = float(len(np.unique(_quarters(blocks.place[calm]), axis=0))) * (BLOCK_PX / 2) ** 2
+    variances = (blocks.power[calm] @ count) / count.sum()
+    scatter = float(np.std(variances) / np.mean(variances)) / np.sqrt(worth)
+    shape = 0.5 * coloured / (coloured + white) * 0.06
+    error = float(np.sqrt((scatter / 2) ** 2 + _SYSTEMATIC**2 + shape**2))
+    grey = float(np.median(blocks.grey[calm]))
+    return FlatNoise(
+        float(np.sqrt(level)), error, f, spectrum, coloured, white, exponent, area, grey, blocks.place[calm]
+    )
+
+
+def _quarters(place: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the quarters of the blocks, so that overlaps count once."""
+    half = BLOCK_PX // 2
+    steps = np.array([[0, a, b] for a, b in product((0, half), repeat=2)])
+    return (place[:, None] + steps).reshape(-1, 3)
+
+
+def _crowd(
+    power: NDArray[np.float64], count: NDArray[np.float64], chosen: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the blocks around the lowest crowd of power: structure only adds."""
+    low = slice(0, 5)
+    for bands in (slice(None), low):
+        values = np.log(np.maximum((power[chosen][:, bands] @ count[bands]) / count[bands].sum(), 1e-30))
+        order = np.sort(values)
+        least = max(len(order) // 25, 6)
+        centre = float(np.median(order[:least]))
+        for _ in range(30):
+            spread = _log_spread(power[chosen], count, values, centre, bands)
+            near = np.abs(values - centre) < _CLOSE * spread
+            moved = float(np.median(values[near])) if near.sum() >= 3 else centre
+            if abs(moved - centre) < 1e-3:
+                break
+            centre = moved
+        near = np.abs(values - centre) < _CLOSE * spread
+        chosen = chosen[near] if near.sum() >= 4 else chosen[np.argsort(values)[:6]]
+    return chosen
+
+
+def _log_spread(
+    power: NDArray[np.float64],
+    count: NDArray[np.float64],
+    values: NDArray[np.float64],
+    centre: float,
+    bands: slice,
+) -> float:
+    """Return the standard deviation of ln power that chance alone gives blocks with the crowd's spectrum."""
+    calm = np.argsort(np.abs(values - centre))[: max(len(values) // 25, 6)]
+    spectrum = power[calm].mean(axis=0)[bands]
+    held = count[bands]
+    # The window correlates neighbouring frequencies: 1.9 of them are worth one; half of the plane repeats the other.
+    free = (spectrum @ held) ** 2 / ((spectrum**2) @ held) / 2 / 1.9
+    return float(1 / np.sqrt(max(free, 2.0)))
+
+
+def _parts(
+    f: NDArray[np.float64], spectrum: NDArray[np.float64], relative: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[float, float, float, float]:
+    """Return total, coloured and white variance, and the exponent of the coloured part."""
+    axis = np.fft.fftfreq(256)
+    plane = np.hypot(axis[:, None], axis[None, :])
+    grid = np.linspace(0, 0.75, 301)
+    curve = mtf_columns(grid) @ (weights / weights.sum()) / np.sinc(grid)  # noise is coloured before the pixels
+    best = (np.inf, 0.0, 0.0, 0.0, 1.0)
+    for exponent in _COLOURS:
+        colour = np.maximum(curve, 0) ** (2 * exponent)
+        own = np.interp(f, grid, colour) / np.interp(plane, grid, colour).mean()
+        fitted = spectrum
+        parts = np.zeros(3)
+        structure = np.interp(f, grid, curve) ** 2 * (0.1 / f) ** 3
+        columns = np.stack([own, np.ones_like(f), structure], axis=1)
+        for _ in range(4):
+            weight = 1 / np.maximum(fitted, 1e-30) / np.hypot(relative, 0.03)
+            parts = nnls(columns * weight[:, None], spectrum * weight)[0]
+            fitted = columns @ parts
+        cost = float(np.sum(((spectrum - fitted) / np.maximum(fitted, 1e-30) / np.hypot(relative, 0.03)) ** 2))
+        if cost < 0.7 * best[0]:
+            best = (cost, float(parts[0] + parts[1]), float(parts[0]), float(parts[1]), exponent)
+    return best[1:]
