@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -39,6 +40,12 @@ _SYSTEMATIC = 0.03
 
 _LOWEST = 1.5 / BLOCK_PX
 """Frequencies below are the trend's [cycles/px]."""
+
+_TRIAL_PX = 400
+"""Side of the noise that is made to see what blocks show of a spectrum: 576 blocks, 2 % of the lowest bin."""
+
+_GRID = np.linspace(0, 0.75, 301)
+"""Frequencies of noise spectra [cycles/px]."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +115,14 @@ def rough_noise(image: NDArray[np.float64], usable: NDArray[np.bool_]) -> tuple[
     bend = tiles[:, :, :, 2:] - 2 * tiles[:, :, :, 1:-1] + tiles[:, :, :, :-2]
     level = np.sqrt(np.clip(mean[good], _DARKEST, None))
     white = float(np.quantile(np.sqrt((bend**2).mean(axis=(1, 3))[good] / 6) / level, 0.25))
+    # Strips of 1 x 8 pixels against those 8 and 16 pixels on along the strip: no grain is so coarse as to be shared.
     spread = []
-    for axis in (1, 3):
-        cells = tiles.mean(axis=axis)
-        rest = np.diff(cells, axis=1 if axis == 3 else 2, n=2)
-        root = np.sqrt((rest**2).mean(axis=1 if axis == 3 else 2) / 6)
-        spread.append(float(np.quantile(root[good] / level, 0.25)))
+    across = (tiles.mean(axis=1), good, mean)
+    down = (tiles.mean(axis=3).transpose(2, 0, 1), good.T, mean.T)
+    for strips, held, grey in (across, down):
+        rest = np.diff(strips, axis=0, n=2)
+        root = np.sqrt((rest**2).mean(axis=2) / 6 / np.clip(grey[1:-1], _DARKEST, None))
+        spread.append(float(np.quantile(root[held[1:-1]], 0.25)) if held[1:-1].any() else 0.0)
     plain = tiles - mean[:, None, :, None]
     pixel = float(np.quantile(np.sqrt((plain**2).mean(axis=(1, 3))[good] * 64 / 63) / level, 0.2))
     return max(pixel, white, 1e-5), max(min(spread), white / np.sqrt(8), 1e-5)
@@ -187,7 +196,8 @@ def flat_noise(blocks: Blocks, weights: NDArray[np.float64]) -> FlatNoise | None
     spectrum = blocks.power[calm].mean(axis=0)
     worth = len(calm) * _OVERLAP / 4
     relative = 1 / np.sqrt(count / 2 / 1.9 * worth)
-    level, coloured, white, exponent = _parts(f, spectrum, relative, weights)
+    coloured, white, exponent = _parts(f, spectrum, count, relative, weights)
+    level = coloured + white
     if level <= 0:
         return None
     area = float(len(np.unique(_quarters(blocks.place[calm]), axis=0))) * (BLOCK_PX / 2) ** 2
@@ -246,27 +256,48 @@ def _log_spread(
     return float(1 / np.sqrt(max(free, 2.0)))
 
 
+@lru_cache(maxsize=1)
+def _white_spectrum() -> NDArray[np.complex128]:
+    return np.asarray(np.fft.rfft2(np.random.default_rng(0).normal(size=(_TRIAL_PX, _TRIAL_PX))))
+
+
+def _seen(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the radial spectrum that blocks show of noise with a power over (0 .. 0.75 cycles/px), unit variance.
+
+    Window and trend move power between the lowest bins; noise that is made shows how much.
+    """
+    axis = np.fft.fftfreq(_TRIAL_PX)
+    plane = np.interp(np.hypot(axis[:, None], axis[None, :]), _GRID, power)
+    noise = np.fft.irfft2(_white_spectrum() * np.sqrt(plane[:, : _TRIAL_PX // 2 + 1] / plane.mean()))
+    blocks = flat_blocks([1 + 1e-3 * noise], [np.ones(noise.shape, bool)])
+    return np.asarray(blocks.power.mean(axis=0) * 1e6)
+
+
 def _parts(
-    f: NDArray[np.float64], spectrum: NDArray[np.float64], relative: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[float, float, float, float]:
-    """Return total, coloured and white variance, and the exponent of the coloured part."""
-    axis = np.fft.fftfreq(256)
-    plane = np.hypot(axis[:, None], axis[None, :])
-    grid = np.linspace(0, 0.75, 301)
-    curve = mtf_columns(grid) @ (weights / weights.sum()) / np.sinc(grid)  # noise is coloured before the pixels
-    best = (np.inf, 0.0, 0.0, 0.0, 1.0)
-    for exponent in _COLOURS:
-        colour = np.maximum(curve, 0) ** (2 * exponent)
-        own = np.interp(f, grid, colour) / np.interp(plane, grid, colour).mean()
+    f: NDArray[np.float64],
+    spectrum: NDArray[np.float64],
+    count: NDArray[np.float64],
+    relative: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> tuple[float, float, float]:
+    """Return coloured and white variance, and the exponent of the coloured part.
+
+    The measured bins give the sum of the two; the fitted shape only says how much of it window and trend hid.
+    """
+    curve = np.maximum(mtf_columns(_GRID) @ (weights / weights.sum()), 0.0)
+    white = _seen(np.ones_like(_GRID))
+    best = (np.inf, 0.0, 0.0, 1.0)
+    for exponent, aperture in product(_COLOURS, (True, False)):  # light is scattered before pixels, or pixels are mixed
+        colour = (curve / np.sinc(_GRID) if aperture else curve) ** (2 * exponent)
+        columns = np.stack([_seen(colour), white], axis=1)
         fitted = spectrum
-        parts = np.zeros(3)
-        structure = np.interp(f, grid, curve) ** 2 * (0.1 / f) ** 3
-        columns = np.stack([own, np.ones_like(f), structure], axis=1)
+        parts = np.zeros(2)
         for _ in range(4):
             weight = 1 / np.maximum(fitted, 1e-30) / np.hypot(relative, 0.03)
             parts = nnls(columns * weight[:, None], spectrum * weight)[0]
             fitted = columns @ parts
         cost = float(np.sum(((spectrum - fitted) / np.maximum(fitted, 1e-30) / np.hypot(relative, 0.03)) ** 2))
-        if cost < 0.7 * best[0]:
-            best = (cost, float(parts[0] + parts[1]), float(parts[0]), float(parts[1]), exponent)
+        if cost < 0.8 * best[0]:
+            scale = float(spectrum @ count) / max(float(fitted @ count), 1e-30)
+            best = (cost, scale * float(parts[0]), scale * float(parts[1]), exponent)
     return best[1:]

@@ -50,6 +50,8 @@ class Profile:
         Where other steps lie along the same axis [px].
     contrast : float
         Rough height of the step.
+    slope : float
+        Its largest slope [grey per px].
     """
 
     step: Step
@@ -58,6 +60,12 @@ class Profile:
     count: NDArray[np.float64]
     neighbours: tuple[float, ...]
     contrast: float
+    slope: float
+
+    @property
+    def weight(self) -> float:
+        """How much a step tells by its height and length."""
+        return self.contrast * float(np.sqrt(self.step.length))
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -124,6 +132,7 @@ def profile_across(
         count[held],
         tuple(neighbours),
         contrast,
+        peak,
     )
 
 

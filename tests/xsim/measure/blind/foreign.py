@@ -167,7 +167,9 @@ def weld(c: Canvas, rng: np.random.Generator) -> None:
 def wedge(c: Canvas, rng: np.random.Generator) -> None:
     px, angle = c.px, rng.uniform(0.03, 0.4)
     for k in range(6):
-        c.box(px / 2 + 0.055 * k * px, px / 2, (0.75 - 0.11 * k) * px, 0.5 * px, angle, rng.uniform(0.12, 0.35))
+        along = 0.055 * k * px  # the slabs share one end
+        x, y = px / 2 + along * np.cos(angle), px / 2 + along * np.sin(angle)
+        c.box(x, y, (0.75 - 0.11 * k) * px, 0.5 * px, angle, rng.uniform(0.12, 0.35))
 
 
 def gear(c: Canvas, rng: np.random.Generator) -> None:
