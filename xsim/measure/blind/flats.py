@@ -218,9 +218,7 @@ def _quarters(place: NDArray[np.int64]) -> NDArray[np.int64]:
     return (place[:, None] + steps).reshape(-1, 3)
 
 
-def _crowd(
-    power: NDArray[np.float64], count: NDArray[np.float64], chosen: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _crowd(power: NDArray[np.float64], count: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the blocks around the lowest crowd of power: structure only adds."""
     low = slice(0, 5)
     for bands in (slice(None), low):

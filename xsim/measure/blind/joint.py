@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from xsim.measure.blind.edges import Edge, refine, solve_weights
 from xsim.measure.blind.mixture import SIGMAS_PX, f50_of
 
-__all__ = ["JointBlur", "join_edges", "sound_edges"]
+__all__ = ["JointBlur", "anisotropy", "join_edges", "sound_edges"]
 
 _MOST_EDGES = 28
 """More edges than this no longer narrow the interval, which the objects' edges set."""
@@ -35,6 +35,12 @@ _ENOUGH_CLEAN, _PADDED = 3, 8
 _SHARPER = 0.35
 """Weight, as a share of the largest crowd's, from which a sharper crowd that stands apart is the detector's: what lies
 between the two is the object's bevels. Below, a few edges that others spoil could make it."""
+
+_ALONG_AXIS = 0.8
+"""Cosine to an axis of the edges that tell the blur along it."""
+
+_UNLIKE = 0.12
+"""Difference of ln f50 along x and y from which a detector, or a focal spot, is called anisotropic."""
 
 _STANDS_APART = 0.25
 """Distance of crowds in ln f50."""
@@ -107,6 +113,23 @@ def join_edges(edges: Sequence[Edge], seed: int = 0) -> JointBlur:
     alone = float(np.sqrt(1 / sum(1 / (edge.error**2 + 0.05**2) for edge in group)))
     error = np.sqrt(max(drawn, alone) ** 2 + _FLOOR**2 + (1.25 * scatter / np.sqrt(len(edges))) ** 2)
     return JointBlur(np.mean([weights, *draws], axis=0), np.array(draws), float(error), tuple(group))
+
+
+def anisotropy(edges: Sequence[Edge]) -> tuple[float, float] | None:
+    """Return f50 along x and along y [cycles/px] where the edges show that they differ, else None."""
+    places, errors = [], []
+    for number in (0, 1):
+        own = [edge for edge in edges if abs((np.cos, np.sin)[number](edge.profile.step.angle)) > _ALONG_AXIS]
+        if len(own) < _ENOUGH_CLEAN:
+            return None
+        close, scatter = _consistent(own)
+        weight = np.array([1 / (edge.error**2 + 0.03**2) for edge in close])
+        places.append(float(weight @ np.log([edge.f50 for edge in close]) / weight.sum()))
+        errors.append(float(np.sqrt(1 / weight.sum() + scatter**2 / len(close) + _FLOOR**2)))
+    apart = abs(places[0] - places[1])
+    if apart < max(_UNLIKE, 3 * float(np.hypot(*errors))):
+        return None
+    return float(np.exp(places[0])), float(np.exp(places[1]))
 
 
 def _consistent(edges: Sequence[Edge]) -> tuple[list[Edge], float]:

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from xsim.measure.blind.steps import Step
 
-__all__ = ["REACH_PX", "Profile", "profile_across"]
+__all__ = ["REACH_PX", "Profile", "profile_across", "slope_across"]
 
 REACH_PX = 48
 """How far from a step its profile goes: the tails of a screen beyond hold a hundredth of its light."""
@@ -89,29 +89,17 @@ def profile_across(
     cell_noise : float
         Standard deviation of the mean of 1 x 8 pixels [grey].
     """
-    half = step.length / 2 - min(4.0, step.length / 8)
-    d, u, grey = _pixels(image, usable, step, half)
-    if d.size < 200:
+    across = _across(image, usable, step)
+    if across is None:
         return None
-    along = max(2, round(2 * half / _CELL_PX))
-    mean, counts = _cells(d, u, grey, half, along)
-    full = (counts >= 0.4 * 2 * half / along).all(axis=1)
-    middle = REACH_PX
-    if not full[middle - 7 : middle + 7].all():
-        return None
-    run_low = middle - int(np.argmin(full[middle - 1 :: -1])) if not full[:middle].all() else 0
-    run_high = middle + int(np.argmin(full[middle:])) if not full[middle:].all() else 2 * REACH_PX
-    profile = np.where(full, mean.mean(axis=1), 0.0)
-    profile[:run_low], profile[run_high:] = profile[run_low], profile[run_high - 1]
-    slope = np.gradient(ndimage.uniform_filter1d(profile, 3, mode="nearest"))
+    d, grey, mean, full, slope = across
+    along, middle = mean.shape[1], REACH_PX
     contrast = float(slope[middle - 8 : middle + 8].sum())
     peak = float(slope[middle - 5 : middle + 5].max())
     if peak <= 0 or contrast < 5 * cell_noise:
         return None
     noise = cell_noise / np.sqrt(along)
-    uneven = mean.std(axis=1, ddof=1) > np.hypot(2.2 * cell_noise, 0.02 * contrast) * (
-        1 + (np.abs(slope) > 0.1 * peak)
-    )
+    uneven = mean.std(axis=1, ddof=1) > np.hypot(2.2 * cell_noise, 0.02 * contrast) * (1 + (np.abs(slope) > 0.1 * peak))
     uneven |= ~full
     sides, neighbours = [], []
     for sign in (-1, 1):
@@ -134,6 +122,36 @@ def profile_across(
         contrast,
         peak,
     )
+
+
+Array = NDArray[np.float64]
+
+
+def slope_across(image: Array, usable: NDArray[np.bool_], step: Step) -> tuple[Array, int] | None:
+    """Return the slope across a step, pixel by pixel with the step in the middle, and the cells along it."""
+    across = _across(image, usable, step)
+    return None if across is None else (across[4], across[2].shape[1])
+
+
+def _across(
+    image: Array, usable: NDArray[np.bool_], step: Step
+) -> tuple[Array, Array, Array, NDArray[np.bool_], Array] | None:
+    """Return distance and grey of the pixels, the cells' means, which rows of them are full, and the mean slope."""
+    half = step.length / 2 - min(4.0, step.length / 8)
+    d, u, grey = _pixels(image, usable, step, half)
+    if d.size < 200:
+        return None
+    along = max(2, round(2 * half / _CELL_PX))
+    mean, counts = _cells(d, u, grey, half, along)
+    full = (counts >= 0.4 * 2 * half / along).all(axis=1)
+    middle = REACH_PX
+    if not full[middle - 7 : middle + 7].all():
+        return None
+    low = middle - int(np.argmin(full[middle - 1 :: -1])) if not full[:middle].all() else 0
+    high = middle + int(np.argmin(full[middle:])) if not full[middle:].all() else 2 * REACH_PX
+    profile = np.where(full, mean.mean(axis=1), 0.0)
+    profile[:low], profile[high:] = profile[low], profile[high - 1]
+    return d, grey, mean, full, np.gradient(ndimage.uniform_filter1d(profile, 3, mode="nearest"))
 
 
 def _pixels(

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
+from xsim.measure.blind import BlindDetector
+
 Array = NDArray[np.float64]
 Curve = Callable[[Array], Array]
 
@@ -251,3 +253,34 @@ def foreign(seed: int, px: int = 768) -> Foreign:
         float(np.sqrt(rms**2 + rounding)),
         float((white * rms**2 + rounding) / (rms**2 + rounding)),
     )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far an estimate is from the truth."""
+
+    f50: float
+    mtf_error: float
+    noise_error: float
+    held: tuple[bool, bool, bool]
+
+    @property
+    def missed(self) -> list[str]:
+        """Names of the intervals that do not hold the truth."""
+        return [name for name, held in zip(("f50", "noise", "curve"), self.held, strict=True) if not held]
+
+
+def judge(one: Foreign, found: BlindDetector) -> Verdict:
+    """Return the errors of an estimate, and whether the intervals of f50, noise and the curve hold the truth.
+
+    The curve is held if nine points in ten are, where the MTF is above .2.
+    """
+    truth, f50 = one.mtf(found.frequency), f50_of(one.mtf)
+    high = truth > 0.2
+    inside = (truth >= found.low - 1e-9) & (truth <= found.high + 1e-9)
+    held = (
+        found.f50_low <= f50 <= found.f50_high,
+        found.noise.low <= one.noise <= found.noise.high,
+        bool(np.mean(inside[high]) >= 0.9),
+    )
+    return Verdict(f50, float(np.abs(found.mtf - truth)[high].max()), found.noise.rms / one.noise - 1, held)
