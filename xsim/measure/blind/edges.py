@@ -54,7 +54,7 @@ class Edge:
     misfit : float
         RMS of the residual over the height of the step.
     excess : float
-        Residual over that of the image's noise.
+        RMS of the residual over that of the image's noise.
     f50, error : float
         Of its own weights [cycles/px], and the standard error of ln f50.
     """
@@ -134,7 +134,7 @@ def refine(edge: Edge, weights: NDArray[np.float64], rounds: int = 2) -> Edge:
     return edge
 
 
-def fit_edge(profile: Profile, pixel_noise: float) -> Edge | None:
+def fit_edge(profile: Profile, pixel_noise: float, cell_noise: float) -> Edge | None:
     """Return what an edge says by itself; None where it says nothing.
 
     Parameters
@@ -143,6 +143,8 @@ def fit_edge(profile: Profile, pixel_noise: float) -> Edge | None:
         The profile across it.
     pixel_noise : float
         Standard deviation of a pixel at this grey, roughly [grey].
+    cell_noise : float
+        That of the mean of 1 x 8 pixels.
     """
     count = SIGMAS_PX.size
     none = np.zeros((count, count)), np.zeros(count)
@@ -164,13 +166,14 @@ def fit_edge(profile: Profile, pixel_noise: float) -> Edge | None:
     covariance = np.zeros((count, count))
     ridge = np.where(SIGMAS_PX > _TAIL_PX, 1 / _TAIL_PRIOR**2, 1.0)
     covariance[np.ix_(held, held)] = np.linalg.inv((edge.gram + np.diag(ridge))[np.ix_(held, held)])
-    root_mean = float(np.sqrt(np.mean(residual**2)))
-    plain = float(np.sqrt(np.mean(residual**2 * profile.count)))
+    root_mean = float(np.sqrt(profile.count @ residual**2 / profile.count.sum()))
+    # Coarse grain is alike in the pixels of a strip, and in the bins of a pixel: only strips average it.
+    expected = np.hypot(cell_noise * np.sqrt(8 / profile.step.length), pixel_noise / np.sqrt(profile.count.mean()))
     return replace(
         edge,
         weights=weights,
         misfit=root_mean / max(abs(edge.height), 1e-9),
-        excess=plain / pixel_noise,
+        excess=float(root_mean / expected),
         f50=f50_of(weights),
         error=spread_of(weights, covariance),
     )

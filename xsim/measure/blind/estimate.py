@@ -84,7 +84,7 @@ def measure_blind(
     for part in parts:
         check_no_text(part.grey, "the image" if len(greys) == 1 else f"image {part.image + 1}")
     clipped = 1 - float(np.mean([good.mean() for good in usable]))
-    edges, pixel_noise = _edges_of(parts, clipped)
+    edges = _edges_of(parts, clipped)
     sound = sound_edges([edge for _, edge in edges])
     if not sound:
         raise no_edges(len(edges), [edge.profile for _, edge in edges], clipped)
@@ -93,9 +93,8 @@ def measure_blind(
     if noise is None:
         raise InputError("no flat part of 32 x 32 pixels to measure noise on: shoot five open frames")
     whose = {id(edge.profile): parts[which] for which, edge in edges}
-    return _detector(blur, noise, [whose[id(edge.profile)] for edge in blur.edges], parts, pitch_mm, [
-        *_remarks(blur, noise, clipped, sound),
-    ])  # fmt: skip
+    where = [whose[id(edge.profile)] for edge in blur.edges]
+    return _detector(blur, noise, where, parts, pitch_mm, _remarks(blur, noise, clipped, sound))
 
 
 def _listed(images: ArrayLike | Sequence[ArrayLike]) -> list[ArrayLike]:
@@ -110,12 +109,11 @@ def _listed(images: ArrayLike | Sequence[ArrayLike]) -> list[ArrayLike]:
     return found
 
 
-def _edges_of(parts: Sequence[Part], clipped: float) -> tuple[list[tuple[int, Edge]], float]:
-    """Return the fitted edges of all parts with the parts' numbers, and the noise of a pixel, roughly."""
+def _edges_of(parts: Sequence[Part], clipped: float) -> list[tuple[int, Edge]]:
+    """Return the fitted edges of all parts, each with its part's number."""
     rough = [rough_noise(part.grey, part.usable) for part in parts]
     cell = float(np.median([strip for _, strip in rough]))
-    # Coarse noise shows in strips, fine noise in pixels.
-    pixel = max(float(np.median([one for one, _ in rough])), cell * np.sqrt(8))
+    pixel = float(np.median([one for one, _ in rough]))
     steps: list[tuple[int, Step]] = []
     for which, part in enumerate(parts):
         steps += [(which, step) for step in find_steps(part.grey, part.usable)]
@@ -132,8 +130,10 @@ def _edges_of(parts: Sequence[Part], clipped: float) -> tuple[list[tuple[int, Ed
     profiles.sort(key=lambda one: -one[1].weight)
     rest = [one for one in profiles[_BY_WEIGHT:] if one[1].contrast > _TELLING * cell]
     rest.sort(key=lambda one: -one[1].slope / one[1].contrast)
-    fitted = ((which, fit_edge(profile, pixel)) for which, profile in profiles[:_BY_WEIGHT] + rest[:_BY_SHARPNESS])
-    return [(which, edge) for which, edge in fitted if edge is not None], pixel
+    fitted = (
+        (which, fit_edge(profile, pixel, cell)) for which, profile in profiles[:_BY_WEIGHT] + rest[:_BY_SHARPNESS]
+    )
+    return [(which, edge) for which, edge in fitted if edge is not None]
 
 
 def _detector(

@@ -136,7 +136,8 @@ def _radial() -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float6
     double[:, [0, -1]] = 1.0
     number = np.where(f < _LOWEST, 0, np.minimum((f * n - 0.5).astype(np.int64), n // 2 + 2))
     count = np.bincount(number.ravel(), double.ravel())
-    return number, np.bincount(number.ravel(), (f * double).ravel())[1:] / count[1:], count[1:]
+    mean = np.bincount(number.ravel(), (f * double).ravel()) / count
+    return np.asarray(number, np.int64), mean[1:], np.asarray(count[1:], np.float64)
 
 
 def flat_blocks(images: Sequence[NDArray[np.float64]], usable: Sequence[NDArray[np.bool_]]) -> Blocks:
@@ -196,7 +197,7 @@ def flat_noise(blocks: Blocks, weights: NDArray[np.float64]) -> FlatNoise | None
     spectrum = blocks.power[calm].mean(axis=0)
     worth = len(calm) * _OVERLAP / 4
     relative = 1 / np.sqrt(count / 2 / 1.9 * worth)
-    coloured, white, exponent = _parts(f, spectrum, count, relative, weights)
+    coloured, white, exponent = _parts(spectrum, count, relative, weights)
     level = coloured + white
     if level <= 0:
         return None
@@ -215,7 +216,7 @@ def _quarters(place: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the quarters of the blocks, so that overlaps count once."""
     half = BLOCK_PX // 2
     steps = np.array([[0, a, b] for a, b in product((0, half), repeat=2)])
-    return (place[:, None] + steps).reshape(-1, 3)
+    return np.asarray((place[:, None] + steps).reshape(-1, 3), np.int64)
 
 
 def _crowd(power: NDArray[np.float64], count: NDArray[np.float64], chosen: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -272,7 +273,6 @@ def _seen(power: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _parts(
-    f: NDArray[np.float64],
     spectrum: NDArray[np.float64],
     count: NDArray[np.float64],
     relative: NDArray[np.float64],

@@ -109,7 +109,7 @@ def join_edges(edges: Sequence[Edge], seed: int = 0) -> JointBlur:
             weights, group = _common(kept)
     rng = np.random.default_rng(seed)
     draws = [_solve(group, _draw(rng, group)) for _ in range(_DRAWS)]
-    drawn = float(np.std(np.log([f50_of(one) for one in draws])))
+    drawn = float(np.std(np.log(np.array([f50_of(one) for one in draws]))))
     alone = float(np.sqrt(1 / sum(1 / (edge.error**2 + 0.05**2) for edge in group)))
     error = np.sqrt(max(drawn, alone) ** 2 + _FLOOR**2 + (1.25 * scatter / np.sqrt(len(edges))) ** 2)
     return JointBlur(np.mean([weights, *draws], axis=0), np.array(draws), float(error), tuple(group))
@@ -119,12 +119,17 @@ def anisotropy(edges: Sequence[Edge]) -> tuple[float, float] | None:
     """Return f50 along x and along y [cycles/px] where the edges show that they differ, else None."""
     places, errors = [], []
     for number in (0, 1):
-        own = [edge for edge in edges if abs((np.cos, np.sin)[number](edge.profile.step.angle)) > _ALONG_AXIS]
+        own = [
+            edge
+            for edge in edges
+            if abs(float((np.cos if number == 0 else np.sin)(edge.profile.step.angle))) > _ALONG_AXIS
+        ]
         if len(own) < _ENOUGH_CLEAN:
             return None
         close, scatter = _consistent(own)
         weight = np.array([1 / (edge.error**2 + 0.03**2) for edge in close])
-        places.append(float(weight @ np.log([edge.f50 for edge in close]) / weight.sum()))
+        told = np.log(np.array([edge.f50 for edge in close]))
+        places.append(float(weight @ told / weight.sum()))
         errors.append(float(np.sqrt(1 / weight.sum() + scatter**2 / len(close) + _FLOOR**2)))
     apart = abs(places[0] - places[1])
     if apart < max(_UNLIKE, 3 * float(np.hypot(*errors))):
@@ -134,7 +139,7 @@ def anisotropy(edges: Sequence[Edge]) -> tuple[float, float] | None:
 
 def _consistent(edges: Sequence[Edge]) -> tuple[list[Edge], float]:
     """Return the edges around the blur that most of them tell, and the scatter of ln f50."""
-    place = np.log([edge.f50 for edge in edges])
+    place = np.log(np.array([edge.f50 for edge in edges]))
     error = np.array([np.sqrt(edge.error**2 + 0.03**2 + (3 * edge.misfit) ** 2) for edge in edges])
     weight = np.minimum(1 / error**2, 300.0)
     order = np.argsort(place)

@@ -47,7 +47,7 @@ def _table(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     for a, b in corners:
         spread += a * b * _second_integral(d + (a * c + b * s) / 2, SIGMAS_PX)
     spread /= c * s
-    return spread, np.gradient(spread, _STEP_PX, axis=0)
+    return spread, np.asarray(np.gradient(spread, _STEP_PX, axis=0))
 
 
 def edge_columns(d: NDArray[np.float64], angle: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -12,6 +12,8 @@ from xsim.measure.blind.steps import Step
 
 __all__ = ["REACH_PX", "Profile", "profile_across", "slope_across"]
 
+Array = NDArray[np.float64]
+
 REACH_PX = 48
 """How far from a step its profile goes: the tails of a screen beyond hold a hundredth of its light."""
 
@@ -55,9 +57,9 @@ class Profile:
     """
 
     step: Step
-    distance: NDArray[np.float64]
-    grey: NDArray[np.float64]
-    count: NDArray[np.float64]
+    distance: Array
+    grey: Array
+    count: Array
     neighbours: tuple[float, ...]
     contrast: float
     slope: float
@@ -73,9 +75,7 @@ class Profile:
         return float(self.distance[0]), float(self.distance[-1])
 
 
-def profile_across(
-    image: NDArray[np.float64], usable: NDArray[np.bool_], step: Step, cell_noise: float
-) -> Profile | None:
+def profile_across(image: Array, usable: NDArray[np.bool_], step: Step, cell_noise: float) -> Profile | None:
     """Return the profile of a step; None where it is no single step between plateaus.
 
     Parameters
@@ -124,9 +124,6 @@ def profile_across(
     )
 
 
-Array = NDArray[np.float64]
-
-
 def slope_across(image: Array, usable: NDArray[np.bool_], step: Step) -> tuple[Array, int] | None:
     """Return the slope across a step, pixel by pixel with the step in the middle, and the cells along it."""
     across = _across(image, usable, step)
@@ -143,7 +140,7 @@ def _across(
         return None
     along = max(2, round(2 * half / _CELL_PX))
     mean, counts = _cells(d, u, grey, half, along)
-    full = (counts >= 0.4 * 2 * half / along).all(axis=1)
+    full = np.asarray((counts >= 0.4 * 2 * half / along).all(axis=1))
     middle = REACH_PX
     if not full[middle - 7 : middle + 7].all():
         return None
@@ -151,12 +148,11 @@ def _across(
     high = middle + int(np.argmin(full[middle:])) if not full[middle:].all() else 2 * REACH_PX
     profile = np.where(full, mean.mean(axis=1), 0.0)
     profile[:low], profile[high:] = profile[low], profile[high - 1]
-    return d, grey, mean, full, np.gradient(ndimage.uniform_filter1d(profile, 3, mode="nearest"))
+    slope = np.asarray(np.gradient(ndimage.uniform_filter1d(profile, 3, mode="nearest")))
+    return d, grey, mean, full, slope
 
 
-def _pixels(
-    image: NDArray[np.float64], usable: NDArray[np.bool_], step: Step, half: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _pixels(image: Array, usable: NDArray[np.bool_], step: Step, half: float) -> tuple[Array, Array, Array]:
     """Return distance across, place along and grey of the pixels around a step."""
     c, s = np.cos(step.angle), np.sin(step.angle)
     high, wide = (int(REACH_PX * abs(a) + half * abs(b)) + 2 for a, b in ((s, c), (c, s)))
@@ -170,9 +166,7 @@ def _pixels(
     return d[inside], u[inside], image[part][inside]
 
 
-def _cells(
-    d: NDArray[np.float64], u: NDArray[np.float64], grey: NDArray[np.float64], half: float, along: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _cells(d: Array, u: Array, grey: Array, half: float, along: int) -> tuple[Array, Array]:
     """Return mean and number of pixels in cells of one pixel across and about eight along, (across, along)."""
     across = 2 * REACH_PX
     cell = np.floor(d + REACH_PX).astype(np.int64) * along
@@ -186,12 +180,10 @@ def _cells(
     off -= (np.arange(across) - REACH_PX + 0.5)[:, None]
     level = mean.mean(axis=1)
     mean = np.where(counts.reshape(across, along) > 0, mean - off * np.gradient(level)[:, None], level[:, None])
-    return mean, counts.reshape(across, along)
+    return mean, np.asarray(counts.reshape(across, along), np.float64)
 
 
-def _one_side(
-    slope: NDArray[np.float64], uneven: NDArray[np.bool_], peak: float, noise: float
-) -> tuple[float, list[float]]:
+def _one_side(slope: Array, uneven: NDArray[np.bool_], peak: float, noise: float) -> tuple[float, list[float]]:
     """Return how far a side reaches, and the places of further steps on it, from its slope outwards [px]."""
     # Bins right at the step may be uneven by a bent line; the profile's residual shows that later.
     width = 3 + int(np.argmax(uneven[3:])) if uneven[3:].any() else len(uneven)

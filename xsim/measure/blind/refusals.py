@@ -77,7 +77,8 @@ def check_no_text(image: NDArray[np.float64], name: str) -> None:
     stroke = 2 * sizes[real] / np.maximum(rim[real], 1)
     if float(np.median(stroke / heights[real])) < _THIN:
         raise InputError(
-            f"{name} looks like a page of text ({int(real.sum())} thin signs on two grey levels), no radiograph: {SHOTS}"
+            f"{name} looks like a page of text, no radiograph ({int(real.sum())} thin signs on two grey levels): "
+            f"{SHOTS}"
         )
 
 

@@ -118,7 +118,8 @@ def _ridge(image: NDArray[np.float64], scale: float, usable: NDArray[np.bool_]) 
         ndimage.map_coordinates(size, [y + side * sine, x + side * cosine], order=1, mode="nearest") for side in (-1, 1)
     )
     top = (here >= before) & (here > after)
-    y, x, here, sine, cosine, before, after = (part[top] for part in (y, x, here, sine, cosine, before, after))
+    y, x = y[top], x[top]
+    here, sine, cosine, before, after = (part[top] for part in (here, sine, cosine, before, after))
     bend = before - 2 * here + after
     offset = np.clip(0.5 * (before - after) / np.where(bend < 0, bend, -1e-15), -1, 1)
     number = np.full(image.shape, -1, np.int64)
