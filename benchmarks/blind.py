@@ -49,8 +49,8 @@ def judge(name: str, seeds: list[int], px: int) -> None:
     off = 100 * np.abs(table[:, 1])
     held = 100 * table[:, 2:5].mean(axis=0)
     print(
-        f"\n{len(rows)} of {len(seeds)} measured; |MTF error| where MTF > .2: median {np.median(table[:, 0]):.3f}, worst "
-        f"{table[:, 0].max():.3f}; noise error: median {np.median(off):.1f} %, worst {off.max():.1f} %\n"
+        f"\n{len(rows)} of {len(seeds)} measured; |MTF error| where MTF > .2: median {np.median(table[:, 0]):.3f}, "
+        f"worst {table[:, 0].max():.3f}; noise error: median {np.median(off):.1f} %, worst {off.max():.1f} %\n"
         f"intervals that hold the truth: f50 {held[0]:.0f} %, noise {held[1]:.0f} %, 9 in 10 points of the curve "
         f"{held[2]:.0f} %; seconds: median {np.median(table[:, 5]):.2f}, most {table[:, 5].max():.2f}\n"
     )

@@ -128,7 +128,7 @@ def anisotropy(edges: Sequence[Edge]) -> tuple[float, float] | None:
             return None
         close, scatter = _consistent(own)
         weight = np.array([1 / (edge.error**2 + 0.03**2) for edge in close])
-        told = np.log(np.array([edge.f50 for edge in close]))
+        told = np.log(np.array([edge.f50 for edge in close], np.float64))
         places.append(float(weight @ told / weight.sum()))
         errors.append(float(np.sqrt(1 / weight.sum() + scatter**2 / len(close) + _FLOOR**2)))
     apart = abs(places[0] - places[1])

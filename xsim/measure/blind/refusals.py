@@ -18,7 +18,7 @@ __all__ = ["SHOTS", "check_exposed", "check_no_text", "check_not_sharpened", "no
 SHOTS = "shoot one tilted plate and five open frames"
 """What gives the measurement that a radiograph does not."""
 
-_SATURATED_SHARE = 0.5
+_SATURATED_SHARE = 0.8
 """With more clipped pixels than this the object lies in them."""
 
 _PAPER_SHARE = 0.8
@@ -29,6 +29,9 @@ _INK = (0.01, 0.4)
 
 _LETTERS = 60
 """Fewer signs are no page: markers of lead on a radiograph."""
+
+_LOWEST_SIGN_PX = 8
+"""Lower signs are crumbs of noise along an edge."""
 
 _THIN = 0.42
 """Width of a stroke over height of a sign: letters are below, balls and pads above."""
@@ -58,7 +61,7 @@ def check_no_text(image: NDArray[np.float64], name: str) -> None:
     if high <= 0 or low > 0.5 * high:
         return
     cut = (low + high) / 2
-    ink = image < cut
+    ink = ndimage.uniform_filter(image, 3) < cut  # specks of noise are no signs
     share = float(ink.mean())
     if not _INK[0] < share < _INK[1]:
         return
@@ -71,7 +74,7 @@ def check_no_text(image: NDArray[np.float64], name: str) -> None:
     sizes = np.bincount(signs.ravel())[1:]
     rim = np.bincount(signs[ink & ~ndimage.binary_erosion(ink)], minlength=count + 1)[1:]
     heights = np.array([max(place[0].stop - place[0].start, 1) for place in ndimage.find_objects(signs)])
-    real = sizes >= 12
+    real = (sizes >= 16) & (heights >= _LOWEST_SIGN_PX)
     if real.sum() < _LETTERS:
         return
     stroke = 2 * sizes[real] / np.maximum(rim[real], 1)
