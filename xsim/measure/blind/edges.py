@@ -114,7 +114,7 @@ def _project(edge: Edge, weights: NDArray[np.float64]) -> tuple[Edge, NDArray[np
     scale = float(moment @ weights) / max(float(weights @ gram @ weights), 1e-12)
     left = grey - scale * (basis @ weights)
     rest = np.linalg.solve(r, q.T @ left)
-    residual = (left - tall @ rest)[: d.size] * sigma
+    residual = (left - tall @ rest)[: d.size] / root
     place = edge.place - float(np.clip(rest[3] / (scale * height), -0.7, 0.7)) if abs(scale) > 0.05 else edge.place
     beside_places = tuple(
         old - float(np.clip(move / amount, -0.7, 0.7)) if abs(amount) > 0.02 * height else old

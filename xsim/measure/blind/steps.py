@@ -13,7 +13,7 @@ __all__ = ["Step", "find_steps"]
 _SCALES_PX = (1.5, 3.0)
 """Widths of the gradient's Gaussian: the first keeps close edges apart, the second lifts faint ones out of noise."""
 
-_ABOVE_NOISE = 6.0
+_ABOVE_NOISE = 4.0
 """Ridges are this many times the gradient that noise has: below, chance lines are found."""
 
 _RAYLEIGH_QUARTER = 0.7585
