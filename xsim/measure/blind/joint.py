@@ -23,11 +23,11 @@ _MOST_EDGES = 28
 _LARGEST_ERROR = 0.5
 """Standard error of ln f50 above which an edge says nothing."""
 
-_CLEAN, _POOR = 0.014, 0.045
+_CLEAN, _POOR = 0.004, 0.02
 """Residual over step of an edge that is one, and of one that is something else, where noise does not explain it."""
 
-_EXCESS = 2.5
-"""Residual over noise up to which noise explains it."""
+_EXCESS = 1.5
+"""Residual over noise up to which noise explains it: single steps lie at .5 to .9, bevels above 1.6."""
 
 _ENOUGH_CLEAN, _PADDED = 3, 8
 """With as many clean edges the others are left out; with fewer this many of the best are looked at."""

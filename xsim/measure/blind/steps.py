@@ -25,6 +25,9 @@ _REACH_PX = 44
 _SHORTEST_PX = 14.0
 """Below, neither the direction nor the evenness along a step is known."""
 
+_SKIPPED_PX = 2
+"""Points this near to a seed that did not grow are not tried."""
+
 _GAP_PX = 3.5
 """A wider gap ends a step."""
 
@@ -83,10 +86,10 @@ class _Ridge:
     def __post_init__(self) -> None:
         self.used = np.zeros(self.y.size, bool)
 
-    def around(self, y: float, x: float) -> NDArray[np.int64]:
+    def around(self, y: float, x: float, reach: int) -> NDArray[np.int64]:
         """Return the unused points of the square around a place."""
-        top, left = max(int(y) - _REACH_PX, 0), max(int(x) - _REACH_PX, 0)
-        numbers = self.number[top : int(y) + _REACH_PX + 1, left : int(x) + _REACH_PX + 1].ravel()
+        top, left = max(int(y) - reach, 0), max(int(x) - reach, 0)
+        numbers = self.number[top : int(y) + reach + 1, left : int(x) + reach + 1].ravel()
         numbers = numbers[numbers >= 0]
         return numbers[~self.used[numbers]]
 
@@ -139,6 +142,8 @@ def _straight_pieces(ridge: _Ridge) -> list[Step]:
         piece, members = _grow(ridge, int(seed))
         ridge.used[seed] = True
         ridge.used[members] = True
+        if piece is None:  # nor will its neighbours on a curve grow
+            ridge.used[ridge.around(ridge.y[seed], ridge.x[seed], _SKIPPED_PX)] = True
         if piece is not None:
             pieces.append(piece)
     return pieces
@@ -147,7 +152,7 @@ def _straight_pieces(ridge: _Ridge) -> list[Step]:
 def _grow(ridge: _Ridge, seed: int) -> tuple[Step | None, NDArray[np.int64]]:
     """Follow the line through a ridge point, tighter each time; return it if it is straight, and its points."""
     y, x, angle = (float(part[seed]) for part in (ridge.y, ridge.x, ridge.angle))
-    near = ridge.around(y, x)
+    near = ridge.around(y, x, _REACH_PX)
     none = near[:0]
     u = d = np.zeros(0)
     for width in (1.8, 1.2, 1.0):
