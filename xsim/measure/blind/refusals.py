@@ -21,7 +21,7 @@ SHOTS = "shoot one tilted plate and five open frames"
 _SATURATED_SHARE = 0.8
 """With more clipped pixels than this the object lies in them."""
 
-_PAPER_SHARE = 0.8
+_PAPER_SHARE = 0.65
 """Share of the grey levels' variance that two levels explain on a page of text."""
 
 _INK = (0.01, 0.4)
@@ -32,6 +32,9 @@ _LETTERS = 60
 
 _LOWEST_SIGN_PX = 8
 """Lower signs are crumbs of noise along an edge."""
+
+_DEEP = 0.3
+"""Signs reach down to the ink by this share of the way to paper; crumbs of a plate as grey as the cut do not."""
 
 _THIN = 0.42
 """Width of a stroke over height of a sign: letters are below, balls and pads above."""
@@ -74,7 +77,8 @@ def check_no_text(image: NDArray[np.float64], name: str) -> None:
     sizes = np.bincount(signs.ravel())[1:]
     rim = np.bincount(signs[ink & ~ndimage.binary_erosion(ink)], minlength=count + 1)[1:]
     heights = np.array([max(place[0].stop - place[0].start, 1) for place in ndimage.find_objects(signs)])
-    real = (sizes >= 16) & (heights >= _LOWEST_SIGN_PX)
+    darkest = np.asarray(ndimage.minimum(image, signs, np.arange(1, count + 1)))
+    real = (sizes >= 16) & (heights >= _LOWEST_SIGN_PX) & (darkest < low + _DEEP * (high - low))
     if real.sum() < _LETTERS:
         return
     stroke = 2 * sizes[real] / np.maximum(rim[real], 1)
