@@ -132,7 +132,7 @@ def anisotropy(edges: Sequence[Edge]) -> tuple[float, float] | None:
         places.append(float(weight @ told / weight.sum()))
         errors.append(float(np.sqrt(1 / weight.sum() + scatter**2 / len(close) + _FLOOR**2)))
     apart = abs(places[0] - places[1])
-    if apart < max(_UNLIKE, 3 * float(np.hypot(*errors))):
+    if apart < max(_UNLIKE, 3 * float(np.hypot(errors[0], errors[1]))):
         return None
     return float(np.exp(places[0])), float(np.exp(places[1]))
 

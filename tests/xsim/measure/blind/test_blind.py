@@ -106,7 +106,7 @@ def test_what_is_no_radiograph_is_named(wedge):
         "one grey level": np.ones((300, 300)),
         "noise alone": 1 + rng.normal(0, 0.02, (300, 300)),
         "page of text": page(),
-        "saturated": np.minimum(wedge.image, 0.25),
+        "saturated": np.minimum(wedge.image, 0.4),
         "sharpened": wedge.image + 1.5 * (wedge.image - smooth),
         "too small": np.ones((40, 300)),
         "NaN": np.full((300, 300), np.nan),
