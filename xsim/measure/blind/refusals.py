@@ -120,7 +120,7 @@ def no_edges(steps: int, profiles: Sequence[Profile], clipped: float) -> InputEr
             f"expose less, or {SHOTS}"
         )
     if not steps:
-        return InputError(f"no edge stands out: the image holds noise alone, or nothing: {SHOTS}")
+        return InputError(f"no straight edge stands out: the image holds noise alone, round parts or nothing: {SHOTS}")
     if not profiles:
         return InputError(f"{steps} pieces of edges, none straight and free by 6 pixels on both sides: {SHOTS}")
     return InputError(f"{len(profiles)} edges, none of them a clean step that shows the blur: {SHOTS}")
