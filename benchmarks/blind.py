@@ -3,9 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/blind.py                    # both sets of seeds, 768 px
     OMP_NUM_THREADS=1 python benchmarks/blind.py --px 1024 --sets held-out
 
-Images are those of `tests/xsim/measure/blind/foreign.py`, made without any model of this project. The measurement was developed
-on the seeds ``tuned``; of ``held-out`` only the coverage was seen,
-before the curve's band was widened.
+Images are those of `tests/xsim/measure/blind/foreign.py`, made without any model of this project. The measurement was
+developed on the seeds ``tuned``; of ``held-out`` only the coverage was seen, before the curve's band was widened.
 Seconds are CPU seconds of the measurement alone.
 """
 
