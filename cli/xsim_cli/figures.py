@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from xsim.detector.performance import Performance
     from xsim.measure.bars import CTF
+    from xsim.measure.blind import BlindDetector
     from xsim.measure.calibration import Calibration
     from xsim.measure.checks import ROI
     from xsim.measure.edge import EdgeMTF
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from xsim.spectrum import Spectrum
 
 __all__ = [
+    "blind_figure",
     "calibration_figure",
     "comparison_figure",
     "ctf_figure",
@@ -243,6 +245,31 @@ def comparison_figure(image: NDArray[Any], reference: NDArray[Any], found: Compa
     difference.set_title(f"difference\n{psnr}, RMSE {found.rmse:.4g}")
     figure.colorbar(similarity.imshow(found.ssim_map, cmap="magma", vmin=0, vmax=1), ax=similarity, shrink=0.8)
     similarity.set_title(f"SSIM {found.ssim:.4f}\nfor a data range of {found.data_range:g}")
+    return figure
+
+
+def blind_figure(found: BlindDetector, pixels: NDArray[Any]) -> Figure:
+    """Return three panels: where edges and flat parts of the first image lie, the MTF, the noise's spectrum."""
+    figure = Figure(figsize=(15, 4.6), layout="constrained")
+    image, mtf, noise = figure.subplots(1, 3)
+    image.imshow(pixels, cmap="gray", vmin=float(np.quantile(pixels, 0.005)), vmax=float(np.quantile(pixels, 0.995)))
+    for _, row, column in found.flat_places[found.flat_places[:, 0] == 0]:
+        image.add_patch(Rectangle((column, row), 31, 31, color="tab:green", alpha=0.12, linewidth=0))
+    for number, y, x, angle in found.edge_places:
+        if number == 0:
+            along = 14 * np.array([-np.sin(angle), np.cos(angle)])
+            image.plot([x - along[0], x + along[0]], [y - along[1], y + along[1]], color="tab:red", linewidth=1.6)
+    image.set(title=f"{found.edges} edges (red), flat parts (green)", xlabel="x [px]", ylabel="y [px]")
+    scale, unit = (1.0, "cycles/px") if found.pitch_mm is None else (found.pitch_mm, "lp/mm")
+    mtf.fill_between(found.frequency / scale, found.low, found.high, alpha=0.3, label="95 %")
+    mtf.plot(found.frequency / scale, found.mtf)
+    mtf.set(title=f"f50 {found.f50 / scale:.3g} {unit}", ylabel="presampled MTF", ylim=(0, 1.02))
+    noise.plot(found.noise.frequency / scale, found.noise.power, marker=".")
+    noise.set(title=f"noise {100 * found.noise.rms:.2g} % of the open field", ylabel="power, as white noise's variance")
+    noise.set_yscale("log")
+    for axes in (mtf, noise):
+        axes.set_xlabel(f"spatial frequency [{unit}]")
+        axes.grid(alpha=0.3)
     return figure
 
 

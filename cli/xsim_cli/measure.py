@@ -1,4 +1,4 @@
-"""``xsim measure``: MTF, NNPS, CTF and resolution of images, and the similarity of two."""
+"""``xsim measure``: MTF, NNPS, CTF and resolution of images, the similarity of two, and detectors seen blind."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from xsim.errors import InputError
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption, numbers_of
+from xsim_cli.measure_blind import blind
 from xsim_cli.measure_inputs import (
     PitchOption,
     PolarityOption,
@@ -246,6 +247,9 @@ def compare(
         table={name: [payload[name]] for name in names[:4]},
         figure=lambda figures: figures.comparison_figure(files[0].pixels, files[1].pixels, found),
     )
+
+
+app.command(epilog="Example: xsim measure blind board.tif --pitch-mm 0.048 --plot detector.png")(blind)
 
 
 def _edge_document(mean: EdgeMTF) -> dict[str, Any]:

@@ -185,3 +185,44 @@ def test_leeds_chart_edge_and_bars_agree(capsys, tmp_path):
     nominal = np.array([0.5, 0.56, 0.63, 0.71, 0.8, 0.9, 1.0, 1.12, 1.25])
     magnification = nominal / f[:9]
     assert np.ptp(magnification) / magnification.mean() < 0.02
+
+
+@pytest.fixture
+def radiograph(tmp_path: Path) -> Path:
+    """A tilted plate before the open field: Gaussian blur of 1.2 px, noise of 1 % there."""
+    rng = np.random.default_rng(2)
+    y, x = np.indices((320, 320), dtype=float)
+    seen = np.ones((320, 320))
+    across, along = (x - 160) * np.cos(0.3) + (y - 160) * np.sin(0.3), (y - 160) * np.cos(0.3) - (x - 160) * np.sin(0.3)
+    for side in (across, along):
+        seen *= (erf((side + 90) / 1.2 / np.sqrt(2)) - erf((side - 90) / 1.2 / np.sqrt(2))) / 2
+    seen = 1 - 0.5 * seen
+    path = tmp_path / "plate.tif"
+    noisy = seen + 0.01 * np.sqrt(seen) * rng.normal(size=seen.shape)
+    tifffile.imwrite(path, np.round(40000 * noisy).astype(np.uint16))
+    return path
+
+
+def test_blind_keys_and_values(capsys, radiograph):
+    found = document(capsys, "blind", radiograph, "--pitch-mm", 0.05, "--open-field", 40000)
+    assert found["schema"] == "xsim.measure.blind/1"
+    f, mtf = np.array(found["frequency_lp_mm"]), np.array(found["mtf"])
+    assert np.abs(mtf - np.exp(-2 * (np.pi * f * 0.05 * 1.2) ** 2)).max() < 0.04
+    assert found["f50_low_lp_mm"] < np.sqrt(np.log(2) / 2) / np.pi / 1.2 / 0.05 < found["f50_high_lp_mm"]
+    assert found["noise_low"] < 0.01 < found["noise_high"]
+    assert found["edges"] >= 3
+    assert found["flat_mm2"] == pytest.approx(found["flat_px"] * 0.0025)
+
+
+def test_blind_without_a_pitch_prints_one_line_and_draws(capsys, radiograph, tmp_path):
+    picture = tmp_path / "blind.png"
+    main(["measure", "blind", str(radiograph), "--plot", str(picture)])
+    said = capsys.readouterr().out.strip()
+    assert said.startswith("detector: estimated from ")
+    assert "cycles/px" in said
+    assert picture.stat().st_size > 10_000
+
+
+def test_blind_refuses_by_name(capsys, files, radiograph):
+    assert "noise alone" in refusal(capsys, "blind", files["flat"])
+    assert "above zero" in refusal(capsys, "blind", radiograph, "--open-field", 0)

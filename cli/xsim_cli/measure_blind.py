@@ -1,0 +1,90 @@
+"""``xsim measure blind``: a detector's blur and noise from ordinary radiographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from xsim.errors import InputError
+from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption
+from xsim_cli.measure_inputs import PolarityOption, blame, image_files, read, signals
+
+
+def blind(
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Ordinary radiographs of one detector, or folders of them.")
+    ],
+    pitch_mm: Annotated[
+        float | None, typer.Option(help="Pixel pitch [mm].  [default: as the file says; else lengths are in pixels]")
+    ] = None,
+    open_field: Annotated[
+        float | None, typer.Option(help="Grey level of the open field, as in the file.  [default: found]")
+    ] = None,
+    polarity: PolarityOption = "metal-dark",
+    csv: CsvOption = None,
+    plot: PlotOption = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Estimate blur and noise of a detector from ordinary radiographs, with intervals.
+
+    Straight edges give the MTF, flat parts the noise. Grey values must be linear in exposure and not filtered.
+    """
+    from xsim.measure.blind import measure_blind
+    from xsim_datasets.images.scale import find_open_field
+
+    inputs = image_files(images)
+    outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
+    if open_field is not None and not open_field > 0:
+        raise InputError(f"--open-field {open_field:g}: give a grey level above zero")
+    files = [read(path) for path in inputs]
+    named = {file.pitch_mm for file in files}
+    pitch = pitch_mm if pitch_mm is not None else named.pop() if len(named) == 1 else None
+    greys, remarks, scale = [], [], 1.0
+    for path, file in zip(inputs, files, strict=True):
+        for signal in signals(file, polarity):
+            level, seen = (open_field, True) if open_field is not None else blame(path, find_open_field, signal)
+            if not seen:
+                remarks.append(f"{path.name}: no flat open field: its brightest part, {level:.6g}, stands for it")
+            greys.append(signal.astype(float) / level)
+            scale = level
+    full = files[0].white
+    found = blame(
+        inputs[0], measure_blind, greys, pitch,
+        full_scale=full / scale if full is not None and len(files) == 1 and polarity == "metal-dark" else None,
+    )  # fmt: skip
+    per = 1.0 if pitch is None else pitch
+    payload: dict[str, Any] = {
+        "source": "estimated",
+        "frequency_cycles_px": found.frequency,
+        "frequency_lp_mm": found.frequency_lp_mm,
+        "mtf": found.mtf,
+        "mtf_low": found.low,
+        "mtf_high": found.high,
+        "f50_cycles_px": found.f50,
+        "f50_lp_mm": None if pitch is None else found.f50 / per,
+        "f50_low_lp_mm": None if pitch is None else found.f50_low / per,
+        "f50_high_lp_mm": None if pitch is None else found.f50_high / per,
+        "noise_open_field": found.noise.rms,
+        "noise_low": found.noise.low,
+        "noise_high": found.noise.high,
+        "noise_white_share": found.noise.white_share,
+        "noise_frequency_cycles_px": found.noise.frequency,
+        "noise_power": found.noise.power,
+        "edges": found.edges,
+        "flat_px": found.flat_px,
+        "flat_mm2": found.flat_mm2,
+        "pitch_mm": pitch,
+        "open_field": scale if len(greys) == 1 else None,
+        "warnings": (*found.remarks, *remarks),
+    }
+    frequency = "frequency_cycles_px" if pitch is None else "frequency_lp_mm"
+    outputs.write(
+        "measure.blind",
+        payload,
+        [found.summary()],
+        table={name: payload[name] for name in (frequency, "mtf", "mtf_low", "mtf_high")},
+        figure=lambda figures: figures.blind_figure(found, greys[0]),
+    )
