@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "phantom": ("xsim_cli.phantom", "Boards and test targets as material thickness maps."),
     "simulate": ("xsim_cli.simulate", "One HR/LR pair as 16-bit TIFF, with every setting."),
     "dataset": ("xsim_cli.dataset", "HR/LR pairs in zarr: make, import, verify, look at, export."),
-    "measure": ("xsim_cli.measure", "MTF, NNPS, CTF of images; PSNR and SSIM of two."),
+    "measure": ("xsim_cli.measure.commands", "MTF, NNPS, CTF of images; PSNR and SSIM of two."),
     "calibrate": ("xsim_cli.calibrate", "Measure your own two detectors and what lies between them."),
     "zoo": ("xsim_cli.zoo", "Restorers: list, train, finetune, run, evaluate, export."),
     "doctor": ("xsim_cli.doctor", "What works, what is missing, and the command that mends it."),

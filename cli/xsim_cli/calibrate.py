@@ -10,7 +10,7 @@ import typer
 
 from xsim.errors import InputError
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption, check_output
-from xsim_cli.measure_inputs import (
+from xsim_cli.measure.inputs import (
     PolarityOption,
     blame,
     common_pitch,

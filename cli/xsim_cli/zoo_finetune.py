@@ -65,7 +65,7 @@ def finetune(
     device: DeviceOption = "auto",
     json_: JsonOption = False,
 ) -> None:
-    """Adapt pretrained weights to a few real pairs, or to LR images alone.
+    """Adapt weights to a few real pairs, or to LR images alone.
 
     The best of as shipped, calibrated and trained is kept.
     """

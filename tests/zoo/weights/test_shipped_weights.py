@@ -39,13 +39,18 @@ def test_restored_beats_wiener_beats_lr(pair: Pair) -> None:
     assert ssim(sde, pair.hr) > ssim(pair.lr, pair.hr) + 0.02
 
 
-def test_three_steps_taken_together_gain_on_one(pair: Pair) -> None:
-    one, three = (
-        xsim_zoo.load("physics-sde", weights, device="cpu").restore_array(pair.lr)
-        for weights in ("physics-sde-one-step", "physics-sde")
-    )
-    assert psnr_dB(three, pair.hr) > psnr_dB(one, pair.hr)
-    assert ssim(three, pair.hr) > ssim(one, pair.hr)
+def test_three_steps_taken_together_gain_on_one_step_and_on_steps_taken_one_by_one() -> None:
+    """In the mean over some boards; on single ones they may be level."""
+    boards = [xsim.phantoms.random_board(seed=987_100 + n, shape=(384, 384)) for n in range(6)]
+    pairs = [xsim.simulate_pair(board, xsim.recipes.paper(), seed=n) for n, board in enumerate(boards)]
+
+    def found(weights: str, steps: int) -> float:
+        restorer = xsim_zoo.load("physics-sde", weights, device="cpu")
+        return float(np.mean([psnr_dB(restorer.restore_array(pair.lr, steps=steps), pair.hr) for pair in pairs]))
+
+    together = found("physics-sde", 3)
+    assert together > found("physics-sde-one-step", 1) + 0.1
+    assert together > found("physics-sde-samples", 3) + 0.2
 
 
 def test_weights_say_for_how_many_steps_they_are(pair: Pair) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xsim.errors import InputError
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption
-from xsim_cli.measure_inputs import PolarityOption, blame, image_files, read, signals
+from xsim_cli.measure.inputs import PolarityOption, blame, image_files, read, signals
+
+if TYPE_CHECKING:
+    from xsim.measure.blind import BlindDetector
 
 
 def blind(
@@ -28,9 +31,10 @@ def blind(
     force: ForceOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Estimate blur and noise of a detector from ordinary radiographs, with intervals.
+    """Estimate blur and noise from ordinary radiographs.
 
-    Straight edges give the MTF, flat parts the noise. Grey values must be linear in exposure and not filtered.
+    Straight edges give the MTF, flat parts the noise, both with intervals. Grey values must be linear in exposure and
+    not filtered.
     """
     from xsim.measure.blind import measure_blind
     from xsim_datasets.images.scale import find_open_field
@@ -42,7 +46,7 @@ def blind(
     files = [read(path) for path in inputs]
     named = {file.pitch_mm for file in files}
     pitch = pitch_mm if pitch_mm is not None else named.pop() if len(named) == 1 else None
-    greys, remarks, scale = [], [], 1.0
+    greys, remarks, scale = [], list[str](), 1.0
     for path, file in zip(inputs, files, strict=True):
         for signal in signals(file, polarity):
             level, seen = (open_field, True) if open_field is not None else blame(path, find_open_field, signal)
@@ -55,8 +59,24 @@ def blind(
         inputs[0], measure_blind, greys, pitch,
         full_scale=full / scale if full is not None and len(files) == 1 and polarity == "metal-dark" else None,
     )  # fmt: skip
+    payload = _payload(found, pitch) | {
+        "open_field": scale if len(greys) == 1 else None,
+        "warnings": (*found.remarks, *remarks),
+    }
+    frequency = "frequency_cycles_px" if pitch is None else "frequency_lp_mm"
+    outputs.write(
+        "measure.blind",
+        payload,
+        [found.summary()],
+        table={name: payload[name] for name in (frequency, "mtf", "mtf_low", "mtf_high")},
+        figure=lambda figures: figures.blind_figure(found, greys[0]),
+    )
+
+
+def _payload(found: BlindDetector, pitch: float | None) -> dict[str, Any]:
+    """Return what is known of a detector, for JSON."""
     per = 1.0 if pitch is None else pitch
-    payload: dict[str, Any] = {
+    return {
         "source": "estimated",
         "frequency_cycles_px": found.frequency,
         "frequency_lp_mm": found.frequency_lp_mm,
@@ -77,14 +97,4 @@ def blind(
         "flat_px": found.flat_px,
         "flat_mm2": found.flat_mm2,
         "pitch_mm": pitch,
-        "open_field": scale if len(greys) == 1 else None,
-        "warnings": (*found.remarks, *remarks),
     }
-    frequency = "frequency_cycles_px" if pitch is None else "frequency_lp_mm"
-    outputs.write(
-        "measure.blind",
-        payload,
-        [found.summary()],
-        table={name: payload[name] for name in (frequency, "mtf", "mtf_low", "mtf_high")},
-        figure=lambda figures: figures.blind_figure(found, greys[0]),
-    )

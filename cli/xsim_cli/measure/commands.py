@@ -11,8 +11,8 @@ import typer
 
 from xsim.errors import InputError
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption, numbers_of
-from xsim_cli.measure_blind import blind
-from xsim_cli.measure_inputs import (
+from xsim_cli.measure.blind import blind
+from xsim_cli.measure.inputs import (
     PitchOption,
     PolarityOption,
     RoiOption,
