@@ -168,6 +168,14 @@ def test_what_is_absent_is_named_with_the_command_that_makes_it(tmp_path):
         assert name in trainable(), name
 
 
+def test_rows_may_be_chosen_by_label():
+    cast = rows.cast_of(rows.Weights({}))
+    some = cast.only(["wiener", "physics-sde N=3"])
+    assert [row.label for row in some.rows] == ["wiener", "physics-sde N=3"]
+    with pytest.raises(UnknownNameError, match="wieners"):
+        cast.only(["wieners"])
+
+
 def trainable():
     """Return the names that `zoo/train_weights.py` knows."""
     program = runpy.run_path(str(Path(__file__).parents[2] / "zoo" / "train_weights.py"))
