@@ -71,10 +71,10 @@ def test_the_factor_widens_the_samples(toys: SimpleNamespace) -> None:
 
 @pytest.mark.slow
 def test_exact_physics_wants_hardly_any(toys: SimpleNamespace) -> None:
-    """Twenty steps lose a little variance to their means, as 1 / N, and no more."""
+    """Twenty steps lose a little variance to their means, as 1 / N: what is measured is that, and no more."""
     restorer = silent(toys)
     hr, lr = zip(*(gaussian_pair(restorer, seed) for seed in range(3)), strict=True)
-    assert 0.97 < measure_temperature(restorer, hr, lr) < 1.1
+    assert 1.0 < measure_temperature(restorer, hr, lr) < 1.15
     assert restorer.temperature == 1.0
 
 
