@@ -19,14 +19,14 @@ from xsim_zoo.evaluation.probes.coverage import sample_statistics
 from xsim_zoo.evaluation.scores import inner
 from xsim_zoo.evaluation.statistics import Bootstrap
 from xsim_zoo.process.sampling import white_noise
+from xsim_zoo.training.temperature import coverage
 
 if TYPE_CHECKING:
     from headline_sets import TestSet
-    from numpy.typing import NDArray
 
     from xsim_zoo.evaluation.records import Estimate
 
-__all__ = ["SAMPLED", "SAMPLES", "covered", "posterior", "truth_chi2"]
+__all__ = ["SAMPLED", "SAMPLES", "posterior", "truth_chi2"]
 
 SAMPLES: Final = 19
 """Samples an image: the truth falls into one of 20 equally likely places among them."""
@@ -60,26 +60,12 @@ def sampled(draw: _Draw) -> tuple[str, dict[str, Any]]:
     return pair.family, {
         "chi2": np.mean(chi2, axis=0).tolist(),
         "chi2_of_truth": list(check(pair.lr, pair.clean, restorer).chi2[: len(CHI2_BANDS)]),
-        "covered": [covered(stack, hr, share) for share in NOMINAL],
+        "covered": [coverage(stack, hr, share) for share in NOMINAL],
         "spread": found.spread,
         "error": found.error,
         "psnr_mean_dB": psnr_dB(stack.mean(axis=0), hr),
         "psnr_sample_dB": float(np.mean([psnr_dB(sample, hr) for sample in stack])),
     }
-
-
-def covered(stack: NDArray[np.floating], hr: NDArray[np.floating], share: float) -> float:
-    """Return how often HR lies within the central interval of the samples.
-
-    Among n samples the truth has n + 1 equally likely places; leaving out the same number of places at both ends is
-    an interval of known probability whatever the distribution, and between two such intervals the share is linear.
-    """
-    places = len(stack) + 1
-    depth = np.minimum((stack < hr).sum(axis=0), (stack > hr).sum(axis=0))
-    out = 0.5 * (1.0 - share) * places
-    whole = int(out)
-    inside = [float(np.mean(depth >= left_out)) for left_out in (whole, whole + 1)]
-    return inside[0] + (out - whole) * (inside[1] - inside[0])
 
 
 def posterior(test_set: TestSet, asked: Competitor, count: int, workers: int) -> Samples:

@@ -15,6 +15,7 @@ from xsim.errors import InputError, MissingFileError, UnknownNameError
 from xsim_zoo.evaluation import Options, evaluate
 from xsim_zoo.evaluation.records import Estimate, ImageScore
 from xsim_zoo.evaluation.results import section_names
+from xsim_zoo.training.temperature import coverage
 from xsim_zoo.weights.card import shipped as files
 
 cost_of = pytest.importorskip("headline_cost")
@@ -263,9 +264,9 @@ def test_intervals_of_an_exchangeable_truth_cover_as_often_as_they_say():
     rng = np.random.default_rng(0)
     drawn = rng.standard_normal((samples.SAMPLES + 1, 200, 200))
     for share in figures.NOMINAL:
-        assert samples.covered(drawn[1:], drawn[0], share) == pytest.approx(share, abs=0.01)
+        assert coverage(drawn[1:], drawn[0], share) == pytest.approx(share, abs=0.01)
     # A posterior that is too sure of itself covers too little.
-    assert samples.covered(0.5 * drawn[1:], drawn[0], 0.8) < 0.7
+    assert coverage(0.5 * drawn[1:], drawn[0], 0.8) < 0.7
 
 
 def test_leads_are_those_of_one_training_seed():

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import xsim_zoo
+from tests.zoo.training.test_training import StoppedError, dies_after
 from xsim.degradation.link import GreyLink
 from xsim.detector.detector import Detector, Screen
 from xsim.errors import InputError, MissingFileError, PhysicsRangeError
 from xsim.files.toml import write_toml
 from xsim_zoo.training.data import GivenPhysics, MixedPairs
 from xsim_zoo.training.finetune import FINETUNE_SETTINGS, finetune
-from xsim_zoo.training.optimiser import Optimiser
 from xsim_zoo.training.pair_physics import measure_degradation
 from xsim_zoo.training.settings import TrainSettings, settings_from
 from xsim_zoo.training.train import train
@@ -280,19 +280,8 @@ def test_a_killed_finetuning_goes_on_to_the_same_weights(
     pairs: MemoryPairs, other: MemoryPairs, pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = go(other, tmp_path / "whole", pretrained, measured=True)
-
-    class StoppedError(Exception):
-        """Stands for a process that dies."""
-
-    step = Optimiser.step
-
-    def dies(self: Optimiser, number: int, *rest: object):
-        if number == 3:
-            raise StoppedError
-        return step(self, number, *rest)  # type: ignore[arg-type]
-
     with monkeypatch.context() as patch:
-        patch.setattr(Optimiser, "step", dies)
+        dies_after(3, patch)
         with pytest.raises(StoppedError):
             go(other, tmp_path / "killed", pretrained, measured=True)
     resumed = go(other, tmp_path / "killed", pretrained, measured=True, resume=True)

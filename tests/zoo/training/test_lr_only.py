@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 import xsim_zoo
+from tests.zoo.training.test_training import StoppedError, dies_after
 from xsim.degradation.link import GreyLink
 from xsim.detector.detector import Detector, Screen
 from xsim.errors import InputError, MissingFileError
@@ -18,7 +19,6 @@ from xsim_cli.app import main
 from xsim_zoo.run.settings import RunSettings
 from xsim_zoo.training.lr_images import read_folder, read_store, split
 from xsim_zoo.training.lr_only import LR_ONLY_SETTINGS, _preferred, finetune_lr_only
-from xsim_zoo.training.optimiser import Optimiser
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.train import train
 from xsim_zoo.training.validation import Scores
@@ -114,19 +114,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     pairs: MemoryPairs, other: MemoryPairs, pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = go(other, tmp_path / "whole", pretrained, mix=pairs)
-
-    class StoppedError(Exception):
-        """Stands for a process that dies."""
-
-    descend = Optimiser.descend
-
-    def dies(self: Optimiser, number: int, *rest: object):
-        if number == 3:
-            raise StoppedError
-        return descend(self, number, *rest)  # type: ignore[arg-type]
-
     with monkeypatch.context() as patch:
-        patch.setattr(Optimiser, "descend", dies)
+        dies_after(3, patch)
         with pytest.raises(StoppedError):
             go(other, tmp_path / "killed", pretrained, mix=pairs)
     resumed = go(other, tmp_path / "killed", pretrained, mix=pairs, resume=True)

@@ -52,14 +52,14 @@ class StoppedError(Exception):
 
 def dies_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the process die at the end of a step, before anything of it is written."""
-    whole = Optimiser.step
+    whole = Optimiser.descend
 
-    def step(self: Optimiser, number: int, *rest: object):
+    def descend(self: Optimiser, number: int, *rest: object):
         if number == steps:
             raise StoppedError
         return whole(self, number, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Optimiser, "step", step)
+    monkeypatch.setattr(Optimiser, "descend", descend)
 
 
 @pytest.mark.parametrize("name", xsim_zoo.names())

@@ -35,7 +35,7 @@ _BASE_BYTES = 3.5e8
 """The program itself [bytes]."""
 
 _FILTER_BYTES_PER_PX = 38.0
-_CHECK_BYTES_PER_PX = 40.0
+_CHECK_BYTES_PER_PX = 48.0
 """Maps, spectra and states of a block, for each of its pixels [bytes], as measured on 4096 x 4096."""
 
 

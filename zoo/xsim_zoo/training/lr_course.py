@@ -36,7 +36,7 @@ from xsim_zoo.weights.checkpoint import save_checkpoint
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Judge", "LrCourse", "white_noise"]
+__all__ = ["Judge", "LrCourse", "look_noise"]
 
 _DRAWS = 4
 """Looks at each window in a validation: two noises, each with its opposite, so that what is odd in them drops out."""
@@ -66,7 +66,7 @@ class Judge:
             other = torch.from_numpy(self.windows.again[place][None]).to(self.model.device)
             level = rms.square().mean(dim=(-2, -1))
             return [Looks(y, other, level), Looks(other, y, level)]
-        noises = [white_noise(self.seed, place, draw, "judge", self.model) for draw in range(_DRAWS // 2)]
+        noises = [look_noise(self.seed, place, draw, "judge", self.model) for draw in range(_DRAWS // 2)]
         return [self.model.looks(y, rms, noise, a) for noise in noises for a in (STRENGTH, -STRENGTH)]
 
     def risks(self, restorer: Restorer) -> NDArray[np.float64]:
@@ -83,7 +83,7 @@ class Judge:
         return found
 
 
-def white_noise(seed: int, sample: int, draw: int, stage: str, model: LrModel) -> Tensor:
+def look_noise(seed: int, sample: int, draw: int, stage: str, model: LrModel) -> Tensor:
     """Return white noise (1, H', W') on the padded grid of a model, that of one draw of one sample."""
     random = torch.Generator().manual_seed(torch_seed(seed, sample=sample, stage=f"{stage} {draw}"))
     return torch.randn(1, *model.grid.padded, generator=random)
@@ -156,7 +156,7 @@ class LrCourse(Course[Data, int]):
     def _take(self, optimiser: Optimiser, step: int, data: Data) -> dict[str, float]:
         y, rms, pairs = data
         model, samples = self.judge.model, self._samples(step, self._own)
-        white = torch.cat([white_noise(self.settings.seed, sample, 0, "recorrupt", model) for sample in samples])
+        white = torch.cat([look_noise(self.settings.seed, sample, 0, "recorrupt", model) for sample in samples])
         looks = model.looks(y.to(self.device), rms.to(self.device), white)
         batch: Batch | None = None
         if pairs is not None:
