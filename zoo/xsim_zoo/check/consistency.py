@@ -158,16 +158,21 @@ class _Residual:
             low[rows] = self._frequency(rows) < _REFIT_BELOW_LP_MM * TRANSITION**0.5
         Past = fft(past)
         del past
+        # The fit sees low frequencies only: one transform of the image, and all else on a grid of fewer pixels.
+        coarse = _coarser(grid.padded, restorer.physics.pitch_mm)
+        bins = _low_part(low, coarse)
+        B = torch.exp(-_low_part(self.theta, coarse))
+        passed = B if link.mtf_hr is None else B * _low_part(link.mtf_hr, coarse)
         # The measurement shows what lies beyond its edges and the answer does not: that would bend the curve.
-        inside = _taper(grid, self.device)
+        inside = _taper(grid, self.device, coarse)
 
-        def seen(image: Tensor) -> Tensor:
-            """Return the low bins of an image within the taper, blurred before."""
-            return fft(ifft(self._blurred(fft(image)), grid.padded).mul_(inside))[low]
+        def seen(spectrum: Tensor) -> Tensor:
+            return fft(ifft(spectrum, coarse).mul_(inside))[bins]
 
-        Y_low = fft(ifft(Y - self._blurred(Past.clone()), grid.padded).mul_(inside))[low]
+        Y_low = seen(_low_part(Y, coarse) - B * _low_part(Past, coarse))
+        Sigma_low = _low_part(self.Sigma, coarse)[bins]
         places = np.linspace(float(span.min), float(span.max), _KNOTS)
-        own = refitted(curved, places, Y_low, lambda step: seen(link.blurred(step)), self.Sigma[low])
+        own = refitted(curved, places, Y_low, lambda step: seen(_low_part(fft(step), coarse) * passed), Sigma_low)
         del Y_low
         own, curved = link.blurred(own), link.blurred(curved)
         self.grey_rms = float((own - curved).square_().mean().sqrt())
@@ -262,12 +267,28 @@ def refitted(
     return curve
 
 
-def _taper(grid: PaddedGrid, device: torch.device) -> Tensor:
-    """Return the weights of pixels on the padded grid: 1 within, falling to 0 over the border that is not judged."""
+def _coarser(shape: tuple[int, int], pitch_mm: float) -> tuple[int, int]:
+    """Return the sides of a grid of the same field whose frequencies go up to 1.5 times those of the fit."""
+    highest = 1.5 * _REFIT_BELOW_LP_MM * TRANSITION**0.5
+    height, width = (min(side, 2 * math.ceil(highest * side * pitch_mm)) for side in shape)
+    return height, width
+
+
+def _low_part(spectrum: Tensor, coarse: tuple[int, int]) -> Tensor:
+    """Return the bins (h, w // 2 + 1) of a half plane (H, W // 2 + 1) that a coarser grid of the same field has."""
+    half, columns = coarse[0] // 2, coarse[1] // 2 + 1
+    return torch.cat([spectrum[:half, :columns], spectrum[-half:, :columns]])
+
+
+def _taper(grid: PaddedGrid, device: torch.device, coarse: tuple[int, int]) -> Tensor:
+    """Return the weights of pixels of the padded grid, or of a coarser one of the same field.
+
+    They are 1 within, and fall to 0 over the border that is not judged.
+    """
     ends = []
     for axis, side in enumerate(grid.shape):
-        start = -grid.offset[axis]
-        place = torch.arange(start, start + grid.padded[axis], device=device, dtype=torch.float32) + 0.5
+        pixels = torch.arange(coarse[axis], device=device, dtype=torch.float32)
+        place = pixels * (grid.padded[axis] / coarse[axis]) - grid.offset[axis] + 0.5
         depth = torch.minimum(place, side - place) / min(_BORDER_PX, 0.5 * side)
         ends.append(torch.sin(0.5 * math.pi * depth.clamp(0, 1)).square())
     return ends[0][:, None] * ends[1]
