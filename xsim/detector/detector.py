@@ -51,6 +51,18 @@ class Measured:
         Air kerma at which the NNPS was measured [uGy].
     signal_electrons : float or None
         Mean open-field signal then [electrons], if known.
+    mtf_source, nnps_source : str
+        What each table comes from, for people: "edges", "flats", "image", "data sheet", "model".
+    mtf_spread, noise_spread : float or None
+        Factor by which the frequency where the MTF is a half, and the standard deviation of a pixel, may be off either
+        way, at 95 %; None where nobody has said it.
+
+    Raises
+    ------
+    InputError
+        If a table is not usable.
+    PhysicsRangeError
+        If the kerma or a spread is out of range.
     """
 
     mtf_frequency_lp_mm: tuple[float, ...]
@@ -59,6 +71,10 @@ class Measured:
     nnps_mm2: tuple[float, ...]
     kerma_uGy: float
     signal_electrons: float | None = None
+    mtf_source: str = "measured"
+    nnps_source: str = "measured"
+    mtf_spread: float | None = None
+    noise_spread: float | None = None
 
     def __post_init__(self) -> None:
         _, mtf = checked_table("measured MTF", self.mtf_frequency_lp_mm, self.mtf)
@@ -66,6 +82,9 @@ class Measured:
             raise InputError("measured MTF: starts at 0: give one that starts above, near 1")
         checked_table("measured NNPS", self.nnps_frequency_lp_mm, self.nnps_mm2)
         check_range("kerma of the measured NNPS", self.kerma_uGy, *KERMA_RANGE_UGY, "uGy")
+        for what, spread in (("MTF", self.mtf_spread), ("noise", self.noise_spread)):
+            if spread is not None:
+                check_range(f"spread of the {what}", spread, 1.0, 10.0)
 
     def curves(self, sensor: Sensor, kerma_uGy: float, signal_electrons: float) -> tuple[RadialCurve, RadialCurve]:
         """Return screen MTF and quantum NNPS that give the measured curves back once pixel and electronics are added.
@@ -90,6 +109,10 @@ class Measured:
 _ROWS: Final = 96
 _END: Final = 4.0
 _END_RANGE_LP_MM: Final = (20.0, 120.0)
+
+
+_TEXTS: Final = frozenset({"phosphor", "irradiation", "mtf_source", "nnps_source"})
+"""Keys whose values are words; all others are numbers."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +143,10 @@ class Detector:
         screen: Screen,
         sensor: Sensor,
         signal_electrons: float | None = None,
+        mtf_source: str = "measured",
+        nnps_source: str = "measured",
+        mtf_spread: float | None = None,
+        noise_spread: float | None = None,
     ) -> Detector:
         """Return a detector whose blur and noise are measured tables.
 
@@ -138,6 +165,8 @@ class Detector:
             Pitch, fill factor and electronic noise.
         signal_electrons : float, optional
             Mean signal of those frames [electrons]; from the screen's light yield if not given.
+        mtf_source, nnps_source, mtf_spread, noise_spread
+            See `Measured`.
 
         Raises
         ------
@@ -157,6 +186,10 @@ class Detector:
             tuple(nnps_mm2.tolist()),
             float(kerma_uGy),
             signal_electrons,
+            mtf_source,
+            nnps_source,
+            mtf_spread,
+            noise_spread,
         )
         return cls(screen, sensor, measured)
 
@@ -195,7 +228,7 @@ class Detector:
         optics, measured = dict(screen.pop("optics", {})), dict(tables.get("measured", {}))
         for table in (screen, optics, sensor, measured):
             for name, value in table.items():
-                text = name in {"phosphor", "irradiation"}
+                text = name in _TEXTS
                 if isinstance(value, bool) or isinstance(value, str) != text or isinstance(value, dict):
                     raise InputError(f"detector: {name} is {value!r}: give a {'text' if text else 'number'}")
         measured = {name: tuple(value) if isinstance(value, list) else value for name, value in measured.items()}

@@ -40,6 +40,9 @@ _CURVE_FLOOR = 0.01
 _FEW_EDGES = 3
 """Fewer edges do not check each other."""
 
+_FINE = np.linspace(0.0, 1.0, 257)
+"""Frequencies of the table for restoring [cycles/px]: beyond the corner of the frequency square, .71."""
+
 _BRIGHT = 0.8
 """Grey of what counts as open field."""
 
@@ -174,6 +177,8 @@ def _detector(
             noise.rms * spread,
             noise.frequency,
             noise.power,
+            noise.fine_frequency,
+            noise.fine_power,
             noise.coloured,
             noise.white,
         ),
@@ -182,6 +187,8 @@ def _detector(
         pitch_mm=pitch_mm,
         edge_places=np.array(places),
         flat_places=flats,
+        fine_frequency=_FINE,
+        fine_mtf=mtf_columns(_FINE) @ blur.weights,
         remarks=tuple(remarks),
     )
 

@@ -79,8 +79,8 @@ class FlatNoise:
         Measured radial spectrum: frequency [cycles/px], and the variance that white noise of this power would have.
     coloured, white : float
         Variances of the two parts.
-    exponent : float
-        The coloured part follows the MTF to twice this power.
+    fine_frequency, fine_power : (n,) arrays
+        The smooth spectrum that was fitted [cycles/px, and as ``power``], up to the corner of the frequency square.
     area_px : float
         Pixels of the flat parts.
     grey : float
@@ -95,7 +95,8 @@ class FlatNoise:
     power: NDArray[np.float64]
     coloured: float
     white: float
-    exponent: float
+    fine_frequency: NDArray[np.float64]
+    fine_power: NDArray[np.float64]
     area_px: float
     grey: float
     blocks: NDArray[np.int64]
@@ -197,7 +198,7 @@ def flat_noise(blocks: Blocks, weights: NDArray[np.float64]) -> FlatNoise | None
     spectrum = blocks.power[calm].mean(axis=0)
     worth = len(calm) * _OVERLAP / 4
     relative = 1 / np.sqrt(count / 2 / 1.9 * worth)
-    coloured, white, exponent = _parts(spectrum, count, relative, weights)
+    coloured, white, colour = _parts(spectrum, count, relative, weights)
     level = coloured + white
     if level <= 0:
         return None
@@ -207,8 +208,9 @@ def flat_noise(blocks: Blocks, weights: NDArray[np.float64]) -> FlatNoise | None
     shape = 0.5 * coloured / (coloured + white) * 0.06
     error = float(np.sqrt((scatter / 2) ** 2 + _SYSTEMATIC**2 + shape**2))
     grey = float(np.median(blocks.grey[calm]))
+    fine = coloured * colour + white
     return FlatNoise(
-        float(np.sqrt(level)), error, f, spectrum, coloured, white, exponent, area, grey, blocks.place[calm]
+        float(np.sqrt(level)), error, f, spectrum, coloured, white, _GRID, fine, area, grey, blocks.place[calm]
     )
 
 
@@ -260,13 +262,18 @@ def _white_spectrum() -> NDArray[np.complex128]:
     return np.asarray(np.fft.rfft2(np.random.default_rng(0).normal(size=(_TRIAL_PX, _TRIAL_PX))))
 
 
+def _plane(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a spectrum over `_GRID` on the whole frequency plane of the noise that is made."""
+    axis = np.fft.fftfreq(_TRIAL_PX)
+    return np.asarray(np.interp(np.hypot(axis[:, None], axis[None, :]), _GRID, power))
+
+
 def _seen(power: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the radial spectrum that blocks show of noise with a power over (0 .. 0.75 cycles/px), unit variance.
 
     Window and trend move power between the lowest bins; noise that is made shows how much.
     """
-    axis = np.fft.fftfreq(_TRIAL_PX)
-    plane = np.interp(np.hypot(axis[:, None], axis[None, :]), _GRID, power)
+    plane = _plane(power)
     noise = np.fft.irfft2(_white_spectrum() * np.sqrt(plane[:, : _TRIAL_PX // 2 + 1] / plane.mean()))
     blocks = flat_blocks([1 + 1e-3 * noise], [np.ones(noise.shape, bool)])
     return np.asarray(blocks.power.mean(axis=0) * 1e6)
@@ -277,14 +284,14 @@ def _parts(
     count: NDArray[np.float64],
     relative: NDArray[np.float64],
     weights: NDArray[np.float64],
-) -> tuple[float, float, float]:
-    """Return coloured and white variance, and the exponent of the coloured part.
+) -> tuple[float, float, NDArray[np.float64]]:
+    """Return coloured and white variance, and the coloured part's spectrum over `_GRID`, of unit variance.
 
     The measured bins give the sum of the two; the fitted shape only says how much of it window and trend hid.
     """
     curve = np.maximum(mtf_columns(_GRID) @ (weights / weights.sum()), 0.0)
     white = _seen(np.ones_like(_GRID))
-    best = (np.inf, 0.0, 0.0, 1.0)
+    best = (np.inf, 0.0, 0.0, np.ones_like(_GRID))
     for exponent, aperture in product(_COLOURS, (True, False)):  # light is scattered before pixels, or pixels are mixed
         colour = (curve / np.sinc(_GRID) if aperture else curve) ** (2 * exponent)
         columns = np.stack([_seen(colour), white], axis=1)
@@ -297,5 +304,5 @@ def _parts(
         cost = float(np.sum(((spectrum - fitted) / np.maximum(fitted, 1e-30) / np.hypot(relative, 0.03)) ** 2))
         if cost < 0.8 * best[0]:
             scale = float(spectrum @ count) / max(float(fitted @ count), 1e-30)
-            best = (cost, scale * float(parts[0]), scale * float(parts[1]), exponent)
+            best = (cost, scale * float(parts[0]), scale * float(parts[1]), colour / _plane(colour).mean())
     return best[1:]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xsim.degradation.known import KnownDetector
+
 __all__ = ["BlindDetector", "BlindNoise"]
 
 
@@ -20,6 +22,9 @@ class BlindNoise:
         Standard deviation of a pixel, and its 95 % interval.
     frequency, power : (m,) arrays
         Measured radial spectrum: frequency [cycles/px] and power, such that white noise of variance v has power v.
+    fine_frequency, fine_power : (n,) arrays
+        The smooth spectrum that was fitted to it, up to the corner of the frequency square; its mean over the plane is
+        rms**2.
     coloured, white : float
         Variances of the part that the blur colours and of the white one; rms**2 together.
     """
@@ -29,6 +34,8 @@ class BlindNoise:
     high: float
     frequency: NDArray[np.float64]
     power: NDArray[np.float64]
+    fine_frequency: NDArray[np.float64]
+    fine_power: NDArray[np.float64]
     coloured: float
     white: float
 
@@ -62,6 +69,8 @@ class BlindDetector:
         Image, row, column [px] and direction of the normal [rad] of each edge.
     flat_places : (m, 3) array of int
         Image, row and column [px] of the first pixel of each flat block of 32 x 32.
+    fine_frequency, fine_mtf : (m,) arrays
+        The MTF as far as the corner of the frequency square and beyond, as tables for restoring.
     remarks : tuple of str
         Caveats.
     """
@@ -79,6 +88,8 @@ class BlindDetector:
     pitch_mm: float | None
     edge_places: NDArray[np.float64]
     flat_places: NDArray[np.int64]
+    fine_frequency: NDArray[np.float64]
+    fine_mtf: NDArray[np.float64]
     remarks: tuple[str, ...] = ()
 
     @property
@@ -90,6 +101,23 @@ class BlindDetector:
     def flat_mm2(self) -> float | None:
         """Area of the flat parts [mm2]; None without a pitch."""
         return None if self.pitch_mm is None else self.flat_px * self.pitch_mm**2
+
+    def known(self) -> KnownDetector:
+        """Return what a restorer needs of it."""
+        noise = self.noise
+        return KnownDetector(
+            "image",
+            self.fine_frequency,
+            np.maximum(self.fine_mtf, 0.0),
+            np.interp(self.fine_frequency, noise.fine_frequency, noise.fine_power),
+            self.pitch_mm,
+            blur_spread=self.f50_high / self.f50,
+            noise_spread=noise.high / noise.rms,
+            edges=self.edges,
+            flat_px=self.flat_px,
+            summary=self.summary(),
+            remarks=self.remarks,
+        )
 
     def summary(self) -> str:
         """Return the one line that says what was estimated."""

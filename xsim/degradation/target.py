@@ -1,0 +1,133 @@
+"""The sharpness that a restored image is to have where there is one detector: a target, chosen and not measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xsim.curves import RadialCurve, checked_table, quadratic_grid
+from xsim.detector.detector import Detector, Screen, Sensor
+from xsim.errors import InputError, MissingFileError, check_range
+from xsim.spectrum import tungsten_spectrum
+
+__all__ = ["Target", "of_csv", "of_screen", "within_noise"]
+
+_ROWS: Final = 128
+_END: Final = 0.75
+"""Tables go beyond the corner of the frequency square [cycles/px]."""
+
+_KERMA_UGY: Final = 42.56
+"""Air kerma of a response of which only the MTF is used, which does not depend on it [uGy]."""
+
+_STILL_SEEN: Final = 0.35
+"""MTF of a target at the last frequency that noise allows: what is aimed at beyond is little, and stays so."""
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A presampled MTF to reach.
+
+    Parameters
+    ----------
+    name : str
+        What it is, for people.
+    frequency : (n,) array
+        [cycles/px], rising from 0.
+    mtf : (n,) array
+        Along a pixel axis, aperture included; 1 at 0.
+
+    Raises
+    ------
+    InputError
+        If the table is not usable, or does not start at 1.
+    """
+
+    name: str
+    frequency: NDArray[np.float64]
+    mtf: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        frequency, mtf = checked_table(f"target {self.name}", self.frequency, self.mtf)
+        if frequency[0] > 0:
+            frequency, mtf = np.append(0.0, frequency), np.append(1.0, mtf)
+        if not 0.9 < mtf[0] < 1.1 or mtf.max() > 1.1:
+            raise InputError(f"target {self.name}: an MTF starts at 1 and stays below: is this one?")
+        object.__setattr__(self, "frequency", frequency)
+        object.__setattr__(self, "mtf", mtf)
+
+    def mtf_at(self, frequency: ArrayLike) -> NDArray[np.float64]:
+        """Return the MTF at frequencies [cycles/px]; beyond the table its end is held."""
+        return np.interp(np.asarray(frequency, dtype=np.float64), self.frequency, self.mtf)
+
+    def softened(self, factor: float, name: str) -> Target:
+        """Return the target with its frequencies pressed together by a factor of 1 or less."""
+        return Target(name, self.frequency, self.mtf_at(self.frequency / factor))
+
+
+@lru_cache(maxsize=32)
+def of_screen(mass_thickness_mg_cm2: float, pitch_mm: float) -> Target:
+    """Return the target of a Gd2O2S screen on pixels of a pitch [mm], by the screen model."""
+    detector = Detector(Screen(mass_thickness_mg_cm2), Sensor(pitch_mm=pitch_mm))
+    response = detector.response(tungsten_spectrum(), _KERMA_UGY)
+    frequency = quadratic_grid(_END, _ROWS)
+    name = f"{mass_thickness_mg_cm2:g} mg/cm2 at {pitch_mm:g} mm"
+    return Target(name, frequency, response.mtf(frequency / pitch_mm))
+
+
+def of_csv(path: Path, pitch_mm: float | None) -> Target:
+    """Return the target of a CSV file: two columns, frequency and MTF, with or without a line of names.
+
+    A first column named ``frequency_cycles_px`` counts in pixels; else it is in lp/mm and the pitch must be known.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    InputError
+        If it is no such table, or its lengths need a pitch that is not known.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such file: give mg/cm2, auto, or a CSV file of an MTF")
+    lines = [line for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines() if line.strip()]
+    named = bool(lines) and not _numbers(lines[0])
+    rows = [_numbers(line) for line in lines[named:]]
+    if len(rows) < 2 or any(len(row) < 2 for row in rows):
+        raise InputError(f"{path}: is no table of an MTF: give two columns of numbers, frequency and MTF")
+    in_pixels = named and "cycles_px" in lines[0]
+    if not in_pixels and pitch_mm is None:
+        raise InputError(f"{path}: is in lp/mm, and the pixel pitch is not known: give --pitch-mm")
+    frequency, mtf = (np.array([row[column] for row in rows]) for column in (0, 1))
+    return Target(path.name, frequency if in_pixels else frequency * float(pitch_mm or 1.0), mtf)
+
+
+def _numbers(line: str) -> list[float]:
+    try:
+        return [float(part) for part in line.replace(";", ",").replace("\t", ",").split(",") if part.strip()]
+    except ValueError:
+        return []
+
+
+def within_noise(target: Target, last: float) -> Target:
+    """Return the target, softened so far that it asks for little beyond the last frequency that noise allows.
+
+    Parameters
+    ----------
+    target : Target
+        The sharpest that may be asked for.
+    last : float
+        Highest frequency at which structure is expected to exceed noise [cycles/px].
+    """
+    check_range("last frequency", last, 0.0, 10.0, "cycles/px")
+    curve = RadialCurve(target.frequency, np.maximum(target.mtf, 1e-9))
+    grid = np.linspace(0.0, _END, 751)
+    above = np.flatnonzero(curve(grid) >= _STILL_SEEN)
+    reach = float(grid[above[-1]]) if len(above) else 0.0
+    factor = last / max(reach, 1e-6)
+    if factor >= 1:
+        return target
+    return target.softened(max(factor, 0.05), f"{target.name}, softened to what noise allows")
