@@ -13,7 +13,6 @@ from xsim_cli.common import (
     DeviceOption,
     ForceOption,
     JsonOption,
-    OwnDetectorsOption,
     RestorerName,
     WeightsOption,
     emit_json,
@@ -46,6 +45,22 @@ StepsOption = Annotated[
     typer.Option(help="Sampling steps; 1 is the answer of highest fidelity. The restorer's own if not given."),
 ]
 
+DetectorsChoice = Annotated[
+    str | None,
+    typer.Option(
+        metavar="image|weights|NAME|FILE",
+        help="Whose image it is: estimated from the image itself; those that the weights were made for; a name of "
+        "`xsim detectors`; a file of `xsim calibrate` or `xsim detector --save`.  [default: image; weights where "
+        "--weights is given]",
+    ),
+]
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|MG_CM2|CSV", help="Sharpness to reach with one detector: a Gd2O2S screen, or an MTF's table."
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command ``run`` to the group ``zoo``."""
@@ -63,7 +78,11 @@ def run(
     ] = False,
     sharpness: Annotated[float, typer.Option(help="0 highest fidelity, 1 full sharpness.")] = 1.0,
     weights: WeightsOption = None,
-    detectors: OwnDetectorsOption = None,
+    detectors: DetectorsChoice = None,
+    target: TargetOption = None,
+    grey: Annotated[
+        Literal["lr", "hr"] | None, typer.Option(help="Keep the image's own grey values, or give those of the HR one.")
+    ] = None,
     pitch_mm: Annotated[float | None, typer.Option(help="Pixel pitch [mm], in place of the file's.")] = None,
     open_field: Annotated[float | None, typer.Option(help="Grey level of the open field, as in the file.")] = None,
     polarity: Annotated[Polarity | None, typer.Option(help="How metal looks, in place of what the file says.")] = None,
@@ -95,32 +114,38 @@ def run(
         white=white,
         tile_px=tile,
         precision=precision,
+        # Weights that somebody chose were made for detectors of theirs.
+        detectors=detectors or ("image" if weights is None else "weights"),
+        target=target,
+        grey=grey,
+        hand_over=weights is None,
     )
     jobs = plan(images, output)
 
+    from xsim_zoo.run.estimates import Estimates
     from xsim_zoo.run.files import FileRestorer
 
-    restorer = _loaded(name, weights, detectors, device, settings)
+    restorer = _loaded(name, weights, device, settings)
     if dry_run:
         _forecast(restorer, jobs, settings, json_=json_)
         return
     outcome = _Report(len(jobs), quiet=json_)
-    restore = FileRestorer(restorer, settings, force=force, picture=picture, on_tile=outcome.tile)
+    estimates = Estimates([job.input for job in jobs])
+    restore = FileRestorer(restorer, settings, force=force, picture=picture, on_tile=outcome.tile, estimates=estimates)
     _restore_all(jobs, restore, outcome)
     outcome.conclude(json_=json_)
 
 
-def _loaded(name: str, weights: Path | None, detectors: Path | None, device: str, settings: RunSettings) -> Restorer:
+def _loaded(name: str, weights: Path | None, device: str, settings: RunSettings) -> Restorer:
     """Return the restorer; where no weights are named, with those that suit the steps and samples best."""
     from xsim_zoo.weights.card import suited
-    from xsim_zoo.weights.loading import load, with_detectors
+    from xsim_zoo.weights.loading import load
 
     if weights is None and (found := suited(name, steps=settings.steps, samples=settings.samples)) is not None:
         weights = Path(found[0])
         if found[0] != name:
             say(f"weights {found[0]}, for {found[1]}")
-    restorer = load(name, weights, device=device)
-    return restorer if detectors is None else with_detectors(restorer, detectors)
+    return load(name, weights, device=device)
 
 
 def _restore_all(jobs: list[FileJob], restore: FileRestorer, outcome: _Report) -> None:
@@ -145,12 +170,16 @@ def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *,
     files = [forecast(restorer, job, settings) for job in jobs]
     lines = [
         f"{file['input']} -> {file['output']}: {file['shape'][0]} x {file['shape'][1]} {file['dtype']}, "
-        f"{file['pages']} page(s), open field {file['open_field']:.6g}, pitch {file['pitch_mm']:g} mm, "
+        f"{file['pages']} page(s), open field {file['open_field']:.6g}, {_pitch(file['pitch_mm'])}, "
         f"{file['blocks']} block(s), {file['tiles']} tile(s), {file['memory_bytes'] / 2**20:.0f} MiB, "
         f"about {file['seconds']:.0f} s"
         for file in files
     ]
     report("zoo.run", {"dry_run": True, "files": files, "failed": []}, lines, json_=json_)
+
+
+def _pitch(pitch_mm: float | None) -> str:
+    return "pitch not known" if pitch_mm is None else f"pitch {pitch_mm:g} mm"
 
 
 class _Report:
@@ -188,7 +217,7 @@ class _Report:
         clipped = f", {entry['clipped_pixels']} pixels clipped" if entry["clipped_pixels"] else ""
         how = "finished already" if entry["skipped"] else f"{entry['seconds']:.1f} s"
         self.progress.say(
-            f"{job.output}: {how}, open field {entry['open_field']:.6g}, pitch {entry['pitch_mm']:g} mm{clipped}"
+            f"{job.output}: {how}, open field {entry['open_field']:.6g}, {_pitch(entry['pitch_mm'])}{clipped}"
         )
         self.progress.say(f"{job.output}: {entry['consistency']['verdict']}")
 

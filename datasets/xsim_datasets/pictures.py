@@ -147,7 +147,7 @@ def _draw_pair(store: PairStore, index: int, left: Axes, right: Axes, colors: Ma
     return {str(kind) for kind in defects["kind"][rows]}
 
 
-def scale_bar(axes: Axes, width_px: int, pitch_mm: float) -> None:
+def scale_bar(axes: Axes, width_px: int, pitch_mm: float | None) -> None:
     """Draw a bar of a round length, a tenth to a quarter of the image's width, and say its length.
 
     Parameters
@@ -156,14 +156,21 @@ def scale_bar(axes: Axes, width_px: int, pitch_mm: float) -> None:
         Where an image is shown, one unit a pixel.
     width_px : int
         The image's width [px].
-    pitch_mm : float
-        Its pixel pitch [mm].
+    pitch_mm : float, optional
+        Its pixel pitch [mm]; without it the bar counts pixels.
     """
+    unit = "px" if pitch_mm is None else "mm"
+    pitch_mm = pitch_mm or 1.0
     most = width_px * pitch_mm / 4
     power = 10.0 ** np.floor(np.log10(most))
     length = max(step * power for step in (1.0, 2.0, 5.0) if step * power <= most)
     bar = AnchoredSizeBar(
-        axes.transData, length / pitch_mm, f"{length:g} mm", "lower left", size_vertical=width_px / 150, borderpad=0.4
+        axes.transData,
+        length / pitch_mm,
+        f"{length:g} {unit}",
+        "lower left",
+        size_vertical=width_px / 150,
+        borderpad=0.4,
     )
     bar.patch.set(alpha=0.75, linewidth=0)
     axes.add_artist(bar)

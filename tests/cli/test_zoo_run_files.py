@@ -152,11 +152,12 @@ def test_a_part_of_open_field_is_enough(run, tmp_path, share):
 
 
 @pytest.mark.parametrize("words", [(), ("--dry-run",)])
-def test_a_pitch_that_does_not_fit_names_the_file_and_the_remedy(run, signal, tmp_path, words):
+def test_a_pitch_of_other_detectors_and_too_little_to_see_names_the_file_and_the_remedy(run, signal, tmp_path, words):
     tifffile.imwrite(tmp_path / "a.tif", signal, resolution=(10 / 0.2, 10 / 0.2), resolutionunit=3)
     code, said = run(tmp_path / "a.tif", "-o", tmp_path / "b.tif", *words)
     assert code == 2
-    assert said.startswith(f"xsim: {tmp_path / 'a.tif'}: the image has a pixel pitch of 0.2 mm")
+    assert said.startswith(f"xsim: {tmp_path / 'a.tif'}: its detector cannot be estimated: ")
+    assert "--detectors" in said
     assert len(said.strip().splitlines()) == 1
 
 

@@ -14,12 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
 from xsim.degradation.degradation import B_1_FLOOR, Degradation
-from xsim.degradation.link import excess_noise
+from xsim.degradation.link import GreyLink, excess_noise
+from xsim.degradation.target import Target, falls_to
 from xsim.errors import check_range
 from xsim.grids import half_plane_weights, radial_frequency
 
 if TYPE_CHECKING:
-    from xsim.degradation.target import Target
     from xsim.detector.response import DetectorResponse
 
 __all__ = ["NOMINAL_PITCH_MM", "KnownDetector"]
@@ -125,16 +125,7 @@ class KnownDetector:
     @property
     def f50(self) -> float:
         """Where the MTF falls to a half [cycles/px]."""
-        return self.crossing(0.5)
-
-    def crossing(self, level: float) -> float:
-        """Return where the MTF first falls to a level [cycles/px]; the end of the table where it does not."""
-        below = np.flatnonzero(self.mtf < level)
-        if not len(below):
-            return float(self.frequency[-1])
-        k = max(int(below[0]), 1)
-        (f_0, f_1), (m_0, m_1) = self.frequency[k - 1 : k + 1], self.mtf[k - 1 : k + 1]
-        return float(f_0 + (m_0 - level) / max(m_0 - m_1, 1e-12) * (f_1 - f_0))
+        return falls_to(self.frequency, self.mtf, 0.5)
 
     @property
     def noise_rms(self) -> float:
@@ -177,6 +168,7 @@ class KnownDetector:
             B_1,
             noise * pitch_mm**2,
             pitch_mm,
+            GreyLink.kept(),
             excess_noise=self.excess_noise,
             mtf_hr=aim,
         )

@@ -122,7 +122,7 @@ class GreyLink:
     hr_grey, lr_grey : tuples of float
         Knots, at least two, both strictly rising.
     source : str
-        Where the curve comes from: ``identity``, ``physics``, ``wedge`` or ``pairs``.
+        Where the curve comes from: ``identity``, ``kept``, ``physics``, ``wedge`` or ``pairs``.
     residual : float
         RMS of LR grey around the curve.
     residual_by_material : tuple of (material, mean deviation)
@@ -153,6 +153,11 @@ class GreyLink:
     def identity(cls) -> GreyLink:
         """Return the link of two detectors that see the same grey levels."""
         return cls((0.0, 1.0), (0.0, 1.0), "identity")
+
+    @classmethod
+    def kept(cls) -> GreyLink:
+        """Return the identity where grey values are meant to stay those of the image: one detector, and a target."""
+        return cls((0.0, 1.0), (0.0, 1.0), "kept")
 
     @property
     def is_identity(self) -> bool:

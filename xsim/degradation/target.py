@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xsim.curves import RadialCurve, checked_table, quadratic_grid
+from xsim.curves import checked_table, quadratic_grid
 from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.errors import InputError, MissingFileError, check_range
 from xsim.spectrum import tungsten_spectrum
 
-__all__ = ["Target", "of_csv", "of_screen", "within_noise"]
+__all__ = ["Target", "falls_to", "of_csv", "of_screen", "within_noise"]
 
 _ROWS: Final = 128
 _END: Final = 0.75
@@ -24,8 +24,12 @@ _END: Final = 0.75
 _KERMA_UGY: Final = 42.56
 """Air kerma of a response of which only the MTF is used, which does not depend on it [uGy]."""
 
-_STILL_SEEN: Final = 0.35
+_STILL_SEEN: Final = 0.2
 """MTF of a target at the last frequency that noise allows: what is aimed at beyond is little, and stays so."""
+
+
+_LEAST_GAIN: Final = 1.15
+"""Sharpness of a target over the detector's, however much noise there is: with less nothing would be seen of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,15 @@ class Target:
     def mtf_at(self, frequency: ArrayLike) -> NDArray[np.float64]:
         """Return the MTF at frequencies [cycles/px]; beyond the table its end is held."""
         return np.interp(np.asarray(frequency, dtype=np.float64), self.frequency, self.mtf)
+
+    @property
+    def f50(self) -> float:
+        """Where the MTF falls to a half [cycles/px]; the end of the table where it does not."""
+        return falls_to(self.frequency, self.mtf, 0.5)
+
+    def at_least(self, other: Target) -> Target:
+        """Return the target with the other's MTF where that is higher."""
+        return Target(self.name, self.frequency, np.maximum(self.mtf, np.minimum(other.mtf_at(self.frequency), 1.0)))
 
     def softened(self, factor: float, name: str) -> Target:
         """Return the target with its frequencies pressed together by a factor of 1 or less."""
@@ -105,6 +118,16 @@ def of_csv(path: Path, pitch_mm: float | None) -> Target:
     return Target(path.name, frequency if in_pixels else frequency * float(pitch_mm or 1.0), mtf)
 
 
+def falls_to(frequency: NDArray[np.float64], mtf: NDArray[np.float64], level: float) -> float:
+    """Return where a curve (n,) first falls to a level; the last frequency where it does not."""
+    below = np.flatnonzero(mtf < level)
+    if not len(below):
+        return float(frequency[-1])
+    k = max(int(below[0]), 1)
+    share = (mtf[k - 1] - level) / max(mtf[k - 1] - mtf[k], 1e-12)
+    return float(frequency[k - 1] + share * (frequency[k] - frequency[k - 1]))
+
+
 def _numbers(line: str) -> list[float]:
     try:
         return [float(part) for part in line.replace(";", ",").replace("\t", ",").split(",") if part.strip()]
@@ -112,8 +135,10 @@ def _numbers(line: str) -> list[float]:
         return []
 
 
-def within_noise(target: Target, last: float) -> Target:
+def within_noise(target: Target, last: float, own: Target) -> Target:
     """Return the target, softened so far that it asks for little beyond the last frequency that noise allows.
+
+    It stays sharper than the detector itself; a detector that is the sharper one keeps what it has.
 
     Parameters
     ----------
@@ -121,13 +146,12 @@ def within_noise(target: Target, last: float) -> Target:
         The sharpest that may be asked for.
     last : float
         Highest frequency at which structure is expected to exceed noise [cycles/px].
+    own : Target
+        The detector's own MTF.
     """
     check_range("last frequency", last, 0.0, 10.0, "cycles/px")
-    curve = RadialCurve(target.frequency, np.maximum(target.mtf, 1e-9))
-    grid = np.linspace(0.0, _END, 751)
-    above = np.flatnonzero(curve(grid) >= _STILL_SEEN)
-    reach = float(grid[above[-1]]) if len(above) else 0.0
-    factor = last / max(reach, 1e-6)
-    if factor >= 1:
-        return target
-    return target.softened(max(factor, 0.05), f"{target.name}, softened to what noise allows")
+    reach = falls_to(target.frequency, target.mtf, _STILL_SEEN)
+    factor = max(last / reach, _LEAST_GAIN * own.f50 / target.f50)
+    if factor < 1:
+        target = target.softened(factor, f"{target.name}, softened to what noise allows")
+    return target.at_least(own)

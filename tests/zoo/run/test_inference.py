@@ -87,7 +87,7 @@ def test_polarity_does_not_change_the_answer(wiener, lr):
 
 
 def test_pages_are_all_restored_on_one_scale(wiener, lr, tmp_path):
-    pages = np.stack([np.rint(lr * 50000), np.rint(lr * 25000)]).clip(0, 65535).astype(np.uint16)
+    pages = np.stack([np.rint(lr * 50000), np.rint(lr[::-1] * 50000)]).clip(0, 65535).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack", metadata=None)
     restored = wiener.restore(tmp_path / "a.tif", open_field=50000.0)
     assert restored.image.shape == pages.shape
@@ -97,8 +97,11 @@ def test_pages_are_all_restored_on_one_scale(wiener, lr, tmp_path):
 def test_pitch_comes_from_file_option_or_weights(wiener, lr, tmp_path):
     pixels = np.rint(lr * 50000).clip(0, 65535).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pixels, resolution=(10 / 0.2, 10 / 0.2), resolutionunit=3)
-    with pytest.raises(InputError, match=r"0\.2 mm.*0\.048 mm.*--pitch-mm 0\.048"):
-        wiener.restore(tmp_path / "a.tif")
+    # At another pitch the weights' own detectors cannot be those of the image: it shows its own.
+    estimated = wiener.restore(tmp_path / "a.tif")
+    assert estimated.detectors.estimated
+    assert estimated.pitch_mm == pytest.approx(0.2)
+    assert any(note.startswith("detector: estimated from") for note in estimated.notes)
     forced = wiener.restore(tmp_path / "a.tif", pitch_mm=0.048)
     assert any("forced" in note for note in forced.notes)
     tifffile.imwrite(tmp_path / "b.tif", pixels)

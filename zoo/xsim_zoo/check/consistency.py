@@ -21,22 +21,33 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from xsim.grids import frequency_axes, nyquist_lp_mm
-from xsim_zoo.check.noise import TRANSITION, BandStatistics, band_gain, band_statistics, block_means, noise_of, spread
+from xsim_zoo.check.noise import (
+    BAND_PITCH_MM,
+    TRANSITION,
+    BandStatistics,
+    band_gain,
+    band_statistics,
+    block_means,
+    noise_of,
+    spread,
+)
 from xsim_zoo.check.verdict import BLOCK_PX, Consistency, Suspect
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.process import Rows, fft, ifft, plane_mean, strips
 from xsim_zoo.restorers.base import Restorer
 
-__all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "check", "refitted"]
+__all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "check", "measured_noise", "refitted"]
 
 BAND_EDGES_LP_MM = (0.3, 1.0, 2.0, 4.0, 6.0)
-"""Edges of the bands [lp/mm]; the last band goes on to the Nyquist frequency."""
+"""Edges of the bands at pixels of 48 um [lp/mm]; the last band goes on to the Nyquist frequency.
+
+At other pixels they lie at as many cycles a pixel: what blur and noise leave of structure goes with these."""
 
 CUT_BORDER_PX = 96
 """Where a part was cut from a larger image its neighbour judges what lies in this border [px]."""
 
 _REFIT_BELOW_LP_MM = 2.0
-"""Below this frequency the link is fitted anew [lp/mm]: its error, which materials cause, shows there."""
+"""Below this frequency, at pixels of 48 um, the link is fitted anew [lp/mm]: its error, of materials, shows there."""
 
 _KNOTS = 7
 """Knots of the curve that is fitted: the bend of a link shows with fewer, and each takes a transform of the image."""
@@ -85,8 +96,7 @@ def check(
     noise = noise_of(Y, level, judged, restorer, grid)
     residual = _Residual(Y, x, restorer, grid)
     del Y
-    nyquist = nyquist_lp_mm(restorer.physics.pitch_mm)
-    bands = tuple(pairwise([*(edge for edge in BAND_EDGES_LP_MM if edge < nyquist), nyquist]))
+    bands = _bands(restorer.physics.pitch_mm)
     area = level[judged].size * BLOCK_PX**2
     chi2: list[float] = []
     suspects: list[Suspect] = []
@@ -101,6 +111,23 @@ def check(
         worst[judged] = np.maximum(worst[judged], local)
         suspects += _suspects(band, left, expected, local, judged)
     return Consistency(bands, tuple(chi2), tuple(suspects), residual.grey_rms, residual.power_beyond(x), worst, noise)
+
+
+def measured_noise(y: NDArray[np.float32], restorer: Restorer) -> float | None:
+    """Return the noise power of an image (H, W) in units of what the restorer's physics lets expect, see `noise_of`."""
+    grid = PaddedGrid.around((y.shape[0], y.shape[1]))
+    grey = block_means(torch.as_tensor(y))
+    level = restorer.physics.degradation.noise_level(grey[..., None, None]).astype(np.float32)
+    Y = fft(grid.pad(torch.as_tensor(y, device=restorer.device)))
+    return noise_of(Y, level, _judged(grid.shape, ((False, False), (False, False))), restorer, grid)
+
+
+def _bands(pitch_mm: float) -> tuple[tuple[float, float], ...]:
+    """Return the bands at a pixel pitch [lp/mm]."""
+    scale = BAND_PITCH_MM / pitch_mm
+    nyquist = nyquist_lp_mm(pitch_mm)
+    edges = [float(f"{edge * scale:.2g}") for edge in BAND_EDGES_LP_MM]
+    return tuple(pairwise([*(edge for edge in edges if edge < nyquist), nyquist]))
 
 
 def _judged(shape: tuple[int, ...], cuts: Cuts) -> Region:
@@ -153,9 +180,10 @@ class _Residual:
         past = self._padded(x).sub_(link.blurred(sharp))
         curved = link.curve.forward(sharp)
         del sharp
+        refit_lp_mm = _REFIT_BELOW_LP_MM * BAND_PITCH_MM / restorer.physics.pitch_mm
         low = torch.empty(Y.shape, dtype=torch.bool, device=self.device)
         for rows in strips(low):
-            low[rows] = self._frequency(rows) < _REFIT_BELOW_LP_MM * TRANSITION**0.5
+            low[rows] = self._frequency(rows) < refit_lp_mm * TRANSITION**0.5
         Past = fft(past)
         del past
         # The fit sees low frequencies only: one transform of the image, and all else on a grid of fewer pixels.
@@ -269,7 +297,7 @@ def refitted(
 
 def _coarser(shape: tuple[int, int], pitch_mm: float) -> tuple[int, int]:
     """Return the sides of a grid of the same field whose frequencies go up to 1.5 times those of the fit."""
-    highest = 1.5 * _REFIT_BELOW_LP_MM * TRANSITION**0.5
+    highest = 1.5 * _REFIT_BELOW_LP_MM * BAND_PITCH_MM / pitch_mm * TRANSITION**0.5
     height, width = (min(side, 2 * math.ceil(highest * side * pitch_mm)) for side in shape)
     return height, width
 

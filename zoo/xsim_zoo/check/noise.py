@@ -30,7 +30,19 @@ from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.process import ifft, plane_mean, strips
 from xsim_zoo.restorers.base import Restorer
 
-__all__ = ["TRANSITION", "BandStatistics", "band_gain", "band_statistics", "block_means", "noise_of", "spread"]
+__all__ = [
+    "BAND_PITCH_MM",
+    "TRANSITION",
+    "BandStatistics",
+    "band_gain",
+    "band_statistics",
+    "block_means",
+    "noise_of",
+    "spread",
+]
+
+BAND_PITCH_MM = 0.048
+"""Pixels for which bands and limits are given in lp/mm: at others they lie at as many cycles a pixel."""
 
 TRANSITION = 1.5
 """Ratio of the frequencies between which the edge of a band rises or falls."""
@@ -103,7 +115,7 @@ def band_statistics(
     found = []
     for low, high in bands:
         passed = band_gain(frequency, (low, high)).to(Sigma).square()
-        window = 2.0 if high <= _WIDE_BELOW_LP_MM else 1.0
+        window = 2.0 if high * restorer.physics.pitch_mm <= 1.05 * _WIDE_BELOW_LP_MM * BAND_PITCH_MM else 1.0
         spectrum = Sigma * passed
         places = max(area_px / (4 * np.pi * (window * BLOCK_PX) ** 2), 1.0)
         whole_freedom = max(_effective_share(spectrum) * area_px, 1.0)

@@ -51,7 +51,7 @@ class Consistency:
     Parameters
     ----------
     band_lp_mm : tuple of (low, high)
-        Bands of frequencies [lp/mm].
+        Bands of frequencies [`unit`].
     chi2 : tuple of float
         chi2 of the whole image in each band.
     suspects : tuple of Suspect
@@ -65,6 +65,10 @@ class Consistency:
         Largest local chi2 of all bands; zero in the border, which is not judged.
     noise_factor : float, optional
         Noise power of the measurement in units of what its grey levels let expect; None where it cannot be told.
+    condition : str
+        What must hold beside, in words, where nobody has said whose image it is: the check cannot vouch for that.
+    unit : str
+        Of the bands; cycles/px where the pixel pitch is not known.
     """
 
     band_lp_mm: tuple[tuple[float, float], ...]
@@ -74,6 +78,8 @@ class Consistency:
     power_beyond: float
     map: NDArray[np.float32]
     noise_factor: float | None = None
+    condition: str = ""
+    unit: str = "lp/mm"
 
     @property
     def excess_noise(self) -> bool:
@@ -94,6 +100,8 @@ class Consistency:
     @property
     def verdict(self) -> str:
         """One line for people."""
+        if self.consistent and self.condition:
+            return f"consistent with the measurement if {self.condition}"
         if self.consistent:
             return "consistent with the measurement"
         factor = self.noise_factor or 1.0
@@ -110,14 +118,27 @@ class Consistency:
         if spread:
             bands = ", ".join(f"{s.band_lp_mm[0]:g}-{s.band_lp_mm[1]:.3g} ({s.share:.0%})" for s in spread)
             return (
-                f"over the image at {bands} lp/mm: its blur or noise is not that of these detectors, or the open field "
-                "is not: see --open-field, --detectors"
+                f"over the image at {bands} {self.unit}: its blur or noise is not that of these detectors, or the open "
+                "field is not: see --open-field, --detectors"
             )
         worst = max(self.suspects, key=lambda suspect: suspect.chi2)
         low, high = worst.band_lp_mm
         return (
-            f"at y {worst.y}, x {worst.x} at {low:g}-{high:.3g} lp/mm "
+            f"at y {worst.y}, x {worst.x} at {low:g}-{high:.3g} {self.unit} "
             f"(chi2 {worst.chi2:.1f}; about 1 or less is expected)"
+        )
+
+    def in_pixels(self, pitch_mm: float) -> Consistency:
+        """Return the outcome with bands in cycles/px, where the pitch of the tables [mm] is only nominal."""
+
+        def turned(band: tuple[float, float]) -> tuple[float, float]:
+            return float(f"{band[0] * pitch_mm:.3g}"), float(f"{band[1] * pitch_mm:.3g}")
+
+        return replace(
+            self,
+            band_lp_mm=tuple(turned(band) for band in self.band_lp_mm),
+            suspects=tuple(replace(one, band_lp_mm=turned(one.band_lp_mm)) for one in self.suspects),
+            unit="cycles/px",
         )
 
     @property
@@ -134,7 +155,9 @@ class Consistency:
         return {
             "verdict": self.verdict,
             "consistent": self.consistent,
-            "band_lp_mm": [list(band) for band in self.band_lp_mm],
+            "band_lp_mm": [list(band) for band in self.band_lp_mm] if self.unit == "lp/mm" else None,
+            **({} if self.unit == "lp/mm" else {"band_cycles_px": [list(band) for band in self.band_lp_mm]}),
+            "condition": self.condition,
             "chi2": list(self.chi2),
             "suspects": [vars(suspect) for suspect in self.suspects],
             "grey_residual": self.grey_residual,

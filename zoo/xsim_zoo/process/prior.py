@@ -99,6 +99,11 @@ class RadialSpectrum:
         ratio = np.clip(own / np.maximum(self.mtf_squared, _LEAST_MTF**2), _LEAST_MTF**2, None)
         return replace(self, S_mm2=self.S_mm2 * ratio, mtf_squared=own)
 
+    def at_pitch(self, old_mm: float, new_mm: float) -> RadialSpectrum:
+        """Return the same spectrum in pixels, on pixels of another pitch [mm]: objects look alike at any scale."""
+        ratio = new_mm / old_mm
+        return replace(self, frequency_lp_mm=self.frequency_lp_mm / ratio, S_mm2=self.S_mm2 * ratio**2)
+
     def fixed(self) -> RadialSpectrum:
         """Return this spectrum for good: it stays what it is behind any HR detector."""
         return replace(self, mtf_squared=None)

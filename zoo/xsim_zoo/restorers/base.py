@@ -253,7 +253,8 @@ class Restorer(ABC):
                 "a file of `xsim calibrate`, or in Python with_physics()"
             )
         several = self.samples and how.steps > 1 and how.eta == 0 and how.sharpness > 0
-        if several and self.uses_link and not self.physics.linked:
+        unlinked = not self.physics.linked and self.physics.degradation.link.source != "kept"
+        if several and self.uses_link and unlinked:
             warnings.warn(
                 "these weights have no grey-level link: with eta 0 each step carries the mismatch of the grey levels "
                 "on as if it were noise; take --steps 1, eta 1, or weights trained with a link",

@@ -18,6 +18,7 @@ from scipy.ndimage import uniform_filter
 from xsim_datasets.images import publish
 from xsim_datasets.pictures import LINES, scale_bar
 from xsim_zoo.run.restore import Restored
+from xsim_zoo.run.sensitivity import blur_ends
 
 __all__ = ["draw"]
 
@@ -49,15 +50,19 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
     """
     before = restored.scale.linear(next(restored.source.images()))
     after = restored.image.reshape(-1, *before.shape)[0]
-    figure = Figure(figsize=(14.0, 12.0), layout="constrained")
+    guessed = restored.detectors.estimated
+    figure = Figure(figsize=(14.0, 15.5 if guessed else 12.0), layout="constrained")
     FigureCanvasAgg(figure)
     rows: list[Any] = [
         ["before", "before", "after", "after"],
         ["before_zoom", "after_zoom", "change", "trust"],
         ["line"] * 4,
     ]
-    axes = figure.subplot_mosaic(rows, height_ratios=[6, 4, 2.5])
     window = _window(after - before)
+    ends = blur_ends(restored, window)
+    if ends:
+        rows.insert(2, ["blurrier", "between", "sharper", "difference"])
+    axes = figure.subplot_mosaic(rows, height_ratios=[6, 4, 4, 2.5] if ends else [6, 4, 2.5])
     stride = -(-max(before.shape) // _SHOWN_PX)
     thin = (slice(None, None, stride), slice(None, None, stride))
     low, high = np.percentile(before[thin], [0.1, 99.9])
@@ -68,7 +73,7 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
         corner = (window[1].start / stride - 0.5, window[0].start / stride - 0.5)
         width, height = ((part.stop - part.start) / stride for part in reversed(window))
         axes[name].add_patch(Rectangle(corner, width, height, fill=False, edgecolor="tab:orange", linewidth=1.2))
-        scale_bar(axes[name], image[thin].shape[1], restored.pitch_mm * stride)
+        scale_bar(axes[name], image[thin].shape[1], restored.pitch_mm and restored.pitch_mm * stride)
         _show(axes[f"{name}_zoom"], image[window], f"{name}, enlarged", cmap="gray", vmin=low, vmax=high)
         scale_bar(axes[f"{name}_zoom"], image[window].shape[1], restored.pitch_mm)
     change = (after - before)[window]
@@ -79,6 +84,8 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
     row = window[0].start + int(np.argmax(after[window].std(axis=1)))
     for name, (color, style) in zip(("before_zoom", "after_zoom"), LINES, strict=False):
         axes[name].axhline(row - window[0].start, color=color, linestyle=style, linewidth=0.9)
+    if ends:
+        _show_ends(axes, ends, after[window], (low, high))
     _plot_line(axes["line"], before, after, restored, (row, window[1]))
     publish(path, lambda part: figure.savefig(part, dpi=100, format="png"), force=force)
     return path
@@ -120,6 +127,29 @@ def _show_trust(axes: Axes, restored: Restored, window: tuple[slice, slice]) -> 
         _scale(shown, "local chi2; about 1 or less is expected")
 
 
+def _show_ends(
+    axes: dict[str, Axes],
+    ends: tuple[NDArray[np.float32], NDArray[np.float32]],
+    after: NDArray[np.float32],
+    grey: tuple[float, float],
+) -> None:
+    """Show what the restoration would be at the ends of the interval of the estimated blur."""
+    titles = ("if the detector is blurrier", "as estimated", "if it is sharper")
+    for name, image, title in zip(("blurrier", "between", "sharper"), (ends[0], after, ends[1]), titles, strict=True):
+        _show(
+            axes[name],
+            image,
+            f"{title} (95 %)" if name != "between" else title,
+            cmap="gray",
+            vmin=grey[0],
+            vmax=grey[1],
+        )
+    apart = ends[0] - ends[1]
+    reach = float(np.abs(apart).max()) or 1.0
+    shown = _show(axes["difference"], apart, "what hangs on it", cmap="RdBu_r", vmin=-reach, vmax=reach)
+    _scale(shown, "blurrier less sharper, open field = 1")
+
+
 def _plot_line(
     axes: Axes,
     before: NDArray[np.float32],
@@ -128,13 +158,17 @@ def _plot_line(
     place: tuple[int, slice],
 ) -> None:
     row, columns = place
-    at = np.arange(columns.start, columns.stop) * restored.pitch_mm
+    at = np.arange(columns.start, columns.stop) * (restored.pitch_mm or 1.0)
     for name, image, (color, style) in zip(("before", "after"), (before, after), LINES, strict=False):
         axes.plot(at, image[row, columns], color=color, linestyle=style, linewidth=1.4, label=name)
     if restored.std is not None:
         std = restored.std.reshape(-1, *before.shape)[0][row, columns]
         line = after[row, columns]
         axes.fill_between(at, line - std, line + std, color=LINES[1][0], alpha=0.25, label="+- standard deviation")
-    axes.set(xlabel=f"position on row {row} [mm]", ylabel="grey, open field = 1", xlim=(at[0], at[-1]))
+    axes.set(
+        xlabel=f"position on row {row} [{'px' if restored.pitch_mm is None else 'mm'}]",
+        ylabel="grey, open field = 1",
+        xlim=(at[0], at[-1]),
+    )
     axes.legend(frameon=False, ncols=3)
     axes.grid(alpha=0.3)

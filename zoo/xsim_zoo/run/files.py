@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from xsim_datasets.images import publish, read_image, write_image
 from xsim_zoo.network.tiles import bytes_per_px
 from xsim_zoo.process.grid import PaddedGrid, blocks
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.run.estimates import Estimates
 from xsim_zoo.run.jobs import RECORD_SCHEMA, FileJob, read_record
 from xsim_zoo.run.restore import planned, restore
 from xsim_zoo.run.settings import RunSettings
@@ -55,6 +56,8 @@ class FileRestorer:
         Draw a picture of each result beside it.
     on_tile : callable, optional
         Called after every tile of the network.
+    estimates : Estimates, optional
+        Where detectors that are estimated are kept for other files.
     """
 
     restorer: Restorer
@@ -62,6 +65,7 @@ class FileRestorer:
     force: bool = False
     picture: bool = False
     on_tile: Callable[[], None] | None = None
+    estimates: Estimates = field(default_factory=Estimates)
 
     def __call__(self, job: FileJob) -> dict[str, Any]:
         """Restore a file and return the entry of its record; one of an earlier run that did just this is skipped.
@@ -78,7 +82,10 @@ class FileRestorer:
     def _identity(self) -> dict[str, Any]:
         """What decides how a result comes out, its input aside."""
         weights = _restorer_digest(self.restorer)
-        return {"restorer": self.restorer.name, "weights": weights, "settings": asdict(self.settings)}
+        settings = asdict(self.settings)
+        if self.settings.detectors not in {"image", "weights"}:
+            settings["detectors"] = _sha256(Path(self.settings.detectors))
+        return {"restorer": self.restorer.name, "weights": weights, "settings": settings}
 
     def _finished(self, job: FileJob) -> dict[str, Any] | None:
         """Return the entry of an earlier run that did just this, if its result is still there unaltered."""
@@ -99,7 +106,7 @@ class FileRestorer:
             if path.exists() and not self.force:
                 raise InputError(f"{path}: exists already: give another output or --force")
         source = read_image(job.input, pages=True)
-        result = restore(self.restorer, source, self.settings, on_tile=self.on_tile)
+        result = restore(self.restorer, source, self.settings, on_tile=self.on_tile, estimates=self.estimates)
         restored, clipped = result.radiograph()
         input_sha256 = _sha256(job.input)
         scale = {
@@ -115,6 +122,7 @@ class FileRestorer:
             **scale,
             "white": source.turned(result.scale.white),
             "pitch_mm": result.pitch_mm,
+            "detector": result.detector(),
             "consistency": result.consistency.verdict,
         }
         entry = {
@@ -123,6 +131,7 @@ class FileRestorer:
             **scale,
             "pitch_mm": result.pitch_mm,
             "clipped_pixels": clipped,
+            "detector": result.detector(),
             "consistency": result.consistency.to_dict(),
             "notes": list(result.notes),
             "skipped": False,
@@ -187,6 +196,7 @@ def forecast(restorer: Restorer, job: FileJob, settings: RunSettings) -> dict[st
     with job.named_errors():
         source = read_image(job.input, pages=True)
         plan = planned(restorer, source, settings)
+    restorer = plan.restorer
     parts = blocks(PaddedGrid.around(source.shape))
     evaluations = settings.steps_of(restorer) * settings.restorations * len(parts) * source.pages
     tiles, largest = 0, 0.0

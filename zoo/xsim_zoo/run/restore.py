@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,26 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from xsim.errors import InputError
-from xsim_datasets.images import Radiograph, Scale, read_image, scale_of, write_image
-from xsim_zoo.check.consistency import CUT_BORDER_PX, check
+from xsim_datasets.images import Radiograph, Scale, read_image, write_image
+from xsim_zoo.check.consistency import CUT_BORDER_PX, check, measured_noise
 from xsim_zoo.check.verdict import Consistency, merged
 from xsim_zoo.network.tiles import TiledNetwork, tiled
 from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.sampling import PlacedNoise
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.flips import averaged
+from xsim_zoo.run.detectors import Assumed, assume
+from xsim_zoo.run.estimates import Estimates
+from xsim_zoo.run.grey import grey_scale
 from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["Plan", "Restored", "planned", "restore"]
 
-_SATURATED = 1e-3
-"""Share of saturated pixels from which on it is said."""
+_NOISE_PX = 2048
+"""Side of the part of an image whose noise is measured [px]."""
+
+_NOISE_KNOWN = 1.25
+"""Factor within which noise that is measured and noise that is expected are the same: so good is the measurement."""
 
 _ROWS = 512
 """Rows of the samples whose mean and spread are updated at a time, to hold few copies of a large image."""
@@ -45,26 +51,34 @@ class Restored:
         The check; that of the worst page where there are several.
     scale : Scale
         What the grey levels of the input mean, black low.
-    pitch_mm : float
-        Pixel pitch that was used [mm].
+    pitch_mm : float, optional
+        Pixel pitch that was used [mm]; None where nobody says it, and all was done in pixels.
     source : Radiograph
         The input.
     notes : tuple of str
         What was assumed, for people.
+    detectors : Assumed
+        Which detectors it was restored between.
     """
 
     image: NDArray[np.float32]
     std: NDArray[np.float32] | None
     consistency: Consistency
     scale: Scale
-    pitch_mm: float
+    pitch_mm: float | None
     source: Radiograph
     notes: tuple[str, ...]
+    detectors: Assumed
 
     @property
     def open_field(self) -> float:
         """Grey level of the open field, as in the file."""
         return self.source.turned(self.scale.open_field)
+
+    def detector(self) -> dict[str, Any] | None:
+        """Return what is known of the detector, and the sharpness that was aimed at, as JSON types."""
+        known = self.detectors.known
+        return None if known is None else known.at_pitch(self.pitch_mm).to_dict(self.detectors.target)
 
     def radiograph(self) -> tuple[Radiograph, int]:
         """Return the image on the input's own grey scale and in its type, and how many pixels were clipped."""
@@ -94,6 +108,7 @@ def restore(
     settings: RunSettings | None = None,
     *,
     on_tile: Callable[[], None] | None = None,
+    estimates: Estimates | None = None,
     **options: Any,
 ) -> Restored:
     """Restore a radiograph: an array, a file, or one that was read already.
@@ -108,6 +123,8 @@ def restore(
         How to restore.
     on_tile : callable, optional
         Called after every tile of the network.
+    estimates : Estimates, optional
+        Where detectors that are estimated are kept for other images.
     **options
         Fields of `RunSettings`, in place of ``settings``.
 
@@ -120,11 +137,14 @@ def restore(
         settings = RunSettings(**options)
     elif options:
         raise InputError(f"settings and options ({', '.join(options)}) were both given: give one of them")
-    plan = planned(restorer, _source(image), settings, on_tile=on_tile)
+    plan = planned(restorer, _source(image), settings, on_tile=on_tile, estimates=estimates)
     source = plan.source
     pages = [plan.restore_page(page) for page in source.images()]
     images, spreads, checks = zip(*pages, strict=True)
     consistency = max(checks, key=lambda found: found.severity)
+    if plan.pitch_mm is None:
+        consistency = consistency.in_pixels(plan.restorer.physics.pitch_mm)
+    consistency = replace(consistency, condition=plan.detectors.condition)
     return Restored(
         image=_stacked(images, source),
         std=_stacked(spreads, source) if settings.samples else None,
@@ -133,6 +153,7 @@ def restore(
         pitch_mm=plan.pitch_mm,
         source=source,
         notes=(*plan.notes, *consistency.remarks),
+        detectors=plan.detectors,
     )
 
 
@@ -150,21 +171,24 @@ class Plan:
         The input.
     scale : Scale
         What its grey levels mean.
-    pitch_mm : float
-        Pixel pitch [mm].
+    pitch_mm : float, optional
+        Pixel pitch [mm]; None where nobody says it.
     notes : tuple of str
         What was assumed, for people.
     network : TiledNetwork, optional
         The restorer's network in tiles, if it has one.
+    detectors : Assumed
+        Which detectors it is restored between.
     """
 
     restorer: Restorer
     settings: RunSettings
     source: Radiograph
     scale: Scale
-    pitch_mm: float
+    pitch_mm: float | None
     notes: tuple[str, ...]
     network: TiledNetwork | None
+    detectors: Assumed
 
     def restore_page(self, grey: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, Consistency]:
         """Return the restored grey levels (H, W) of a page, the standard deviation of its samples, and its check.
@@ -172,7 +196,7 @@ class Plan:
         Linear images of the measurement exist of one block at a time.
         """
         page = Pixels(grey, self.scale.linear)
-        level = self.restorer.mean_noise_level(page)
+        level = self.restorer.mean_noise_level(page) * (self._noise_factor(page) or 1.0)
         if self.settings.samples:
             image, std = self._sampled(page, level)
         elif self.settings.flips:
@@ -201,6 +225,15 @@ class Plan:
         squares /= self.settings.samples - 1
         return mean, np.sqrt(squares, out=squares)
 
+    def _noise_factor(self, page: Pixels) -> float | None:
+        """Return the noise power of a page's middle in units of what the detectors let expect, where that matters."""
+        top, left = (max(side - _NOISE_PX, 0) // 2 for side in page.shape)
+        part = self.scale.linear(page.stored[top : top + _NOISE_PX, left : left + _NOISE_PX])
+        whole = part.shape == page.shape
+        # Of a part the maps are made anew: those of the whole image stay as they are.
+        factor = measured_noise(part, self.restorer if whole else self.restorer.with_physics(self.restorer.physics))
+        return factor if factor is not None and not 1 / _NOISE_KNOWN < factor < _NOISE_KNOWN else None
+
     def _checked(self, page: Pixels, image: NDArray[np.float32]) -> Consistency:
         """Check a page block by block, each with a border that its neighbour judges."""
         found = []
@@ -212,17 +245,30 @@ class Plan:
 
 
 def planned(
-    restorer: Restorer, source: Radiograph, settings: RunSettings, *, on_tile: Callable[[], None] | None = None
+    restorer: Restorer,
+    source: Radiograph,
+    settings: RunSettings,
+    *,
+    on_tile: Callable[[], None] | None = None,
+    estimates: Estimates | None = None,
 ) -> Plan:
-    """Decide scale, pitch and tiles of a radiograph.
+    """Decide scale, pitch, detectors and tiles of a radiograph.
 
     Raises
     ------
     InputError
         If its pitch, its scale or an option cannot be used.
     """
-    pitch_mm, notes = _pitch(source, settings, restorer)
-    scale, scale_notes = _scale(source, settings)
+    pitch_mm, notes = _pitch(source, settings)
+    scale, scale_notes = grey_scale(source, settings)
+    detectors = assume(restorer, source, scale, pitch_mm, settings, estimates)
+    restorer = detectors.restorer
+    if pitch_mm is None and not detectors.estimated:
+        pitch_mm = restorer.physics.pitch_mm
+        notes += (f"the file says no pixel pitch: {pitch_mm:g} mm of the {_whose(settings)} assumed",)
+    elif pitch_mm is None:
+        notes += ("the file says no pixel pitch: all is done in pixels, and no lengths are given: --pitch-mm",)
+    notes += detectors.notes
     if settings.samples and not restorer.samples:
         raise InputError(f"'{restorer.name}' gives one answer and draws no samples: take physics-sde, or no --samples")
     network = None
@@ -232,7 +278,12 @@ def planned(
         network = tiled(
             restorer.network, device=restorer.device, tile_px=settings.tile_px, precision=precision, on_tile=on_tile
         )
-    return Plan(restorer, settings, source, scale, pitch_mm, (*source.notes, *notes, *scale_notes), network)
+    said = (*source.notes, *notes, *scale_notes)
+    return Plan(restorer, settings, source, scale, pitch_mm, said, network, detectors)
+
+
+def _whose(settings: RunSettings) -> str:
+    return "weights" if settings.detectors == "weights" else "detectors"
 
 
 def _other_steps(restorer: LearnedRestorer, settings: RunSettings) -> tuple[str, ...]:
@@ -261,50 +312,12 @@ def _source(image: ArrayLike | Path | str | Radiograph) -> Radiograph:
     return Radiograph(pixels, "array", white=float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind in "ui" else None)
 
 
-def _pitch(source: Radiograph, settings: RunSettings, restorer: Restorer) -> tuple[float, tuple[str, ...]]:
-    """Return the pitch to use: the option's, the file's, or the weights'; and what to say about it."""
-    own = restorer.physics.pitch_mm
-    pitch_mm = source.pitch_mm if settings.pitch_mm is None else settings.pitch_mm
-    restorer.physics.check_pitch(pitch_mm)
-    if pitch_mm is None:
-        return own, (f"the file says no pixel pitch: {own:g} mm of the weights assumed",)
-    if settings.pitch_mm is not None and source.pitch_mm is not None and source.pitch_mm != settings.pitch_mm:
-        return pitch_mm, (f"pixel pitch {settings.pitch_mm:g} mm forced, the file says {source.pitch_mm:g} mm",)
-    return pitch_mm, ()
-
-
-def _scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[str, ...]]:
-    open_field = source.open_field if settings.open_field is None else source.turned(settings.open_field)
-    if open_field is None and source.kind == "array" and source.dtype.kind == "f":
-        open_field = 1.0
-    polarity = settings.polarity or source.polarity or "metal-dark"
-    white = None if settings.white is None else source.turned(settings.white)
-    scale = scale_of(source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=white)
-    notes: tuple[str, ...] = ()
-    if settings.polarity is None and source.polarity == "metal-bright":
-        notes += ("metal is bright, as the file says",)
-    if settings.polarity is not None and source.polarity not in {None, settings.polarity}:
-        notes += (f"{settings.polarity} forced, the file says {source.polarity}",)
-    if settings.open_field is None and source.open_field is not None:
-        notes += (f"open field at grey level {source.turned(source.open_field):.6g}, as the file says",)
-    if open_field is None:
-        notes += (_estimated(source.turned(scale.open_field), seen=scale.open_field_seen),)
-    share = float(np.mean(source.pixels >= source.white)) if source.white is not None else 0.0
-    if share > _SATURATED and polarity == "metal-dark":
-        notes += (f"{share:.1%} of the pixels are saturated: nothing is known there",)
-    if polarity == "metal-bright" and settings.white is None:
-        notes += (f"metal bright: grey level {source.turned(scale.white):g} taken as no signal",)
-    return scale, notes
-
-
-def _estimated(open_field: float, *, seen: bool) -> str:
-    """Say what was taken for the open field, and what to do if it is none."""
-    if seen:
-        return f"open field estimated at grey level {open_field:.6g}"
-    return (
-        f"no open field found, as nothing bright is flat: grey level {open_field:.6g}, of the brightest part, "
-        "stands for it, so noise and materials are misjudged: give --open-field, the grey level of the beam through air"
-    )
+def _pitch(source: Radiograph, settings: RunSettings) -> tuple[float | None, tuple[str, ...]]:
+    """Return the pitch to use, the option's or the file's, and what to say about it."""
+    forced, said = settings.pitch_mm, source.pitch_mm
+    if forced is not None and said is not None and forced != said:
+        return forced, (f"pixel pitch {forced:g} mm forced, the file says {said:g} mm",)
+    return (said if forced is None else forced), ()
 
 
 def _precision(wanted: str, device: torch.device) -> torch.dtype:

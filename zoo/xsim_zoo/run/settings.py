@@ -47,6 +47,18 @@ class RunSettings:
         Grey level of no signal where metal is bright.
     tile_px : int, optional
         Side of the network's tiles [px].
+    detectors : str
+        Whose image it is: "image" estimates its detector from the image itself; "weights" says that it is from the
+        detectors of the weights (where its pixel pitch is another, or the weights have learned many, that cannot be,
+        and it is estimated); else a detector file.
+    target : str, optional
+        The sharpness to reach where there is one detector: mass thickness of a Gd2O2S screen [mg/cm2], a CSV file of
+        an MTF, or "auto", the sharpest that weights have learned and noise allows.
+    grey : str, optional
+        "lr" keeps the image's own grey values, "hr" gives those of the other detector; None takes "hr" where there is
+        another detector, unless the image itself is the only evidence for that.
+    hand_over : bool
+        Take weights of many detectors where the given ones were made for others.
     precision : str
         "float32" or "bfloat16", of the network only; "auto" takes what is faster without hurting.
 
@@ -67,6 +79,10 @@ class RunSettings:
     white: float | None = None
     tile_px: int | None = None
     precision: str = "auto"
+    detectors: str = "weights"
+    target: str | None = None
+    grey: str | None = None
+    hand_over: bool = True
 
     def __post_init__(self) -> None:
         check_range("sharpness", self.sharpness, 0, 1)
@@ -85,6 +101,7 @@ class RunSettings:
         for what, value, known in (
             ("precision", self.precision, PRECISIONS),
             ("polarity", self.polarity, POLARITIES),
+            ("grey", self.grey, ("lr", "hr")),
         ):
             if value is not None and value not in known:
                 raise UnknownNameError(what, value, known)

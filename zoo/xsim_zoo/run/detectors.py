@@ -1,0 +1,342 @@
+"""Between which detectors a radiograph is restored: those that one is told, those of the weights, or what it shows.
+
+With one detector a target takes the place of the sharper one, and grey values stay the image's own. Weights of one pair
+of detectors hold for these alone; weights that have learned many take any, in pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from xsim.degradation.degradation import Degradation
+from xsim.degradation.known import KnownDetector
+from xsim.degradation.known_file import KnownFile, read_known
+from xsim.degradation.link import GreyLink
+from xsim.degradation.target import Target, of_csv, of_screen, within_noise
+from xsim.errors import InputError
+from xsim.measure.blind.structure import Structure, structure_of
+from xsim_datasets.images import Radiograph, Scale
+from xsim_zoo.process.physics import Physics
+from xsim_zoo.process.prior import RadialSpectrum
+from xsim_zoo.run.estimates import Estimates, middle
+from xsim_zoo.weights.card import read_card, shipped
+from xsim_zoo.weights.loading import load
+
+if TYPE_CHECKING:
+    from xsim_zoo.restorers.base import Restorer
+    from xsim_zoo.run.settings import RunSettings
+
+__all__ = ["Assumed", "assume"]
+
+_SHARPEST: Final = (28.0, 0.08)
+"""Sharpest HR detector that the weights of many detectors have learned, in pixels [mg/cm2, mm]: the thinnest screen on
+the largest pixels of the recipe ``universal``."""
+
+_ONE_PRIOR: Final = 2.0
+"""Factor between pitches within which one spectrum of objects in mm serves, as in training; beyond, one in pixels."""
+
+_LIKE_NOISE: Final = 4.0
+"""Noise may differ by this factor from that of the weights' own detectors: dose does, and it is measured."""
+
+_IF_ESTIMATED: Final = "the estimated detector is right: an estimate, no proof of it"
+
+_SHOWN_MTF: Final = 0.2
+"""MTFs are compared where they are above this."""
+
+_LIKE_MTF: Final = 0.06
+"""Difference of two MTFs that count as one, beside the estimate's own interval."""
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """Between which detectors an image is restored.
+
+    Parameters
+    ----------
+    restorer : Restorer
+        With their physics.
+    known : KnownDetector, optional
+        The detector of the image; None where only a ratio of two MTFs is known.
+    target : Target, optional
+        The sharpness that is aimed at; None where it is not known either.
+    notes : tuple of str
+        What to say about it, for people.
+    estimated : bool
+        Whether the image itself is the only evidence.
+    condition : str
+        What must hold for a verdict to mean anything; empty where somebody has said whose image it is.
+    """
+
+    restorer: Restorer
+    known: KnownDetector | None
+    target: Target | None
+    notes: tuple[str, ...] = ()
+    estimated: bool = False
+    condition: str = ""
+
+
+def assume(
+    restorer: Restorer,
+    source: Radiograph,
+    scale: Scale,
+    pitch_mm: float | None,
+    settings: RunSettings,
+    estimates: Estimates | None = None,
+) -> Assumed:
+    """Decide between which detectors an image is restored.
+
+    Parameters
+    ----------
+    restorer : Restorer
+        What restores.
+    source : Radiograph
+        The image.
+    scale : Scale
+        What its grey levels mean.
+    pitch_mm : float, optional
+        Its pixel pitch [mm], where somebody says it.
+    settings : RunSettings
+        ``detectors`` says whose they are.
+    estimates : Estimates, optional
+        Where estimates are kept for other images of the run.
+
+    Raises
+    ------
+    InputError
+        If the detector cannot be estimated, is told for another pitch, or the restorer cannot take it.
+    """
+    own = restorer.physics
+    if settings.detectors == "weights":
+        if not restorer.awaits_detectors and own.is_pitch(pitch_mm):
+            return _own(restorer, settings)
+    elif settings.detectors != "image":
+        return _told(restorer, read_known(Path(settings.detectors)), scale, source, pitch_mm, settings)
+    if _one_pair_only(restorer, settings):
+        return _only(restorer, source, scale, pitch_mm, settings, estimates)
+    known = (estimates or Estimates()).of(source, scale, pitch_mm, settings)
+    seen = structure_of(middle(scale.linear(next(source.images()))), known)
+    like_ours = pitch_mm is not None and own.is_pitch(pitch_mm) and restorer.uses_link
+    if not settings.target and like_ours and _agrees(known, restorer):
+        ours = replace(_own(restorer, settings), estimated=True, condition=_IF_ESTIMATED)
+        note = f"{known.summary}; this agrees with the detectors of the weights, so their tables are taken"
+        named = replace(known, mtf=(ours.known or known).mtf_at(known.frequency), summary=note)
+        kept = _grey_kept(ours.restorer) if settings.grey != "hr" else ours.restorer
+        return replace(ours, restorer=kept, known=named, notes=(note, *known.remarks))
+    _check_grey(settings)
+    target = _target(settings, pitch_mm, seen, known)
+    other, notes = _serving(restorer, settings, one_detector=True)
+    return Assumed(
+        _between(other, known, target, seen),
+        known,
+        target,
+        (f"{known.summary}; {_aim(target, known)}", *known.remarks, *notes),
+        estimated=True,
+        condition=_IF_ESTIMATED,
+    )
+
+
+def _one_pair_only(restorer: Restorer, settings: RunSettings) -> bool:
+    """Return whether a restorer has learned one pair of detectors, and no other weights of it more."""
+    one_pair = restorer.learned and not restorer.many_detectors
+    forced = restorer.adapts_to_detectors and not settings.hand_over
+    return one_pair and not forced and (not settings.hand_over or _of_many(restorer.name, str(restorer.device)) is None)
+
+
+def _only(
+    restorer: Restorer,
+    source: Radiograph,
+    scale: Scale,
+    pitch_mm: float | None,
+    settings: RunSettings,
+    estimates: Estimates | None,
+) -> Assumed:
+    """Return the detectors of weights that have learned no others, and what the image says about that.
+
+    Raises
+    ------
+    InputError
+        If the image's pixels are not theirs.
+    """
+    own = restorer.physics
+    if not own.is_pitch(pitch_mm):
+        raise InputError(
+            f"the image has a pixel pitch of {pitch_mm:g} mm, and '{restorer.name}' has learned the blur of one pair "
+            f"of detectors at {own.pitch_mm:g} mm: run physics-sde or wiener, which take any"
+        )
+    ours = replace(_own(restorer, settings), condition="it is from the detectors of the weights, which nobody said")
+    note = f"'{restorer.name}' has learned one pair of detectors: the image is taken to be from these"
+    try:
+        known = (estimates or Estimates()).of(source, scale, pitch_mm, settings)
+    except InputError:
+        return replace(ours, notes=(f"{note} (--detectors weights says so)",))
+    if ours.known is not None and not _agrees(known, restorer):
+        note += f", whose f50 is {ours.known.f50 / own.pitch_mm:.2g} lp/mm; but {known.summary}: rather run physics-sde"
+    return replace(ours, notes=(note,))
+
+
+def _aim(target: Target, known: KnownDetector) -> str:
+    """Say what sharpness is aimed at."""
+    per, unit = (1.0, "cycles/px") if known.pitch_mm is None else (known.pitch_mm, "lp/mm")
+    return f"restored to f50 {target.f50 / per:.2g} {unit}, of {target.name}"
+
+
+def _check_grey(settings: RunSettings) -> None:
+    if settings.grey == "hr":
+        raise InputError("with one detector grey values stay the image's own: leave out --grey hr, or tell both")
+
+
+def _own(restorer: Restorer, settings: RunSettings) -> Assumed:
+    """Return the detectors that the weights were made for."""
+    known, target = _sides(restorer.physics.degradation, "weights")
+    return Assumed(_grey_kept(restorer) if settings.grey == "lr" else restorer, known, target)
+
+
+def _sides(between: Degradation, source: str) -> tuple[KnownDetector | None, Target | None]:
+    """Return the LR and the HR detector of a degradation, where both MTFs are known."""
+    if between.mtf_hr is None:
+        return None, None
+    pitch_mm = between.pitch_mm
+    frequency = between.frequency_lp_mm * pitch_mm
+    known = KnownDetector(
+        source,
+        frequency,
+        between.B_1 * between.mtf_hr,
+        between.Sigma_1_mm2 / pitch_mm**2,
+        pitch_mm,
+        excess_noise=between.excess_noise,
+    )
+    return known, Target("the HR detector", frequency, between.mtf_hr)
+
+
+def _told(
+    restorer: Restorer,
+    told: KnownFile,
+    scale: Scale,
+    source: Radiograph,
+    pitch_mm: float | None,
+    settings: RunSettings,
+) -> Assumed:
+    """Return the detectors of a file: two, or one and a target."""
+    theirs = told.lr.pitch_mm
+    if pitch_mm is not None and theirs is not None and abs(pitch_mm / theirs - 1) > 0.01:
+        raise InputError(
+            f"the image has a pixel pitch of {pitch_mm:g} mm, the detectors of {told.path} have {theirs:g} mm: give "
+            f"theirs, or force --pitch-mm {theirs:g}"
+        )
+    if told.degradation is not None and not settings.target:
+        other, notes = _serving(restorer, settings, pitch_mm=told.degradation.pitch_mm)
+        spectrum, ratio = other.physics.spectrum, told.degradation.pitch_mm / other.physics.pitch_mm
+        if not 1 / _ONE_PRIOR <= ratio <= _ONE_PRIOR:
+            spectrum = spectrum.at_pitch(other.physics.pitch_mm, told.degradation.pitch_mm)
+        physics = replace(other.physics, degradation=told.degradation, spectrum=spectrum)
+        other = other.with_physics(physics)
+        _, target = _sides(told.degradation, "two detectors")
+        known = replace(told.lr, source=f"two detectors: {told.lr.source}")
+        return Assumed(_grey_kept(other) if settings.grey == "lr" else other, known, target, notes)
+    _check_grey(settings)
+    seen = structure_of(middle(scale.linear(next(source.images()))), told.lr)
+    target = _target(settings, theirs, seen, told.lr)
+    other, notes = _serving(restorer, settings, one_detector=True)
+    said = f"detector: as {told.path.name} says ({told.lr.source}); {_aim(target, told.lr)}"
+    return Assumed(_between(other, told.lr, target, seen), told.lr, target, (said, *notes))
+
+
+def _between(restorer: Restorer, known: KnownDetector, target: Target, seen: Structure) -> Restorer:
+    """Return the restorer between a detector and a target.
+
+    What has learned takes the prior that it has learned with, in pixels; what has not takes that of the image.
+    """
+    pitch_mm = known.table_pitch_mm
+    between = known.degradation(target)
+    if restorer.learned:
+        spectrum = restorer.physics.spectrum.at_pitch(restorer.physics.pitch_mm, pitch_mm)
+    else:
+        power = seen.power * target.mtf_at(seen.frequency) ** 2
+        spectrum = RadialSpectrum(seen.frequency / pitch_mm, np.maximum(power, 1e-12) * pitch_mm**2)
+    return restorer.with_physics(Physics(between, spectrum))
+
+
+def _grey_kept(restorer: Restorer) -> Restorer:
+    """Return the restorer with answers in the grey of the image itself: all it does is done there, but for the last.
+
+    Raises
+    ------
+    InputError
+        If it finds HR grey by itself.
+    """
+    if not restorer.uses_link:
+        raise InputError(f"'{restorer.name}' finds HR grey by itself: it takes no --grey lr and no single detector")
+    between = replace(restorer.physics.degradation, link=GreyLink.kept())
+    return restorer.with_physics(replace(restorer.physics, degradation=between))
+
+
+def _target(settings: RunSettings, pitch_mm: float | None, seen: Structure, known: KnownDetector) -> Target:
+    """Return the target that the settings name; by default the sharpest that weights have learned and noise allows."""
+    wanted, own = settings.target, Target("the detector", known.frequency, known.mtf)
+    if not wanted or wanted == "auto":
+        sharpest = replace(of_screen(*_SHARPEST), name="the sharpest that weights have learned")
+        return within_noise(sharpest, seen.last, own)
+    try:
+        thickness = float(wanted)
+    except ValueError:
+        return of_csv(Path(wanted), pitch_mm).at_least(own)
+    if pitch_mm is None:
+        raise InputError(f"--target {wanted}: a screen has a sharpness in mm, and the pitch is not known: --pitch-mm")
+    return of_screen(thickness, pitch_mm).at_least(own)
+
+
+def _agrees(known: KnownDetector, restorer: Restorer) -> bool:
+    """Return whether an estimate may be the LR detector of the weights, which are then known better."""
+    ours, _ = _sides(restorer.physics.degradation, "weights")
+    if ours is None or restorer.many_detectors:
+        return False
+    spread = known.blur_spread or 1.0
+    frequency = np.linspace(0.0, 0.5, 101)
+    theirs, own = known.mtf_at(frequency), ours.mtf_at(frequency)
+    off = float(np.abs(theirs - own)[(own > _SHOWN_MTF) | (theirs > _SHOWN_MTF)].max())
+    within = known.f50 / spread <= ours.f50 <= known.f50 * spread
+    return within and off < _LIKE_MTF and 1 / _LIKE_NOISE < known.noise_rms / ours.noise_rms < _LIKE_NOISE
+
+
+def _serving(
+    restorer: Restorer, settings: RunSettings, *, one_detector: bool = False, pitch_mm: float | None = None
+) -> tuple[Restorer, tuple[str, ...]]:
+    """Return what can restore between other detectors than those of the weights, and what to say about it.
+
+    Raises
+    ------
+    InputError
+        If the restorer has learned one blur.
+    """
+    own = restorer.physics
+    if restorer.many_detectors or not restorer.learned:
+        return restorer, ()
+    if not restorer.adapts_to_detectors:
+        raise InputError(
+            f"'{restorer.name}' has learned one blur, that of its own detectors at {own.pitch_mm:g} mm, and takes no "
+            "--detectors: run physics-sde or wiener, which take any"
+        )
+    if not one_detector and own.is_pitch(pitch_mm):
+        return restorer, ()
+    made = f"these weights were made for pixels of {own.pitch_mm:g} mm and screens of their own"
+    if not settings.hand_over:
+        return restorer, (f"{made}: used all the same, as --weights says",)
+    other = _of_many(restorer.name, str(restorer.device))
+    if other is None:
+        raise InputError(f"{made}, and none of '{restorer.name}' have learned many: run physics-sde or wiener")
+    return other[1], (f"{made}: '{other[0]}' taken, which have learned many detectors (--weights forces others)",)
+
+
+@lru_cache(maxsize=4)
+def _of_many(name: str, device: str) -> tuple[str, Restorer] | None:
+    """Return the shipped weights of a restorer that have learned many detectors, by name."""
+    for weights, path in shipped().items():
+        card = read_card(path.with_suffix(".json"))
+        if card.restorer == name and card.data.get("setups", 1) > 1:
+            return weights, load(name, path, device=device)
+    return None

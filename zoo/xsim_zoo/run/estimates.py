@@ -1,0 +1,95 @@
+"""Detectors that are estimated from the radiographs of a run: one for all images that are of the same pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsim.degradation.known import KnownDetector
+from xsim.errors import InputError, XsimError
+from xsim.measure.blind import measure_blind
+from xsim_datasets.images import Radiograph, Scale, read_image
+from xsim_zoo.run.grey import grey_scale
+
+if TYPE_CHECKING:
+    from xsim_zoo.run.settings import RunSettings
+
+__all__ = ["Estimates", "middle"]
+
+_LOOKED_AT: Final = 4
+"""Images of one detector that its estimate is made from, at most: more of them change it by less than its interval."""
+
+_LARGE_PX: Final = 4096
+"""Side of the part of an image that is handed to the estimate [px]: it looks at parts of 1024 in all."""
+
+
+@dataclass
+class Estimates:
+    """Detectors estimated from radiographs, one for all images of the same pixels.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Other files of the run: those of the same pitch, size and type are taken for images of the same detector.
+    """
+
+    paths: Sequence[Path] = ()
+    _found: dict[tuple[object, ...], KnownDetector] = field(default_factory=dict)
+
+    def of(self, source: Radiograph, scale: Scale, pitch_mm: float | None, settings: RunSettings) -> KnownDetector:
+        """Return the detector of an image.
+
+        Raises
+        ------
+        InputError
+            If neither it nor the others show enough. It says what is wrong and what to shoot.
+        """
+        key = (pitch_mm, source.shape, str(source.dtype), source.polarity)
+        if key not in self._found:
+            greys = [middle(scale.linear(page)) for page in list(source.images())[:_LOOKED_AT]]
+            greys += self._others(source, key, settings)[: _LOOKED_AT - len(greys)] if len(self.paths) > 1 else []
+            full = None
+            if len(greys) == 1 and source.white is not None and scale.polarity == "metal-dark":
+                full = source.white / scale.open_signal
+            self._found[key] = _measured(greys, pitch_mm, full)
+        return self._found[key]
+
+    def _others(self, source: Radiograph, key: tuple[object, ...], settings: RunSettings) -> list[NDArray[np.float32]]:
+        """Return images of the other files that look as if they were of the same detector."""
+        found = []
+        for path in self.paths:
+            try:
+                other = read_image(path)
+                pitch_mm = settings.pitch_mm or other.pitch_mm
+                if (pitch_mm, other.shape, str(other.dtype), other.polarity) != key:
+                    continue
+                page = next(other.images())
+                if np.array_equal(page, next(source.images())):
+                    continue
+                found.append(middle(grey_scale(other, settings)[0].linear(page)))
+            except XsimError:
+                continue  # it is going to be reported when its own turn comes
+            if len(found) == _LOOKED_AT - 1:
+                break
+        return found
+
+
+def middle(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the middle of an image (H, W), which bounds what an estimate holds in memory."""
+    top, left = (max(side - _LARGE_PX, 0) // 2 for side in grey.shape)
+    return grey[top : top + _LARGE_PX, left : left + _LARGE_PX]
+
+
+def _measured(greys: Sequence[NDArray[np.float32]], pitch_mm: float | None, full_scale: float | None) -> KnownDetector:
+    try:
+        return measure_blind(list(greys), pitch_mm, full_scale=full_scale).known()
+    except InputError as error:
+        raise InputError(
+            f"its detector cannot be estimated: {error}; or name it: --detectors NAME, FILE, or weights for those that "
+            "the weights were made for"
+        ) from error

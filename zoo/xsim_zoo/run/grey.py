@@ -1,0 +1,58 @@
+"""What the grey levels of a radiograph mean: what the settings say, else its file, else the image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from xsim_datasets.images import Radiograph, Scale, scale_of
+
+if TYPE_CHECKING:
+    from xsim_zoo.run.settings import RunSettings
+
+__all__ = ["grey_scale"]
+
+_SATURATED: Final = 1e-3
+"""Share of saturated pixels from which on it is said."""
+
+
+def grey_scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[str, ...]]:
+    """Return what the grey levels of a radiograph mean, and what was assumed, for people.
+
+    Raises
+    ------
+    InputError
+        If the image has no signal, or an option cannot be used.
+    """
+    open_field = source.open_field if settings.open_field is None else source.turned(settings.open_field)
+    if open_field is None and source.kind == "array" and source.dtype.kind == "f":
+        open_field = 1.0
+    polarity = settings.polarity or source.polarity or "metal-dark"
+    white = None if settings.white is None else source.turned(settings.white)
+    scale = scale_of(source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=white)
+    notes: tuple[str, ...] = ()
+    if settings.polarity is None and source.polarity == "metal-bright":
+        notes += ("metal is bright, as the file says",)
+    if settings.polarity is not None and source.polarity not in {None, settings.polarity}:
+        notes += (f"{settings.polarity} forced, the file says {source.polarity}",)
+    if settings.open_field is None and source.open_field is not None:
+        notes += (f"open field at grey level {source.turned(source.open_field):.6g}, as the file says",)
+    if open_field is None:
+        notes += (_estimated(source.turned(scale.open_field), seen=scale.open_field_seen),)
+    share = float(np.mean(source.pixels >= source.white)) if source.white is not None else 0.0
+    if share > _SATURATED and polarity == "metal-dark":
+        notes += (f"{share:.1%} of the pixels are saturated: nothing is known there",)
+    if polarity == "metal-bright" and settings.white is None:
+        notes += (f"metal bright: grey level {source.turned(scale.white):g} taken as no signal",)
+    return scale, notes
+
+
+def _estimated(open_field: float, *, seen: bool) -> str:
+    """Say what was taken for the open field, and what to do if it is none."""
+    if seen:
+        return f"open field estimated at grey level {open_field:.6g}"
+    return (
+        f"no open field found, as nothing bright is flat: grey level {open_field:.6g}, of the brightest part, "
+        "stands for it, so noise and materials are misjudged: give --open-field, the grey level of the beam through air"
+    )
