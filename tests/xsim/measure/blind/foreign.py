@@ -7,7 +7,7 @@ drawn three times finer than the pixels, blurred in the frequency domain by a cl
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -43,6 +43,20 @@ class Foreign:
     mtf: Curve
     noise: float
     white: float
+    attenuation: NDArray[np.float32] = field(repr=False)
+    colour: Curve = field(repr=False)
+
+    def sharp(self, mtf: Curve) -> Array:
+        """Return what a noise-free detector with another MTF over |f| [cycles/px] would see of the same object."""
+        whole = blurred(self.attenuation, lambda fx, fy: mtf(np.hypot(fx, fy)))
+        return whole[MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+    def noise_power(self, f: Array) -> Array:
+        """Return the power of its noise at grey 1 over |f| [cycles/px]; the mean over the plane is the variance."""
+        axis = np.fft.fftfreq(256)
+        plane = np.hypot(axis[:, None], axis[None, :])
+        coloured_part = self.colour(f) / self.colour(plane).mean()
+        return np.asarray(self.noise**2 * (self.white + (1 - self.white) * coloured_part))
 
 
 def f50_of(mtf: Curve) -> float:
@@ -253,6 +267,8 @@ def foreign(seed: int, px: int = 768) -> Foreign:
         (lambda f: screen(f) * np.sinc(f)) if aperture else screen,
         float(np.sqrt(rms**2 + rounding)),
         float((white * rms**2 + rounding) / (rms**2 + rounding)),
+        canvas.attenuation,
+        lambda f: screen(f) ** 2,
     )
 
 
