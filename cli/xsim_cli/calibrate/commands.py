@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -124,25 +124,24 @@ def _run(given: SimpleNamespace) -> None:
     told = Told(**{name: getattr(given, name) for name in _TOLD}, mtf_at=given.mtf_at or [])
     one = [given.edge or [], given.flats or [], given.image or []]
     pair = any([*two, wedges, given.hr_edge_roi, given.lr_edge_roi])
-    _check_kinds(
-        given, told, pair=pair, missing=[name for name, paths in zip(_TWO[:4], two[:4], strict=True) if not paths]
+    missing = [name for name in _TWO[:4] if not getattr(given, name)]
+    _check_kinds(given, told, pair=pair, missing=missing)
+    groups: list[Any] = [image_files(paths) for paths in ([*two, wedges] if pair else one)]
+    inputs: tuple[Path, ...] = (
+        *(path for group in groups for path in group),
+        *([given.mtf_csv] if given.mtf_csv else []),
     )
-    groups = [image_files(paths) for paths in ([*two, wedges] if pair else one)]
-    inputs = (*(path for group in groups for path in group), *([given.mtf_csv] if given.mtf_csv else []))
     check_output(given.out, force=given.force, inputs=inputs)
     outputs = Outputs(given.csv, given.plot, force=given.force, json_=given.json_, inputs=inputs)
     spectrum = beam(given.kvp, given.filters, given.anode_angle_deg, given.model, given.preset)
     shared = {name: getattr(given, name) for name in ("pitch_mm", "polarity", "kerma_uGy", "fill_factor")}
     if not pair:
-        shots = Shots(*groups, edge_roi=given.edge_roi, open_field=given.open_field)
+        shots = Shots(groups[0], groups[1], groups[2], given.edge_roi, given.open_field)
         calibrate_one(shots, told, given.out, outputs, spectrum, phosphor=given.phosphor, **shared)
         return
-    files = Pair(
-        *groups,
-        rois=(given.hr_edge_roi, given.lr_edge_roi),
-        mass_thicknesses_mg_cm2=(given.hr_mass_thickness_mg_cm2, given.lr_mass_thickness_mg_cm2),
-        hr_frames=given.hr_frames,
-    )
+    screens = (given.hr_mass_thickness_mg_cm2, given.lr_mass_thickness_mg_cm2)
+    about: list[Any] = [(given.hr_edge_roi, given.lr_edge_roi), screens, given.hr_frames]
+    files = Pair(*groups, *about)
     calibrate_two(files, given.out, outputs, spectrum, **shared)
 
 
