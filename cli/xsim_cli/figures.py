@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xsim.measure.checks import ROI
     from xsim.measure.edge import EdgeMTF
     from xsim.measure.noise import NNPS
+    from xsim.measure.one_detector.result import OneDetector
     from xsim.measure.resolution import DuplexWire
     from xsim.measure.similarity import Comparison
     from xsim.spectrum import Spectrum
@@ -34,6 +35,7 @@ __all__ = [
     "detector_figure",
     "mtf_figure",
     "nnps_figure",
+    "one_detector_figure",
     "spectrum_figure",
     "wires_figure",
 ]
@@ -270,6 +272,29 @@ def blind_figure(found: BlindDetector, pixels: NDArray[Any]) -> Figure:
     for axes in (mtf, noise):
         axes.set_xlabel(f"spatial frequency [{unit}]")
         axes.grid(alpha=0.3)
+    return figure
+
+
+def one_detector_figure(found: OneDetector) -> Figure:
+    """Return two panels: MTF and NNPS of one detector, each with the band of its spread."""
+    known = found.known
+    assert known.pitch_mm is not None
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    mtf, noise = figure.subplots(1, 2)
+    f = np.linspace(0.0, 0.5, 201)
+    measured, blur, rms = found.detector.measured, known.blur_spread or 1.0, known.noise_spread or 1.0
+    assert measured is not None
+    lp_mm, power = f / known.pitch_mm, np.interp(f, known.frequency, known.noise_power) * known.pitch_mm**2
+    mtf.fill_between(lp_mm, known.mtf_at(f * blur), known.mtf_at(f / blur), alpha=0.3, label="95 %")
+    mtf.plot(lp_mm, known.mtf_at(f), label=f"from {measured.mtf_source}")
+    mtf.set(ylabel="presampled MTF", ylim=(0, 1.02), title=f"f50 {known.f50 / known.pitch_mm:.3g} lp/mm")
+    noise.fill_between(lp_mm, power / rms**2, power * rms**2, alpha=0.3, label="95 %")
+    noise.plot(lp_mm, power, label=f"from {measured.nnps_source}")
+    noise.set(ylabel="NNPS [mm²]", yscale="log", title=f"noise {100 * known.noise_rms:.2g} % of the open field")
+    for axes in (mtf, noise):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+        _frequency_axis(axes, known.pitch_mm)
     return figure
 
 

@@ -20,7 +20,7 @@ from xsim.spectrum import tungsten_spectrum
 if TYPE_CHECKING:
     from xsim.spectrum import Spectrum
 
-__all__ = ["MODEL_SPREAD", "KnownFile", "read_known"]
+__all__ = ["MODEL_SPREAD", "KnownFile", "known_detector", "read_known"]
 
 MODEL_SPREAD: Final = 1.2
 """How far f50 and noise of a detector may be off that is only modelled, at 95 %: products of one mass thickness differ
@@ -88,8 +88,8 @@ def read_known(path: Path, spectrum: Spectrum | None = None) -> KnownFile:
     if len({one.sensor.pitch_mm for one in detectors}) > 1:
         raise InputError(f"{path}: its two detectors have unlike pixels: give a file of one, or of two of one pitch")
     if len(detectors) == 2 and "degradation" not in tables:
-        detectors = tuple(sorted(detectors, key=lambda one: -_known(one, beam).f50))
-    lr = _known(detectors[-1], beam)
+        detectors = tuple(sorted(detectors, key=lambda one: -known_detector(one, beam).f50))
+    lr = known_detector(detectors[-1], beam)
     if len(detectors) == 1:
         return KnownFile(path, lr, detectors)
     if "degradation" in tables:
@@ -106,7 +106,8 @@ def _kerma(detector: Detector) -> float:
     return _KERMA_UGY if detector.measured is None else detector.measured.kerma_uGy
 
 
-def _known(detector: Detector, beam: Spectrum) -> KnownDetector:
+def known_detector(detector: Detector, beam: Spectrum) -> KnownDetector:
+    """Return what a restorer needs of a detector in a beam, with the sources and spreads that it says."""
     response, measured = detector.response(beam, _kerma(detector)), detector.measured
     if measured is None:
         return KnownDetector.of_response(response, "model", blur_spread=MODEL_SPREAD, noise_spread=MODEL_SPREAD)

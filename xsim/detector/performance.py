@@ -20,7 +20,14 @@ from xsim.detector.phosphors import phosphor
 from xsim.detector.response import DetectorResponse
 from xsim.errors import InputError, check_range
 
-__all__ = ["Performance", "basic_spatial_resolution_mm", "duplex_wire_dip", "frequency_of", "performance"]
+__all__ = [
+    "REFERENCE_SRB_MM",
+    "Performance",
+    "basic_spatial_resolution_mm",
+    "duplex_wire_dip",
+    "frequency_of",
+    "performance",
+]
 
 # ISO 19232-5: a pair whose dip is below 20 % is not resolved.
 _DIP: Final = 0.2
@@ -55,8 +62,8 @@ def basic_spatial_resolution_mm(otf: Callable[[NDArray[np.float64]], NDArray[np.
     return float(np.sqrt(low * high))
 
 
-# SNRn is the SNR that a detector with this basic spatial resolution would have (ISO 17636-2).
-_REFERENCE_SRB_MM: Final = 0.0886
+REFERENCE_SRB_MM: Final = 0.0886
+"""SNRn is the SNR that a detector with this basic spatial resolution would have [mm] (ISO 17636-2)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -160,7 +167,7 @@ def performance(response: DetectorResponse, frequency_lp_mm: ArrayLike) -> Perfo
         signal_electrons=response.signal_electrons,
         full_well_share=response.signal_electrons / response.sensor.full_well_e,
         srb_mm=srb_mm,
-        snrn=_REFERENCE_SRB_MM / srb_mm / response.pixel_sigma,
+        snrn=REFERENCE_SRB_MM / srb_mm / response.pixel_sigma,
     )
 
 

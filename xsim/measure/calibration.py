@@ -37,10 +37,15 @@ __all__ = [
     "Calibration",
     "MeasuredDetector",
     "calibrate",
+    "edge_caveats",
     "fit_mtf",
     "fit_nnps",
+    "flat_caveats",
     "measure_detector",
     "read_calibration",
+    "redrawn_edge",
+    "redrawn_noise",
+    "ring_weights",
     "write_calibration",
 ]
 
@@ -106,16 +111,23 @@ def fit_nnps(
     Its constant part stands for electronics and aliases.
     """
     limit = float(frequency_lp_mm[-1])
-    # Standard errors that follow the scatter of their own rings would favour the low ones: the trend counts.
-    relative = float(np.median(standard_error_mm2 / nnps_mm2 * np.sqrt(frequency_lp_mm)))
-    level = np.exp(np.polyval(np.polyfit(np.log(frequency_lp_mm), np.log(nnps_mm2), 3), np.log(frequency_lp_mm)))
-    weight = np.sqrt(frequency_lp_mm) / (relative * level)
+    weight = ring_weights(frequency_lp_mm, nnps_mm2, standard_error_mm2)
 
     def curves(f: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.concatenate([_dictionary(f, limit), np.ones((f.size, 1))], axis=1)
 
     shares, _ = nnls(curves(frequency_lp_mm) * weight[:, None], nnps_mm2 * weight)
     return np.asarray(curves(at_lp_mm) @ shares)
+
+
+def ring_weights(
+    frequency_lp_mm: NDArray[np.float64], nnps_mm2: NDArray[np.float64], standard_error_mm2: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weights of the rings of a noise spectrum in a fit [1/mm2]: one over the trend of their errors."""
+    # Standard errors that follow the scatter of their own rings would favour the low ones: the trend counts.
+    relative = float(np.median(standard_error_mm2 / nnps_mm2 * np.sqrt(frequency_lp_mm)))
+    level = np.exp(np.polyval(np.polyfit(np.log(frequency_lp_mm), np.log(nnps_mm2), 3), np.log(frequency_lp_mm)))
+    return np.asarray(np.sqrt(frequency_lp_mm) / (relative * level))
 
 
 # Rows of the fitted tables, as many as a modelled detector has.
@@ -156,16 +168,24 @@ class MeasuredDetector:
 
     def redrawn(self, random: np.random.Generator) -> Detector:
         """Return the detector that another measurement of the same quality might have given."""
-        edge, noise = self.mtf, self.nnps
-        # Neighbouring frequencies of an edge share their noise; knots a few resolution widths apart do not.
-        knots = random.normal(size=12)
-        places = np.linspace(edge.frequency_lp_mm[0], edge.frequency_lp_mm[-1], knots.size)
-        # The modulus feels one of the two components of the complex noise.
-        wander = np.interp(edge.frequency_lp_mm, places, knots) * edge.noise / np.sqrt(2.0)
-        scatter = noise.standard_error_mm2 * random.normal(size=noise.nnps_mm2.size)
-        edge = replace(edge, mtf=np.abs(edge.mtf + wander))
-        noise = replace(noise, nnps_mm2=np.maximum(noise.nnps_mm2 + scatter, 0.1 * noise.nnps_mm2))
+        edge, noise = redrawn_edge(self.mtf, random), redrawn_noise(self.nnps, random)
         return _fitted(edge, noise, self.kerma_uGy, self.detector.screen, self.detector.sensor).detector
+
+
+def redrawn_edge(edge: EdgeMTF, random: np.random.Generator) -> EdgeMTF:
+    """Return the MTF that another edge of the same quality might have given."""
+    # Neighbouring frequencies of an edge share their noise; knots a few resolution widths apart do not.
+    knots = random.normal(size=12)
+    places = np.linspace(edge.frequency_lp_mm[0], edge.frequency_lp_mm[-1], knots.size)
+    # The modulus feels one of the two components of the complex noise.
+    wander = np.interp(edge.frequency_lp_mm, places, knots) * edge.noise / np.sqrt(2.0)
+    return replace(edge, mtf=np.abs(edge.mtf + wander))
+
+
+def redrawn_noise(noise: NNPS, random: np.random.Generator) -> NNPS:
+    """Return the spectrum that other flats of the same number and size might have given."""
+    scatter = noise.standard_error_mm2 * random.normal(size=noise.nnps_mm2.size)
+    return replace(noise, nnps_mm2=np.maximum(noise.nnps_mm2 + scatter, 0.1 * noise.nnps_mm2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,7 +315,11 @@ def calibrate(
     InputError
         If LR is sharper than HR (are they swapped?), or the pitches differ.
     """
-    caveats = [f"{name} {text}" for name, one in (("HR", hr), ("LR", lr)) for text in _caveats(one)]
+    caveats = [
+        f"{name} {text}"
+        for name, one in (("HR", hr), ("LR", lr))
+        for text in (*edge_caveats(one.mtf), *flat_caveats(one.nnps))
+    ]
     kerma = lr.kerma_uGy
     if link is None and not pairs:
         caveats.append("grey-level link from the nominal screens, not measured: give registered pairs or a step wedge")
@@ -335,12 +359,19 @@ def calibrate(
     return Calibration(hr, lr, degradation, B_1_sd, Sigma_1_sd, hr_frames, tuple(dict.fromkeys(caveats)))
 
 
-def _caveats(one: MeasuredDetector) -> list[str]:
-    texts = [f"edge: {text}" for text in one.mtf.warnings] + [f"flats: {text}" for text in one.nnps.warnings]
-    if one.nnps.frames < _FEW_FLATS:
-        texts.append(f"flats: {one.nnps.frames} are few: give {_FEW_FLATS} or more")
-    if one.mtf.noise_floor > 0.02:
-        texts.append(f"edge: noise of {one.mtf.noise_floor:.3f} in the MTF: average frames or give more edges")
+def edge_caveats(edge: EdgeMTF) -> list[str]:
+    """Return what a user should know of an edge's MTF."""
+    texts = [f"edge: {text}" for text in edge.warnings]
+    if edge.noise_floor > 0.02:
+        texts.append(f"edge: noise of {edge.noise_floor:.3f} in the MTF: average frames or give more edges")
+    return texts
+
+
+def flat_caveats(noise: NNPS) -> list[str]:
+    """Return what a user should know of the noise of flats."""
+    texts = [f"flats: {text}" for text in noise.warnings]
+    if noise.frames < _FEW_FLATS:
+        texts.append(f"flats: {noise.frames} are few: give {_FEW_FLATS} or more")
     return texts
 
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage, optimize, signal
 from scipy.stats import chi2
 
+from xsim.detector.performance import REFERENCE_SRB_MM
 from xsim.errors import InputError
 from xsim.measure.checks import ROI, check_not_clipped, check_pitch, grey_image
 from xsim.measure.edge_geometry import Bins
@@ -19,8 +20,6 @@ __all__ = ["WIRE_DIAMETERS_MM", "DuplexWire", "FlatSNR", "duplex_wire", "flat_sn
 _LINES, _LINE_PX = 55, 20
 # Side of the blocks that tell smoothing from true low noise.
 _BLOCK = 8
-# SRb to which ISO 17636-2 normalises the SNR [mm].
-_REFERENCE_SRB_MM = 0.0886
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def normalised_snr(snr: float, srb_mm: float) -> float:
     """Return SNR_N = SNR * 0.0886 mm / SRb (ISO 17636-2), by which blur gains nothing."""
     if not (srb_mm > 0 and snr >= 0):
         raise InputError(f"SNR {snr:g} and SRb {srb_mm:g} mm: give an SNR of 0 or more and an SRb above 0")
-    return snr * _REFERENCE_SRB_MM / srb_mm
+    return snr * REFERENCE_SRB_MM / srb_mm
 
 
 WIRE_DIAMETERS_MM = (0.8, 0.63, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.13, 0.1, 0.08, 0.063, 0.05, 0.04, 0.032)

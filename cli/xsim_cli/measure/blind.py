@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,11 +38,54 @@ def blind(
     Straight edges give the MTF, flat parts the noise, both with intervals. Grey values must be linear in exposure and
     not filtered.
     """
+    inputs = image_files(images)
+    outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
+    seen = look(inputs, pitch_mm=pitch_mm, open_field=open_field, polarity=polarity)
+    found, pitch = seen.found, seen.found.pitch_mm
+    payload = _payload(found, pitch) | {
+        "open_field": seen.open_field,
+        "warnings": (*found.remarks, *seen.remarks),
+    }
+    frequency = "frequency_cycles_px" if pitch is None else "frequency_lp_mm"
+    outputs.write(
+        "measure.blind",
+        payload,
+        [found.summary()],
+        table={name: payload[name] for name in (frequency, "mtf", "mtf_low", "mtf_high")},
+        figure=lambda figures: figures.blind_figure(found, seen.first),
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen in files of radiographs.
+
+    Parameters
+    ----------
+    found : BlindDetector
+        Blur and noise.
+    first : (H, W) array
+        The first image, open field 1.
+    open_field : float or None
+        Grey level of the open field, as in the file; None of several images.
+    remarks : tuple of str
+        On the files.
+    """
+
+    found: BlindDetector
+    first: Any
+    open_field: float | None
+    remarks: tuple[str, ...]
+
+
+def look(inputs: Sequence[Path], *, pitch_mm: float | None, open_field: float | None, polarity: str) -> Seen:
+    """Estimate a detector from files of ordinary radiographs: their open fields are found unless one is given.
+
+    Without ``pitch_mm`` the pitch is that which all files name, if they do.
+    """
     from xsim.measure.blind import measure_blind
     from xsim_datasets.images.scale import find_open_field
 
-    inputs = image_files(images)
-    outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
     if open_field is not None and not open_field > 0:
         raise InputError(f"--open-field {open_field:g}: give a grey level above zero")
     files = [read(path) for path in inputs]
@@ -59,18 +104,7 @@ def blind(
         inputs[0], measure_blind, greys, pitch,
         full_scale=full / scale if full is not None and len(files) == 1 and polarity == "metal-dark" else None,
     )  # fmt: skip
-    payload = _payload(found, pitch) | {
-        "open_field": scale if len(greys) == 1 else None,
-        "warnings": (*found.remarks, *remarks),
-    }
-    frequency = "frequency_cycles_px" if pitch is None else "frequency_lp_mm"
-    outputs.write(
-        "measure.blind",
-        payload,
-        [found.summary()],
-        table={name: payload[name] for name in (frequency, "mtf", "mtf_low", "mtf_high")},
-        figure=lambda figures: figures.blind_figure(found, greys[0]),
-    )
+    return Seen(found, greys[0], scale if len(greys) == 1 else None, tuple(remarks))
 
 
 def _payload(found: BlindDetector, pitch: float | None) -> dict[str, Any]:
