@@ -16,7 +16,7 @@ def scene(rng, slope=-3.0, power=1e-4):
     f = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None])
     f[0, 0] = 1.0
     spectrum = np.fft.rfft2(rng.normal(size=(SIDE, SIDE)), norm="ortho") * np.sqrt(power * (f / 0.05) ** slope)
-    spectrum[0, 0] = 0
+    spectrum[0, 0] = f[0, 0] = 0
     return 0.5 + np.fft.irfft2(spectrum, s=(SIDE, SIDE), norm="ortho"), f
 
 
@@ -30,7 +30,7 @@ def test_the_spectrum_of_the_scene_comes_back(noise):
     blurred += np.sqrt(noise * 0.5) * rng.normal(size=image.shape)
     found = structure_of(blurred, KnownDetector("test", grid, mtf, np.full(grid.size, noise)))
     # Structure equals noise where 1e-4 (f / .05)^-3 exp(-2 (f / .2)^2) = noise / 2.
-    left = 1e-4 * (grid[1:] / 0.05) ** -3 * mtf[1:] ** 2 < noise / 2
+    left = 1e-4 * (grid[1:] / 0.05) ** -3 * mtf[1:] ** 2 < noise * 0.5
     wanted = grid[1:][np.argmax(left)]
     assert found.last == pytest.approx(wanted, rel=0.2)
     seen = (found.frequency > 0.02) & (found.frequency < 0.3)
