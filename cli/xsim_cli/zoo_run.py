@@ -110,7 +110,7 @@ def run(
     outcome.conclude(json_=json_)
 
 
-def _loaded(name: str, weights: Path | None, detectors: Path | None, device: str, settings: RunSettings) -> Restorer:
+def _loaded(name: str, weights: Path | None, detectors: str | None, device: str, settings: RunSettings) -> Restorer:
     """Return the restorer; where no weights are named, with those that suit the steps and samples best."""
     from xsim_zoo.weights.card import suited
     from xsim_zoo.weights.loading import load, with_detectors
@@ -120,7 +120,7 @@ def _loaded(name: str, weights: Path | None, detectors: Path | None, device: str
         if found[0] != name:
             say(f"weights {found[0]}, for {found[1]}")
     restorer = load(name, weights, device=device)
-    return restorer if detectors is None else with_detectors(restorer, detectors)
+    return restorer if detectors is None else with_detectors(restorer, Path(detectors))
 
 
 def _restore_all(jobs: list[FileJob], restore: FileRestorer, outcome: _Report) -> None:

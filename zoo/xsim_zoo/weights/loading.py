@@ -15,10 +15,19 @@ from xsim_zoo.network.unet import build_unet
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.registry import get, names
-from xsim_zoo.weights.card import Card, shipped
+from xsim_zoo.weights.card import Card, of_any_pitch, read_card, shipped
 from xsim_zoo.weights.checkpoint import load_checkpoint
 
-__all__ = ["build", "describe", "limits_of", "list_restorers", "load", "resolve_device", "with_detectors"]
+__all__ = [
+    "build",
+    "describe",
+    "limits_of",
+    "list_restorers",
+    "load",
+    "resolve_device",
+    "weights_at_pitch",
+    "with_detectors",
+]
 
 _PHYSICS_OF = "physics-sde"
 """Whose shipped physics a restorer without weights of its own takes."""
@@ -127,6 +136,18 @@ def load(name: str, weights: str | Path | None = None, *, device: str | torch.de
         restorer.network.eval()
         restorer.many_detectors = restorer.awaits_detectors = checkpoint.many_detectors
     return restorer
+
+
+def weights_at_pitch(name: str, pitch_mm: float | None) -> str | None:
+    """Return the shipped weights to take for a pixel pitch [mm] in place of those of a restorer's own name.
+
+    They are those that have learned many detectors, where its own hold for another pitch. None where its own hold, or
+    where nothing else is shipped.
+    """
+    own = shipped().get(name)
+    if own is None or Physics.from_dict(read_card(own.with_suffix(".json")).physics).is_pitch(pitch_mm):
+        return None
+    return of_any_pitch(name)
 
 
 def with_detectors(restorer: Restorer, path: Path) -> Restorer:
