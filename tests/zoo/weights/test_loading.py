@@ -13,7 +13,7 @@ from xsim.errors import InputError
 from xsim_zoo.restorers.registry import get, names
 from xsim_zoo.weights import card, loading
 from xsim_zoo.weights.card import Card
-from xsim_zoo.weights.loading import build, with_detectors
+from xsim_zoo.weights.loading import build, weights_at_pitch, with_detectors
 
 if TYPE_CHECKING:
     from xsim.degradation.degradation import Degradation
@@ -81,3 +81,12 @@ def test_weights_suit_the_steps_and_the_samples(monkeypatch: pytest.MonkeyPatch)
 def test_weights_of_one_kind_leave_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     shipping(monkeypatch, **{"physics-sde": {}})
     assert card.suited("physics-sde", samples=8) is None
+
+
+def test_at_another_pitch_the_weights_of_many_detectors_serve() -> None:
+    assert weights_at_pitch("physics-sde", 0.048) is None
+    assert weights_at_pitch("physics-sde", None) is None
+    for pitch_mm in (0.025, 0.127, 0.4):
+        assert weights_at_pitch("physics-sde", pitch_mm) == "universal"
+        assert weights_at_pitch("unet", pitch_mm) is None, "nothing else is shipped"
+        assert weights_at_pitch("wiener", pitch_mm) is None, "it needs no weights"
