@@ -118,6 +118,7 @@ class Runner:
         self._module = sys.modules["__page__"] = types.ModuleType("__page__")
         self._environment = {
             **os.environ,
+            "XSIM_CONFIG": str(folder / ".config"),  # what a page names stays the page's own
             "XSIM": str(ROOT),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "100",

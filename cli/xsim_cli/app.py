@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dataset": ("xsim_cli.dataset", "HR/LR pairs in zarr: make, import, verify, look at, export."),
     "measure": ("xsim_cli.measure.commands", "MTF, NNPS, CTF of images; PSNR and SSIM of two."),
     "calibrate": ("xsim_cli.calibrate", "Measure your own two detectors and what lies between them."),
+    "detectors": ("xsim_cli.detectors.commands", "Detectors by name: add, list, show, remove."),
     "zoo": ("xsim_cli.zoo", "Restorers: list, train, finetune, run, evaluate, export."),
     "doctor": ("xsim_cli.doctor", "What works, what is missing, and the command that mends it."),
 }

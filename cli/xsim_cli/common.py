@@ -23,8 +23,38 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+
+
+def _detector_file(text: str | None) -> str | None:
+    """Return the path of the detector file that a path or a name means, checked before anything heavy is imported."""
+    from xsim.detector.named import resolve
+
+    return None if text is None else str(resolve(text))
+
+
+def _detector_files(texts: list[str] | None) -> list[str] | None:
+    """Return the path of every detector file that a path or a name means."""
+    from xsim.detector.named import resolve
+
+    return None if texts is None else [str(resolve(text)) for text in texts]
+
+
 DetectorsOption = Annotated[
-    Path | None, typer.Option(help="Two measured detectors in place of the recipe's, a file of `xsim calibrate`.")
+    str | None,
+    typer.Option(
+        metavar="FILE|NAME",
+        callback=_detector_file,
+        help="Detectors in place of the recipe's: HR and LR, or LR alone, beside a thin screen as HR.",
+    ),
+]
+DetectorFilesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--detector",
+        metavar="FILE|NAME",
+        callback=_detector_files,
+        help="Detectors of a file instead, or by their name; repeat for more.",
+    ),
 ]
 ImagingOption = Annotated[
     list[str] | None,
@@ -39,7 +69,14 @@ CsvOption = Annotated[Path | None, typer.Option("--csv", help="Write the table t
 PlotOption = Annotated[Path | None, typer.Option("--plot", help="Write a figure to this PNG, PDF or SVG file.")]
 
 WeightsOption = Annotated[Path | None, typer.Option(help="Weights file or run folder instead of the shipped one.")]
-OwnDetectorsOption = Annotated[Path | None, typer.Option(help="Your own two detectors, of `xsim calibrate`.")]
+OwnDetectorsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|NAME",
+        callback=_detector_file,
+        help="Your own detectors: a file of `xsim calibrate` or `xsim detector --save`, or a name of `xsim detectors`.",
+    ),
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
 
 

@@ -12,6 +12,7 @@ import typer
 from xsim.errors import InputError, UnknownNameError
 from xsim_cli.common import (
     CsvOption,
+    DetectorFilesOption,
     ForceOption,
     JsonOption,
     Outputs,
@@ -38,9 +39,6 @@ ThicknessOption = Annotated[
     list[float] | None,
     typer.Option(help="Mass thickness of a screen [mg/cm2]; repeat for more.  [default: 33.91 and 134.55]"),
 ]
-FilesOption = Annotated[
-    list[Path] | None, typer.Option("--detector", help="TOML file of detectors instead; repeat for more.")
-]
 ProductsOption = Annotated[
     list[str] | None,
     typer.Option("--product", help="Screen of a class instead: fine, fine-dyed, regular, standard-plus, fast."),
@@ -64,7 +62,7 @@ GridOption = Annotated[
 )
 def detector(
     mass_thickness_mg_cm2: ThicknessOption = None,
-    files: FilesOption = None,
+    files: DetectorFilesOption = None,
     products: ProductsOption = None,
     pitch_mm: Annotated[float, typer.Option(help="Pixel pitch [mm].")] = 0.048,
     fill_factor: Annotated[float, typer.Option(help="Share of the pixel that is photodiode.")] = 0.85,
@@ -91,7 +89,8 @@ def detector(
     from xsim.detector.performance import performance
     from xsim.detector.phosphors import OPTICS
 
-    inputs = tuple(existing(path) for path in (*(files or ()), *([fit_mtf] if fit_mtf else ())))
+    stored = [Path(file) for file in files or ()]
+    inputs = (*stored, *([existing(fit_mtf)] if fit_mtf else ()))
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
     if save is not None:
         check_output(save, force=force, inputs=inputs)
@@ -101,7 +100,7 @@ def detector(
         raise UnknownNameError("optics", optics, OPTICS)
     screen = Screen(100.0, phosphor, OPTICS[optics], cast("Any", irradiation), packing)
     chosen, fit = _choose(
-        files, products, mass_thickness_mg_cm2, screen=screen, sensor=sensor, beam=spectrum, measured=fit_mtf
+        stored, products, mass_thickness_mg_cm2, screen=screen, sensor=sensor, beam=spectrum, measured=fit_mtf
     )
     found = {
         name: performance(item.response(spectrum, kerma_uGy), _grid(frequencies, item.sensor.pitch_mm))
@@ -125,7 +124,7 @@ def detector(
 
 
 def _choose(
-    files: Sequence[Path] | None,
+    files: Sequence[Path],
     products: Sequence[str] | None,
     thicknesses: Sequence[float] | None,
     *,

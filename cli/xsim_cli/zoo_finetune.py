@@ -14,6 +14,7 @@ from xsim_cli.zoo_run import Polarity
 if TYPE_CHECKING:
     from xsim.degradation.degradation import Degradation
     from xsim_zoo.restorers.base import Restorer
+    from xsim_zoo.training.data import StorePairs
     from xsim_zoo.training.lr_images import LrWindows
 
 __all__ = ["ResumeOption", "RunOption", "SetOption", "SettingsOption", "register"]
@@ -77,12 +78,22 @@ def finetune(
         if measured:
             raise InputError("LR images alone do not show their detectors: leave out --measured, give --detectors")
         options["mix_share"] = 0.5 if mix_share is None else mix_share
-        _from_lr(name, lr_only, output, mix, detectors, scale, (recipe, set_ or ()), options)
+        _from_lr(
+            name,
+            lr_only,
+            output,
+            mix,
+            None if detectors is None else Path(detectors),
+            scale,
+            (recipe, set_ or ()),
+            options,
+        )
         return
     if given := [key for key, value in scale.items() if value is not None]:
         raise InputError(f"--{given[0].replace('_', '-')} is for LR files: leave it out with --data, a store knows it")
     assert data is not None
-    options |= {"mix_share": 0.25 if mix_share is None else mix_share, "detectors": detectors, "measured": measured}
+    options |= {"mix_share": 0.25 if mix_share is None else mix_share, "measured": measured}
+    options["detectors"] = None if detectors is None else Path(detectors)
     _from_pairs(name, data, output, mix, (recipe, set_ or ()), options)
 
 
@@ -103,10 +114,12 @@ def _from_pairs(
     from xsim_zoo.training.finetune import finetune as finetune_restorer
     from xsim_zoo.training.settings import settings_from
 
+    pairs = StorePairs(PairStore.open(data))
+    options["weights"] = _starting_weights(name, options["weights"], pairs.pitch_mm)
     result = asdict(
         finetune_restorer(
             name,
-            StorePairs(PairStore.open(data)),
+            pairs,
             output,
             settings_from(*chosen, defaults=FINETUNE_SETTINGS),
             mix=None if mix is None else StorePairs(PairStore.open(mix)),
@@ -136,6 +149,7 @@ def _from_lr(
     """Finetune on LR images alone."""
     from dataclasses import asdict
 
+    from xsim.degradation.known_file import degradation_of
     from xsim_datasets.store.reader import PairStore
     from xsim_zoo.training.data import StorePairs
     from xsim_zoo.training.lr_only import LR_ONLY_SETTINGS, finetune_lr_only
@@ -143,8 +157,15 @@ def _from_lr(
     from xsim_zoo.weights.loading import load
 
     settings = settings_from(*chosen, defaults=LR_ONLY_SETTINGS)
+    stored = StorePairs(PairStore.open(lr)) if "://" in lr or (Path(lr) / "zarr.json").exists() else None
+    known = None if detectors is None else degradation_of(detectors)
+    pitch_mm = known.pitch_mm if known is not None else None if stored is None else stored.pitch_mm
+    options["weights"] = _starting_weights(name, options["weights"], pitch_mm)
     restorer = load(name, options["weights"], device=options["device"])
-    windows, degradation = _lr_windows(lr, restorer, detectors, scale)
+    if stored is None:
+        windows, degradation = _windows_of_files(lr, restorer, known, scale)
+    else:
+        windows, degradation = _windows_of_store(stored, lr, restorer, known)
     if not options["quiet"]:
         for note in windows.notes:
             say(note)
@@ -164,35 +185,50 @@ def _from_lr(
     say(f"{output}: kept is what was {result['kept']}")
 
 
-def _lr_windows(
-    lr: str, restorer: Restorer, detectors: Path | None, scale: dict[str, Any]
+def _starting_weights(name: str, given: str | None, pitch_mm: float | None) -> str | None:
+    """Return the weights to start from: those that are given, or shipped ones that take the pixel pitch [mm]."""
+    from xsim_zoo.weights.loading import weights_at_pitch
+
+    if given is not None or (found := weights_at_pitch(name, pitch_mm)) is None:
+        return given
+    say(f"weights {found}, which take any detectors: those of {name} hold for another pixel pitch than {pitch_mm:g} mm")
+    return found
+
+
+def _windows_of_store(
+    pairs: StorePairs, path: str, restorer: Restorer, known: Degradation | None
 ) -> tuple[LrWindows, Degradation]:
-    """Return LR images and what lies between their detectors."""
+    """Return the LR images of a store and what lies between their detectors."""
     from dataclasses import replace
 
-    from xsim.measure.calibration import read_calibration
-    from xsim_datasets.store.reader import PairStore
-    from xsim_zoo.run.settings import RunSettings
-    from xsim_zoo.training.data import StorePairs
-    from xsim_zoo.training.lr_images import read_folder, read_store
+    from xsim_zoo.training.lr_images import read_store
 
-    known = None if detectors is None else read_calibration(detectors)[2]
-    if "://" in lr or (Path(lr) / "zarr.json").exists():
-        pairs = StorePairs(PairStore.open(lr))
-        if known is None and len(pairs.setups) != 1:
-            raise InputError(f"{lr}: holds {len(pairs.setups)} pairs of detectors: give those of LR with --detectors")
-        degradation = pairs.setups[0] if known is None else known
-        if not replace(restorer.physics, degradation=degradation).is_pitch(pairs.pitch_mm):
-            raise InputError(
-                f"{detectors}: holds for another pixel pitch than {lr}: give the calibration of its detectors"
-            )
-        return read_store(pairs), degradation
+    if known is None and len(pairs.setups) != 1:
+        raise InputError(f"{path}: holds {len(pairs.setups)} pairs of detectors: give those of LR with --detectors")
+    degradation = pairs.setups[0] if known is None else known
+    if not replace(restorer.physics, degradation=degradation).is_pitch(pairs.pitch_mm):
+        raise InputError(
+            f"--detectors hold for a pixel pitch of {degradation.pitch_mm:g} mm, not for that of {path}: give the file "
+            "of its detectors"
+        )
+    return read_store(pairs), degradation
+
+
+def _windows_of_files(
+    path: str, restorer: Restorer, known: Degradation | None, scale: dict[str, Any]
+) -> tuple[LrWindows, Degradation]:
+    """Return the LR images of files and what lies between their detectors."""
+    from dataclasses import replace
+
+    from xsim_zoo.run.settings import RunSettings
+    from xsim_zoo.training.lr_images import read_folder
+
     if known is None:
         raise InputError(
             "LR images alone do not say what blurs them and how noisy they are: give --detectors, a file of "
-            "`xsim calibrate`"
+            "`xsim calibrate` or `xsim detector --save`, or a name"
         )
     if not restorer.many_detectors:
         restorer.physics.check_pitch(known.pitch_mm)
     between = restorer.with_physics(replace(restorer.physics, degradation=known))
-    return read_folder(Path(lr), between, RunSettings(**scale)), known
+    return read_folder(Path(path), between, RunSettings(**scale)), known

@@ -54,6 +54,13 @@ DetectorsChoice = Annotated[
         "--weights is given]",
     ),
 ]
+FlipsOption = Annotated[
+    bool, typer.Option("--flips", help="Average over all eight orientations of the image: 8 times the work.")
+]
+GreyOption = Annotated[
+    Literal["lr", "hr"] | None, typer.Option(help="Keep the image's own grey values, or give those of the HR one.")
+]
+TileOption = Annotated[int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")]
 TargetOption = Annotated[
     str | None,
     typer.Option(
@@ -73,25 +80,19 @@ def run(
     output: OutputOption = None,
     steps: StepsOption = None,
     samples: Annotated[int, typer.Option(help="Posterior samples: their mean, and a map of their spread.")] = 0,
-    flips: Annotated[
-        bool, typer.Option("--flips", help="Average over all eight orientations of the image: 8 times the work.")
-    ] = False,
+    flips: FlipsOption = False,
     sharpness: Annotated[float, typer.Option(help="0 highest fidelity, 1 full sharpness.")] = 1.0,
     weights: WeightsOption = None,
     detectors: DetectorsChoice = None,
     target: TargetOption = None,
-    grey: Annotated[
-        Literal["lr", "hr"] | None, typer.Option(help="Keep the image's own grey values, or give those of the HR one.")
-    ] = None,
+    grey: GreyOption = None,
     pitch_mm: Annotated[float | None, typer.Option(help="Pixel pitch [mm], in place of the file's.")] = None,
     open_field: Annotated[float | None, typer.Option(help="Grey level of the open field, as in the file.")] = None,
     polarity: Annotated[Polarity | None, typer.Option(help="How metal looks, in place of what the file says.")] = None,
     white: Annotated[float | None, typer.Option(help="Grey level of no signal, for metal-bright.")] = None,
     device: DeviceOption = "auto",
     precision: Annotated[Literal["auto", "float32", "bfloat16"], typer.Option(help="Of the network only.")] = "auto",
-    tile: Annotated[
-        int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")
-    ] = None,
+    tile: TileOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     picture: Annotated[bool, typer.Option("--picture", help="Draw before, after, difference, profile.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and leave.")] = False,
@@ -114,8 +115,7 @@ def run(
         white=white,
         tile_px=tile,
         precision=precision,
-        # Weights that somebody chose were made for detectors of theirs.
-        detectors=detectors or ("image" if weights is None else "weights"),
+        detectors=_whose(detectors, weights),
         target=target,
         grey=grey,
         hand_over=weights is None,
@@ -134,6 +134,15 @@ def run(
     restore = FileRestorer(restorer, settings, force=force, picture=picture, on_tile=outcome.tile, estimates=estimates)
     _restore_all(jobs, restore, outcome)
     outcome.conclude(json_=json_)
+
+
+def _whose(detectors: str | None, weights: Path | None) -> str:
+    """Return whose image it is: a file, or a word; weights that somebody chose were made for detectors of theirs."""
+    from xsim.detector.named import resolve
+
+    if detectors is None:
+        return "image" if weights is None else "weights"
+    return detectors if detectors in {"image", "weights"} else str(resolve(detectors))
 
 
 def _loaded(name: str, weights: Path | None, device: str, settings: RunSettings) -> Restorer:

@@ -15,7 +15,7 @@ from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.errors import InputError, MissingFileError, check_range
 from xsim.spectrum import tungsten_spectrum
 
-__all__ = ["Target", "falls_to", "of_csv", "of_screen", "within_noise"]
+__all__ = ["Target", "falls_to", "of_csv", "of_screen", "of_text", "usual", "within_noise"]
 
 _ROWS: Final = 128
 _END: Final = 0.75
@@ -23,6 +23,9 @@ _END: Final = 0.75
 
 _KERMA_UGY: Final = 42.56
 """Air kerma of a response of which only the MTF is used, which does not depend on it [uGy]."""
+
+_USUAL: Final = (28.0, 0.08)
+"""Mass thickness [mg/cm2] and pitch [mm] of the usual target, at any pitch of the image: what counts is pixels."""
 
 _STILL_SEEN: Final = 0.2
 """MTF of a target at the last frequency that noise allows: what is aimed at beyond is little, and stays so."""
@@ -90,6 +93,39 @@ def of_screen(mass_thickness_mg_cm2: float, pitch_mm: float) -> Target:
     frequency = quadratic_grid(_END, _ROWS)
     name = f"{mass_thickness_mg_cm2:g} mg/cm2 at {pitch_mm:g} mm"
     return Target(name, frequency, response.mtf(frequency / pitch_mm))
+
+
+def usual() -> Target:
+    """Return the target where nobody chose one: the sharpest screen, in pixels, that the weights learned as HR."""
+    return of_screen(*_USUAL)
+
+
+def of_text(text: str, pitch_mm: float | None) -> Target:
+    """Return the target that a person wrote: ``auto``, a screen's mass thickness [mg/cm2], or a CSV file of an MTF.
+
+    Parameters
+    ----------
+    text : str
+        What was written.
+    pitch_mm : float, optional
+        Pixel pitch of the detector [mm], which screens and tables in lp/mm need.
+
+    Raises
+    ------
+    MissingFileError, InputError
+        See `of_csv`.
+    PhysicsRangeError
+        If there is no such screen.
+    """
+    if text == "auto":
+        return usual()
+    try:
+        mass_thickness_mg_cm2 = float(text)
+    except ValueError:
+        return of_csv(Path(text), pitch_mm)
+    if pitch_mm is None:
+        raise InputError(f"target {text} mg/cm2: the pixel pitch is not known: give --pitch-mm")
+    return of_screen(mass_thickness_mg_cm2, pitch_mm)
 
 
 def of_csv(path: Path, pitch_mm: float | None) -> Target:

@@ -24,12 +24,14 @@ def read_toml(path: Path) -> dict[str, Any]:
     MissingFileError
         If there is no such file.
     InputError
-        If it is no TOML; the message names the line.
+        If it is a folder, or no TOML; the message names the line.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MissingFileError(f"{path}: no such file: check the path") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder: give a TOML file") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: is no TOML file: {error}") from None
 

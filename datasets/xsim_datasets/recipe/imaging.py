@@ -16,8 +16,10 @@ from pydantic import (
     model_validator,
 )
 
+from xsim.degradation.known_file import detector_pair
 from xsim.detector.detector import Detector, Sensor
 from xsim.detector.light_transport import Optics
+from xsim.detector.named import resolve
 from xsim.detector.screen import Screen
 from xsim.errors import check_range
 from xsim.imaging.acquisition import Acquisition
@@ -26,7 +28,6 @@ from xsim.imaging.noise import NoiseModel
 from xsim.imaging.projection import Method
 from xsim.imaging.scatter import Scatter
 from xsim.imaging.setup import PairSetup
-from xsim.measure.calibration import read_calibration
 from xsim.seeds import generator
 from xsim.spectrum import tungsten_spectrum
 from xsim_datasets.recipe.tables import Frames, Number, Range, Strict, Table, Whole, drawn, parameter, table_of
@@ -126,7 +127,7 @@ class Filter(Strict):
 
 
 class MeasuredDetectors(Strict):
-    """Two measured detectors; a recipe file names the file of `xsim calibrate` that holds them.
+    """Two detectors; a recipe file names the detector file that holds them, by its path or its name.
 
     A recipe that was read holds the detectors themselves: a store says all of them, and nothing in it depends on a
     file that may change.
@@ -138,14 +139,14 @@ class MeasuredDetectors(Strict):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a file of `xsim calibrate`.
+        """Read a detector file, see `xsim.degradation.known_file.detector_pair`.
 
         Raises
         ------
         MissingFileError, InputError
-            If there is no such file, or it is no calibration.
+            If there is no such file, or it gives no two detectors.
         """
-        hr, lr, _ = read_calibration(path)
+        hr, lr = detector_pair(path)
         return cls(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), hr=hr.to_dict(), lr=lr.to_dict())
 
     def pair(self) -> tuple[Detector, Detector]:
@@ -188,7 +189,7 @@ class Imaging(Strict):
     """How many set-ups are drawn from the ranges."""
     detectors: Annotated[
         MeasuredDetectors | None,
-        WithJsonSchema({"type": "string", "description": "A file of xsim calibrate: two measured detectors."}),
+        WithJsonSchema({"type": "string", "description": "A detector file or the name of one: HR and LR, or LR."}),
     ] = None
     registration_px: tuple[Number, Number] = parameter(PairSetup, "registration_px")
     method: Method = parameter(PairSetup, "method")
@@ -218,7 +219,7 @@ class Imaging(Strict):
             return value
         if given := BROUGHT_BY_DETECTORS & set(value):
             raise ValueError(f"measured detectors bring their own {min(given)}: leave it out")
-        measured = MeasuredDetectors.read(Path((info.context or {}).get(BASE_FOLDER, "")) / named)
+        measured = MeasuredDetectors.read(resolve(named, Path((info.context or {}).get(BASE_FOLDER, ""))))
         hr, lr = measured.pair()
         return {
             **value,

@@ -12,10 +12,11 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from xsim.detector.named import resolve
 from xsim.errors import InputError, MissingFileError, UnknownNameError, nearest
 from xsim_datasets.recipe.imaging import BASE_FOLDER, BROUGHT_BY_DETECTORS, ELSEWHERE, TABLES, Filter, Imaging
 from xsim_datasets.recipe.tables import Range, Strict
@@ -158,8 +159,13 @@ def recipe_names() -> list[str]:
     return sorted(item.name.removesuffix(".toml") for item in _SHIPPED.iterdir() if item.name.endswith(".toml"))
 
 
+_FULL_WELL_SHARE: Final = 0.95
+"""Share of the full well that the open field fills at most where a recipe meets detectors that it was not written for:
+a pixel of .4 mm collects 70 times what one of .048 mm does."""
+
+
 def load_recipe(
-    name: str, *, detectors: Path | None = None, imaging: Mapping[str, Any] | None = None, **changes: Any
+    name: str, *, detectors: str | Path | None = None, imaging: Mapping[str, Any] | None = None, **changes: Any
 ) -> Recipe:
     """Read a recipe.
 
@@ -167,8 +173,10 @@ def load_recipe(
     ----------
     name : str
         A shipped name, or the path of a TOML file.
-    detectors : Path, optional
-        A file of ``xsim calibrate``, whose two detectors replace the recipe's.
+    detectors : str or Path, optional
+        A detector file, or the name of one, whose detectors replace the recipe's, see
+        `xsim.degradation.known_file.detector_pair`. Where the recipe's kerma would saturate them it is lowered, unless
+        the recipe has a ``max_full_well_share`` of its own.
     imaging : mapping, optional
         Keys of the recipe's imaging part that are changed, joined by dots, e.g. ``{"sensor.read_noise_e": 800.0}``.
     **changes
@@ -196,7 +204,8 @@ def load_recipe(
     own = content.get("imaging", {})
     if detectors is not None and isinstance(own, dict):
         kept = {key: value for key, value in own.items() if key not in BROUGHT_BY_DETECTORS}
-        content["imaging"] = {**kept, "detectors": str(detectors.absolute())}
+        kept.setdefault("max_full_well_share", _FULL_WELL_SHARE)
+        content["imaging"] = {**kept, "detectors": str(resolve(detectors).absolute())}
     for key, value in (imaging or {}).items():
         _put(content, f"imaging.{key}", value)
     folder = path.absolute().parent

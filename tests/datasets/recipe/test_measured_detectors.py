@@ -145,9 +145,9 @@ def test_simulate_sees_with_measured_detectors(folder: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(None, "no such file"), ("a = [", "no TOML"), ("[hr.screen]\nx = 1\n", "[degradation] is missing")],
+    [(None, "no such file"), ("a = [", "no TOML"), ("[hr.screen]\nx = 1\n", "D.toml: hr: detector:")],
 )
-def test_a_file_that_is_no_calibration_is_one_line(
+def test_a_file_that_holds_no_detectors_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, said: str
 ) -> None:
     path = tmp_path / "D.toml"

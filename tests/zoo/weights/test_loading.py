@@ -13,7 +13,7 @@ from xsim.errors import InputError
 from xsim_zoo.restorers.registry import get, names
 from xsim_zoo.weights import card, loading
 from xsim_zoo.weights.card import Card
-from xsim_zoo.weights.loading import build, with_detectors
+from xsim_zoo.weights.loading import build, weights_at_pitch, with_detectors
 
 if TYPE_CHECKING:
     from xsim.degradation.degradation import Degradation
@@ -30,7 +30,7 @@ ADAPTS = {"physics-sde", "unet-wiener", "wiener", "richardson-lucy", "tv"}
 def other(physics: Physics, monkeypatch: pytest.MonkeyPatch) -> Degradation:
     """Return the detectors that any calibration file holds in these tests."""
     found = replace(physics.degradation, B_1=np.sqrt(physics.degradation.B_1))
-    monkeypatch.setattr(loading, "read_calibration", lambda _: (None, None, found))
+    monkeypatch.setattr(loading, "degradation_of", lambda _: found)
     return found
 
 
@@ -55,7 +55,7 @@ def test_a_network_of_one_pair_is_told_detectors_of_its_own_pitch(
     physics: Physics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finer = replace(physics.degradation, pitch_mm=physics.pitch_mm / 2)
-    monkeypatch.setattr(loading, "read_calibration", lambda _: (None, None, finer))
+    monkeypatch.setattr(loading, "degradation_of", lambda _: finer)
     with pytest.raises(InputError, match="pixel pitch"):
         with_detectors(build("physics-sde", physics, size="tiny"), Path("any"))
     assert with_detectors(build("wiener", physics), Path("any")).physics.degradation is finer
@@ -81,3 +81,12 @@ def test_weights_suit_the_steps_and_the_samples(monkeypatch: pytest.MonkeyPatch)
 def test_weights_of_one_kind_leave_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     shipping(monkeypatch, **{"physics-sde": {}})
     assert card.suited("physics-sde", samples=8) is None
+
+
+def test_at_another_pitch_the_weights_of_many_detectors_serve() -> None:
+    assert weights_at_pitch("physics-sde", 0.048) is None
+    assert weights_at_pitch("physics-sde", None) is None
+    for pitch_mm in (0.025, 0.127, 0.4):
+        assert weights_at_pitch("physics-sde", pitch_mm) == "universal"
+        assert weights_at_pitch("unet", pitch_mm) is None, "nothing else is shipped"
+        assert weights_at_pitch("wiener", pitch_mm) is None, "it needs no weights"

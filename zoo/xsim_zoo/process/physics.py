@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,9 @@ __all__ = ["Physics", "in_lr_grey", "link_on"]
 
 _PITCH_TOLERANCE = 0.01
 """Relative difference of two pitches that count as one: tags of files are rounded to about so much."""
+
+_ONE_PRIOR = 2.0
+"""Factor between pitches within which one spectrum of objects in mm serves: `universal` learned with it."""
 
 
 def link_on(
@@ -64,6 +67,17 @@ class Physics:
     def pitch_mm(self) -> float:
         """Pixel pitch for which the tables hold [mm]."""
         return float(self.degradation.pitch_mm)
+
+    def between(self, degradation: Degradation) -> Physics:
+        """Return the physics of two other detectors for the same objects.
+
+        S(f) stays what it is in mm where their pixels are of about the size that it was measured at; of others the
+        objects are taken to look alike in pixels.
+        """
+        own, other = self.pitch_mm, float(degradation.pitch_mm)
+        near = 1 / _ONE_PRIOR <= other / own <= _ONE_PRIOR
+        spectrum = self.spectrum if near else self.spectrum.at_pitch(own, other)
+        return replace(self, degradation=degradation, spectrum=spectrum)
 
     @property
     def linked(self) -> bool:

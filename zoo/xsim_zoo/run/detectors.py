@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,7 +16,8 @@ from xsim.degradation.degradation import Degradation
 from xsim.degradation.known import KnownDetector
 from xsim.degradation.known_file import KnownFile, read_known
 from xsim.degradation.link import GreyLink
-from xsim.degradation.target import Target, of_csv, of_screen, within_noise
+from xsim.degradation.target import Target, of_text, usual, within_noise
+from xsim.detector.named import resolve
 from xsim.errors import InputError
 from xsim.measure.blind.structure import Structure, structure_of
 from xsim_datasets.images import Radiograph, Scale
@@ -32,13 +32,6 @@ if TYPE_CHECKING:
     from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["Assumed", "assume"]
-
-_SHARPEST: Final = (28.0, 0.08)
-"""Sharpest HR detector that the weights of many detectors have learned, in pixels [mg/cm2, mm]: the thinnest screen on
-the largest pixels of the recipe ``universal``."""
-
-_ONE_PRIOR: Final = 2.0
-"""Factor between pitches within which one spectrum of objects in mm serves, as in training; beyond, one in pixels."""
 
 _LIKE_NOISE: Final = 4.0
 """Noise may differ by this factor from that of the weights' own detectors: dose does, and it is measured."""
@@ -119,7 +112,7 @@ def assume(
         if not restorer.awaits_detectors and own.is_pitch(pitch_mm):
             return _own(restorer, settings)
     elif settings.detectors != "image":
-        return _told(restorer, read_known(Path(settings.detectors)), scale, source, pitch_mm, settings)
+        return _told(restorer, read_known(resolve(settings.detectors)), scale, source, pitch_mm, settings)
     if _one_pair_only(restorer, settings):
         return _only(restorer, source, scale, pitch_mm, settings, estimates)
     known = (estimates or Estimates()).of(source, scale, pitch_mm, settings)
@@ -234,11 +227,7 @@ def _told(
         )
     if told.degradation is not None and not settings.target:
         other, notes = _serving(restorer, settings, pitch_mm=told.degradation.pitch_mm)
-        spectrum, ratio = other.physics.spectrum, told.degradation.pitch_mm / other.physics.pitch_mm
-        if not 1 / _ONE_PRIOR <= ratio <= _ONE_PRIOR:
-            spectrum = spectrum.at_pitch(other.physics.pitch_mm, told.degradation.pitch_mm)
-        physics = replace(other.physics, degradation=told.degradation, spectrum=spectrum)
-        other = other.with_physics(physics)
+        other = other.with_physics(other.physics.between(told.degradation))
         _, target = _sides(told.degradation, "two detectors")
         known = replace(told.lr, source=f"two detectors: {told.lr.source}")
         return Assumed(_grey_kept(other) if settings.grey == "lr" else other, known, target, notes)
@@ -283,15 +272,9 @@ def _target(settings: RunSettings, pitch_mm: float | None, seen: Structure, know
     """Return the target that the settings name; by default the sharpest that weights have learned and noise allows."""
     wanted, own = settings.target, Target("the detector", known.frequency, known.mtf)
     if not wanted or wanted == "auto":
-        sharpest = replace(of_screen(*_SHARPEST), name="the sharpest that weights have learned")
+        sharpest = replace(usual(), name="the sharpest that weights have learned")
         return within_noise(sharpest, seen.last, own)
-    try:
-        thickness = float(wanted)
-    except ValueError:
-        return of_csv(Path(wanted), pitch_mm).at_least(own)
-    if pitch_mm is None:
-        raise InputError(f"--target {wanted}: a screen has a sharpness in mm, and the pitch is not known: --pitch-mm")
-    return of_screen(thickness, pitch_mm).at_least(own)
+    return of_text(wanted, pitch_mm).at_least(own)
 
 
 def _agrees(known: KnownDetector, restorer: Restorer) -> bool:

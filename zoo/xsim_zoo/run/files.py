@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from xsim._version import __version__
+from xsim.detector.named import resolve
 from xsim.errors import InputError
 from xsim_datasets.images import publish, read_image, write_image
 from xsim_zoo.network.tiles import bytes_per_px
@@ -84,7 +85,7 @@ class FileRestorer:
         weights = _restorer_digest(self.restorer)
         settings = asdict(self.settings)
         if self.settings.detectors not in {"image", "weights"}:
-            settings["detectors"] = _sha256(Path(self.settings.detectors))
+            settings["detectors"] = _sha256(resolve(self.settings.detectors))
         return {"restorer": self.restorer.name, "weights": weights, "settings": settings}
 
     def _finished(self, job: FileJob) -> dict[str, Any] | None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from xsim.degradation.degradation import Degradation
+from xsim.degradation.known_file import degradation_of_pairs
 from xsim.errors import InputError, MissingFileError
-from xsim.measure.calibration import read_calibration
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.training.data import GivenPhysics, MixedPairs, PairSource, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
@@ -23,6 +23,7 @@ from xsim_zoo.training.pair_physics import measure_degradation, measure_link
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.train import check_same_run, measure_physics, run_in_folder, start_accelerator
 from xsim_zoo.training.validation import Scores, restorers_of, validate
+from xsim_zoo.weights.card import of_any_pitch
 from xsim_zoo.weights.checkpoint import load_checkpoint
 from xsim_zoo.weights.loading import load
 
@@ -112,8 +113,9 @@ def finetune(
     mix_share : float
         Share of them in the training.
     detectors : Path, optional
-        A file of ``xsim calibrate``: blur and noise are its, whatever the pairs come with. So is the grey-level link
-        where a step wedge or pairs gave it; a link from the nominal screens is measured on these pairs instead.
+        A detector file: blur and noise are its, whatever the pairs come with, see
+        `xsim.degradation.known_file.degradation_of_pairs`. So is the grey-level link where a step wedge or pairs gave
+        it; a link from the nominal screens, or none, is measured on these pairs instead.
     measured : bool
         Measure the degradation on the pairs even if they come with one.
     resume : bool
@@ -244,9 +246,11 @@ def _check_pitch(pairs: PairSource, restorer: Restorer) -> None:
     own = restorer.physics
     if pairs.pitch_mm is None or restorer.many_detectors or own.is_pitch(pairs.pitch_mm):
         return
+    universal = of_any_pitch(restorer.name)
+    start = "" if universal is None else f"start from weights of many detectors (--from {universal}), or "
     raise InputError(
-        f"the pairs have a pixel pitch of {pairs.pitch_mm:g} mm, the weights hold for {own.pitch_mm:g} mm: start from "
-        "weights of many detectors (--from universal), or train at that pitch"
+        f"the pairs have a pixel pitch of {pairs.pitch_mm:g} mm, the weights hold for {own.pitch_mm:g} mm: {start}"
+        f"train at that pitch (xsim zoo train {restorer.name})"
     )
 
 
@@ -257,7 +261,7 @@ def _source_of_physics(pairs: PairSource, detectors: Path | None, *, measured: b
     if measured:
         raise InputError("the detectors are either in a file or measured on the pairs: give --detectors or --measured")
     if not detectors.is_file():
-        raise MissingFileError(f"{detectors}: no such file: give one of `xsim calibrate`")
+        raise MissingFileError(f"{detectors}: no such file: give one of `xsim calibrate` or `xsim detector --save`")
     return hashlib.sha256(detectors.read_bytes()).hexdigest()
 
 
@@ -272,11 +276,11 @@ def _with_physics(pairs: PairSource, restorer: LearnedRestorer, source: str, det
         pitch_mm = known.pitch_mm if pairs.pitch_mm is None else pairs.pitch_mm
         found = measure_degradation(registered, known.degradation, pitch_mm, link_first=known.link_first)
         return GivenPhysics(pairs, found)
-    _, _, degradation = read_calibration(detectors)
+    degradation = degradation_of_pairs(detectors)
     if not replace(known, degradation=degradation).is_pitch(pairs.pitch_mm):
         raise InputError(
             f"{detectors}: holds for a pixel pitch of {degradation.pitch_mm:g} mm, the pairs have {pairs.pitch_mm:g} "
-            "mm: give the calibration of these detectors"
+            "mm: give the file of these detectors"
         )
     if degradation.link.source not in _MEASURED_LINKS:
         degradation = replace(degradation, link=measure_link(registered, degradation, link_first=known.link_first))

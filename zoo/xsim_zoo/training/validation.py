@@ -26,6 +26,9 @@ __all__ = ["DETAIL_BAND_LP_MM", "DivergedError", "Scores", "Validation", "restor
 DETAIL_BAND_LP_MM = (2.0, 5.0)
 """Where thick screens blur what thin ones show, and where no misfit of the grey-level link disturbs [lp/mm]."""
 
+_DETAIL_BAND_CYCLES_PX = (0.1, 0.24)
+"""The same in pixels, as it is at .048 mm: for pixels too large to show the other band [cycles/px]."""
+
 _MARGIN_PX = 16
 
 
@@ -109,13 +112,20 @@ def score_lr(hr: Tensor, lr: Tensor) -> Scores:
     return Scores.of(list(lr.numpy()), list(hr.numpy()))
 
 
+def _detail_band_lp_mm(pitch_mm: float) -> tuple[float, float]:
+    """Return the band of detail [lp/mm]; where pixels are too large to show all of it, its place among their own."""
+    if 0.5 / pitch_mm >= DETAIL_BAND_LP_MM[1]:
+        return DETAIL_BAND_LP_MM
+    return _DETAIL_BAND_CYCLES_PX[0] / pitch_mm, _DETAIL_BAND_CYCLES_PX[1] / pitch_mm
+
+
 def _detail(image: NDArray[np.floating], restorer: Restorer) -> float:
     """Return the mean power of an image's bins in the detail band, without its border."""
     margin = _MARGIN_PX if min(image.shape) > 3 * _MARGIN_PX else 0
     inner = image[margin : image.shape[0] - margin, margin : image.shape[1] - margin]
     power = np.abs(np.fft.rfft2(inner - inner.mean(), norm="ortho")) ** 2
-    shape = (inner.shape[0], inner.shape[1])
-    mean, _ = radial_mean(power, shape, restorer.physics.pitch_mm, np.asarray(DETAIL_BAND_LP_MM))
+    shape, pitch_mm = (inner.shape[0], inner.shape[1]), restorer.physics.pitch_mm
+    mean, _ = radial_mean(power, shape, pitch_mm, np.asarray(_detail_band_lp_mm(pitch_mm)))
     return float(mean[0])
 
 
@@ -127,7 +137,8 @@ def _chi2(restorer: Restorer, image: NDArray[np.floating], y: Tensor) -> float:
     x_0 = restorer.link_on(grid.padded).forward(grid.pad(x_0[None, None]))
     blurred = grid.crop(ifft(process.B(1.0) * fft(x_0), grid.padded))[0, 0]
     expected = restorer.physics.degradation
-    band = (expected.frequency_lp_mm >= DETAIL_BAND_LP_MM[0]) & (expected.frequency_lp_mm <= DETAIL_BAND_LP_MM[1])
+    low, high = _detail_band_lp_mm(restorer.physics.pitch_mm)
+    band = (expected.frequency_lp_mm >= low) & (expected.frequency_lp_mm <= high)
     weight = expected.frequency_lp_mm[band]  # rings grow with their radius
     noise = float(np.average(expected.Sigma_1_mm2[band], weights=weight)) / restorer.physics.pitch_mm**2
     noise *= float(expected.noise_level(y.numpy()))

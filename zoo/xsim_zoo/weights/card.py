@@ -10,7 +10,7 @@ from typing import Any
 from xsim._version import __version__
 from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError
 
-__all__ = ["WEIGHTS_FOLDER", "Card", "read_card", "shipped", "suited", "weights_path"]
+__all__ = ["WEIGHTS_FOLDER", "Card", "of_any_pitch", "read_card", "shipped", "suited", "weights_path"]
 
 WEIGHTS_FOLDER = Path(__file__).parent / "files"
 """Where the weights lie that the package ships."""
@@ -87,11 +87,10 @@ def suited(name: str, *, steps: int | None = None, samples: int = 0) -> tuple[st
     samples : int
         Posterior samples that are asked for.
     """
-    cards = {weights: read_card(path.with_suffix(".json")) for weights, path in shipped().items()}
     kinds = {
         weights: card.options.get("steps")
-        for weights, card in cards.items()
-        if card.restorer == name and card.data.get("setups", 1) == 1
+        for weights, card in _cards_of(name).items()
+        if card.data.get("setups", 1) == 1
     }
     any_number = [weights for weights, together in kinds.items() if together is None]
     if len(kinds) < 2:
@@ -104,6 +103,17 @@ def suited(name: str, *, steps: int | None = None, samples: int = 0) -> tuple[st
     if steps in together:
         return together[steps], "one step" if steps == 1 else f"{steps} steps"
     return (any_number[0], "any number of steps") if any_number else None
+
+
+def of_any_pitch(name: str) -> str | None:
+    """Return the shipped weights of a restorer that have learned many detectors, and so take any pitch, if any."""
+    return next((weights for weights, card in _cards_of(name).items() if card.data.get("setups", 1) > 1), None)
+
+
+def _cards_of(name: str) -> dict[str, Card]:
+    """Return the cards of a restorer's shipped weights, by the weights' name."""
+    cards = {weights: read_card(path.with_suffix(".json")) for weights, path in shipped().items()}
+    return {weights: card for weights, card in cards.items() if card.restorer == name}
 
 
 def weights_path(weights: str | Path) -> Path:

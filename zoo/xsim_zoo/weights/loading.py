@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from xsim.degradation.known_file import degradation_of
 from xsim.errors import DamageError, InputError, MissingFileError
-from xsim.measure.calibration import read_calibration
 from xsim_zoo.network.unet import build_unet
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.registry import get, names
-from xsim_zoo.weights.card import Card, shipped
+from xsim_zoo.weights.card import Card, of_any_pitch, read_card, shipped
 from xsim_zoo.weights.checkpoint import load_checkpoint
 
-__all__ = ["build", "describe", "limits_of", "list_restorers", "load", "resolve_device", "with_detectors"]
+__all__ = [
+    "build",
+    "describe",
+    "limits_of",
+    "list_restorers",
+    "load",
+    "resolve_device",
+    "weights_at_pitch",
+    "with_detectors",
+]
 
 _PHYSICS_OF = "physics-sde"
 """Whose shipped physics a restorer without weights of its own takes."""
@@ -129,8 +137,22 @@ def load(name: str, weights: str | Path | None = None, *, device: str | torch.de
     return restorer
 
 
+def weights_at_pitch(name: str, pitch_mm: float | None) -> str | None:
+    """Return the shipped weights to take for a pixel pitch [mm] in place of those of a restorer's own name.
+
+    They are those that have learned many detectors, where its own hold for another pitch. None where its own hold, or
+    where nothing else is shipped.
+    """
+    own = shipped().get(name)
+    if own is None or Physics.from_dict(read_card(own.with_suffix(".json")).physics).is_pitch(pitch_mm):
+        return None
+    return of_any_pitch(name)
+
+
 def with_detectors(restorer: Restorer, path: Path) -> Restorer:
-    """Return a restorer that takes blur, noise and grey-level link from a calibration file.
+    """Return a restorer that takes blur, noise and grey-level link from a detector file.
+
+    Of one detector it restores to the usual target, see `xsim.degradation.known_file.degradation_of`.
 
     The prior spectrum and the network stay. A network that is shown the Wiener estimate learns what that leaves, in
     units of its expected error, and so carries over to other detectors of its pixel pitch; others have learned one
@@ -141,19 +163,19 @@ def with_detectors(restorer: Restorer, path: Path) -> Restorer:
     restorer : Restorer
         What `xsim_zoo.load` returns.
     path : Path
-        A file of ``xsim calibrate``.
+        A file of ``xsim calibrate`` or ``xsim detector --save``.
 
     Raises
     ------
     InputError
-        If the file is no calibration, its pitch is not the network's, or the network knows one blur only.
+        If the file holds no detector, its pitch is not the network's, or the network knows one blur only.
     """
-    _, _, degradation = read_calibration(path)
+    degradation = degradation_of(path)
     if not (restorer.adapts_to_detectors or restorer.many_detectors):
         raise InputError(f"'{restorer.name}' has learned one blur and takes no --detectors: run physics-sde")
     if restorer.learned and not restorer.many_detectors:
         restorer.physics.check_pitch(degradation.pitch_mm)
-    return restorer.with_physics(replace(restorer.physics, degradation=degradation))
+    return restorer.with_physics(restorer.physics.between(degradation))
 
 
 def list_restorers() -> list[dict[str, Any]]:

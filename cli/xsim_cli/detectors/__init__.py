@@ -1,0 +1,1 @@
+"""``xsim detectors``: detector files by name, and what is known of one."""
