@@ -65,7 +65,7 @@ _SHADING = (2, 3, 4)
 
 _TELLING = 40.0
 """Misfit that glare removes over that which stays in a cell: chance alone, with noise that is grainy over a cell, and
-a few edges that are not quite the detector's, gave up to 17 in 48 images of detectors without glare or with little."""
+edges that are not quite the detector's, gave up to 31 in 48 images of detectors without glare or with little."""
 
 _PERSISTS = 0.6
 """Share of the glare that has to stay when the polynomial is freer: true glare keeps .9 and more of it."""
@@ -176,7 +176,7 @@ def _open_field(image: Array, usable: NDArray[np.bool_], weights: Array, widths:
     height, width = (side // step for side in image.shape)
     tiles = (slice(height * step), slice(width * step))
     grey = image[tiles].reshape(height, step, width, step).mean(axis=(1, 3))
-    good = usable[tiles].reshape(height, step, width, step).all(axis=(1, 3))
+    good = np.asarray(usable[tiles].reshape(height, step, width, step).all(axis=(1, 3)), bool)
     y, x = (np.linspace(-1, 1, side) for side in grey.shape)
     y, x = np.repeat(y[:, None], width, axis=1), np.repeat(x[None, :], height, axis=0)
     found = _shading(grey, good, y, x, step)
@@ -256,5 +256,7 @@ def _fitted(fields: Sequence[_Field], degree: int) -> _Fit:
     taken, lost = np.concatenate(columns), np.concatenate(missing)
     shares = nnls(taken, lost)[0]
     side = np.concatenate([field.side for field in fields])
-    plain, left = (np.bincount(side, misfit**2, minlength=4) for misfit in (lost, lost - taken @ shares))
+    plain, left = (
+        np.bincount(side, misfit**2, minlength=4).astype(np.float64) for misfit in (lost, lost - taken @ shares)
+    )
     return _Fit(shares, plain, left)
