@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from xsim.errors import InputError
 from xsim.measure.blind.edges import Edge, fit_edge
 from xsim.measure.blind.flats import FlatNoise, flat_blocks, flat_noise, rough_noise
+from xsim.measure.blind.glare import Glare, veiling_glare
 from xsim.measure.blind.joint import JointBlur, anisotropy, join_edges, sound_edges
-from xsim.measure.blind.mixture import f50_of, mtf_columns
+from xsim.measure.blind.mixture import crossing, f50_of, mtf_columns
 from xsim.measure.blind.parts import Part, choose_parts, usable_pixels
 from xsim.measure.blind.profiles import Profile, profile_across
 from xsim.measure.blind.refusals import SHOTS, check_exposed, check_no_text, check_not_sharpened, no_edges
@@ -36,6 +37,9 @@ _TWO_SIDED = 1.96
 
 _CURVE_FLOOR = 0.01
 """Standard error of the MTF that no number of edges goes below: glare that one window does not hold, 9 curves in 10."""
+
+_GLARE_ERROR = 0.5
+"""Half of the glare that is found is its 95 % interval: of what is there .6 to 1.1 is found."""
 
 _FEW_EDGES = 3
 """Fewer edges do not check each other."""
@@ -97,7 +101,13 @@ def measure_blind(
         raise InputError("no flat part of 32 x 32 pixels to measure noise on: shoot five open frames")
     whose = {id(edge.profile): parts[which] for which, edge in edges}
     where = [whose[id(edge.profile)] for edge in blur.edges]
-    return _detector(blur, noise, where, parts, pitch_mm, _remarks(blur, noise, clipped, sound))
+    glare = veiling_glare(greys, usable, blur.weights, f50_of(blur.weights))
+    remarks = _remarks(blur, noise, clipped, sound)
+    if glare is not None:
+        remarks.append(
+            f"veiling glare of {100 * glare.total:.2g} % over some {glare.width:.2g} px, seen in the open field"
+        )
+    return _detector(blur, glare, noise, where, parts, pitch_mm, remarks)
 
 
 def _listed(images: ArrayLike | Sequence[ArrayLike]) -> list[ArrayLike]:
@@ -141,6 +151,7 @@ def _edges_of(parts: Sequence[Part], clipped: float) -> list[tuple[int, Edge]]:
 
 def _detector(
     blur: JointBlur,
+    glare: Glare | None,
     noise: FlatNoise,
     where: Sequence[Part],
     parts: Sequence[Part],
@@ -149,11 +160,16 @@ def _detector(
 ) -> BlindDetector:
     f = np.linspace(0.0, 0.5, 101)
     columns = mtf_columns(f)
-    mtf = columns @ blur.weights
+    near = columns @ blur.weights
+    mtf, whole, f50 = near, mtf_columns(_FINE) @ blur.weights, f50_of(blur.weights)
+    if glare is not None:
+        mtf, whole = near * glare.factor(f), whole * glare.factor(_FINE)
+        f50 = crossing(whole, grid=_FINE)
     drawn = np.std(blur.draws @ columns.T, axis=0)
     moved = f * np.abs(np.gradient(mtf, f)) * blur.error
     reach = _TWO_SIDED * np.sqrt(drawn**2 + moved**2 + np.where(f > 0, _CURVE_FLOOR, 0.0) ** 2)
-    f50, factor = f50_of(blur.weights), float(np.exp(_TWO_SIDED * blur.error))
+    reach = np.hypot(reach, _GLARE_ERROR * (near - mtf))
+    factor = float(np.exp(_TWO_SIDED * blur.error))
     spread = float(np.exp(_TWO_SIDED * noise.error))
     places = [
         (part.image, part.top + edge.profile.step.y, part.left + edge.profile.step.x, edge.profile.step.angle)
@@ -188,7 +204,7 @@ def _detector(
         edge_places=np.array(places),
         flat_places=flats,
         fine_frequency=_FINE,
-        fine_mtf=mtf_columns(_FINE) @ blur.weights,
+        fine_mtf=whole,
         remarks=tuple(remarks),
     )
 

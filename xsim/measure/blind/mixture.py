@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-__all__ = ["SIGMAS_PX", "edge_columns", "f50_of", "mtf_columns", "spread_of"]
+__all__ = ["SIGMAS_PX", "crossing", "edge_columns", "f50_of", "mtf_columns", "spread_of"]
 
 SIGMAS_PX = np.array([0.12, 0.3, 0.45, 0.65, 0.95, 1.4, 2.0, 3.0, 4.4, 6.5, 9.5, 14.0, 21.0])
 """Widths [px]: a factor of about 1.45 apart, between which mixtures interpolate to .002 of MTF."""
@@ -74,12 +74,12 @@ def f50_of(weights: NDArray[np.float64], level: float = 0.5) -> float:
     return crossing(_FINE_COLUMNS @ (weights / weights.sum()), level)
 
 
-def crossing(mtf: NDArray[np.float64], level: float = 0.5) -> float:
-    """Return where a curve over 0 to 1 cycles/px falls to a level."""
+def crossing(mtf: NDArray[np.float64], level: float = 0.5, grid: NDArray[np.float64] = _FINE) -> float:
+    """Return where a curve over a grid from 0 to 1 cycles/px falls to a level."""
     k = int(np.argmax(mtf < level))
     if k == 0:
-        return float(_FINE[-1])
-    return float(_FINE[k] - (level - mtf[k]) / (mtf[k - 1] - mtf[k]) * (_FINE[k] - _FINE[k - 1]))
+        return float(grid[-1])
+    return float(grid[k] - (level - mtf[k]) / (mtf[k - 1] - mtf[k]) * (grid[k] - grid[k - 1]))
 
 
 def spread_of(weights: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
