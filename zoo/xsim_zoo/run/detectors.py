@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from xsim_zoo.restorers.base import Restorer
     from xsim_zoo.run.settings import RunSettings
 
-__all__ = ["Assumed", "assume"]
+__all__ = ["Assumed", "assume", "for_noise"]
+
+_LEARNED_NOISE: Final = 2.0
+"""Noise power, in units of the weights' own, from which on weights of many doses are better: by 2 to 4 dB at 4 to 5
+(`tests/zoo/run/test_detectors.py`), by nothing at 1."""
 
 _LIKE_NOISE: Final = 4.0
 """Noise may differ by this factor from that of the weights' own detectors: dose does, and it is measured."""
@@ -44,6 +48,14 @@ _SHOWN_MTF: Final = 0.2
 _LIKE_MTF: Final = 0.12
 """Difference of two MTFs that may be one detector's: estimates on dense boards, of bevels and leads, go astray so far
 (benchmarks/any_detector.py), while pixels of the very pitch of the weights are no chance."""
+
+_PLATEAUS: Final = 0.05
+"""Below this frequency a prior that is the image's own lets all pass [cycles/px]: .008 of the noise.
+
+Else plateaus beside a few large steps lose grey, as rings mix their spectrum with directions that hold nothing."""
+
+_PASSED: Final = 300.0
+"""Power of the prior there, over that of noise: plateaus then keep their grey within 1.5 % in place of 9 %."""
 
 _LIKE_F50: Final = 1.05
 """Factor by which the interval of f50 is widened for that."""
@@ -182,6 +194,27 @@ def _aim(target: Target, known: KnownDetector) -> str:
     return f"restored to f50 {target.f50 / per:.2g} {unit}, of {target.name}"
 
 
+def for_noise(restorer: Restorer, factor: float | None, settings: RunSettings) -> tuple[Restorer, tuple[str, ...]]:
+    """Return what can restore an image of so much more noise power than expected, and what to say about it.
+
+    Parameters
+    ----------
+    restorer : Restorer
+        Between the detectors of the image.
+    factor : float, optional
+        Noise power of the image in units of what is expected; None where it cannot be told.
+    settings : RunSettings
+        Whether other weights may be taken.
+    """
+    one_pair = restorer.learned and not restorer.many_detectors and settings.hand_over
+    if factor is None or 1 / _LEARNED_NOISE < factor < _LEARNED_NOISE or not one_pair:
+        return restorer, ()
+    if (other := _of_many(restorer.name, str(restorer.device))) is None:
+        return restorer, ()
+    said = f"noise is {factor:.2g} times what these weights have learned: '{other[0]}' taken, which learned many doses"
+    return other[1].with_physics(other[1].physics.between(restorer.physics.degradation)), (said,)
+
+
 def _check_grey(settings: RunSettings) -> None:
     if settings.grey == "hr":
         raise InputError("with one detector grey values stay the image's own: leave out --grey hr, or tell both")
@@ -250,6 +283,8 @@ def _between(restorer: Restorer, known: KnownDetector, target: Target, seen: Str
         spectrum = restorer.physics.spectrum.at_pitch(restorer.physics.pitch_mm, pitch_mm)
     else:
         power = seen.power * target.mtf_at(seen.frequency) ** 2
+        noise = np.interp(seen.frequency, known.frequency, known.noise_power)
+        power = np.where(seen.frequency < _PLATEAUS, np.maximum(power, _PASSED * noise), power)
         spectrum = RadialSpectrum(seen.frequency / pitch_mm, np.maximum(power, 1e-12) * pitch_mm**2)
     return restorer.with_physics(Physics(between, spectrum))
 

@@ -20,7 +20,7 @@ from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.sampling import PlacedNoise
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.flips import averaged
-from xsim_zoo.run.detectors import Assumed, assume
+from xsim_zoo.run.detectors import Assumed, assume, for_noise
 from xsim_zoo.run.estimates import Estimates
 from xsim_zoo.run.grey import grey_scale
 from xsim_zoo.run.settings import RunSettings
@@ -196,7 +196,11 @@ class Plan:
         Linear images of the measurement exist of one block at a time.
         """
         page = Pixels(grey, self.scale.linear)
-        level = self.restorer.mean_noise_level(page) * (self._noise_factor(page) or 1.0)
+        level = self.restorer.mean_noise_level(page)
+        # By the weights that were asked for: those of many detectors expect so much structure that noise is not told.
+        factor = _noise_factor(grey, self.scale, self.detectors.restorer)
+        if factor is not None and not 1 / _NOISE_KNOWN < factor < _NOISE_KNOWN:
+            level *= factor
         if self.settings.samples:
             image, std = self._sampled(page, level)
         elif self.settings.flips:
@@ -224,15 +228,6 @@ class Plan:
                 squares[rows] += step * (sample[rows] - mean[rows])
         squares /= self.settings.samples - 1
         return mean, np.sqrt(squares, out=squares)
-
-    def _noise_factor(self, page: Pixels) -> float | None:
-        """Return the noise power of a page's middle in units of what the detectors let expect, where that matters."""
-        top, left = (max(side - _NOISE_PX, 0) // 2 for side in page.shape)
-        part = self.scale.linear(page.stored[top : top + _NOISE_PX, left : left + _NOISE_PX])
-        whole = part.shape == page.shape
-        # Of a part the maps are made anew: those of the whole image stay as they are.
-        factor = measured_noise(part, self.restorer if whole else self.restorer.with_physics(self.restorer.physics))
-        return factor if factor is not None and not 1 / _NOISE_KNOWN < factor < _NOISE_KNOWN else None
 
     def _checked(self, page: Pixels, image: NDArray[np.float32]) -> Consistency:
         """Check a page block by block, each with a border that its neighbour judges."""
@@ -269,6 +264,9 @@ def planned(
     elif pitch_mm is None:
         notes += ("the file says no pixel pitch: all is done in pixels, and no lengths are given: --pitch-mm",)
     notes += detectors.notes
+    factor = _noise_factor(next(source.images()), scale, restorer)
+    restorer, said = for_noise(restorer, factor, settings)
+    notes += said
     if settings.samples and not restorer.samples:
         raise InputError(f"'{restorer.name}' gives one answer and draws no samples: take physics-sde, or no --samples")
     network = None
@@ -280,6 +278,14 @@ def planned(
         )
     said = (*source.notes, *notes, *scale_notes)
     return Plan(restorer, settings, source, scale, pitch_mm, said, network, detectors)
+
+
+def _noise_factor(grey: NDArray[Any], scale: Scale, restorer: Restorer) -> float | None:
+    """Return the noise power in the middle of a page (H, W) in units of what the detectors let expect."""
+    top, left = (max(side - _NOISE_PX, 0) // 2 for side in grey.shape)
+    part = scale.linear(grey[top : top + _NOISE_PX, left : left + _NOISE_PX])
+    # Of a part the maps are made anew: those of the whole image stay as they are.
+    return measured_noise(part, restorer if part.shape == grey.shape else restorer.with_physics(restorer.physics))
 
 
 def _whose(settings: RunSettings) -> str:

