@@ -90,7 +90,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: xsim zoo run physics-sde board.tif --pitch-mm 0.048 -o restored.tif",
+    epilog="Example: xsim zoo run physics-sde board.tif -o restored.tif",
 )
 
 

@@ -38,7 +38,7 @@ app = typer.Typer(
     callback=_ask_for_large_pages,
     no_args_is_help=True,
     help="Restorers: list, train, finetune, run, evaluate, export.",
-    epilog="Example: xsim zoo run physics-sde board.tif --pitch-mm 0.048 -o restored.tif",
+    epilog="Example: xsim zoo run physics-sde board.tif -o restored.tif",
 )
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _EPILOG = (
-    "Example: xsim zoo run physics-sde board.tif --pitch-mm 0.048 -o restored.tif  ||  "
+    "Example: xsim zoo run physics-sde board.tif -o restored.tif  ||  "
     "a folder: xsim zoo run physics-sde radiographs/ -o restored/ --samples 8"
 )
 
