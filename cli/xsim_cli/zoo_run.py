@@ -174,9 +174,11 @@ def _restore_all(jobs: list[FileJob], restore: FileRestorer, outcome: _Report) -
 
 def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *, json_: bool) -> None:
     """Say what would be done."""
+    from xsim_zoo.run.estimates import Estimates
     from xsim_zoo.run.files import forecast
 
-    files = [forecast(restorer, job, settings) for job in jobs]
+    estimates = Estimates([job.input for job in jobs])
+    files = [forecast(restorer, job, settings, estimates) for job in jobs]
     lines = [
         f"{file['input']} -> {file['output']}: {file['shape'][0]} x {file['shape'][1]} {file['dtype']}, "
         f"{file['pages']} page(s), open field {file['open_field']:.6g}, {_pitch(file['pitch_mm'])}, "

@@ -217,7 +217,10 @@ def for_noise(restorer: Restorer, factor: float | None, settings: RunSettings) -
 
 def _check_grey(settings: RunSettings) -> None:
     if settings.grey == "hr":
-        raise InputError("with one detector grey values stay the image's own: leave out --grey hr, or tell both")
+        raise InputError(
+            "with one detector grey values stay the image's own: leave out --grey hr, or tell both: --detectors "
+            "weights, or a file of two"
+        )
 
 
 def _own(restorer: Restorer, settings: RunSettings) -> Assumed:

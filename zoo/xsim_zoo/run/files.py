@@ -180,8 +180,10 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def forecast(restorer: Restorer, job: FileJob, settings: RunSettings) -> dict[str, Any]:
-    """Return what restoring one file would take.
+def forecast(
+    restorer: Restorer, job: FileJob, settings: RunSettings, estimates: Estimates | None = None
+) -> dict[str, Any]:
+    """Return what restoring one file would take; ``estimates`` as in `FileRestorer`.
 
     Returns
     -------
@@ -196,7 +198,7 @@ def forecast(restorer: Restorer, job: FileJob, settings: RunSettings) -> dict[st
     """
     with job.named_errors():
         source = read_image(job.input, pages=True)
-        plan = planned(restorer, source, settings)
+        plan = planned(restorer, source, settings, estimates=estimates)
     restorer = plan.restorer
     parts = blocks(PaddedGrid.around(source.shape))
     evaluations = settings.steps_of(restorer) * settings.restorations * len(parts) * source.pages

@@ -25,7 +25,7 @@ from xsim_zoo.run.estimates import Estimates
 from xsim_zoo.run.grey import grey_scale
 from xsim_zoo.run.settings import RunSettings
 
-__all__ = ["Plan", "Restored", "planned", "restore"]
+__all__ = ["Plan", "Restored", "noise_level", "planned", "restore"]
 
 _NOISE_PX = 2048
 """Side of the part of an image whose noise is measured [px]."""
@@ -196,11 +196,7 @@ class Plan:
         Linear images of the measurement exist of one block at a time.
         """
         page = Pixels(grey, self.scale.linear)
-        level = self.restorer.mean_noise_level(page)
-        # By the weights that were asked for: those of many detectors expect so much structure that noise is not told.
-        factor = _noise_factor(grey, self.scale, self.detectors.restorer)
-        if factor is not None and not 1 / _NOISE_KNOWN < factor < _NOISE_KNOWN:
-            level *= factor
+        level = noise_level(page, self.scale, self.restorer, judge=self.detectors.restorer)
         if self.settings.samples:
             image, std = self._sampled(page, level)
         elif self.settings.flips:
@@ -278,6 +274,25 @@ def planned(
         )
     said = (*source.notes, *notes, *scale_notes)
     return Plan(restorer, settings, source, scale, pitch_mm, said, network, detectors)
+
+
+def noise_level(page: Pixels, scale: Scale, restorer: Restorer, *, judge: Restorer) -> float:
+    """Return the noise power of a page relative to the open field, as it is measured where that differs from tables.
+
+    Parameters
+    ----------
+    page : Pixels
+        The page.
+    scale : Scale
+        What its stored grey levels mean.
+    restorer : Restorer
+        What restores it.
+    judge : Restorer
+        By whose expectations noise is told from structure: weights of many detectors expect too much structure for it.
+    """
+    level = restorer.mean_noise_level(page)
+    factor = _noise_factor(page.stored, scale, judge)
+    return level if factor is None or 1 / _NOISE_KNOWN < factor < _NOISE_KNOWN else level * factor
 
 
 def _noise_factor(grey: NDArray[Any], scale: Scale, restorer: Restorer) -> float | None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from xsim_zoo.process.grid import Pixels
+from xsim_zoo.run.restore import noise_level
+
 if TYPE_CHECKING:
     from xsim_zoo.run.restore import Restored
 
@@ -47,7 +50,8 @@ def blur_ends(
         slice(part.start - outer.start, part.stop - outer.start) for part, outer in zip(window, around, strict=True)
     )
     y = restored.scale.linear(page[around])
-    level = float(found.restorer.noise_level(restored.scale.linear(page)))
+    whole = Pixels(page, restored.scale.linear)
+    level = noise_level(whole, restored.scale, found.restorer, judge=found.restorer)
     ends = []
     for factor in (1 / known.blur_spread, known.blur_spread):
         between = known.with_blur(factor).degradation(target)
