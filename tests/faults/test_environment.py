@@ -30,7 +30,20 @@ pytestmark = pytest.mark.slow
 
 
 def restore(images: Path, out: Path, *options: str) -> list[str]:
-    return ["zoo", "run", "wiener", str(images / "lr"), "-o", str(out), "--device", "cpu", "--json", *options]
+    return [
+        "zoo",
+        "run",
+        "wiener",
+        str(images / "lr"),
+        "-o",
+        str(out),
+        "--device",
+        "cpu",
+        "--detectors",
+        "weights",
+        "--json",
+        *options,
+    ]
 
 
 def refused(ended: Ended, code: int, says: str) -> None:
@@ -151,7 +164,21 @@ def test_little_memory(
     tifffile.imwrite(image, np.random.default_rng(0).integers(20_000, 60_000, (3000, 3000), dtype=np.uint16))
     out = tmp_path / "out.tif"
     commands = [
-        ["zoo", "run", "wiener", str(image), "-o", str(out), "--pitch-mm", "0.048", "--device", "cpu", "--json"],
+        [
+            "zoo",
+            "run",
+            "wiener",
+            str(image),
+            "-o",
+            str(out),
+            "--pitch-mm",
+            "0.048",
+            "--detectors",
+            "weights",
+            "--device",
+            "cpu",
+            "--json",
+        ],
         [*THREE_PAIRS, "-o", str(tmp_path / "a.zarr"), "--size", "1024"],
         train(store, tmp_path / "run", 2),
     ]
