@@ -35,7 +35,7 @@ def test_bad_images_do_not_stop_the_good_one(
         case.make(bad / case.name)
     good = sorted((images / "lr").glob("*.tif"))[0]
     given = [str(bad / case.name) for case in BAD_IMAGES]
-    ended = programs.run(["zoo", "run", "wiener", *given, good, "-o", out, "--pitch-mm", "0.048", "--json"])
+    ended = programs.run(["zoo", "run", "wiener", *given, good, "-o", out, "--detectors", "weights", "--json"])
     ended.check_manners()
     assert ended.code == 3
     document = json.loads(ended.out)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.faults.programs import Programs
 
-OPTIONS = ["--device", "cpu", "--steps", "2", "--samples", "2", "--picture", "--json"]
+OPTIONS = ["--device", "cpu", "--detectors", "weights", "--steps", "2", "--samples", "2", "--picture", "--json"]
 
 
 @pytest.fixture(scope="module")
