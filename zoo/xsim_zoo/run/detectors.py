@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Assumed", "assume", "for_noise"]
 
 _LEARNED_NOISE: Final = 2.0
-"""Noise power, in units of the weights' own, from which on weights of many doses are better: by 2 to 4 dB at 4 to 5
-(`tests/zoo/run/test_detectors.py`), by nothing at 1."""
+"""Noise power, in units of the weights' own, from which on weights of many doses are taken. They are no better at 1,
+and much better at a quarter of the dose, which `tests/zoo/run/test_detectors.py` tries; between it is not tuned."""
 
 _LIKE_NOISE: Final = 4.0
 """Noise may differ by this factor from that of the weights' own detectors: dose does, and it is measured."""
@@ -131,11 +131,11 @@ def assume(
     seen = structure_of(middle(scale.linear(next(source.images()))), known)
     like_ours = pitch_mm is not None and own.is_pitch(pitch_mm) and restorer.uses_link
     if not settings.target and like_ours and _agrees(known, restorer):
-        ours = replace(_own(restorer, settings), estimated=True, condition=_IF_ESTIMATED)
+        ours = _own(restorer, replace(settings, grey=settings.grey or "lr"))
         note = f"{known.summary}; this agrees with the detectors of the weights, so their tables are taken"
         named = replace(known, mtf=(ours.known or known).mtf_at(known.frequency), summary=note)
-        kept = _grey_kept(ours.restorer) if settings.grey != "hr" else ours.restorer
-        return replace(ours, restorer=kept, known=named, notes=(note, *known.remarks))
+        notes = (note, *known.remarks)
+        return replace(ours, known=named, notes=notes, estimated=True, condition=_IF_ESTIMATED)
     _check_grey(settings)
     target = _target(settings, pitch_mm, seen, known)
     other, notes = _serving(restorer, settings, one_detector=True)

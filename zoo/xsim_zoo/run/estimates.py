@@ -40,6 +40,7 @@ class Estimates:
 
     paths: Sequence[Path] = ()
     _found: dict[tuple[object, ...], KnownDetector] = field(default_factory=dict)
+    _keys: dict[Path, tuple[object, ...]] = field(default_factory=dict)
 
     def of(self, source: Radiograph, scale: Scale, pitch_mm: float | None, settings: RunSettings) -> KnownDetector:
         """Return the detector of an image.
@@ -63,10 +64,14 @@ class Estimates:
         """Return images of the other files that look as if they were of the same detector."""
         found = []
         for path in self.paths:
+            # A file that is known to be of other pixels is not read again.
+            if self._keys.get(path, key) != key:
+                continue
             try:
                 other = read_image(path)
                 pitch_mm = settings.pitch_mm or other.pitch_mm
-                if (pitch_mm, other.shape, str(other.dtype), other.polarity) != key:
+                self._keys[path] = (pitch_mm, other.shape, str(other.dtype), other.polarity)
+                if self._keys[path] != key:
                     continue
                 page = next(other.images())
                 if np.array_equal(page, next(source.images())):

@@ -59,6 +59,8 @@ class Restored:
         What was assumed, for people.
     detectors : Assumed
         Which detectors it was restored between.
+    first_factor : float, optional
+        Noise power of the first page in units of what was expected; None where it could not be told.
     """
 
     image: NDArray[np.float32]
@@ -69,6 +71,7 @@ class Restored:
     source: Radiograph
     notes: tuple[str, ...]
     detectors: Assumed
+    first_factor: float | None = None
 
     @property
     def open_field(self) -> float:
@@ -139,7 +142,8 @@ def restore(
         raise InputError(f"settings and options ({', '.join(options)}) were both given: give one of them")
     plan = planned(restorer, _source(image), settings, on_tile=on_tile, estimates=estimates)
     source = plan.source
-    pages = [plan.restore_page(page) for page in source.images()]
+    factors = plan.noise_factors()
+    pages = [plan.restore_page(page, factor) for page, factor in zip(source.images(), factors, strict=True)]
     images, spreads, checks = zip(*pages, strict=True)
     consistency = max(checks, key=lambda found: found.severity)
     if plan.pitch_mm is None:
@@ -154,6 +158,7 @@ def restore(
         source=source,
         notes=(*plan.notes, *consistency.remarks),
         detectors=plan.detectors,
+        first_factor=plan.first_factor,
     )
 
 
@@ -179,6 +184,8 @@ class Plan:
         The restorer's network in tiles, if it has one.
     detectors : Assumed
         Which detectors it is restored between.
+    first_factor : float, optional
+        Noise power of the first page in units of what is expected; None where it cannot be told.
     """
 
     restorer: Restorer
@@ -189,14 +196,26 @@ class Plan:
     notes: tuple[str, ...]
     network: TiledNetwork | None
     detectors: Assumed
+    first_factor: float | None
 
-    def restore_page(self, grey: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, Consistency]:
+    def noise_factors(self) -> list[float | None]:
+        """Return the noise power of every page in units of what is expected, see `noise_level`."""
+        # By the weights that were asked for: those of many detectors expect too much structure to tell noise from it.
+        judge, pages = self.detectors.restorer, self.source.images()
+        return [
+            self.first_factor if number == 0 else _noise_factor(page, self.scale, judge)
+            for number, page in enumerate(pages)
+        ]
+
+    def restore_page(
+        self, grey: NDArray[Any], factor: float | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, Consistency]:
         """Return the restored grey levels (H, W) of a page, the standard deviation of its samples, and its check.
 
-        Linear images of the measurement exist of one block at a time.
+        Linear images of the measurement exist of one block at a time. ``factor`` as in `noise_level`.
         """
         page = Pixels(grey, self.scale.linear)
-        level = noise_level(page, self.scale, self.restorer, judge=self.detectors.restorer)
+        level = noise_level(page, self.restorer, factor)
         if self.settings.samples:
             image, std = self._sampled(page, level)
         elif self.settings.flips:
@@ -273,25 +292,22 @@ def planned(
             restorer.network, device=restorer.device, tile_px=settings.tile_px, precision=precision, on_tile=on_tile
         )
     said = (*source.notes, *notes, *scale_notes)
-    return Plan(restorer, settings, source, scale, pitch_mm, said, network, detectors)
+    return Plan(restorer, settings, source, scale, pitch_mm, said, network, detectors, factor)
 
 
-def noise_level(page: Pixels, scale: Scale, restorer: Restorer, *, judge: Restorer) -> float:
+def noise_level(page: Pixels, restorer: Restorer, factor: float | None) -> float:
     """Return the noise power of a page relative to the open field, as it is measured where that differs from tables.
 
     Parameters
     ----------
     page : Pixels
         The page.
-    scale : Scale
-        What its stored grey levels mean.
     restorer : Restorer
         What restores it.
-    judge : Restorer
-        By whose expectations noise is told from structure: weights of many detectors expect too much structure for it.
+    factor : float, optional
+        Its noise power in units of what is expected; None where it cannot be told.
     """
     level = restorer.mean_noise_level(page)
-    factor = _noise_factor(page.stored, scale, judge)
     return level if factor is None or 1 / _NOISE_KNOWN < factor < _NOISE_KNOWN else level * factor
 
 

@@ -51,7 +51,7 @@ def blur_ends(
     )
     y = restored.scale.linear(page[around])
     whole = Pixels(page, restored.scale.linear)
-    level = noise_level(whole, restored.scale, found.restorer, judge=found.restorer)
+    level = noise_level(whole, found.restorer, restored.first_factor)
     ends = []
     for factor in (1 / known.blur_spread, known.blur_spread):
         between = known.with_blur(factor).degradation(target)
