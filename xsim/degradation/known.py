@@ -22,7 +22,7 @@ from xsim.grids import half_plane_weights, radial_frequency
 if TYPE_CHECKING:
     from xsim.detector.response import DetectorResponse
 
-__all__ = ["NOMINAL_PITCH_MM", "KnownDetector"]
+__all__ = ["NOMINAL_PITCH_MM", "KnownDetector", "pixel_rms"]
 
 NOMINAL_PITCH_MM: Final = 0.048
 """Pitch at which tables are kept where nobody knows it [mm]: what is done in pixels does not depend on it."""
@@ -35,6 +35,18 @@ _ROWS: Final = 128
 
 _PLANE: Final = (256, 256)
 """Grid over which noise spectra are averaged to the variance of a pixel."""
+
+
+def pixel_rms(frequency: NDArray[np.float64], power: NDArray[np.float64]) -> float:
+    """Return the standard deviation of a pixel that a noise spectrum (n,) amounts to.
+
+    Parameters
+    ----------
+    frequency, power : (n,) arrays
+        [cycles/px], and NNPS / pitch^2; beyond the table its end is held.
+    """
+    plane = np.interp(radial_frequency(_PLANE, 1.0), frequency, power)
+    return float(np.sqrt(np.average(plane, weights=np.broadcast_to(half_plane_weights(_PLANE), plane.shape))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +142,7 @@ class KnownDetector:
     @property
     def noise_rms(self) -> float:
         """Standard deviation of a pixel in the open field."""
-        power = np.interp(radial_frequency(_PLANE, 1.0), self.frequency, self.noise_power)
-        return float(np.sqrt(np.average(power, weights=np.broadcast_to(half_plane_weights(_PLANE), power.shape))))
+        return pixel_rms(self.frequency, self.noise_power)
 
     def mtf_at(self, frequency: ArrayLike) -> NDArray[np.float64]:
         """Return the MTF at frequencies [cycles/px]; beyond the table its end is held."""

@@ -16,16 +16,13 @@ from xsim.degradation.known_file import known_detector
 from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.detector.performance import basic_spatial_resolution_mm
 from xsim.files.toml import write_toml
-from xsim.grids import half_plane_weights, nyquist_lp_mm, radial_frequency
+from xsim.grids import nyquist_lp_mm
 from xsim.spectrum import Spectrum
 
-__all__ = ["Blur", "Noise", "OneDetector", "join", "pixel_rms", "table_grid"]
+__all__ = ["Blur", "Noise", "OneDetector", "join", "table_grid"]
 
 _ROWS: Final = 96
 """Rows of the tables, as many as a modelled detector has."""
-
-_PLANE: Final = (128, 128)
-"""Grid over which noise spectra are averaged to the variance of a pixel."""
 
 _WHITE_SHARE: Final = 0.5
 """Share of the least noise that the modelled sensor may explain; what is measured or told decides, not the model."""
@@ -120,14 +117,6 @@ class OneDetector:
 def table_grid(sensor: Sensor) -> NDArray[np.float64]:
     """Return the frequencies of tables [lp/mm], 0 to Nyquist, close together where MTFs bend."""
     return quadratic_grid(nyquist_lp_mm(sensor.pitch_mm), _ROWS)
-
-
-def pixel_rms(frequency_lp_mm: NDArray[np.float64], nnps_mm2: NDArray[np.float64], pitch_mm: float) -> float:
-    """Return the standard deviation of a pixel that an NNPS [mm2] amounts to; beyond its table its end is held."""
-    power = np.interp(radial_frequency(_PLANE, pitch_mm), frequency_lp_mm, nnps_mm2)
-    return (
-        float(np.sqrt(np.average(power, weights=np.broadcast_to(half_plane_weights(_PLANE), power.shape)))) / pitch_mm
-    )
 
 
 def join(

@@ -11,13 +11,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xsim.degradation.known import pixel_rms
+from xsim.degradation.target import falls_to
 from xsim.detector.detector import Sensor
 from xsim.errors import InputError
 from xsim.measure.calibration import edge_caveats, fit_mtf, fit_nnps, flat_caveats, redrawn_edge, redrawn_noise
 from xsim.measure.edge import EdgeMTF, average_edges
 from xsim.measure.noise import NNPS, nnps
 from xsim.measure.one_detector.family import Numbers
-from xsim.measure.one_detector.result import Blur, Noise, pixel_rms, table_grid
+from xsim.measure.one_detector.result import Blur, Noise, table_grid
 from xsim.seeds import generator
 
 __all__ = ["blur_of_edges", "noise_of_flats", "numbers_of_blur"]
@@ -65,7 +67,7 @@ def blur_of_edges(edges: Sequence[EdgeMTF], sensor: Sensor, *, seed: int = 0) ->
 
     mtf, random = smooth(mean), generator(seed, stage="edges")
     level = _seen_level(mtf)
-    drawn = [_crossing(frequency, smooth(redrawn_edge(mean, random)), level) for _ in range(_DRAWS)]
+    drawn = [falls_to(frequency, smooth(redrawn_edge(mean, random)), level) for _ in range(_DRAWS)]
     return Blur(frequency, mtf, "edges", _factor(drawn), tuple(edge_caveats(mean)))
 
 
@@ -96,7 +98,8 @@ def noise_of_flats(
     def smooth(noise: NNPS) -> NDArray[np.float64]:
         return fit_nnps(noise.frequency_lp_mm, noise.nnps_mm2, noise.standard_error_mm2, frequency)
 
-    drawn = [pixel_rms(frequency, smooth(redrawn_noise(measured, random)), sensor.pitch_mm) for _ in range(_DRAWS)]
+    pitch = sensor.pitch_mm
+    drawn = [pixel_rms(frequency * pitch, smooth(redrawn_noise(measured, random)) / pitch**2) for _ in range(_DRAWS)]
     noise = Noise(frequency, smooth(measured), "flats", _factor(drawn), tuple(flat_caveats(measured)))
     return noise, measured
 
@@ -104,18 +107,9 @@ def noise_of_flats(
 def numbers_of_blur(blur: Blur) -> Numbers:
     """Return where a measured MTF is a half, or how much of it is left at Nyquist where it is more than that."""
     level = _seen_level(blur.mtf)
-    return Numbers(points=((_crossing(blur.frequency_lp_mm, blur.mtf, level), level),))
+    return Numbers(points=((falls_to(blur.frequency_lp_mm, blur.mtf, level), level),))
 
 
 def _seen_level(mtf: NDArray[np.float64]) -> float:
     """Return a half, or where the table ends above it a level that it still reaches."""
     return max(0.5, float(mtf[-1]) + 0.01)
-
-
-def _crossing(frequency: NDArray[np.float64], mtf: NDArray[np.float64], level: float) -> float:
-    """Return where a curve that starts at 1 first falls to a level; the end of the table where it does not."""
-    below = np.flatnonzero(mtf < level)
-    if not len(below):
-        return float(frequency[-1])
-    k = max(int(below[0]), 1)
-    return float(np.interp(-level, -mtf[k - 1 : k + 1], frequency[k - 1 : k + 1]))
