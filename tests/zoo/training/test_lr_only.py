@@ -198,7 +198,7 @@ def test_the_command_runs_on_a_folder_of_radiographs(
         command += ["--set", setting]
     assert xsim(command) == 0
     said = capsys.readouterr().err
-    assert "0.tif: the file says no pixel pitch: 0.048 mm of the weights assumed" in said
+    assert "0.tif: the file says no pixel pitch: 0.048 mm of the detectors assumed" in said
     assert "no --mix: detail that LR does not hold is left to the old weights" in said
     for line in ("as shipped: ", "calibrated: ", "trained:    ", "kept is what was"):
         assert f"\n{line}" in said or line in said

@@ -1,4 +1,4 @@
-"""What the grey levels of a radiograph mean: what the settings say, else its file, else the image."""
+"""What the grey levels and the pixels of a radiograph mean: what the settings say, else its file, else the image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xsim_datasets.images import Radiograph, Scale, scale_of
 if TYPE_CHECKING:
     from xsim_zoo.run.settings import RunSettings
 
-__all__ = ["grey_scale"]
+__all__ = ["grey_scale", "pitch_of"]
 
 _SATURATED: Final = 1e-3
 """Share of saturated pixels from which on it is said."""
@@ -56,3 +56,14 @@ def _estimated(open_field: float, *, seen: bool) -> str:
         f"no open field found, as nothing bright is flat: grey level {open_field:.6g}, of the brightest part, "
         "stands for it, so noise and materials are misjudged: give --open-field, the grey level of the beam through air"
     )
+
+
+def pitch_of(source: Radiograph, settings: RunSettings) -> tuple[float | None, tuple[str, ...]]:
+    """Return the pixel pitch [mm] of a radiograph, the setting's or the file's, and what to say about it.
+
+    None where neither says it.
+    """
+    forced, said = settings.pitch_mm, source.pitch_mm
+    if forced is not None and said is not None and forced != said:
+        return forced, (f"pixel pitch {forced:g} mm forced, the file says {said:g} mm",)
+    return (said if forced is None else forced), ()

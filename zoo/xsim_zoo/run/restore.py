@@ -22,7 +22,7 @@ from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.flips import averaged
 from xsim_zoo.run.detectors import Assumed, assume, for_noise
 from xsim_zoo.run.estimates import Estimates
-from xsim_zoo.run.grey import grey_scale
+from xsim_zoo.run.grey import grey_scale, pitch_of
 from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["Plan", "Restored", "noise_level", "planned", "restore"]
@@ -269,7 +269,7 @@ def planned(
     InputError
         If its pitch, its scale or an option cannot be used.
     """
-    pitch_mm, notes = _pitch(source, settings)
+    pitch_mm, notes = pitch_of(source, settings)
     scale, scale_notes = grey_scale(source, settings)
     detectors = assume(restorer, source, scale, pitch_mm, settings, estimates)
     restorer = detectors.restorer
@@ -347,14 +347,6 @@ def _source(image: ArrayLike | Path | str | Radiograph) -> Radiograph:
     if pixels.ndim not in {2, 3}:
         raise InputError(f"an image of shape {pixels.shape} was given: give (H, W) or (pages, H, W)")
     return Radiograph(pixels, "array", white=float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind in "ui" else None)
-
-
-def _pitch(source: Radiograph, settings: RunSettings) -> tuple[float | None, tuple[str, ...]]:
-    """Return the pitch to use, the option's or the file's, and what to say about it."""
-    forced, said = settings.pitch_mm, source.pitch_mm
-    if forced is not None and said is not None and forced != said:
-        return forced, (f"pixel pitch {forced:g} mm forced, the file says {said:g} mm",)
-    return (said if forced is None else forced), ()
 
 
 def _precision(wanted: str, device: torch.device) -> torch.dtype:

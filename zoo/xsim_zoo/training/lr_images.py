@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from xsim.errors import InputError
 from xsim_datasets.images import read_image
 from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.run.grey import grey_scale, pitch_of
 from xsim_zoo.run.jobs import FileJob, images_of
-from xsim_zoo.run.restore import planned
 from xsim_zoo.run.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -90,19 +90,26 @@ def read_folder(data: Path, restorer: Restorer, settings: RunSettings | None = N
     InputError
         If one cannot be used, frames of one position differ in shape, or there are too few.
     """
+    settings = settings or RunSettings()
     objects: dict[Path, list[NDArray[np.float32]]] = {}
     notes: list[str] = []
     for path, inside in images_of(data):
         frames = len(inside.parts) >= _FRAME_DEPTH
         with FileJob(path, path).named_errors():
             source = read_image(path, pages=True)
-            plan = planned(restorer, source, settings or RunSettings())
+            pitch_mm, pitch_notes = pitch_of(source, settings)
+            # The detectors are told: an image of other pixels is not theirs, whatever it looks like.
+            restorer.physics.check_pitch(pitch_mm)
+            if pitch_mm is None:
+                own = restorer.physics.pitch_mm
+                pitch_notes = (f"the file says no pixel pitch: {own:g} mm of the detectors assumed",)
+            scale, scale_notes = grey_scale(source, settings)
             for page, grey in enumerate(source.images()):
-                image = plan.scale.linear(grey)
+                image = scale.linear(grey)
                 if not np.isfinite(image).all():
                     raise InputError("holds NaN or infinite pixels: mask or repair them first")
                 objects.setdefault(inside.parent if frames else inside / str(page), []).append(image)
-        notes += [f"{path}: {note}" for note in plan.notes]
+        notes += [f"{path}: {note}" for note in (*source.notes, *pitch_notes, *scale_notes)]
     for name, images in objects.items():
         if len({image.shape for image in images}) > 1:
             raise InputError(f"{data / name}: holds frames of different sizes: put other positions into other folders")
