@@ -32,8 +32,8 @@ from xsim_datasets.store.executors import Serial
 from xsim_datasets.store.reader import PairStore
 from xsim_datasets.store.writer import make_store
 from xsim_zoo.network.unet import SIZES, build_unet
+from xsim_zoo.process.conditions import CONDITIONS
 from xsim_zoo.process.grid import PaddedGrid
-from xsim_zoo.process.operator import CONDITIONS
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.restorers.base import LearnedRestorer

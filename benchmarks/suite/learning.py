@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from suite.rows import Row, cpu_ms, missing
 from xsim_zoo.network.unet import build_unet
-from xsim_zoo.process.operator import CONDITIONS
+from xsim_zoo.process.conditions import CONDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

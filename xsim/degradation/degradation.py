@@ -175,8 +175,15 @@ class Degradation:
 
     def B_1_map(self, shape: tuple[int, int], pitch_mm: float | None = None) -> NDArray[np.float64]:
         """Return B_1 on the ``rfft2`` grid of an image of any size and pitch, shape (H, W // 2 + 1)."""
-        frequency = radial_frequency(shape, self.pitch_mm if pitch_mm is None else pitch_mm)
-        return np.clip(self._curves[0](frequency), B_1_FLOOR, 1.0)
+        return self.B_1_at(radial_frequency(shape, self.pitch_mm if pitch_mm is None else pitch_mm))
+
+    def B_1_at(self, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return B_1 at frequencies [lp/mm] of any shape."""
+        return np.clip(self._curves[0](frequency_lp_mm), B_1_FLOOR, 1.0)
+
+    def Sigma_1_at(self, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return Sigma_1 [mm2] at frequencies [lp/mm] of any shape."""
+        return np.asarray(self._curves[1](frequency_lp_mm))
 
     def mtf_hr_map(self, shape: tuple[int, int], pitch_mm: float | None = None) -> NDArray[np.float64] | None:
         """Return the MTF of the HR detector on the ``rfft2`` grid of an image; None where it is not known."""
@@ -189,7 +196,7 @@ class Degradation:
     def Sigma_1_map(self, shape: tuple[int, int], pitch_mm: float | None = None) -> NDArray[np.float64]:
         """Return Sigma_1 as variances of orthonormal ``rfft2`` bins (mm2 / pitch^2), shape (H, W // 2 + 1)."""
         pitch = self.pitch_mm if pitch_mm is None else pitch_mm
-        return self._curves[1](radial_frequency(shape, pitch)) / pitch**2
+        return self.Sigma_1_at(radial_frequency(shape, pitch)) / pitch**2
 
     @cached_property
     def _curves(self) -> tuple[RadialCurve, RadialCurve]:

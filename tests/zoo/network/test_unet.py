@@ -85,7 +85,7 @@ def test_a_network_told_of_the_link_goes_on_from_one_that_was_not(network: UNet)
     features = torch.randn((2, 2, 64, 64), generator=torch.Generator().manual_seed(2))
     state = torch.tensor([[0.4, -4.0, -3.0], [1.0, -5.0, -4.0]])
     straight, bent = torch.zeros((2, 3)), torch.full((2, 3), 1.5)
-    told = network.with_link_conditioning()
+    told = network.told_more(link_conditioning=True)
     assert (network.conditions, told.conditions) == (3, 6)
     for link in (straight, bent):
         torch.testing.assert_close(told(features, torch.cat([state, link], 1)), network(features, state))
@@ -95,3 +95,20 @@ def test_a_network_told_of_the_link_goes_on_from_one_that_was_not(network: UNet)
     assert (answers[1] - answers[0]).abs().max() > 1e-3
     # What was told to a network that does not listen changes nothing.
     assert torch.equal(network(features, torch.cat([state, bent], 1)), network(features, state))
+
+
+@torch.no_grad()
+def test_a_network_told_of_the_detectors_goes_on_from_one_that_was_told_of_the_link(network: UNet) -> None:
+    linked = network.told_more(link_conditioning=True)
+    nn.init.normal_(linked.embedding.link.weight, std=0.1, generator=torch.Generator().manual_seed(3))
+    told = linked.told_more(detector_conditioning=True)
+    assert (linked.conditions, told.conditions) == (6, 11)
+    assert told.link_conditioning
+    features = torch.randn((1, 2, 64, 64), generator=torch.Generator().manual_seed(2))
+    state = torch.tensor([[0.4, -4.0, -3.0, 1.0, 1.5, 1.0]])
+    sharp, soft = torch.tensor([[1.0, 0.9, 0.8, 0.6, 0.0]]), torch.tensor([[0.9, 0.5, 0.2, 0.1, 1.0]])
+    for detectors in (sharp, soft):
+        torch.testing.assert_close(told(features, torch.cat([state, detectors], 1)), linked(features, state))
+    nn.init.normal_(told.embedding.detectors.weight, std=0.1, generator=torch.Generator().manual_seed(4))
+    answers = [told(features, torch.cat([state, detectors], 1)) for detectors in (sharp, soft)]
+    assert (answers[1] - answers[0]).abs().max() > 1e-3

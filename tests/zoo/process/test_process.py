@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.zoo.conftest import operator_of
 from xsim.degradation.link import GreyLink
 from xsim.grids import half_plane_weights
-from xsim_zoo.process.operator import CONDITIONS, LINK_CONDITIONS, Operator
+from xsim_zoo.process.conditions import CONDITIONS, DETECTOR_CONDITIONS, LINK_CONDITIONS
+from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.process import Process, fft, ifft, plane_mean
 
 if TYPE_CHECKING:
@@ -157,14 +158,14 @@ def test_sigma_maps_scale_with_pitch(physics: Physics) -> None:
 def test_stacked_degradations_act_on_their_own_samples(physics: Physics) -> None:
     one = operator_of(physics, (64, 64))
     process = Process(one.process.theta * 2, one.process.Sigma_1 * 3, (64, 64))
-    both = Operator.stack([one, Operator(process, one.S, one.link_shape)])
+    both = Operator.stack([one, Operator(process, one.S, one.detectors)])
     t = torch.tensor([0.3, 0.8])
     torch.testing.assert_close(both.process.Sigma(t)[:1], one.process.Sigma(0.3))
     torch.testing.assert_close(both.process.B(t)[1:], process.B(0.8))
     W, c = both.wiener(t)
     torch.testing.assert_close(W[:1], one.wiener(0.3)[0])
     assert c.shape == (2, 1, 1, 1)
-    assert both.conditions(t, c).shape == (2, CONDITIONS + LINK_CONDITIONS)
+    assert both.conditions(t, c).shape == (2, CONDITIONS + LINK_CONDITIONS + DETECTOR_CONDITIONS)
 
 
 def test_conditions_tell_where_each_link_bends(physics: Physics) -> None:
@@ -173,8 +174,7 @@ def test_conditions_tell_where_each_link_bends(physics: Physics) -> None:
         replace(physics, degradation=replace(physics.degradation, link=GreyLink.identity())), (64, 64)
     )
     both = Operator.stack([bent, straight])
-    told = both.conditions(1.0, both.wiener(1.0)[1])
-    assert told.shape == (2, CONDITIONS + LINK_CONDITIONS)
+    told = both.conditions(1.0, both.wiener(1.0)[1])[:, : CONDITIONS + LINK_CONDITIONS]
     greys = np.array([0.25, 0.5, 0.75])
     leaves = torch.as_tensor(np.asarray(physics.degradation.link.forward(greys)) - greys).float()
     torch.testing.assert_close(told[0, CONDITIONS:], leaves / 0.02)

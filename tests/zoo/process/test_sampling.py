@@ -29,7 +29,7 @@ def operator(physics: Physics) -> Operator:
     whole = operator_of(physics, SHAPE, dtype=torch.float64)
     S = whole.S.clone()
     S[..., 0, 0] = S[..., 0, 1]
-    return Operator(whole.process, S, whole.link_shape)
+    return Operator(whole.process, S, whole.detectors)
 
 
 def field(seed: int, count: int = COUNT) -> torch.Tensor:

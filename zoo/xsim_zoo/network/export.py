@@ -52,7 +52,7 @@ class Exported:
 
 
 def export(network: UNet, path: Path, format_: str = "onnx") -> Exported:
-    """Write a network; inputs are ``features`` (B, C, H, W) and ``conditions`` (B, 3 or 6), any H, W in 8s.
+    """Write a network; inputs are ``features`` (B, C, H, W) and ``conditions`` (B, 3, 6 or 11), any H, W in 8s.
 
     Raises
     ------

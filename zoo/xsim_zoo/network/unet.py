@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xsim.errors import InputError, UnknownNameError
-from xsim_zoo.process.operator import CONDITIONS, LINK_CONDITIONS
+from xsim_zoo.process.conditions import CONDITIONS, DETECTOR_CONDITIONS, LINK_CONDITIONS
 
 __all__ = ["SIZES", "STRIDE_PX", "UNet", "UNetSize", "build_unet"]
 
@@ -22,6 +22,9 @@ STRIDE_PX = 8
 
 _EMBEDDING = 64
 """Features that the conditions become; the networks on disk have as many."""
+
+_WITH_LINK = CONDITIONS + LINK_CONDITIONS
+_WITH_DETECTORS = _WITH_LINK + DETECTOR_CONDITIONS
 
 
 @dataclass(frozen=True)
@@ -48,34 +51,46 @@ def _conv(inputs: int, outputs: int) -> nn.Conv2d:
 class Embedding(nn.Module):
     """Turn the conditions into features (B, 64): sines and cosines of the first three, then a small perceptron.
 
-    The link enters as it is: with sines of it a network could tell each detector it has met from the others, and learn
-    them one by one.
+    Link and detectors enter as they are: with sines of them a network could tell each detector it has met from the
+    others, and learn them one by one.
 
     Parameters
     ----------
     link_conditioning : bool
         Take three conditions more, the shape of the grey-level link.
+    detector_conditioning : bool
+        Take five conditions more, where B_1 falls and the noise's colour.
     """
 
     frequency: Tensor
 
-    def __init__(self, *, link_conditioning: bool = False) -> None:
+    def __init__(self, *, link_conditioning: bool = False, detector_conditioning: bool = False) -> None:
         super().__init__()
         self.register_buffer("frequency", 2.0 ** torch.arange(-3, 4), persistent=False)
         self.hidden = nn.Linear(CONDITIONS * 14, _EMBEDDING)
         self.out = nn.Linear(_EMBEDDING, _EMBEDDING)
-        self.link = nn.Linear(LINK_CONDITIONS, _EMBEDDING, bias=False) if link_conditioning else None
-        if self.link is not None:
-            # Zero at first: weights that were not told of links go on from where they are.
-            nn.init.zeros_(self.link.weight)
+        self.link = _silent(LINK_CONDITIONS) if link_conditioning else None
+        self.detectors = _silent(DETECTOR_CONDITIONS) if detector_conditioning else None
 
     def forward(self, conditions: Tensor) -> Tensor:
-        """Return the features (B, 64) of conditions (B, 3), or (B, 6) with the link; more of them are not looked at."""
+        """Return the features (B, 64) of conditions (B, 3), (B, 6) with the link, or (B, 11) with the detectors.
+
+        More of them are not looked at.
+        """
         phase = (conditions[:, :CONDITIONS, None] * self.frequency).flatten(1)
         hidden = self.hidden(torch.cat([phase.sin(), phase.cos()], dim=1))
         if self.link is not None:
-            hidden = hidden + self.link(conditions[:, CONDITIONS : CONDITIONS + LINK_CONDITIONS])
+            hidden = hidden + self.link(conditions[:, CONDITIONS:_WITH_LINK])
+        if self.detectors is not None:
+            hidden = hidden + self.detectors(conditions[:, _WITH_LINK:_WITH_DETECTORS])
         return functional.silu(self.out(functional.silu(hidden)))
+
+
+def _silent(inputs: int) -> nn.Linear:
+    """Return a layer that says nothing at first: weights that were not told go on from where they are."""
+    layer = nn.Linear(inputs, _EMBEDDING, bias=False)
+    nn.init.zeros_(layer.weight)
+    return layer
 
 
 class ResBlock(nn.Module):
@@ -110,6 +125,8 @@ class UNet(nn.Module):
         "tiny", "small", "base" or "large".
     link_conditioning : bool
         The network is told the shape of the grey-level link: three conditions more.
+    detector_conditioning : bool
+        The network is told where B_1 falls, and the colour of the noise: five conditions more.
 
     Raises
     ------
@@ -117,16 +134,19 @@ class UNet(nn.Module):
         If there is no such size.
     """
 
-    def __init__(self, inputs: int, size_name: str, *, link_conditioning: bool = False) -> None:
+    def __init__(
+        self, inputs: int, size_name: str, *, link_conditioning: bool = False, detector_conditioning: bool = False
+    ) -> None:
         super().__init__()
         if size_name not in SIZES:
             raise UnknownNameError("network size", size_name, SIZES)
         self.inputs = inputs
         self.size_name = size_name
         self.link_conditioning = link_conditioning
+        self.detector_conditioning = detector_conditioning
         self.size = size = SIZES[size_name]
         widths = [size.channels * 2**level for level in range(3)]
-        self.embedding = Embedding(link_conditioning=link_conditioning)
+        self.embedding = Embedding(link_conditioning=link_conditioning, detector_conditioning=detector_conditioning)
         self.stem = _conv(4 * inputs, widths[0])
         self.encoder = nn.ModuleList(_level(widths[i], size.blocks[i]) for i in range(2))
         self.down = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2) for i in range(2))
@@ -140,12 +160,19 @@ class UNet(nn.Module):
 
     @property
     def conditions(self) -> int:
-        """How many conditions it looks at, 3 or 6."""
-        return CONDITIONS + LINK_CONDITIONS * self.link_conditioning
+        """How many conditions it must be given, 3, 6 or 11."""
+        if self.detector_conditioning:
+            return _WITH_DETECTORS
+        return _WITH_LINK if self.link_conditioning else CONDITIONS
 
-    def with_link_conditioning(self) -> UNet:
-        """Return a copy that is told the link too, and answers as this one does until it is trained."""
-        other = build_unet(self.inputs, self.size_name, link_conditioning=True)
+    def told_more(self, *, link_conditioning: bool = False, detector_conditioning: bool = False) -> UNet:
+        """Return a copy that is told more, of link or detectors, and answers as this one does until it is trained."""
+        other = build_unet(
+            self.inputs,
+            self.size_name,
+            link_conditioning=self.link_conditioning or link_conditioning,
+            detector_conditioning=self.detector_conditioning or detector_conditioning,
+        )
         other.load_state_dict(other.state_dict() | self.state_dict())
         return other.train(self.training)
 
@@ -161,7 +188,7 @@ class UNet(nn.Module):
         return 8 * eighths + 4 * 2 * second + 2 * (2 * first + 1)
 
     def forward(self, features: Tensor, conditions: Tensor) -> Tensor:
-        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3 or 6).
+        """Return one channel (B, 1, H, W) from features (B, C, H, W) and conditions (B, 3, 6 or 11).
 
         Raises
         ------
@@ -198,12 +225,14 @@ def _through(blocks: nn.Module, x: Tensor, embedding: Tensor) -> Tensor:
     return x
 
 
-def build_unet(inputs: int, size: str = "small", *, link_conditioning: bool = False) -> UNet:
+def build_unet(
+    inputs: int, size: str = "small", *, link_conditioning: bool = False, detector_conditioning: bool = False
+) -> UNet:
     """Return a fresh network of a named size: "tiny", "small", "base" or "large".
 
     Parameters
     ----------
-    inputs, size, link_conditioning
+    inputs, size, link_conditioning, detector_conditioning
         See `UNet`.
 
     Raises
@@ -211,5 +240,5 @@ def build_unet(inputs: int, size: str = "small", *, link_conditioning: bool = Fa
     UnknownNameError
         For any other size.
     """
-    network = UNet(inputs, size, link_conditioning=link_conditioning)
+    network = UNet(inputs, size, link_conditioning=link_conditioning, detector_conditioning=detector_conditioning)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from xsim.degradation.degradation import Degradation
-from xsim.degradation.link import GreyLink
+from xsim_zoo.process.conditions import detector_shape, link_shape
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.process.process import LEAST_RMS, MIN_B_1, Process, Rows, plane_mean, strips
 
-__all__ = ["CONDITIONS", "LINK_CONDITIONS", "Operator"]
-
-CONDITIONS = 3
-"""Numbers that condition every network: time, noise level, and uncertainty of the Wiener estimate."""
-
-_LINK_GREYS: Final = (0.25, 0.5, 0.75)
-"""Greys at which a network is told the link: it is fixed at 0 and 1, and smooth between."""
-
-LINK_CONDITIONS = len(_LINK_GREYS)
-"""Numbers more for a network that is told the grey-level link."""
-
-_LINK_UNIT: Final = 0.02
-"""Links of two phosphor screens leave the diagonal by about this much."""
+__all__ = ["Operator"]
 
 
 @dataclass(frozen=True)
@@ -40,13 +27,13 @@ class Operator:
         The forward process; batches may hold one for each sample.
     S : (B or 1, 1, H, W // 2 + 1) tensor
         Prior power of every bin.
-    link_shape : (B or 1, 3) tensor
-        How far the grey-level link leaves the diagonal at three greys, in about unit size.
+    detectors : (B or 1, 8) tensor
+        What networks may be told of the detectors: `link_shape`, then `detector_shape`.
     """
 
     process: Process
     S: Tensor
-    link_shape: Tensor
+    detectors: Tensor
 
     @classmethod
     def between(
@@ -82,7 +69,8 @@ class Operator:
             spectrum.behind(degradation).map(shape, pitch),
         )
         theta, Sigma_1, S = (torch.as_tensor(table, dtype=dtype, device=device)[None, None] for table in maps)
-        return cls(Process(theta, Sigma_1, shape), S, _link_shape(degradation.link).to(theta))
+        told = np.concatenate([link_shape(degradation.link), detector_shape(degradation, pitch)])
+        return cls(Process(theta, Sigma_1, shape), S, torch.as_tensor(told, dtype=dtype, device=device)[None])
 
     @classmethod
     def stack(cls, operators: Sequence[Operator]) -> Operator:
@@ -90,7 +78,7 @@ class Operator:
         return cls(
             Process.stack([o.process for o in operators]),
             torch.cat([o.S for o in operators]),
-            torch.cat([o.link_shape for o in operators]),
+            torch.cat([o.detectors for o in operators]),
         )
 
     def at_noise_level(self, level: float | Tensor) -> Operator:
@@ -153,11 +141,12 @@ class Operator:
         return plane_mean(change, self.shape).sqrt()
 
     def conditions(self, t: float | Tensor, c: Tensor) -> Tensor:
-        """Return what a network is told about the state, shape (B, 6): t, ln of the noise rms, ln of c(t), the link.
+        """Return what a network may be told, shape (B, 11): t, ln of the noise rms, ln of c(t), link, detectors.
 
         The noise rms stands for the dose; c(t) sums up blur and noise, so that one network can serve many
         detectors. Where the link bends tells how differently the two screens see a hardened beam, and so which
-        materials it is wrong for, and by how much: no single curve of grey can say it (`GreyLink`).
+        materials it is wrong for, and by how much: no single curve of grey can say it (`GreyLink`). Where B_1 falls
+        and the noise's colour tell what c(t) sums up: at one c(t) little blur in much noise, or the reverse.
 
         Parameters
         ----------
@@ -169,12 +158,6 @@ class Operator:
         noise = plane_mean(self.process.Sigma_1, self.shape).sqrt()
         time = torch.as_tensor(t, dtype=c.dtype, device=c.device).reshape(-1)
         rms = [value.clamp_min(LEAST_RMS).reshape(-1).log() for value in (noise, c)]
-        columns = [time, *rms, *self.link_shape.to(c).unbind(1)]
+        columns = [time, *rms, *self.detectors.to(c).unbind(1)]
         length = max(len(column) for column in columns)
         return torch.stack([column.expand(length) for column in columns], dim=1)
-
-
-def _link_shape(link: GreyLink) -> Tensor:
-    """Return how far a link leaves the diagonal, shape (1, 3)."""
-    greys = np.array(_LINK_GREYS)
-    return torch.as_tensor((np.asarray(link.forward(greys)) - greys) / _LINK_UNIT)[None]

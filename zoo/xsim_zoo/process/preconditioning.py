@@ -24,7 +24,7 @@ WIENER_INPUTS = 2
 Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """A network, or what evaluates one tile by tile on the whole padded image.
 
-It makes one channel (B, 1, H, W) of features (B, C, H, W) and conditions (B, 3 or 6)."""
+It makes one channel (B, 1, H, W) of features (B, C, H, W) and conditions (B, 3, 6 or 11)."""
 
 
 def centred(images: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class WienerView:
         Its expected rms error.
     features : (B, 2, H, W) tensor
         The estimate, centred, and what the filter took away, in units of c.
-    conditions : (B, 3 or 6) tensor
+    conditions : (B, 3, 6 or 11) tensor
         See `Operator.conditions`.
     """
 

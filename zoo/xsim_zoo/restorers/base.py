@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from xsim.errors import InputError, XsimWarning, check_range
 from xsim_zoo.network.tiles import tiled
 from xsim_zoo.network.unet import UNet
+from xsim_zoo.process.conditions import Met
 from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.link import LinkOnGrid
 from xsim_zoo.process.operator import Operator
@@ -123,6 +124,8 @@ class Restorer(ABC):
     """Whether it expects less noise in a darker image than in the open field."""
     many_detectors: bool = False
     """Whether the weights have learned many pairs of detectors, and so take any pair at any pixel pitch."""
+    met: Met | None = None
+    """Which detectors the weights have met in training, where their card says it."""
     awaits_detectors: bool = False
     """Whether it cannot restore before `with_physics` has said which of the many detectors it stands between."""
 
@@ -343,6 +346,8 @@ class LearnedRestorer(Restorer):
         found: dict[str, Any] = {"size": self.network.size_name}
         if self.network.link_conditioning:
             found["link_conditioning"] = True
+        if self.network.detector_conditioning:
+            found["detector_conditioning"] = True
         if self.uses_link != type(self).uses_link:
             found["link"] = self.uses_link
         if self.trained_steps is not None:

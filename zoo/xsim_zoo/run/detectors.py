@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from xsim_zoo.restorers.base import Restorer
     from xsim_zoo.run.settings import RunSettings
 
-__all__ = ["Assumed", "assume", "for_noise"]
+__all__ = ["Assumed", "assume", "for_noise", "unmet"]
 
 _LEARNED_NOISE: Final = 2.0
 """Noise power, in units of the weights' own, from which on weights of many doses are taken. They are no better at 1,
@@ -213,6 +213,26 @@ def for_noise(restorer: Restorer, factor: float | None, settings: RunSettings) -
         return restorer, ()
     said = f"noise is {factor:.2g} times what these weights have learned: '{other[0]}' taken, which learned many doses"
     return other[1].with_physics(other[1].physics.between(restorer.physics.degradation)), (said,)
+
+
+def unmet(restorer: Restorer, factor: float | None, *, in_mm: bool) -> tuple[str, ...]:
+    """Say where an image lies outside of what weights of many detectors have met in training; it is done all the same.
+
+    Parameters
+    ----------
+    restorer : Restorer
+        Between the detectors of the image.
+    factor : float, optional
+        Noise power of the image in units of what is expected; None where it cannot be told.
+    in_mm : bool
+        Whether the pixel pitch is known.
+    """
+    if restorer.met is None or not restorer.many_detectors:
+        return ()
+    outside = restorer.met.outside(restorer.physics.degradation, noise_level=factor or 1.0, in_mm=in_mm)
+    if not outside:
+        return ()
+    return (f"outside of what these weights have met, and restored all the same: {'; '.join(outside)}",)
 
 
 def _check_grey(settings: RunSettings) -> None:

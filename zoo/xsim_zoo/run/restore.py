@@ -20,7 +20,7 @@ from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.sampling import PlacedNoise
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.flips import averaged
-from xsim_zoo.run.detectors import Assumed, assume, for_noise
+from xsim_zoo.run.detectors import Assumed, assume, for_noise, unmet
 from xsim_zoo.run.estimates import Estimates
 from xsim_zoo.run.grey import grey_scale, pitch_of
 from xsim_zoo.run.settings import RunSettings
@@ -281,7 +281,7 @@ def planned(
     notes += detectors.notes
     factor = _noise_factor(next(source.images()), scale, restorer)
     restorer, said = for_noise(restorer, factor, settings)
-    notes += said
+    notes += said + unmet(restorer, factor, in_mm=pitch_mm is not None)
     if settings.samples and not restorer.samples:
         raise InputError(f"'{restorer.name}' gives one answer and draws no samples: take physics-sde, or no --samples")
     network = None

@@ -39,6 +39,9 @@ the run as in training; validation every 25 steps, so that the patience of 5 is 
 were tuned; that eight pairs gain by them is tested (tests/zoo/test_zoo_promises.py).
 """
 
+_TOLD = ("link_conditioning", "detector_conditioning")
+"""Settings of what a network is told beside the image."""
+
 _MEASURED_LINKS = frozenset({"wedge", "pairs"})
 """Links that a calibration took from images, rather than from what the screens nominally are."""
 
@@ -213,12 +216,13 @@ def told(restorer: AnyRestorer, degradation: Degradation) -> AnyRestorer:
 def with_one_network(restorer: LearnedRestorer, settings: TrainSettings) -> tuple[LearnedRestorer, TrainSettings]:
     """Return restorer and settings that agree on the network: finetuning keeps that of the weights.
 
-    Settings that name another network are refused; only link conditioning may be added to one that has none.
+    Settings that name another network are refused; only what it is told of link and detectors may be added.
     """
-    if settings.link_conditioning and not restorer.network.link_conditioning:
-        restorer = restorer.with_network(restorer.network.with_link_conditioning())
+    wanted = {key: bool(getattr(settings, key)) for key in _TOLD}
+    if any(wanted[key] and not getattr(restorer.network, key) for key in _TOLD):
+        restorer = restorer.with_network(restorer.network.told_more(**wanted))
     own = {key: restorer.options.get(key) for key in ("size", "prediction")}
-    own["link_conditioning"] = restorer.network.link_conditioning
+    own |= {key: getattr(restorer.network, key) for key in _TOLD}
     for key, value in own.items():
         given = getattr(settings, key)
         if given not in {value, getattr(FINETUNE_SETTINGS, key)}:

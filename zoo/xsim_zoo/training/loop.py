@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from xsim_zoo.process.conditions import Met
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.training.batch import Batches, Order, check_patch
 from xsim_zoo.training.course import Course, hardware
-from xsim_zoo.training.data import PairSource, check_split, read_pairs
+from xsim_zoo.training.data import PairSource, check_setups, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder, RunLog
 from xsim_zoo.training.optimiser import Optimiser
 from xsim_zoo.training.settings import TrainSettings
@@ -120,6 +121,7 @@ class Trainer(Course[tuple[Tensor, Tensor], TrainResult]):
         )
         self.setups = len(pairs.setups) if setups is None else setups
         restorer.many_detectors = self.setups > 1
+        self.met = Met.of(check_setups(pairs) if self.setups > 1 else [restorer.physics.degradation])
         self.lr_scores = score_lr(*self.held_out_pairs)
         self._batches = Batches(pairs, restorer, settings, self.device)
         self.best: Scores | None = None
@@ -218,6 +220,7 @@ class Trainer(Course[tuple[Tensor, Tensor], TrainResult]):
                 "pairs": len(set(self.order.indices)),
                 "families": self.seen,
                 "setups": self.setups,
+                "met": self.met.to_dict(),
             },
             scores={"validation": asdict(self.best), "lr": asdict(self.lr_scores), "images": len(self.held_out)},
         )

@@ -93,6 +93,8 @@ class TrainSettings(BaseModel):
     ] = None
     """Tell the network the grey-level link; None does where the data hold several pairs of detectors, and goes on with
     a network as it is."""
+    detector_conditioning: bool | None = None
+    """Tell the network where B_1 falls and the colour of the noise; None as with the link."""
 
     @property
     def first_rollout(self) -> int:

@@ -186,7 +186,8 @@ def _fresh(name: str, physics: Physics, settings: TrainSettings, device: torch.d
     options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if get(name).learned:
         options["size"] = settings.size
-        options["link_conditioning"] = setups > 1 if settings.link_conditioning is None else settings.link_conditioning
+        told = {key: getattr(settings, key) for key in ("link_conditioning", "detector_conditioning")}
+        options |= {key: setups > 1 if asked is None else asked for key, asked in told.items()}
     # torch initialises from its global generator: borrow it and put it back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(settings.seed, stage="weights"))

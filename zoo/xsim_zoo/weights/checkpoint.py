@@ -18,6 +18,7 @@ from torch import Tensor
 
 from xsim.errors import DamageError, MissingFileError
 from xsim.files.whole import write_whole
+from xsim_zoo.process.conditions import Met
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.weights.card import Card, read_card, weights_path
 
@@ -45,6 +46,22 @@ class Checkpoint:
             return Physics.from_dict(self.card.physics)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DamageError(f"{self.path}: the card's physics is unusable ({error}): take sound weights") from error
+
+    @property
+    def met(self) -> Met | None:
+        """Which detectors the weights have met in training; None where the card does not say.
+
+        Raises
+        ------
+        DamageError
+            If the card's ranges are none.
+        """
+        if "met" not in self.card.data:
+            return None
+        try:
+            return Met.from_dict(self.card.data["met"])
+        except (TypeError, ValueError) as error:
+            raise DamageError(f"{self.path}: the card's ranges are unusable ({error}): take sound weights") from error
 
     @property
     def many_detectors(self) -> bool:

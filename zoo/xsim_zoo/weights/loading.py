@@ -60,9 +60,10 @@ def build(
     device: str | torch.device = "cpu",
     size: str = "small",
     link_conditioning: bool = False,
+    detector_conditioning: bool = False,
     **options: Any,
 ) -> Restorer:
-    """Return a fresh restorer; a learned one gets a new network of a named size, told of the link or not.
+    """Return a fresh restorer; a learned one gets a new network of a named size, told of link and detectors or not.
 
     Raises
     ------
@@ -73,7 +74,8 @@ def build(
     try:
         if not issubclass(cls, LearnedRestorer):
             return cls(physics, device=device, **options)
-        return cls(physics, build_unet(cls.inputs, size, link_conditioning=link_conditioning), device=device, **options)
+        told = {"link_conditioning": link_conditioning, "detector_conditioning": detector_conditioning}
+        return cls(physics, build_unet(cls.inputs, size, **told), device=device, **options)
     except TypeError as error:
         raise InputError(
             f"restorer '{name}' does not take these options: {', '.join(options) or 'none'} given"
@@ -134,6 +136,7 @@ def load(name: str, weights: str | Path | None = None, *, device: str | torch.de
             raise InputError(f"{checkpoint.path}: belongs to another network: {line}") from error
         restorer.network.eval()
         restorer.many_detectors = restorer.awaits_detectors = checkpoint.many_detectors
+        restorer.met = checkpoint.met
     return restorer
 
 
