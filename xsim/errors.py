@@ -16,6 +16,7 @@ __all__ = [
     "ExtraMissingError",
     "InputError",
     "MissingFileError",
+    "NotCertifiedError",
     "PhysicsRangeError",
     "UnknownNameError",
     "XsimError",
@@ -49,6 +50,12 @@ class InputError(XsimError, ValueError):
     """The input cannot be used: wrong kind, shape, content or option."""
 
     exit_code = 2
+
+
+class NotCertifiedError(XsimError):
+    """A result was made, and what was asked for is one that its evidence vouches for."""
+
+    exit_code = 3
 
 
 class PhysicsRangeError(InputError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from xsim.errors import XsimError
+from xsim.errors import InputError, XsimError
 from xsim_cli.common import (
     DeviceOption,
     ForceOption,
@@ -61,6 +61,10 @@ GreyOption = Annotated[
     Literal["lr", "hr"] | None, typer.Option(help="Keep the image's own grey values, or give those of the HR one.")
 ]
 TileOption = Annotated[int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Write only what the check vouches for; end with 3 where it does not.")
+]
+KeepOption = Annotated[bool, typer.Option("--keep", help="With --strict, write the others all the same.")]
 TargetOption = Annotated[
     str | None,
     typer.Option(
@@ -96,6 +100,8 @@ def run(
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     picture: Annotated[bool, typer.Option("--picture", help="Draw before, after, difference, profile.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and leave.")] = False,
+    strict: StrictOption = False,
+    keep: KeepOption = False,
     force: ForceOption = False,
     json_: JsonOption = False,
 ) -> None:
@@ -103,6 +109,8 @@ def run(
     from xsim_zoo.run.jobs import plan
     from xsim_zoo.run.settings import RunSettings
 
+    if keep and not strict:
+        raise InputError("--keep goes with --strict: without it all images are written")
     settings = RunSettings(
         steps=steps,
         sharpness=sharpness,
@@ -129,9 +137,17 @@ def run(
     if dry_run:
         _forecast(restorer, jobs, settings, json_=json_)
         return
-    outcome = _Report(len(jobs), quiet=json_)
+    outcome = _Report(len(jobs), quiet=json_, strict=strict)
     estimates = Estimates([job.input for job in jobs])
-    restore = FileRestorer(restorer, settings, force=force, picture=picture, on_tile=outcome.tile, estimates=estimates)
+    restore = FileRestorer(
+        restorer,
+        settings,
+        force=force,
+        picture=picture,
+        on_tile=outcome.tile,
+        estimates=estimates,
+        strict=strict and not keep,
+    )
     _restore_all(jobs, restore, outcome)
     outcome.conclude(json_=json_)
 
@@ -196,12 +212,12 @@ def _pitch(pitch_mm: float | None) -> str:
 class _Report:
     """What became of the files, and how the run goes on: a line for each file, the network's tiles as progress."""
 
-    def __init__(self, count: int, *, quiet: bool) -> None:
+    def __init__(self, count: int, *, quiet: bool, strict: bool = False) -> None:
         self.progress = Progress(None, "tiles", quiet=quiet, keep=False)
         self.files: list[dict[str, Any]] = []
         self._failed: list[dict[str, str]] = []
         self._error: XsimError | None = None
-        self._count, self._quiet = count, quiet
+        self._count, self._quiet, self._strict = count, quiet, strict
         self._began = time.monotonic()
         self._file = ""
         self._tiles = 0
@@ -241,7 +257,10 @@ class _Report:
             say(f"xsim: {' '.join(str(error).split())}")
 
     def conclude(self, *, json_: bool) -> None:
-        """Say what became of the files, and end with 3 where some failed, with the first error's code where all did."""
+        """Say what became of the files, and end with 3 where some failed, with the first error's code where all did.
+
+        With ``--strict`` one that its check does not vouch for counts as failed, though it was kept.
+        """
         if self._count == 1 and self._error is not None:
             raise self._error
         if json_:
@@ -250,3 +269,5 @@ class _Report:
             say(f"{len(self.files)} restored, {len(self._failed)} failed")
         if self._error is not None:
             raise typer.Exit(3 if self.files else self._error.exit_code)
+        if self._strict and not all(file["consistency"]["consistent"] for file in self.files):
+            raise typer.Exit(3)

@@ -12,11 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, label, maximum_position
 from scipy.optimize import nnls
 from torch import Tensor
 
@@ -36,7 +37,7 @@ from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.process import Rows, fft, ifft, plane_mean, strips
 from xsim_zoo.restorers.base import Restorer
 
-__all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "check", "measured_noise", "refitted"]
+__all__ = ["BAND_EDGES_LP_MM", "CUT_BORDER_PX", "border_px", "check", "measured_noise", "refitted"]
 
 BAND_EDGES_LP_MM = (0.3, 1.0, 2.0, 4.0, 6.0)
 """Edges of the bands at pixels of 48 um [lp/mm]; the last band goes on to the Nyquist frequency.
@@ -52,8 +53,17 @@ _REFIT_BELOW_LP_MM = 2.0
 _KNOTS = 7
 """Knots of the curve that is fitted: the bend of a link shows with fewer, and each takes a transform of the image."""
 
-_BORDER_PX = 64
-"""What lies beyond the edge blurs into this border; it is not judged [px]."""
+_LEAST_SPAN = 1e-3
+"""Least span of grey levels over which the curve is fitted: noise alone spans more."""
+
+_LEAST_BORDER_PX, _MOST_BORDER_PX = 16, 64
+"""What lies beyond the edge blurs into a border that is not judged [px].
+
+It is as thin as the blur allows, but for two blocks, across which the filters of the bands ring; and no wider than
+the refit tapers: of the glare that reaches further an image shows its own share everywhere."""
+
+_LEAKS = 0.01
+"""Share of a step beyond the edge that may reach what is judged: a tenth of what materials excuse, see below."""
 
 _DARK = 0.05
 """Below this grey level scatter and the hardened beam decide what is seen, and the link says little."""
@@ -92,7 +102,7 @@ def check(
     level = restorer.physics.degradation.noise_level(grey[..., None, None]).astype(np.float32)
     Y = fft(grid.pad(torch.as_tensor(y, device=restorer.device)))
     del y  # as large as the image, and needed no more
-    judged = _judged(grid.shape, cuts)
+    judged = _judged(grid.shape, cuts, restorer)
     noise = noise_of(Y, level, judged, restorer, grid)
     residual = _Residual(Y, x, restorer, grid)
     del Y
@@ -100,7 +110,7 @@ def check(
     area = level[judged].size * BLOCK_PX**2
     chi2: list[float] = []
     suspects: list[Suspect] = []
-    worst = np.zeros_like(level)
+    worst = np.full_like(level, np.nan)
     for band in band_statistics(restorer, bands, level=float(level.mean()), area_px=area):
         left, alone, expected = (power[judged] for power in residual.powers(band, level, noise_factor=noise or 1.0))
         chi2.append(float(left.sum() / alone.sum()))
@@ -108,7 +118,7 @@ def check(
         local: NDArray[np.float32] = np.asarray(
             gaussian_filter(left, band.window_blocks) / gaussian_filter(expected, band.window_blocks)
         )
-        worst[judged] = np.maximum(worst[judged], local)
+        worst[judged] = np.fmax(worst[judged], local)
         suspects += _suspects(band, left, expected, local, judged)
     return Consistency(bands, tuple(chi2), tuple(suspects), residual.grey_rms, residual.power_beyond(x), worst, noise)
 
@@ -119,7 +129,7 @@ def measured_noise(y: NDArray[np.float32], restorer: Restorer) -> float | None:
     grey = block_means(torch.as_tensor(y))
     level = restorer.physics.degradation.noise_level(grey[..., None, None]).astype(np.float32)
     Y = fft(grid.pad(torch.as_tensor(y, device=restorer.device)))
-    return noise_of(Y, level, _judged(grid.shape, ((False, False), (False, False))), restorer, grid)
+    return noise_of(Y, level, _judged(grid.shape, ((False, False), (False, False)), restorer), restorer, grid)
 
 
 def _bands(pitch_mm: float) -> tuple[tuple[float, float], ...]:
@@ -130,12 +140,26 @@ def _bands(pitch_mm: float) -> tuple[tuple[float, float], ...]:
     return tuple(pairwise([*(edge for edge in edges if edge < nyquist), nyquist]))
 
 
-def _judged(shape: tuple[int, ...], cuts: Cuts) -> Region:
+def border_px(restorer: Restorer) -> int:
+    """Return the width of the border that is not judged [px]: whole blocks, two of them beyond the blur's reach."""
+    degradation = restorer.physics.degradation
+    side = 16 * _MOST_BORDER_PX
+    # The line spread function is the inverse transform of B_1 along an axis, and its sum the blur of a step.
+    B_1 = degradation.B_1_at(np.asarray(np.fft.rfftfreq(side, degradation.pitch_mm), np.float64))
+    line = np.fft.irfft(B_1, side)
+    passed = 0.5 * line[0] + np.concatenate([[0.0], np.cumsum(line[1 : _MOST_BORDER_PX + 1])])
+    reach = int(np.argmax(0.5 - passed < _LEAKS)) if (0.5 - passed < _LEAKS).any() else _MOST_BORDER_PX
+    blocks = -(-reach // BLOCK_PX) * BLOCK_PX
+    return min(_LEAST_BORDER_PX + blocks, _MOST_BORDER_PX)
+
+
+def _judged(shape: tuple[int, ...], cuts: Cuts, restorer: Restorer) -> Region:
     """Return the blocks that are judged: all but those of the borders."""
+    border = border_px(restorer)
     region = []
     for side, ends in zip(shape, cuts, strict=True):
         count = -(-side // BLOCK_PX)
-        first, last = (min((CUT_BORDER_PX if cut else _BORDER_PX) // BLOCK_PX, count // 4) for cut in ends)
+        first, last = (min((CUT_BORDER_PX if cut else border) // BLOCK_PX, count // 4) for cut in ends)
         region.append(slice(first, count - last))
     return region[0], region[1]
 
@@ -147,16 +171,23 @@ def _suspects(
     local: NDArray[np.float32],
     judged: Region,
 ) -> list[Suspect]:
-    """Return where a band contradicts the measurement most, if it does anywhere."""
-    place = np.unravel_index(int(np.argmax(local)), local.shape)
-    highest = float(local[place])
-    if highest <= band.local_limit and float(left.sum() / expected.sum()) <= band.whole_limit:
-        return []
-    y, x = ((int(at) + part.start) * BLOCK_PX + BLOCK_PX // 2 for at, part in zip(place, judged, strict=True))
-    # Blocks, not windows: a strong contradiction reaches far in the windows.
-    contradicts = left > band.local_limit * expected
-    share = 1.0 if highest <= band.local_limit else float(np.mean(contradicts))
-    return [Suspect(band.band_lp_mm, y, x, highest, share)]
+    """Return where a band contradicts the measurement: every place, or the worst one if only the whole does."""
+
+    def suspect(place: Any, share: float, blocks: int) -> Suspect:
+        y, x = ((int(at) + part.start) * BLOCK_PX + BLOCK_PX // 2 for at, part in zip(place, judged, strict=True))
+        return Suspect(band.band_lp_mm, y, x, float(local[place]), share, blocks * BLOCK_PX**2)
+
+    beyond = local > band.local_limit
+    if beyond.any():
+        # Blocks, not windows: a strong contradiction reaches far in the windows.
+        share = float(np.mean(left > band.local_limit * expected))
+        regions, count = label(beyond, structure=np.ones((3, 3)))
+        peaks = maximum_position(local, regions, range(1, count + 1))
+        sizes = np.bincount(regions.ravel(), minlength=count + 1)[1:]
+        return [suspect(peak, share, int(size)) for peak, size in zip(peaks, sizes, strict=True)]
+    if float(left.sum() / expected.sum()) > band.whole_limit:
+        return [suspect(np.unravel_index(int(np.argmax(local)), local.shape), 1.0, 0)]
+    return []
 
 
 class _Residual:
@@ -199,7 +230,9 @@ class _Residual:
 
         Y_low = seen(_low_part(Y, coarse) - B * _low_part(Past, coarse))
         Sigma_low = _low_part(self.Sigma, coarse)[bins]
-        places = np.linspace(float(span.min), float(span.max), _KNOTS)
+        # An answer of one grey has no curve to fit, and no span to put knots on.
+        lowest = float(span.min)
+        places = np.linspace(lowest, max(float(span.max), lowest + _LEAST_SPAN), _KNOTS)
         own = refitted(curved, places, Y_low, lambda step: seen(_low_part(fft(step), coarse) * passed), Sigma_low)
         del Y_low
         own, curved = link.blurred(own), link.blurred(curved)
@@ -259,7 +292,7 @@ class _Residual:
         whole = float(plane_mean(power, self.grid.padded))
         for rows in strips(power):
             power[rows] *= self.S[rows] * self._B(rows).square() < self.Sigma[rows]
-        return float(plane_mean(power, self.grid.padded)) / whole
+        return float(plane_mean(power, self.grid.padded)) / whole if whole else 0.0
 
 
 def refitted(
@@ -317,7 +350,7 @@ def _taper(grid: PaddedGrid, device: torch.device, coarse: tuple[int, int]) -> T
     for axis, side in enumerate(grid.shape):
         pixels = torch.arange(coarse[axis], device=device, dtype=torch.float32)
         place = pixels * (grid.padded[axis] / coarse[axis]) - grid.offset[axis] + 0.5
-        depth = torch.minimum(place, side - place) / min(_BORDER_PX, 0.5 * side)
+        depth = torch.minimum(place, side - place) / min(_MOST_BORDER_PX, 0.5 * side)
         ends.append(torch.sin(0.5 * math.pi * depth.clamp(0, 1)).square())
     return ends[0][:, None] * ends[1]
 

@@ -79,6 +79,8 @@ class Assumed:
         Whether the image itself is the only evidence.
     condition : str
         What must hold for a verdict to mean anything; empty where somebody has said whose image it is.
+    doubts : tuple of str
+        Why there can be no verdict: nobody has said whose image it is, and it does not tell.
     """
 
     restorer: Restorer
@@ -87,6 +89,7 @@ class Assumed:
     notes: tuple[str, ...] = ()
     estimated: bool = False
     condition: str = ""
+    doubts: tuple[str, ...] = ()
 
 
 def assume(
@@ -177,7 +180,7 @@ def _only(
             f"the image has a pixel pitch of {pitch_mm:g} mm, and '{restorer.name}' has learned the blur of one pair "
             f"of detectors at {own.pitch_mm:g} mm: run physics-sde or wiener, which take any"
         )
-    ours = replace(_own(restorer, settings), condition="it is from the detectors of the weights, which nobody said")
+    ours = replace(_own(restorer, settings), doubts=("whose image it is was only guessed (--detectors)",))
     note = f"'{restorer.name}' has learned one pair of detectors: the image is taken to be from these"
     try:
         known = (estimates or Estimates()).of(source, scale, pitch_mm, settings)

@@ -6,6 +6,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -27,6 +28,9 @@ _WINDOW_PX = 128
 
 _SHOWN_PX = 1600
 """Longest side of an image as drawn [px]: more the picture has no pixels for."""
+
+_UNJUDGED = "0.6"
+"""Grey of what was not judged: none of the colours of the map."""
 
 
 def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> Path:
@@ -123,7 +127,10 @@ def _show_trust(axes: Axes, restored: Restored, window: tuple[slice, slice]) -> 
         std = restored.std.reshape(-1, *restored.source.shape)[0][window]
         _scale(_show(axes, std, "spread of the samples, enlarged", cmap="magma", vmin=0), "standard deviation")
     else:
-        shown = _show(axes, restored.consistency.map, "check of the whole image", cmap="magma", vmin=0, vmax=4)
+        judged = restored.consistency.map
+        title = f"check of {restored.consistency.checked:.0%} of the image; grey is not judged"
+        colours = mpl.colormaps["magma"].with_extremes(bad=_UNJUDGED)
+        shown = _show(axes, judged, title, cmap=colours, vmin=0, vmax=4)
         _scale(shown, "local chi2; about 1 or less is expected")
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from xsim._version import __version__
 from xsim.detector.named import resolve
-from xsim.errors import InputError
+from xsim.errors import InputError, NotCertifiedError
 from xsim_datasets.images import publish, read_image, write_image
 from xsim_zoo.network.tiles import bytes_per_px
 from xsim_zoo.process.grid import PaddedGrid, blocks
@@ -59,6 +59,8 @@ class FileRestorer:
         Called after every tile of the network.
     estimates : Estimates, optional
         Where detectors that are estimated are kept for other files.
+    strict : bool
+        Write no image that its check does not vouch for.
     """
 
     restorer: Restorer
@@ -67,6 +69,7 @@ class FileRestorer:
     picture: bool = False
     on_tile: Callable[[], None] | None = None
     estimates: Estimates = field(default_factory=Estimates)
+    strict: bool = False
 
     def __call__(self, job: FileJob) -> dict[str, Any]:
         """Restore a file and return the entry of its record; one of an earlier run that did just this is skipped.
@@ -77,7 +80,12 @@ class FileRestorer:
             If it cannot be restored; the error names the file.
         """
         with job.named_errors():
-            return self._finished(job) or self._restored(job)
+            entry = self._finished(job)
+            if entry is not None and self.strict and not entry["consistency"].get("consistent"):
+                raise NotCertifiedError(
+                    f"{entry['consistency']['verdict']}: written by an earlier run without --strict"
+                )
+            return entry or self._restored(job)
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
@@ -108,6 +116,8 @@ class FileRestorer:
                 raise InputError(f"{path}: exists already: give another output or --force")
         source = read_image(job.input, pages=True)
         result = restore(self.restorer, source, self.settings, on_tile=self.on_tile, estimates=self.estimates)
+        if self.strict and not result.consistency.consistent:
+            raise NotCertifiedError(f"{result.consistency.verdict}: not written, as of --strict (--keep writes it)")
         restored, clipped = result.radiograph()
         input_sha256 = _sha256(job.input)
         scale = {
@@ -132,6 +142,7 @@ class FileRestorer:
             **scale,
             "pitch_mm": result.pitch_mm,
             "clipped_pixels": clipped,
+            "bounded_pixels": result.bounded_pixels,
             "detector": result.detector(),
             "consistency": result.consistency.to_dict(),
             "notes": list(result.notes),

@@ -14,13 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from xsim.errors import InputError
 from xsim_datasets.images import Radiograph, Scale, read_image, write_image
 from xsim_zoo.check.consistency import CUT_BORDER_PX, check, measured_noise
-from xsim_zoo.check.verdict import Consistency, merged
+from xsim_zoo.check.verdict import NOISE_TOLERANCE, Consistency, merged
 from xsim_zoo.network.tiles import TiledNetwork, tiled
 from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.sampling import PlacedNoise
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.flips import averaged
 from xsim_zoo.run.detectors import Assumed, assume, for_noise, unmet
+from xsim_zoo.run.doubts import bounded, doubts_of, thinned
 from xsim_zoo.run.estimates import Estimates
 from xsim_zoo.run.grey import grey_scale, pitch_of
 from xsim_zoo.run.settings import RunSettings
@@ -61,6 +62,8 @@ class Restored:
         Which detectors it was restored between.
     first_factor : float, optional
         Noise power of the first page in units of what was expected; None where it could not be told.
+    bounded_pixels : int
+        Pixels that were held to what transmission allows, see `xsim_zoo.run.doubts.bounded`.
     """
 
     image: NDArray[np.float32]
@@ -72,6 +75,7 @@ class Restored:
     notes: tuple[str, ...]
     detectors: Assumed
     first_factor: float | None = None
+    bounded_pixels: int = 0
 
     @property
     def open_field(self) -> float:
@@ -144,11 +148,11 @@ def restore(
     source = plan.source
     factors = plan.noise_factors()
     pages = [plan.restore_page(page, factor) for page, factor in zip(source.images(), factors, strict=True)]
-    images, spreads, checks = zip(*pages, strict=True)
+    images, spreads, checks, beyond = zip(*pages, strict=True)
     consistency = max(checks, key=lambda found: found.severity)
     if plan.pitch_mm is None:
         consistency = consistency.in_pixels(plan.restorer.physics.pitch_mm)
-    consistency = replace(consistency, condition=plan.detectors.condition)
+    consistency = replace(consistency, condition=plan.condition(consistency), doubts=plan.doubts())
     return Restored(
         image=_stacked(images, source),
         std=_stacked(spreads, source) if settings.samples else None,
@@ -156,10 +160,16 @@ def restore(
         scale=plan.scale,
         pitch_mm=plan.pitch_mm,
         source=source,
-        notes=(*plan.notes, *consistency.remarks),
+        notes=(*plan.notes, *_held(sum(beyond)), *consistency.remarks),
         detectors=plan.detectors,
         first_factor=plan.first_factor,
+        bounded_pixels=sum(beyond),
     )
+
+
+def _held(pixels: int) -> tuple[str, ...]:
+    """Say that pixels were held to what transmission allows."""
+    return (f"{pixels} pixels held between no transmission and the open field",) if pixels else ()
 
 
 @dataclass(frozen=True)
@@ -207,12 +217,25 @@ class Plan:
             for number, page in enumerate(pages)
         ]
 
+    def doubts(self) -> tuple[str, ...]:
+        """Return why the result cannot be judged, see `xsim_zoo.run.doubts.doubts_of`."""
+        own = doubts_of(self.source, self.scale, self.settings, self.restorer.physics.degradation, self.first_factor)
+        return self.detectors.doubts + own
+
+    def condition(self, found: Consistency) -> str:
+        """Return what must hold beside for the outcome of a check to mean anything, in words."""
+        factor = found.noise_factor
+        if self.detectors.condition or factor is None or factor > 1 / NOISE_TOLERANCE:
+            return self.detectors.condition
+        return f"its noise, {factor:.2g} times what one frame of these detectors has, is that of several frames"
+
     def restore_page(
         self, grey: NDArray[Any], factor: float | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, Consistency]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, Consistency, int]:
         """Return the restored grey levels (H, W) of a page, the standard deviation of its samples, and its check.
 
-        Linear images of the measurement exist of one block at a time. ``factor`` as in `noise_level`.
+        The last is how many pixels were held to what transmission allows. Linear images of the measurement exist of one
+        block at a time. ``factor`` as in `noise_level`.
         """
         page = Pixels(grey, self.scale.linear)
         level = noise_level(page, self.restorer, factor)
@@ -222,7 +245,8 @@ class Plan:
             image, std = averaged(page, lambda turned: self._restored(turned, level)), None
         else:
             image, std = self._restored(page, level), None
-        return image, std, self._checked(page, image)
+        beyond = bounded(image, self.scale.linear(thinned(grey)), self.restorer.physics.degradation, level)
+        return image, std, self._checked(page, image), beyond
 
     def _restored(self, page: Pixels, level: float, sample: int | None = None) -> NDArray[np.float32]:
         """Return the answer itself, or a posterior sample."""
