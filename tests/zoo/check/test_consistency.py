@@ -139,7 +139,7 @@ def test_what_speaks_against_the_whole_image_is_said_of_the_whole_image():
     assert "over the image at 2-4 (90%) lp/mm" in outcome(30.0, 0.9, 1.1).verdict
     # Noise of 1.8 does not explain thirtyfold residuals, but those of the same size.
     assert "over the image at 2-4 (90%) lp/mm" in outcome(30.0, 0.9, 1.8).verdict
-    assert outcome(30.0, 0.9, 1.8).verdict.endswith("noise is 1.8 times what the weights expect")
+    assert outcome(30.0, 0.9, 1.8).verdict.endswith("noise is 1.8 times what its detector lets expect")
     assert outcome(30.0, 0.1, 1.8).verdict.startswith("not consistent at y 40, x 50")
     assert "over the image: noise is 40 times" in outcome(30.0, 0.9, 40.0).verdict
 

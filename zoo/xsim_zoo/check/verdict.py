@@ -143,10 +143,10 @@ class Consistency:
     def _contradiction(self) -> str:
         """What contradicts the image."""
         factor = self.noise_factor or 1.0
-        noise = f"noise is {factor:.2g} times what the weights expect"
+        noise = f"noise is {factor:.2g} times what its detector lets expect"
         # What is left of the image may be no more than its noise.
         if not self.suspects or (self.excess_noise and max(self.chi2) <= NOISE_TOLERANCE * factor):
-            return f"not consistent over the image: {noise}: expose at their dose, or calibrate and give --detectors"
+            return f"not consistent over the image: {noise}: expose at its dose, or calibrate and give --detectors"
         return f"not consistent {self._where}{f'; {noise}' if self.excess_noise else ''}"
 
     @property
@@ -187,7 +187,7 @@ class Consistency:
             return ()
         factor = f"{self.noise_factor:.2g}"
         advice = "check --polarity and --open-field; with your own --detectors more detail comes back"
-        return (f"noise is {factor} times what the weights expect: {advice}",)
+        return (f"noise is {factor} times what its detector lets expect: {advice}",)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types, without the map."""
