@@ -29,7 +29,15 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 
 
 class Executor(Protocol):
-    """Runs a function on tasks, in any order."""
+    """Runs a function on tasks, in any order.
+
+    Attributes
+    ----------
+    workers : int
+        How many tasks run at a time, so that a store's shards are cut into enough of them; 1 takes whole shards.
+    """
+
+    workers: int
 
     def run(self, function: Callable[[Any], Result], tasks: Iterable[Any]) -> Iterator[Result]:
         """Yield the results as they come."""
@@ -37,6 +45,8 @@ class Executor(Protocol):
 
 class Serial:
     """Runs the tasks in this process, one after another: for tests, and for debugging a maker."""
+
+    workers: int = 1
 
     def run(self, function: Callable[[Any], Result], tasks: Iterable[Any]) -> Iterator[Result]:
         """Yield the results in order."""
@@ -165,6 +175,8 @@ class DaskCluster:
         except ImportError as error:
             raise ExtraMissingError("distributed", "cluster") from error
         self._distributed: Any = distributed
+        # Pieces would go over the network twice, and clusters are for stores of many shards.
+        self.workers = 1
         self._address = address
 
     def run(self, function: Callable[[Any], Result], tasks: Iterable[Any]) -> Iterator[Result]:

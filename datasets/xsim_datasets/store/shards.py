@@ -26,9 +26,12 @@ __all__ = [
     "Maker",
     "Plan",
     "Sample",
+    "ShardContent",
     "ShardPart",
+    "content_of",
     "gather",
     "part_key",
+    "put_shard",
     "read_part",
     "write_shard",
 ]
@@ -188,8 +191,45 @@ def write_shard(target: str, plan: Plan, maker: Maker, shard: int) -> int:
     EnvironmentFaultError
         If the disk is full or fails.
     """
-    layout = plan.layout
-    span = layout.samples(shard)
+    span = plan.layout.samples(shard)
+    put_shard(open_folder(target), plan, shard, content_of(plan, maker, span))
+    return len(span)
+
+
+@dataclass(frozen=True)
+class ShardContent:
+    """What a shard, or a piece of one, holds.
+
+    Parameters
+    ----------
+    codes : (n, 2, H, W) array
+        The images, HR and LR, as codes.
+    columns : dict
+        Columns of the table, one value a pair.
+    labels : list of lists
+        Rows of the list of defects.
+    """
+
+    codes: NDArray[np.uint16]
+    columns: dict[str, list[Any]]
+    labels: list[list[Any]]
+
+
+def content_of(plan: Plan, maker: Maker, span: range) -> ShardContent:
+    """Make some pairs.
+
+    Parameters
+    ----------
+    plan, maker : Plan, Maker
+        Size and layout of the store, and what makes its pairs.
+    span : range
+        Which pairs.
+
+    Raises
+    ------
+    InputError
+        If the maker gives images of another shape than the plan says, or pixels that are not finite.
+    """
     codes = np.empty((len(span), 2, plan.height, plan.width), np.uint16)
     columns: dict[str, list[Any]] = {}
     labels: list[list[Any]] = []
@@ -198,13 +238,22 @@ def write_shard(target: str, plan: Plan, maker: Maker, shard: int) -> int:
         for name, value in _fill(codes[slot], sample, plan, index).items():
             columns.setdefault(name, []).append(value)
         labels += [[index, *astuple(label)] for label in sample.labels]
-    key = layout.key(shard)
-    data = layout.documents(shard, codes)[key]
-    folder = open_folder(target)
+    return ShardContent(codes, columns, labels)
+
+
+def put_shard(folder: Folder, plan: Plan, shard: int, content: ShardContent) -> None:
+    """Write the file of a shard and then its part.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        If the disk is full or fails.
+    """
+    key = plan.layout.key(shard)
+    data = plan.layout.documents(shard, content.codes)[key]
     folder.write(key, data)
-    part = {**asdict(entry_of(data)), "columns": columns, "labels": labels}
+    part = {**asdict(entry_of(data)), "columns": content.columns, "labels": content.labels}
     folder.write(part_key(shard), json.dumps(part, allow_nan=False).encode())
-    return len(span)
 
 
 def _fill(codes: NDArray[np.uint16], sample: Sample, plan: Plan, index: int) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,9 @@ from xsim.files.whole import sync_folder
 from xsim_datasets.store.executors import Executor, ProcessPool
 from xsim_datasets.store.folder import Folder, LocalFolder, check_target, is_url, open_folder
 from xsim_datasets.store.manifest import MANIFEST_KEY, Entry, Manifest, entry_of
+from xsim_datasets.store.pieces import make_shards
 from xsim_datasets.store.schema import FORMAT, SPLITS, encode_group
-from xsim_datasets.store.shards import PARTS, Maker, Plan, ShardPart, gather, read_part, write_shard
+from xsim_datasets.store.shards import PARTS, Maker, Plan, ShardPart, gather, read_part
 
 __all__ = ["MakeSummary", "estimate_bytes", "make_store"]
 
@@ -78,13 +78,13 @@ def make_store(
     target : str
         Path of a folder that does not exist yet, or the URL of an object store.
     executor : Executor, optional
-        Who runs the tasks, one a shard; by default one process of its own.
+        Who runs the tasks, shards or pieces of them; by default one process of its own.
     resume : bool
         Go on with what an interrupted run left; its settings must be the same.
     force : bool
         Replace a store that exists (after success), and throw away what an interrupted run left.
     progress : callable, optional
-        Is told, after every shard, the pairs that this run made, the pairs that stand, and the pairs in all.
+        Is told, after every task, the pairs that this run made, the pairs that stand, and the pairs in all.
 
     Raises
     ------
@@ -183,12 +183,12 @@ def _make_shards(
     """Make every shard that does not stand yet; return the number of pairs made."""
     missing = [shard for shard in range(plan.layout.shards) if not _stands(work, plan, shard)]
     done = plan.n - sum(len(plan.layout.samples(shard)) for shard in missing)
-    made = 0
-    for pairs in executor.run(partial(write_shard, work.name, plan, maker), missing):
-        made += pairs
+
+    def said(made: int) -> None:
         if progress:
             progress(made, done + made, plan.n)
-    return made
+
+    return make_shards(work, plan, maker, executor, missing, said)
 
 
 def _stands(work: Folder, plan: Plan, shard: int) -> bool:
