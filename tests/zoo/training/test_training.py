@@ -107,6 +107,35 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(
     assert all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])
 
 
+def test_a_finished_run_takes_more_steps_where_they_are_asked_for(
+    pairs: MemoryPairs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, more = tmp_path / "run", SHORT.steps + 3
+    go("physics-sde", pairs, run)
+    before = losses(run)
+    longer = SHORT.model_copy(update={"steps": more})
+    result = train("physics-sde", pairs, run, longer, resume=True, device="cpu")
+    assert result.steps == more
+    assert losses(run)[: SHORT.steps] == before
+    assert len(losses(run)) == more
+    assert f"goes on after step {SHORT.steps} of {more}, which were {SHORT.steps}" in capsys.readouterr().err
+    assert RunFolder(run).settings()["settings"]["steps"] == more
+    # Asked again it has nothing to do; fewer steps, and other settings, are refused.
+    assert train("physics-sde", pairs, run, resume=True, device="cpu", quiet=True).steps == more
+    for settings, message in (
+        (TrainSettings(steps=SHORT.steps), "give more of them"),
+        (TrainSettings(lr=1e-4), "a run goes on as it was started"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train("physics-sde", pairs, run, settings, resume=True, device="cpu", quiet=True)
+
+
+def test_defaults_are_not_asked_for() -> None:
+    assert settings_from(None, ["steps=7"], defaults=SHORT).model_fields_set == {"steps"}
+    assert settings_from(None, [], defaults=SHORT).model_fields_set == set()
+    assert settings_from(None, ["steps=7"], defaults=SHORT).batch == SHORT.batch
+
+
 def test_a_torn_state_is_passed_over(pairs: MemoryPairs, tmp_path: Path) -> None:
     run = tmp_path / "run"
     go("physics-sde", pairs, run)

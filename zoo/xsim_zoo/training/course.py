@@ -49,6 +49,11 @@ class Course(ABC, Generic[Data, Result]):
         Knows devices and processes.
     quiet : bool
         Say nothing on stderr.
+
+    Attributes
+    ----------
+    extended_from : int or None
+        How many steps the run was to take before more were asked for.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class Course(ABC, Generic[Data, Result]):
         self.accelerator, self.device = accelerator, accelerator.device
         self.quiet = quiet or not accelerator.is_main_process
         self.world = accelerator.num_processes
+        self.extended_from: int | None = None
         self._since_best = 0
         self._began = time.monotonic()
 
@@ -100,6 +106,9 @@ class Course(ABC, Generic[Data, Result]):
             prefetch(self._read, range(start, settings.steps)) as data,
             RunLog(self.folder, active=self.accelerator.is_main_process, tensorboard=settings.tensorboard) as log,
         ):
+            if start:
+                more = f", which were {self.extended_from}" if self.extended_from else ""
+                progress.say(f"goes on after step {start} of {settings.steps}{more}")
             while done < settings.steps and self._since_best < (settings.patience or math.inf):
                 if done == settings.first_rollout and settings.rollout is not None:
                     optimiser.begin_rollout(settings.rollout)

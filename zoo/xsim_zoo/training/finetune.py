@@ -21,7 +21,7 @@ from xsim_zoo.training.folder import RunFolder
 from xsim_zoo.training.loop import Trainer, TrainResult
 from xsim_zoo.training.pair_physics import measure_degradation, measure_link
 from xsim_zoo.training.settings import TrainSettings
-from xsim_zoo.training.train import check_same_run, measure_physics, run_in_folder, start_accelerator
+from xsim_zoo.training.train import check_same_run, continued, measure_physics, run_in_folder, start_accelerator
 from xsim_zoo.training.validation import Scores, restorers_of, validate
 from xsim_zoo.weights.card import of_any_pitch
 from xsim_zoo.weights.checkpoint import load_checkpoint
@@ -133,8 +133,9 @@ def finetune(
         one that the weights do not know, or the run to resume is another one.
     """
     folder = RunFolder(run)
+    extended_from = None
     if resume:
-        settings = TrainSettings(**folder.settings()["settings"])
+        settings, extended_from = continued(folder, None if settings is FINETUNE_SETTINGS else settings)
     accelerator = start_accelerator(device)
     restorer = load(name, weights, device=accelerator.device)
     if not isinstance(restorer, LearnedRestorer):
@@ -166,6 +167,7 @@ def finetune(
         start=card,
         setups=len(pairs.setups),
     )
+    trainer.extended_from = extended_from
     held_out = check_split(pairs, "validation")[: settings.validate_images]
     # Weights of many detectors have no physics of their own: each pair is restored with that of its set-up.
     as_shipped = restorers_of(pairs, held_out, shipped) if start.awaits_detectors else [shipped] * len(held_out)

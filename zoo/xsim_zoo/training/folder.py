@@ -94,6 +94,10 @@ class RunFolder:
             raise DamageError(f"{self._settings}: is damaged ({error}): start the run anew") from error
         return settings
 
+    def extend(self, settings: dict[str, Any]) -> None:
+        """Write the settings of a run that is to take more steps than it was started with."""
+        write_whole(self._settings, json.dumps(settings, indent=1).encode(), replace=True)
+
     @property
     def _settings(self) -> Path:
         return self.path / "run.json"

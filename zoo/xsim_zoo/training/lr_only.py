@@ -25,7 +25,7 @@ from xsim_zoo.training.lr_course import Judge, LrCourse
 from xsim_zoo.training.lr_images import LrWindows
 from xsim_zoo.training.recorruption import LrModel
 from xsim_zoo.training.settings import TrainSettings
-from xsim_zoo.training.train import check_same_run, run_in_folder, start_accelerator
+from xsim_zoo.training.train import check_same_run, continued, run_in_folder, start_accelerator
 from xsim_zoo.weights.checkpoint import load_checkpoint
 from xsim_zoo.weights.loading import load
 
@@ -133,8 +133,9 @@ def finetune_lr_only(
         larger than the windows, settings name another network, or the run to resume is another one.
     """
     folder = RunFolder(run)
+    extended_from = None
     if resume:
-        settings = TrainSettings(**folder.settings()["settings"])
+        settings, extended_from = continued(folder, None if settings is LR_ONLY_SETTINGS else settings)
     check_range("share of simulated pairs", mix_share, 0.01, 0.9)
     accelerator = start_accelerator(device)
     start = load(name, weights, device=accelerator.device)
@@ -171,6 +172,7 @@ def finetune_lr_only(
         "calibrated": judge.risks(calibrated),
     }
     began = time.monotonic()
+    course.extended_from = extended_from
     steps = run_in_folder(course, None if resume else {**identity, "settings": settings.model_dump()})
     seconds = time.monotonic() - began
     assert course.best is not None

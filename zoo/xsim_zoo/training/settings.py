@@ -6,7 +6,7 @@ import math
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
@@ -96,6 +96,12 @@ class TrainSettings(BaseModel):
     detector_conditioning: bool | None = None
     """Tell the network where B_1 falls and the colour of the noise; None as with the link."""
 
+    def said_only(self, keys: set[str]) -> Self:
+        """Return these settings with only some keys counted as set by somebody (`model_fields_set`)."""
+        other = self.model_copy()
+        object.__setattr__(other, "__pydantic_fields_set__", set(keys))
+        return other
+
     @property
     def first_rollout(self) -> int:
         """First training step that takes sampling steps together; the number of all steps if none does."""
@@ -128,15 +134,19 @@ def settings_from(
     MissingFileError
         If the file does not exist.
     """
-    values: dict[str, Any] = {} if defaults is None else defaults.model_dump()
-    values |= {} if recipe is None else _read(recipe)
+    values: dict[str, Any] = {} if recipe is None else _read(recipe)
     for text in assignments:
         key, found, value = text.partition("=")
         if not found:
             raise InputError(f"--set {text}: is not KEY=VALUE: write for example --set steps=3000")
         values[key.strip()] = value.strip()
     try:
-        return TrainSettings(**values)
+        said = TrainSettings(**values)
+        if defaults is None:
+            return said
+        # A run that goes on takes more steps only where somebody has said so: defaults do not count as said.
+        whole = TrainSettings(**(defaults.model_dump() | {key: getattr(said, key) for key in said.model_fields_set}))
+        return whole.said_only(said.model_fields_set)
     except ValidationError as error:
         raise InputError(_explain(error)) from None
 

@@ -23,7 +23,7 @@ from xsim_zoo.training.loop import Trainer, TrainResult
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.weights.loading import build, resolve_device
 
-__all__ = ["check_same_run", "measure_physics", "run_in_folder", "start_accelerator", "train"]
+__all__ = ["check_same_run", "continued", "measure_physics", "run_in_folder", "start_accelerator", "train"]
 
 Result = TypeVar("Result")
 
@@ -98,7 +98,7 @@ def train(
     run : Path
         Folder of the run: settings, log, states, and the best weights with their card.
     settings : TrainSettings, optional
-        How to train; a resumed run takes those it was started with.
+        How to train; a resumed run goes on with those it was started with, and may be given more steps.
     resume : bool
         Go on from the newest state.
     device : str
@@ -118,16 +118,18 @@ def train(
     get(name)
     folder = RunFolder(run)
     identity = {"command": "train", "restorer": name, "data_digest": pairs.digest}
+    before = None
     if resume:
         stored = folder.settings()
         check_same_run(run, stored, identity)
-        settings = TrainSettings(**stored["settings"])
+        settings, before = continued(folder, settings)
     settings = settings or TrainSettings()
     accelerator = start_accelerator(device)
     linked = get(name).uses_link if settings.link is None else settings.link
     physics = measure_physics(pairs, images=settings.spectrum_images, linked=linked)
     restorer = _fresh(name, physics, settings, accelerator.device, setups=len(pairs.setups))
     trainer = Trainer(restorer, pairs, folder, settings, accelerator, quiet=quiet, data_name=data_name)
+    trainer.extended_from = before
     return run_in_folder(trainer, None if resume else {**identity, "settings": settings.model_dump()})
 
 
@@ -146,6 +148,8 @@ def run_in_folder(trainer: Course[Any, Result], beginning: dict[str, Any] | None
         trainer.folder.start(beginning)
     trainer.accelerator.wait_for_everyone()
     with trainer.folder.locked() if main else nullcontext():
+        if main and trainer.extended_from is not None:
+            trainer.folder.extend({**trainer.folder.settings(), "settings": trainer.settings.model_dump()})
         result = trainer.run(resume=beginning is None)
     trainer.accelerator.end_training()
     return result
@@ -159,6 +163,43 @@ _DIFFERS = {
     "detectors": "was started between other detectors: give the same ones, or start anew",
 }
 """What a run that is resumed must agree in with its start, and the message where it does not."""
+
+
+def continued(folder: RunFolder, given: TrainSettings | None) -> tuple[TrainSettings, int | None]:
+    """Return the settings of a run that goes on, and how many steps it had before it is extended, if it is.
+
+    They are those that it was started with; more steps may be asked for. The learning rate then goes on as in a run of
+    that many steps, higher than where it had ended.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        The run.
+    given : TrainSettings, optional
+        What is asked for now; only what somebody has set in them counts.
+
+    Raises
+    ------
+    InputError
+        If they ask for something else than more steps.
+    """
+    stored = TrainSettings(**folder.settings()["settings"])
+    asked = set() if given is None else given.model_fields_set
+    changed = {key: getattr(given, key) for key in sorted(asked) if getattr(given, key) != getattr(stored, key)}
+    steps = changed.pop("steps", stored.steps)
+    if changed:
+        key, value = next(iter(changed.items()))
+        raise InputError(
+            f"{folder.path}: was started with {key}={getattr(stored, key)}, not {value}: a run goes on as it was "
+            "started, only steps may be more"
+        )
+    if steps == stored.steps:
+        return stored, None
+    if steps < stored.steps:
+        raise InputError(f"{folder.path}: was started with steps={stored.steps}: give more of them, or start anew")
+    if stored.rollout is not None:
+        raise InputError(f"{folder.path}: ends with a rollout, which cannot be put off: finetune its weights instead")
+    return stored.model_copy(update={"steps": steps}), stored.steps
 
 
 def check_same_run(run: Path, stored: dict[str, Any], identity: dict[str, Any]) -> None:
