@@ -15,7 +15,17 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
 from xsim.errors import InputError
 from xsim_datasets.images.radiograph import Radiograph, check_claim, pitch_from_spacing
@@ -30,6 +40,8 @@ _SPACINGS = ("ImagerPixelSpacing", "ImagePlanePixelSpacing", "NominalScannedPixe
 _INTENSITIES: dict[str, Literal["linear", "log"]] = {"LIN": "linear", "LOG": "log"}
 # An odd group is private (DICOM PS3.5 7.8); the creator's name keeps ours apart from others in it.
 _PRIVATE_GROUP, _PRIVATE_CREATOR = 0x0099, "XSIM"
+# Transfer syntaxes that lose: baseline and extended JPEG, near-lossless JPEG-LS, JPEG 2000 and its fast twin.
+_LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K})
 # Longest text of VR ST, that of DerivationDescription (DICOM PS3.5 6.2).
 _MAX_TEXT = 1024
 
@@ -77,7 +89,21 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         intensity=_INTENSITIES.get(str(dataset.get("PixelIntensityRelationship"))),
         notes=notes,
         header={"dataset": dataset},
+        doubts=_doubts(dataset),
     )
+
+
+def _doubts(dataset: Dataset) -> tuple[str, ...]:
+    """Return why stored values may not be what the detector measured."""
+    doubts: tuple[str, ...] = ()
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if str(dataset.get("LossyImageCompression")) == "01" or syntax in _LOSSY:
+        method = dataset.get("LossyImageCompressionMethod") or (syntax.name if syntax in _LOSSY else "as the file says")
+        method = method if isinstance(method, str) else ", ".join(method)
+        doubts += (f"lossy compression ({method})",)
+    if dataset.get("PresentationIntentType") == "FOR PRESENTATION":
+        doubts += ("processed for presentation",)
+    return doubts
 
 
 def _check_elements(dataset: Dataset) -> None:

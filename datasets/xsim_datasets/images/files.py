@@ -62,6 +62,8 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
 )
 # DICOM may lack its preamble, and RAW is anything: for these the name decides.
 _NAME_DECIDES = frozenset({"dicom", "raw"})
+# A step of 1/255 of the range is coarser than the noise of any detector that is measured with.
+_EIGHT_BITS = 255
 
 
 def kind_of_name(path: Path) -> str:
@@ -123,7 +125,10 @@ def read_image(path: Path | str, *, pages: bool = False, log: bool = False, max_
     if radiograph.intensity == "log" and not log:
         what = "holds the logarithm of the exposure: export it linear, or give xsim dataset import --scale log"
         raise InputError(_named(path, what))
-    return replace(radiograph, pixels=pixels)
+    doubts = radiograph.doubts
+    if radiograph.white is not None and radiograph.white <= _EIGHT_BITS:
+        doubts += ("8-bit grey levels",)
+    return replace(radiograph, pixels=pixels, doubts=doubts)
 
 
 def _named(path: Path, what: object) -> str:

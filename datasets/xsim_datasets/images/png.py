@@ -44,9 +44,12 @@ def read_png(path: Path, *, max_pixels: int) -> Radiograph:
             pixels = np.asarray(image).astype(dtype)
             info, kind = dict(image.info), "png" if image.format == "PNG" else "jpeg"
     pitch_mm, notes = _pitch(info)
+    doubts: tuple[str, ...] = ()
     if kind == "jpeg":
+        doubts += ("lossy compression (JPEG)",)
         notes += ("JPEG has 8 bits and artefacts of its own: the result is as coarse",)
-    return Radiograph(pixels, kind, pitch_mm, float(np.iinfo(dtype).max), notes=notes, header={"info": info})
+    white = float(np.iinfo(dtype).max)
+    return Radiograph(pixels, kind, pitch_mm, white, notes=notes, header={"info": info}, doubts=doubts)
 
 
 def _pitch(info: dict[Any, Any]) -> tuple[float | None, tuple[str, ...]]:

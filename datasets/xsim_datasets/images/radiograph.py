@@ -55,6 +55,9 @@ class Radiograph:
         What metal is in ``pixels``, where the file says it: "metal-dark" or "metal-bright".
     intensity : str, optional
         How grey levels follow the exposure, where the file says it: "linear" or "log".
+    doubts : tuple of str
+        Why its grey levels may not be what physics assumes, e.g. "lossy compression (JPEG)"; empty where nothing is
+        known against them.
     """
 
     pixels: NDArray[Any]
@@ -67,6 +70,7 @@ class Radiograph:
     header: Mapping[str, Any] = field(default_factory=dict, repr=False)
     polarity: Polarity | None = None
     intensity: Literal["linear", "log"] | None = None
+    doubts: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -60,12 +60,15 @@ class Scale:
         Grey level of no signal at all where metal is bright; without meaning where it is dark.
     open_field_seen : bool
         Whether the open field was given or found; else the brightest part of the image stands for it.
+    polarity_seen : bool
+        Whether the polarity was given, said by the file or recognised; else it is a guess.
     """
 
     open_field: float
     polarity: Polarity = "metal-dark"
     white: float = 0.0
     open_field_seen: bool = True
+    polarity_seen: bool = True
 
     def __post_init__(self) -> None:
         if self.polarity not in POLARITIES:
