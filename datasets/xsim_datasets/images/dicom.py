@@ -8,40 +8,25 @@ import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLSNearLossless,
-    SecondaryCaptureImageStorage,
-    generate_uid,
-)
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from xsim.errors import InputError
-from xsim_datasets.images.radiograph import Radiograph, check_claim, pitch_from_spacing
-from xsim_datasets.images.scale import Polarity
+from xsim_datasets.images.dicom_meaning import INTENSITIES, doubts_of, pitch_of, polarity_of, rescale_of, said_of
+from xsim_datasets.images.radiograph import Radiograph, check_claim
+from xsim_datasets.images.rescale import rescaled
 from xsim_datasets.images.tiff import invert
 
 __all__ = ["read_dicom", "write_dicom"]
 
-# At the detector first; PixelSpacing may already be scaled to the object.
-_SPACINGS = ("ImagerPixelSpacing", "ImagePlanePixelSpacing", "NominalScannedPixelSpacing", "PixelSpacing")
-# Pixel Intensity Relationship (0028,1040), DICOM PS3.3 C.8.11.3.
-_INTENSITIES: dict[str, Literal["linear", "log"]] = {"LIN": "linear", "LOG": "log"}
 # An odd group is private (DICOM PS3.5 7.8); the creator's name keeps ours apart from others in it.
 _PRIVATE_GROUP, _PRIVATE_CREATOR = 0x0099, "XSIM"
-# Transfer syntaxes that lose: baseline and extended JPEG, near-lossless JPEG-LS, JPEG 2000 and its fast twin.
-_LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K})
 # Longest text of VR ST, that of DerivationDescription (DICOM PS3.5 6.2).
 _MAX_TEXT = 1024
 
@@ -69,7 +54,7 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         wanted = frames * shape[0] * shape[1] * dtype.itemsize
         if not dataset.file_meta.TransferSyntaxUID.is_compressed and len(dataset.PixelData) < wanted:
             raise InputError(f"is truncated: {len(dataset.PixelData)} of {wanted} bytes of pixels: copy it again")
-        pitch_mm, notes = _pitch(dataset)
+        pitch = pitch_of(dataset)
         pixels = np.asarray(dataset.pixel_array).astype(dtype, copy=False).reshape((frames, *shape))
     if frames == 1:
         pixels = pixels[0]
@@ -79,31 +64,23 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
     if inverted:
         pixels = invert(pixels, white)
     del dataset.PixelData
-    return Radiograph(
+    polarity, reason, disagreement = polarity_of(dataset, inverted=inverted)
+    radiograph = Radiograph(
         pixels,
         "dicom",
-        pitch_mm,
+        pitch.mm,
         white,
         inverted,
-        polarity=_polarity(dataset, inverted=inverted),
-        intensity=_INTENSITIES.get(str(dataset.get("PixelIntensityRelationship"))),
-        notes=notes,
+        polarity=polarity,
+        polarity_reason=reason,
+        intensity=INTENSITIES.get(str(dataset.get("PixelIntensityRelationship"))),
+        notes=(*pitch.said, *said_of(dataset)),
         header={"dataset": dataset},
-        doubts=_doubts(dataset),
+        doubts=(*doubts_of(dataset), *disagreement),
+        pitch_doubt=pitch.doubt,
     )
-
-
-def _doubts(dataset: Dataset) -> tuple[str, ...]:
-    """Return why stored values may not be what the detector measured."""
-    doubts: tuple[str, ...] = ()
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if str(dataset.get("LossyImageCompression")) == "01" or syntax in _LOSSY:
-        method = dataset.get("LossyImageCompressionMethod") or (syntax.name if syntax in _LOSSY else "as the file says")
-        method = method if isinstance(method, str) else ", ".join(method)
-        doubts += (f"lossy compression ({method})",)
-    if dataset.get("PresentationIntentType") == "FOR PRESENTATION":
-        doubts += ("processed for presentation",)
-    return doubts
+    slope, intercept = rescale_of(dataset)
+    return rescaled(radiograph, slope, intercept, "the file's rescale")
 
 
 def _check_elements(dataset: Dataset) -> None:
@@ -135,28 +112,6 @@ def _stored_type(dataset: Dataset) -> tuple[np.dtype[Any], float]:
     if allocated not in {8, 16, 32} or not 1 < stored <= allocated:
         raise InputError(f"stores {stored} of {allocated} bits: give 8, 16 or 32 allocated bits")
     return np.dtype(f"{'i' if signed else 'u'}{allocated // 8}"), float(2 ** (stored - signed) - 1)
-
-
-def _pitch(dataset: Dataset) -> tuple[float | None, tuple[str, ...]]:
-    for name in _SPACINGS:
-        if spacing := dataset.get(name):
-            try:
-                y_mm, x_mm = (float(value) for value in spacing)
-            except (TypeError, ValueError) as error:
-                raise InputError(f"its {name} is not a pair of lengths: mend the file") from error
-            return pitch_from_spacing(x_mm, y_mm), (f"pixel pitch from {name}",)
-    return None, ()
-
-
-def _polarity(dataset: Dataset, *, inverted: bool) -> Polarity | None:
-    """Return what Pixel Intensity Relationship Sign (0028,1041) says of pixels that may have been turned.
-
-    At 1 lower stored values stand for less beam, at -1 for more (DICOM PS3.3 C.8.11.3).
-    """
-    dark_is_low = {"1": True, "-1": False}.get(str(dataset.get("PixelIntensityRelationshipSign")))
-    if dark_is_low is None:
-        return None
-    return "metal-dark" if dark_is_low != inverted else "metal-bright"
 
 
 def write_dicom(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> None:

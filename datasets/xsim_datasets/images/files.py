@@ -26,6 +26,7 @@ SUFFIXES: dict[str, str] = {
     ".png": "png",
     ".jpg": "jpeg",
     ".jpeg": "jpeg",
+    ".bmp": "bmp",
     ".npy": "npy",
     ".dcm": "dicom",
     ".dic": "dicom",
@@ -39,6 +40,7 @@ _READERS: dict[str, Callable[..., Radiograph]] = {
     "tiff": read_tiff,
     "png": read_png,
     "jpeg": read_png,
+    "bmp": read_png,
     "npy": read_npy,
     "dicom": read_dicom,
     "raw": read_raw,
@@ -57,6 +59,7 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"MM\0+", "tiff"),
     (0, b"\x89PNG\r\n\x1a\n", "png"),
     (0, b"\xff\xd8\xff", "jpeg"),
+    (0, b"BM", "bmp"),
     (0, b"\x93NUMPY", "npy"),
     (128, b"DICM", "dicom"),
 )
@@ -86,7 +89,7 @@ def read_image(path: Path | str, *, pages: bool = False, log: bool = False, max_
     Parameters
     ----------
     path : path
-        A TIFF, PNG, JPEG, NPY, DICOM or RAW file (with its sidecar).
+        A TIFF, PNG, BMP, JPEG, NPY, DICOM or RAW file (with its sidecar).
     pages : bool
         Whether several pages are welcome; one of many is never taken in silence.
     log : bool
@@ -157,12 +160,13 @@ def _kind_of_content(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(132)
     named = kind_of_name(path)
-    found = next((kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic), None)
-    if named in {found, "raw"} or (found is None and named in _NAME_DECIDES):
+    found = [kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic]
+    # The preamble of a DICOM file may make it a TIFF as well: it is read as what it is named.
+    if named in {*found, "raw"} or (not found and named in _NAME_DECIDES):
         return named
-    if found is None:
+    if not found:
         raise InputError(f"is named {path.suffix} but does not begin like one: check what wrote it")
-    raise InputError(f"is named {path.suffix} but holds {found.upper()}: rename it")
+    raise InputError(f"is named {path.suffix} but holds {found[-1].upper()}: rename it")
 
 
 def write_image(

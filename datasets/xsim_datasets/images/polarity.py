@@ -1,0 +1,274 @@
+"""Whether metal is dark or bright in a radiograph: what was given, what its file says, what its noise and levels show.
+
+Photons are counted: where more of them arrive, noise is stronger. So grey levels whose noise grows with them have dark
+metal, and those whose noise shrinks have bright metal, whatever the object is. Where the range of levels is too small
+for that, the tail of the histogram decides: parts of metal stand out of a plateau of air or laminate to one side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xsim.errors import InputError
+from xsim_datasets.images.radiograph import Radiograph
+from xsim_datasets.images.scale import Polarity, white_level
+
+__all__ = ["Evidence", "Polarised", "check_open_field", "polarised", "seen_in"]
+
+_BLOCK_PX = 8
+"""Side of the blocks whose mean and noise are compared [px], as those of the open field."""
+_MOST_BLOCKS = 2**14
+"""Blocks looked at: a quantile of them is good to a percent, and large images take no longer."""
+_FEWEST_BLOCKS = 24
+"""Blocks of one range of levels from which its noise is told: a tenth of them are still two."""
+_LEVELS = 8
+"""Ranges of grey levels that are compared."""
+_ALIVE = 0.3
+"""Variance in grey levels squared from which on it is noise: rounding alone makes 1/12, and not everywhere."""
+_EVEN = 2.0
+"""Most that a range's variances at 30 % may exceed those at 10 %: noise makes 1.2 to 1.9, structure 2 to 4."""
+_ALIKE = 2.0
+"""Most that the share of coarse variance may differ between ranges: noise of one image has one spectrum, and what has
+a coarser one is structure."""
+_CHANGE = 1.5
+"""Factor between the noise of the darkest and brightest ranges from which on it grows or shrinks."""
+_BENT = 0.25
+"""Least way up that noise has gone in the middle between its ends: .5 if it grows like photons, .25 with the square of
+the signal, as fixed patterns do; less is logarithmic or processed."""
+_TAIL = 0.3
+"""Skewness from which on a histogram has a tail to one side: (high + low - 2 median) / (high - low)."""
+_THIN = 0.2
+"""Least signal, of the open field's, down to which the tail may decide: below, where metal is thick or a collimator
+closed, either side may be the larger one, and noise has changed enough to tell."""
+_MOST_TRANSMITTED, _LEAST_TRANSMITTED = 2.0, 0.01
+"""Share of a given open field that the brightest part of an image may have: scatter and glare add some, and where not
+a hundredth comes through anywhere, the level was read off another image."""
+_SATURATED, _OVEREXPOSED = 1e-3, 4.0
+"""Share of saturated pixels from which on the open field may lie above what the file can hold, and how far."""
+_ENDS = (0.005, 0.995)
+"""Quantiles that stand for the lowest and highest grey level: hot pixels are outside."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the pixels show of polarity.
+
+    Parameters
+    ----------
+    noise : int
+        1 where noise grows with the grey level, -1 where it shrinks, 0 where neither can be told.
+    tail : int
+        1 where the histogram has its tail to the dark side, as of dark metal, -1 to the bright side, 0 to neither.
+    bent : bool
+        Whether noise changes with the grey level in another way than photons make it.
+    thin : bool
+        Whether all that is seen lets through so much that the tail alone decides.
+    """
+
+    noise: int = 0
+    tail: int = 0
+    bent: bool = False
+    thin: bool = False
+
+    @property
+    def polarity(self) -> Polarity | None:
+        """What the pixels show; None where they do not, or contradict each other."""
+        if self.noise and self.tail != -self.noise:
+            return "metal-dark" if self.noise > 0 else "metal-bright"
+        if not self.noise and not self.bent and self.tail and self.thin:
+            return "metal-dark" if self.tail > 0 else "metal-bright"
+        return None
+
+    @property
+    def reason(self) -> str:
+        """Why, or why not."""
+        ways = {1: ("grows", "dark"), -1: ("shrinks", "bright")}
+        if self.noise:
+            said = f"noise {ways[self.noise][0]} with the grey level"
+            return said if self.tail != -self.noise else f"{said}, but its tail is to the {ways[self.tail][1]} side"
+        if self.bent:
+            return "noise does not follow the grey levels as that of photons: they may be logarithmic or processed"
+        if self.tail:
+            said = f"the tail of the histogram is to the {ways[self.tail][1]} side"
+            return said if self.thin else f"{said}, which a collimator does too"
+        return "neither noise nor histogram shows it"
+
+
+@dataclass(frozen=True)
+class Polarised:
+    """The polarity that is taken.
+
+    Parameters
+    ----------
+    polarity : str
+        "metal-dark" or "metal-bright".
+    seen : bool
+        Whether it was given, said by the file or recognised; else it is a guess.
+    notes : tuple of str
+        What it was decided from, for people.
+    """
+
+    polarity: Polarity
+    seen: bool
+    notes: tuple[str, ...]
+
+
+def polarised(source: Radiograph, forced: Polarity | None = None) -> Polarised:
+    """Return the polarity of a radiograph: what is forced, else what its file says, else what its pixels show.
+
+    What the pixels show against the file or the user is said, and against the file it makes a guess of what it says.
+    Lossy files show nothing, as their noise is the codec's.
+    """
+    said = source.polarity
+    if source.kind == "array" and source.dtype.kind == "f" and forced is None:
+        return Polarised("metal-dark", True, ())  # linear, open field 1.0, by agreement
+    lossy = any(doubt.startswith("lossy") for doubt in source.doubts)
+    shown = Evidence() if lossy else seen_in(next(source.images()), source.white)
+    if forced is not None:
+        notes = (f"{forced} forced, the file says {said}",) if said not in {None, forced} else ()
+        return Polarised(forced, True, (*notes, *_against(forced, shown)))
+    if said is not None:
+        against = _against(said, shown)
+        why = f" ({source.polarity_reason})" if source.polarity_reason else ""
+        bent = (f"{shown.reason}: give linear ones",) if shown.bent and not shown.noise else ()
+        return Polarised(said, not against, (f"{said}, as the file says{why}", *against, *bent))
+    if shown.polarity is not None:
+        return Polarised(shown.polarity, True, (f"{shown.polarity}, as {shown.reason}",))
+    reason = "its codec took the noise that would tell" if lossy else shown.reason
+    return Polarised("metal-dark", False, (f"metal-dark is a guess ({reason}): give --polarity",))
+
+
+def check_open_field(source: Radiograph, given: float, polarity: Polarity, zero: float | None) -> None:
+    """Refuse an open field that the image cannot have.
+
+    Parameters
+    ----------
+    source : Radiograph
+        The image.
+    given : float
+        Grey level of the open field, as in the file.
+    polarity : str
+        What metal is in ``source.pixels``.
+    zero : float, optional
+        Grey level of no signal in ``source.pixels``, where it is known.
+
+    Raises
+    ------
+    InputError
+        If the file cannot hold such a level, or its brightest part is far above or below it.
+    """
+    if source.dtype.kind in "ui" and source.white is not None:
+        ends = sorted(source.turned(end) for end in (min(float(np.iinfo(source.dtype).min), 0.0), source.white))
+        # Air that is saturated was brighter than the file can hold.
+        saturated = polarity == "metal-dark" and float(np.mean(source.pixels >= source.white)) > _SATURATED
+        if not ends[0] <= given <= ends[1] and not (saturated and 0 < given <= _OVEREXPOSED * ends[1]):
+            raise InputError(
+                f"an open-field level of {given:g} is given, and {source.dtype} of this file holds {ends[0]:g} to "
+                f"{ends[1]:g}: give a grey level as it stands in the file"
+            )
+    bright = polarity == "metal-bright"
+    none = zero if zero is not None else white_level(source.pixels, source.white) if bright else 0.0
+    means = np.concatenate([_some_blocks(page).mean(axis=(1, 2)) for page in source.images()])
+    brightest = float(np.quantile(none - means if bright else means - none, _ENDS[1]))
+    level = source.turned(given)
+    signal = none - level if bright else level - none
+    # No signal at all is told by the scale, which says below or above what it must be.
+    if signal > 0 and not _LEAST_TRANSMITTED * signal <= brightest <= _MOST_TRANSMITTED * signal:
+        raise InputError(
+            f"an open-field level of {given:g} is given, of which the brightest part of the image has "
+            f"{brightest / signal:.3g} times the signal: give the grey level of the beam through air"
+        )
+
+
+def _against(polarity: Polarity, shown: Evidence) -> tuple[str, ...]:
+    if shown.polarity in {None, polarity}:
+        return ()
+    return (f"but {shown.reason}, as in {shown.polarity} images: make sure, and give --polarity",)
+
+
+def seen_in(image: NDArray[Any], white: float | None) -> Evidence:
+    """Return what the noise and the histogram of an image (H, W) show.
+
+    Parameters
+    ----------
+    image : (H, W) array
+        Grey levels, black low.
+    white : float, optional
+        Highest grey level that the file can hold.
+    """
+    blocks = _some_blocks(image)
+    means = blocks.mean(axis=(1, 2))
+    low, high = np.quantile(means, _ENDS)
+    if not high > low:
+        return Evidence()
+    skew = (high + low - 2 * np.median(means)) / (high - low)
+    tail = 0 if abs(skew) < _TAIL else 1 if skew < 0 else -1
+    # No signal is at 0 where metal is dark, and at white where it is bright.
+    top = white_level(image, white)
+    thin = (low / high if tail > 0 else (top - high) / (top - low)) >= _THIN if high > 0 and top > low else False
+    noise, bent = _trend(blocks, means, float(low), float(high), integers=image.dtype.kind in "ui")
+    return Evidence(noise, tail, bent, bool(thin))
+
+
+def _some_blocks(image: NDArray[Any]) -> NDArray[np.float64]:
+    """Return blocks from all over an image, (n, 8, 8)."""
+    rows, columns = (max(side // _BLOCK_PX, 1) for side in image.shape)
+    high, wide = (min(side, _BLOCK_PX) for side in image.shape)
+    step = max(1, int(np.ceil(np.sqrt(rows * columns / _MOST_BLOCKS))))
+    cut = image[: rows * high, : columns * wide].reshape(rows, high, columns, wide)[::step, :, ::step]
+    return cut.transpose(0, 2, 1, 3).reshape(-1, high, wide).astype(np.float64)
+
+
+def _trend(
+    blocks: NDArray[np.float64], means: NDArray[np.float64], low: float, high: float, *, integers: bool
+) -> tuple[int, bool]:
+    """Return which way noise goes with the grey level, see `Evidence`, and whether it is bent."""
+    if min(blocks.shape[1:]) < _BLOCK_PX:
+        return 0, False
+    fine = _roughness(blocks)
+    coarse = _roughness(blocks.reshape(-1, _BLOCK_PX // 2, 2, _BLOCK_PX // 2, 2).mean(axis=(2, 4)))
+    alive = fine > (_ALIVE if integers else 0.0)
+    levels, noises, spectra = [], [], []
+    for start in np.linspace(low, high, _LEVELS, endpoint=False):
+        here = alive & (means >= start) & (means < start + (high - low) / _LEVELS)
+        if np.count_nonzero(here) < _FEWEST_BLOCKS:
+            continue
+        tenth, third = np.quantile(fine[here], (0.1, 0.3))
+        if third > _EVEN * tenth:
+            continue
+        quiet = here & (fine <= third)
+        levels.append(float(np.median(means[here])))
+        noises.append(float(tenth))
+        spectra.append(float(np.median(coarse[quiet] / fine[quiet])))
+    return _judged(np.array(levels), np.array(noises), np.array(spectra))
+
+
+def _judged(levels: NDArray[np.float64], noises: NDArray[np.float64], spectra: NDArray[np.float64]) -> tuple[int, bool]:
+    if len(levels) < 2:
+        return 0, False
+    # Structure can only add noise: ranges whose spectrum is coarser than that of the finest hold some.
+    pure = spectra <= _ALIKE * spectra.min()
+    levels, noises = levels[pure], noises[pure]
+    if len(levels) < 2 or noises[-1] == noises[0]:
+        return 0, False
+    change = noises[-1] / noises[0]
+    if 1 / _CHANGE < change < _CHANGE:
+        return 0, False
+    middle = float(np.interp((levels[0] + levels[-1]) / 2, levels, noises))
+    # From the end of little signal to that of much.
+    way = (middle - noises.min()) / (noises.max() - noises.min())
+    if len(levels) > 2 and way < _BENT:
+        return 0, True
+    return (1 if change > 1 else -1), False
+
+
+def _roughness(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the variance of what a plane through neighbours leaves, for each block; hot pixels put aside."""
+    along = blocks[:, :, 2:] - 2 * blocks[:, :, 1:-1] + blocks[:, :, :-2]
+    both = along[:, 2:] - 2 * along[:, 1:-1] + along[:, :-2]
+    # White noise of variance 1 comes out at (1 + 4 + 1) squared; the median of its squares is 0.455 of their mean.
+    return np.asarray(np.median((both**2).reshape(len(both), -1), axis=1) / (36 * 0.455))
