@@ -1,8 +1,9 @@
 """Whether metal is dark or bright in a radiograph: what was given, what its file says, what its noise and levels show.
 
 Photons are counted: where more of them arrive, noise is stronger. So grey levels whose noise grows with them have dark
-metal, and those whose noise shrinks have bright metal, whatever the object is. Where the range of levels is too small
-for that, the tail of the histogram decides: parts of metal stand out of a plateau of air or laminate to one side.
+metal, and those whose noise shrinks have bright metal, whatever the object is. The tail of the histogram alone decides
+nothing: parts of metal stand out of laminate to one side, and a strip of air beside a board to the other. It supports
+noise that changes little, and doubts noise that changes much where no open field is seen.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from xsim.errors import InputError
 from xsim_datasets.images.radiograph import Radiograph
-from xsim_datasets.images.scale import Polarity, white_level
+from xsim_datasets.images.scale import Polarity, find_open_field, white_level
 
 __all__ = ["Evidence", "Polarised", "check_open_field", "polarised", "seen_in"]
 
@@ -34,16 +35,16 @@ _EVEN = 2.0
 _ALIKE = 2.0
 """Most that the share of coarse variance may differ between ranges: noise of one image has one spectrum, and what has
 a coarser one is structure."""
-_CHANGE = 1.5
-"""Factor between the noise of the darkest and brightest ranges from which on it grows or shrinks."""
+_CLEARLY = 2
+"""How `Evidence.noise` says that it grows or shrinks by much."""
+_CHANGE, _SLIGHT = 1.5, 1.15
+"""Factor between the noise of the darkest and brightest ranges from which on it grows or shrinks clearly, and slightly:
+of laminate and thin copper little more is to be had, and the noise itself is known to some percent."""
 _BENT = 0.25
 """Least way up that noise has gone in the middle between its ends: .5 if it grows like photons, .25 with the square of
 the signal, as fixed patterns do; less is logarithmic or processed."""
 _TAIL = 0.3
 """Skewness from which on a histogram has a tail to one side: (high + low - 2 median) / (high - low)."""
-_THIN = 0.2
-"""Least signal, of the open field's, down to which the tail may decide: below, where metal is thick or a collimator
-closed, either side may be the larger one, and noise has changed enough to tell."""
 _MOST_TRANSMITTED, _LEAST_TRANSMITTED = 2.0, 0.01
 """Share of a given open field that the brightest part of an image may have: scatter and glare add some, and where not
 a hundredth comes through anywhere, the level was read off another image."""
@@ -60,42 +61,42 @@ class Evidence:
     Parameters
     ----------
     noise : int
-        1 where noise grows with the grey level, -1 where it shrinks, 0 where neither can be told.
+        1 where noise grows with the grey level, -1 where it shrinks, 0 where neither can be told; 2 and -2 where it
+        does so clearly.
     tail : int
         1 where the histogram has its tail to the dark side, as of dark metal, -1 to the bright side, 0 to neither.
     bent : bool
         Whether noise changes with the grey level in another way than photons make it.
-    thin : bool
-        Whether all that is seen lets through so much that the tail alone decides.
+    open_field : bool
+        Whether a flat open field is where the noise is strongest; looked for where the tail is against the noise.
     """
 
     noise: int = 0
     tail: int = 0
     bent: bool = False
-    thin: bool = False
+    open_field: bool = False
 
     @property
     def polarity(self) -> Polarity | None:
         """What the pixels show; None where they do not, or contradict each other."""
-        if self.noise and self.tail != -self.noise:
-            return "metal-dark" if self.noise > 0 else "metal-bright"
-        if not self.noise and not self.bent and self.tail and self.thin:
-            return "metal-dark" if self.tail > 0 else "metal-bright"
-        return None
+        against = self.tail * self.noise < 0
+        clearly = abs(self.noise) == _CLEARLY and (not against or self.open_field)
+        if not clearly and not self.tail * self.noise > 0:
+            return None
+        return "metal-dark" if self.noise > 0 else "metal-bright"
 
     @property
     def reason(self) -> str:
         """Why, or why not."""
-        ways = {1: ("grows", "dark"), -1: ("shrinks", "bright")}
+        side = "dark" if self.tail > 0 else "bright"
         if self.noise:
-            said = f"noise {ways[self.noise][0]} with the grey level"
-            return said if self.tail != -self.noise else f"{said}, but its tail is to the {ways[self.tail][1]} side"
+            said = f"noise {'grows' if self.noise > 0 else 'shrinks'} with the grey level"
+            if self.tail * self.noise < 0 and not self.open_field:
+                return f"{said}, but the histogram has its tail to the {side} side"
+            return said if self.polarity is not None else f"{said}, but slightly"
         if self.bent:
             return "noise does not follow the grey levels as that of photons: they may be logarithmic or processed"
-        if self.tail:
-            said = f"the tail of the histogram is to the {ways[self.tail][1]} side"
-            return said if self.thin else f"{said}, which a collimator does too"
-        return "neither noise nor histogram shows it"
+        return "its noise does not show it"
 
 
 @dataclass(frozen=True)
@@ -207,11 +208,13 @@ def seen_in(image: NDArray[Any], white: float | None) -> Evidence:
         return Evidence()
     skew = (high + low - 2 * np.median(means)) / (high - low)
     tail = 0 if abs(skew) < _TAIL else 1 if skew < 0 else -1
-    # No signal is at 0 where metal is dark, and at white where it is bright.
-    top = white_level(image, white)
-    thin = (low / high if tail > 0 else (top - high) / (top - low)) >= _THIN if high > 0 and top > low else False
     noise, bent = _trend(blocks, means, float(low), float(high), integers=image.dtype.kind in "ui")
-    return Evidence(noise, tail, bent, bool(thin))
+    seen = False
+    if tail * noise < 0:
+        # Blocks one below the other are an image too.
+        stack = blocks.reshape(-1, blocks.shape[2])
+        seen = find_open_field(stack if noise > 0 else white_level(image, white) - stack)[1]
+    return Evidence(noise, tail, bent, seen)
 
 
 def _some_blocks(image: NDArray[Any]) -> NDArray[np.float64]:
@@ -256,14 +259,15 @@ def _judged(levels: NDArray[np.float64], noises: NDArray[np.float64], spectra: N
     if len(levels) < 2 or noises[-1] == noises[0]:
         return 0, False
     change = noises[-1] / noises[0]
-    if 1 / _CHANGE < change < _CHANGE:
-        return 0, False
+    way = 1 if change > 1 else -1
+    if change**way < _CHANGE:
+        return way if change**way > _SLIGHT else 0, False
     middle = float(np.interp((levels[0] + levels[-1]) / 2, levels, noises))
     # From the end of little signal to that of much.
-    way = (middle - noises.min()) / (noises.max() - noises.min())
-    if len(levels) > 2 and way < _BENT:
+    gone = (middle - noises.min()) / (noises.max() - noises.min())
+    if len(levels) > 2 and gone < _BENT:
         return 0, True
-    return (1 if change > 1 else -1), False
+    return _CLEARLY * way, False
 
 
 def _roughness(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
