@@ -19,7 +19,7 @@ import numpy as np
 from xsim._version import __version__
 from xsim.detector.named import resolve
 from xsim.errors import InputError
-from xsim_datasets.images import publish, read_image, write_image
+from xsim_datasets.images import publish, read_image, rehearse, write_image
 from xsim_zoo.network.tiles import bytes_per_px
 from xsim_zoo.process.grid import PaddedGrid, blocks
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
@@ -107,6 +107,8 @@ class FileRestorer:
             if path.exists() and not self.force:
                 raise InputError(f"{path}: exists already: give another output or --force")
         source = read_image(job.input, pages=True)
+        # Nothing is computed that cannot be written.
+        rehearse(job.output, source)
         result = restore(self.restorer, source, self.settings, on_tile=self.on_tile, estimates=self.estimates)
         restored, clipped = result.radiograph()
         input_sha256 = _sha256(job.input)
@@ -198,6 +200,7 @@ def forecast(
     """
     with job.named_errors():
         source = read_image(job.input, pages=True)
+        rehearse(job.output, source)
         plan = planned(restorer, source, settings, estimates=estimates)
     restorer = plan.restorer
     parts = blocks(PaddedGrid.around(source.shape))
