@@ -162,8 +162,10 @@ def _check_plain(path: Path) -> None:
 def _kind_of_content(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(132)
-    named = kind_of_name(path)
     found = [kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic]
+    if "dicom" in found and path.suffix.lower() not in SUFFIXES:
+        return "dicom"  # on media of the standard its files have no suffix (PS3.10 8.2)
+    named = kind_of_name(path)
     # The preamble of a DICOM file may make it a TIFF as well: it is read as what it is named.
     if named in {*found, "raw"} or (not found and named in _NAME_DECIDES):
         return named

@@ -25,6 +25,7 @@ _STD, _PICTURE = "_std", "_picture"
 _GLOB = frozenset("*?[")
 """Characters that make a name a pattern: Windows' shell hands patterns on as they are."""
 
+_DICOM = ".dcm"
 _OTHER_SUFFIX = {"jpeg": ".png", "bmp": ".png"}
 """JPEG would lose what was restored, and BMP holds no record of it; their results are PNG of the same 8 bits."""
 
@@ -151,7 +152,11 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def _target(path: Path, inside: Path, output: Path | None, *, single: bool) -> Path:
-    suffix = _OTHER_SUFFIX.get(SUFFIXES.get(path.suffix.lower(), ""), path.suffix)
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        # Only DICOM is read under any name, of which dots may be a part.
+        path, inside, kind = (Path(f"{path}{_DICOM}"), Path(f"{inside}{_DICOM}"), "dicom")
+    suffix = _OTHER_SUFFIX.get(kind, path.suffix)
     if output is None:
         return path.with_name(f"{path.stem}{_ADDED}{suffix}")
     if single and output.suffix and not output.is_dir():
