@@ -95,7 +95,7 @@ class Evidence:
                 return f"{said}, but the histogram has its tail to the {side} side"
             return said if self.polarity is not None else f"{said}, but slightly"
         if self.bent:
-            return "noise does not follow the grey levels as that of photons: they may be logarithmic or processed"
+            return "noise does not grow as that of photons: logarithmic or processed"
         return "its noise does not show it"
 
 
@@ -111,11 +111,14 @@ class Polarised:
         Whether it was given, said by the file or recognised; else it is a guess.
     notes : tuple of str
         What it was decided from, for people.
+    doubts : tuple of str
+        Why the grey levels may not be linear, whatever their polarity.
     """
 
     polarity: Polarity
     seen: bool
     notes: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 def polarised(source: Radiograph, forced: Polarity | None = None) -> Polarised:
@@ -129,18 +132,18 @@ def polarised(source: Radiograph, forced: Polarity | None = None) -> Polarised:
         return Polarised("metal-dark", True, ())  # linear, open field 1.0, by agreement
     lossy = any(doubt.startswith("lossy") for doubt in source.doubts)
     shown = Evidence() if lossy else seen_in(next(source.images()), source.white)
+    doubts = (shown.reason,) if shown.bent else ()
     if forced is not None:
         notes = (f"{forced} forced, the file says {said}",) if said not in {None, forced} else ()
-        return Polarised(forced, True, (*notes, *_against(forced, shown)))
+        return Polarised(forced, True, (*notes, *_against(forced, shown)), doubts)
     if said is not None:
         against = _against(said, shown)
         why = f" ({source.polarity_reason})" if source.polarity_reason else ""
-        bent = (f"{shown.reason}: give linear ones",) if shown.bent and not shown.noise else ()
-        return Polarised(said, not against, (f"{said}, as the file says{why}", *against, *bent))
+        return Polarised(said, not against, (f"{said}, as the file says{why}", *against), doubts)
     if shown.polarity is not None:
         return Polarised(shown.polarity, True, (f"{shown.polarity}, as {shown.reason}",))
     reason = "its codec took the noise that would tell" if lossy else shown.reason
-    return Polarised("metal-dark", False, (f"metal-dark is a guess ({reason}): give --polarity",))
+    return Polarised("metal-dark", False, (f"metal-dark is a guess ({reason}): give --polarity",), doubts)
 
 
 def check_open_field(source: Radiograph, given: float, polarity: Polarity, zero: float | None) -> None:

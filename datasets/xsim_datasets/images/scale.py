@@ -65,6 +65,8 @@ class Scale:
         Whether the polarity was given, said by the file or recognised; else it is a guess.
     black : float
         Grey level of no signal where metal is dark; without meaning where it is bright.
+    doubts : tuple of str
+        Why the grey levels may not be linear, as the file says or the image shows.
     """
 
     open_field: float
@@ -73,6 +75,7 @@ class Scale:
     open_field_seen: bool = True
     polarity_seen: bool = True
     black: float = 0.0
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.polarity not in POLARITIES:

@@ -42,7 +42,9 @@ def grey_scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[
     if settings.open_field is not None:
         check_open_field(source, settings.open_field, polarity, zero)
     scale = scale_of(source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=zero)
-    scale = replace(scale, polarity_seen=found.seen)
+    scale = replace(scale, polarity_seen=found.seen, doubts=(*source.doubts, *found.doubts))
+    if scale.doubts:
+        notes = (f"grey levels in doubt: {'; '.join(scale.doubts)}", *notes)
     if source.open_field is not None:
         notes += _said(source, settings.open_field)
     if open_field is None:
