@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -54,12 +55,27 @@ def kept_tags(
         else:
             kept.append(found)
         seen.add(code)
+    # What tifffile cannot even read it leaves out.
+    dropped += [f"tag {code}" for code in _codes(file, page) if code not in page.tags and code not in _LAYOUT]
     if not _comes_back(kept, byteorder=byteorder, bigtiff=bigtiff):
         good = [_comes_back([tag], byteorder=byteorder, bigtiff=bigtiff) for tag in kept]
         names = {int(tag.code): tag.name for tag in page.tags}
         dropped += [f"{names[tag[0]]} ({tag[0]})" for tag, fine in zip(kept, good, strict=True) if not fine]
         kept = [tag for tag, fine in zip(kept, good, strict=True) if fine]
     return kept, dropped
+
+
+def _codes(file: tifffile.TiffFile, page: tifffile.TiffPage) -> list[int]:
+    """Return the codes of all tags of a page, in its directory."""
+    layout = file.tiff
+    file.filehandle.seek(page.offset)
+    (count,) = struct.unpack(layout.tagnoformat, file.filehandle.read(layout.tagnosize))
+    entries = file.filehandle.read(count * layout.tagsize)
+    order = layout.byteorder
+    return [
+        int.from_bytes(entries[at : at + 2], "little" if order == "<" else "big")
+        for at in range(0, len(entries), layout.tagsize)
+    ]
 
 
 def _tag(file: tifffile.TiffFile, tag: tifffile.TiffTag) -> Tag | None:
