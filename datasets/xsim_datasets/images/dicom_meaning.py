@@ -21,6 +21,8 @@ _SPACINGS = ("ImagerPixelSpacing", "ImagePlanePixelSpacing", "NominalScannedPixe
 _LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K})
 # Modalities of projection radiography whose stored values rise with exposure where MONOCHROME1 turns the display.
 _PROJECTIONS = frozenset({"CR", "DX", "MG", "IO", "PX", "RG"})
+# What an element without a value reads as.
+_EMPTY = (None, "")
 # Types of rescaled values that are no exposure (PS3.3 C.11.1.1.2).
 _NO_EXPOSURE = {"HU": "Hounsfield units", "OD": "optical density", "Z_EFF": "effective atomic numbers"}
 
@@ -77,8 +79,9 @@ def pitch_of(dataset: Dataset) -> Pitch:
 
 def rescale_of(dataset: Dataset) -> tuple[float, float]:
     """Return slope and intercept of the modality's scale (PS3.3 C.11.1); no change where there is none."""
+    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
     try:
-        return float(dataset.get("RescaleSlope") or 1.0), float(dataset.get("RescaleIntercept") or 0.0)
+        return 1.0 if slope in _EMPTY else float(slope), 0.0 if intercept in _EMPTY else float(intercept)
     except (TypeError, ValueError):
         return float("nan"), 0.0
 

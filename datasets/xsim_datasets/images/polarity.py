@@ -43,6 +43,9 @@ of laminate and thin copper little more is to be had, and the noise itself is kn
 _BENT = 0.25
 """Least way up that noise has gone in the middle between its ends: .5 if it grows like photons, .25 with the square of
 the signal, as fixed patterns do; less is logarithmic or processed."""
+_STEEP = 2.5
+"""Highest power of the signal that noise goes with: 1 of photons, 2 of fixed patterns, more where no signal is not
+where it is taken to be, as of logarithms, or of offsets that nobody subtracted."""
 _TAIL = 0.3
 """Skewness from which on a histogram has a tail to one side: (high + low - 2 median) / (high - low)."""
 _MOST_TRANSMITTED, _LEAST_TRANSMITTED = 2.0, 0.01
@@ -95,7 +98,7 @@ class Evidence:
                 return f"{said}, but the histogram has its tail to the {side} side"
             return said if self.polarity is not None else f"{said}, but slightly"
         if self.bent:
-            return "noise does not grow as that of photons: logarithmic or processed"
+            return "noise does not grow as that of photons: logarithmic, processed, or with an offset"
         return "its noise does not show it"
 
 
@@ -211,7 +214,8 @@ def seen_in(image: NDArray[Any], white: float | None) -> Evidence:
         return Evidence()
     skew = (high + low - 2 * np.median(means)) / (high - low)
     tail = 0 if abs(skew) < _TAIL else 1 if skew < 0 else -1
-    noise, bent = _trend(blocks, means, float(low), float(high), integers=image.dtype.kind in "ui")
+    levels, noises = _noise_of(blocks, means, float(low), float(high), integers=image.dtype.kind in "ui")
+    noise, bent = _trend(levels, noises, white_level(image, white))
     seen = False
     if tail * noise < 0:
         # Blocks one below the other are an image too.
@@ -229,12 +233,12 @@ def _some_blocks(image: NDArray[Any]) -> NDArray[np.float64]:
     return cut.transpose(0, 2, 1, 3).reshape(-1, high, wide).astype(np.float64)
 
 
-def _trend(
+def _noise_of(
     blocks: NDArray[np.float64], means: NDArray[np.float64], low: float, high: float, *, integers: bool
-) -> tuple[int, bool]:
-    """Return which way noise goes with the grey level, see `Evidence`, and whether it is bent."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return grey levels, rising, and the variance of the noise there; as few as there is noise without structure."""
     if min(blocks.shape[1:]) < _BLOCK_PX:
-        return 0, False
+        return np.empty(0), np.empty(0)
     fine = _roughness(blocks)
     coarse = _roughness(blocks.reshape(-1, _BLOCK_PX // 2, 2, _BLOCK_PX // 2, 2).mean(axis=(2, 4)))
     alive = fine > (_ALIVE if integers else 0.0)
@@ -250,21 +254,22 @@ def _trend(
         levels.append(float(np.median(means[here])))
         noises.append(float(tenth))
         spectra.append(float(np.median(coarse[quiet] / fine[quiet])))
-    return _judged(np.array(levels), np.array(noises), np.array(spectra))
-
-
-def _judged(levels: NDArray[np.float64], noises: NDArray[np.float64], spectra: NDArray[np.float64]) -> tuple[int, bool]:
-    if len(levels) < 2:
-        return 0, False
     # Structure can only add noise: ranges whose spectrum is coarser than that of the finest hold some.
-    pure = spectra <= _ALIKE * spectra.min()
-    levels, noises = levels[pure], noises[pure]
+    pure = np.array(spectra) <= _ALIKE * min(spectra, default=0.0)
+    return np.array(levels)[pure], np.array(noises)[pure]
+
+
+def _trend(levels: NDArray[np.float64], noises: NDArray[np.float64], white: float) -> tuple[int, bool]:
+    """Return which way noise goes with the grey level, and whether it is bent, see `Evidence`."""
     if len(levels) < 2 or noises[-1] == noises[0]:
         return 0, False
     change = noises[-1] / noises[0]
     way = 1 if change > 1 else -1
     if change**way < _CHANGE:
         return way if change**way > _SLIGHT else 0, False
+    signals = levels if way > 0 else white - levels
+    if signals.min() > 0 and abs(np.log(change)) > _STEEP * np.log(signals.max() / signals.min()):
+        return 0, True
     middle = float(np.interp((levels[0] + levels[-1]) / 2, levels, noises))
     # From the end of little signal to that of much.
     gone = (middle - noises.min()) / (noises.max() - noises.min())
