@@ -116,6 +116,8 @@ class FileRestorer:
             "open_field": result.open_field,
             "open_field_seen": result.scale.open_field_seen,
             "polarity": result.scale.polarity,
+            "polarity_seen": result.scale.polarity_seen,
+            "doubts": list(result.scale.doubts),
         }
         # What is stored in the result itself.
         stamp = {
