@@ -22,8 +22,8 @@ __all__ = ["Evidence", "Polarised", "check_open_field", "polarised", "seen_in"]
 
 _BLOCK_PX = 8
 """Side of the blocks whose mean and noise are compared [px], as those of the open field."""
-_MOST_BLOCKS = 2**14
-"""Blocks looked at: a quantile of them is good to a percent, and large images take no longer."""
+_MOST_BLOCKS = 2**13
+"""Blocks looked at: a quantile of them is good to a percent, and large images take no longer (0.1 s)."""
 _FEWEST_BLOCKS = 24
 """Blocks of one range of levels from which its noise is told: a tenth of them are still two."""
 _LEVELS = 8
@@ -239,8 +239,10 @@ def _noise_of(
     """Return grey levels, rising, and the variance of the noise there; as few as there is noise without structure."""
     if min(blocks.shape[1:]) < _BLOCK_PX:
         return np.empty(0), np.empty(0)
-    fine = _roughness(blocks)
-    coarse = _roughness(blocks.reshape(-1, _BLOCK_PX // 2, 2, _BLOCK_PX // 2, 2).mean(axis=(2, 4)))
+    # Without their means single precision is enough, and twice as fast.
+    centred = (blocks - means[:, None, None]).astype(np.float32)
+    fine = _roughness(centred)
+    coarse = _roughness(centred.reshape(-1, _BLOCK_PX // 2, 2, _BLOCK_PX // 2, 2).mean(axis=(2, 4)))
     alive = fine > (_ALIVE if integers else 0.0)
     levels, noises, spectra = [], [], []
     for start in np.linspace(low, high, _LEVELS, endpoint=False):
@@ -278,9 +280,11 @@ def _trend(levels: NDArray[np.float64], noises: NDArray[np.float64], white: floa
     return _CLEARLY * way, False
 
 
-def _roughness(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+def _roughness(blocks: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the variance of what a plane through neighbours leaves, for each block; hot pixels put aside."""
     along = blocks[:, :, 2:] - 2 * blocks[:, :, 1:-1] + blocks[:, :, :-2]
     both = along[:, 2:] - 2 * along[:, 1:-1] + along[:, :-2]
+    squares = np.sort((both**2).reshape(len(both), -1), axis=1)
+    half = squares.shape[1] // 2
     # White noise of variance 1 comes out at (1 + 4 + 1) squared; the median of its squares is 0.455 of their mean.
-    return np.asarray(np.median((both**2).reshape(len(both), -1), axis=1) / (36 * 0.455))
+    return np.asarray(squares[:, half - 1 : half + 1].sum(axis=1) / (2 * 36 * 0.455), np.float64)
