@@ -32,12 +32,12 @@ _ALIVE = 0.3
 """Variance in grey levels squared from which on it is noise: rounding alone makes 1/12, and not everywhere."""
 _EVEN = 2.0
 """Most that a range's variances at 30 % may exceed those at 10 %: noise makes 1.2 to 1.9, structure 2 to 4."""
-_ALIKE = 2.0
-"""Most that the share of coarse variance may differ between ranges: noise of one image has one spectrum, and what has
-a coarser one is structure."""
+_ALIKE = 3.0
+"""Most that the share of coarse variance may differ between ranges: noise of one image has about one spectrum, that of
+electronics in the dark is the finest, and structure has one that is four to twenty times as coarse."""
 _CLEARLY = 2
 """How `Evidence.noise` says that it grows or shrinks by much."""
-_CHANGE, _SLIGHT = 1.5, 1.15
+_CHANGE, _SLIGHT = 1.5, 1.2
 """Factor between the noise of the darkest and brightest ranges from which on it grows or shrinks clearly, and slightly:
 of laminate and thin copper little more is to be had, and the noise itself is known to some percent."""
 _BENT = 0.25
@@ -214,8 +214,7 @@ def seen_in(image: NDArray[Any], white: float | None) -> Evidence:
         return Evidence()
     skew = (high + low - 2 * np.median(means)) / (high - low)
     tail = 0 if abs(skew) < _TAIL else 1 if skew < 0 else -1
-    levels, noises = _noise_of(blocks, means, float(low), float(high), integers=image.dtype.kind in "ui")
-    noise, bent = _trend(levels, noises, white_level(image, white))
+    noise, bent = _trend(*_noise_of(blocks, means, float(low), float(high), image.dtype), white_level(image, white))
     seen = False
     if tail * noise < 0:
         # Blocks one below the other are an image too.
@@ -234,16 +233,16 @@ def _some_blocks(image: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _noise_of(
-    blocks: NDArray[np.float64], means: NDArray[np.float64], low: float, high: float, *, integers: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return grey levels, rising, and the variance of the noise there; as few as there is noise without structure."""
+    blocks: NDArray[np.float64], means: NDArray[np.float64], low: float, high: float, dtype: np.dtype[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return grey levels, rising, the variance of the noise there at most, and whether it is free of structure."""
     if min(blocks.shape[1:]) < _BLOCK_PX:
-        return np.empty(0), np.empty(0)
+        return np.empty(0), np.empty(0), np.empty(0, bool)
     # Without their means single precision is enough, and twice as fast.
     centred = (blocks - means[:, None, None]).astype(np.float32)
     fine = _roughness(centred)
     coarse = _roughness(centred.reshape(-1, _BLOCK_PX // 2, 2, _BLOCK_PX // 2, 2).mean(axis=(2, 4)))
-    alive = fine > (_ALIVE if integers else 0.0)
+    alive = fine > (_ALIVE if dtype.kind in "ui" else 0.0)
     levels, noises, spectra = [], [], []
     for start in np.linspace(low, high, _LEVELS, endpoint=False):
         here = alive & (means >= start) & (means < start + (high - low) / _LEVELS)
@@ -256,27 +255,36 @@ def _noise_of(
         levels.append(float(np.median(means[here])))
         noises.append(float(tenth))
         spectra.append(float(np.median(coarse[quiet] / fine[quiet])))
-    # Structure can only add noise: ranges whose spectrum is coarser than that of the finest hold some.
+    # Ranges whose spectrum is coarser than that of the finest hold structure.
     pure = np.array(spectra) <= _ALIKE * min(spectra, default=0.0)
-    return np.array(levels)[pure], np.array(noises)[pure]
+    return np.array(levels), np.array(noises), pure
 
 
-def _trend(levels: NDArray[np.float64], noises: NDArray[np.float64], white: float) -> tuple[int, bool]:
-    """Return which way noise goes with the grey level, and whether it is bent, see `Evidence`."""
-    if len(levels) < 2 or noises[-1] == noises[0]:
+def _trend(
+    levels: NDArray[np.float64], noises: NDArray[np.float64], pure: NDArray[np.bool_], white: float
+) -> tuple[int, bool]:
+    """Return which way noise goes with the grey level, and whether it is bent, see `Evidence`.
+
+    Structure can only add to what is measured. So noise that is pure at one level is compared with what is there at
+    most at levels on one side; that it is bent is claimed only where all of it is pure.
+    """
+    if np.count_nonzero(pure) == 0 or len(levels) < 2:
         return 0, False
-    change = noises[-1] / noises[0]
-    way = 1 if change > 1 else -1
-    if change**way < _CHANGE:
-        return way if change**way > _SLIGHT else 0, False
+    last, first = int(np.flatnonzero(pure)[-1]), int(np.flatnonzero(pure)[0])
+    grows = noises[last] / noises[: last + 1].min()
+    shrinks = noises[first] / noises[first:].min()
+    change, way = (grows, 1) if grows > shrinks else (shrinks, -1)
+    if change < _CHANGE or min(grows, shrinks) > _SLIGHT:
+        return way if change > _SLIGHT > min(grows, shrinks) else 0, False
+    loud = last if way > 0 else first
+    quiet = int(noises[: last + 1].argmin()) if way > 0 else first + int(noises[first:].argmin())
     signals = levels if way > 0 else white - levels
-    if signals.min() > 0 and abs(np.log(change)) > _STEEP * np.log(signals.max() / signals.min()):
-        return 0, True
-    middle = float(np.interp((levels[0] + levels[-1]) / 2, levels, noises))
-    # From the end of little signal to that of much.
-    gone = (middle - noises.min()) / (noises.max() - noises.min())
-    if len(levels) > 2 and gone < _BENT:
-        return 0, True
+    if signals.min() > 0 and np.log(change) > _STEEP * np.log(signals[loud] / signals[quiet]):
+        return 0, bool(pure.all())
+    middle = float(np.interp((levels[loud] + levels[quiet]) / 2, levels, noises))
+    gone = (middle - noises[quiet]) / (noises[loud] - noises[quiet])
+    if abs(loud - quiet) > 1 and gone < _BENT:
+        return 0, bool(pure.all())
     return _CLEARLY * way, False
 
 
