@@ -27,6 +27,8 @@ _LAYOUT = frozenset(
 # Tags that point to other parts of the file, which do not move along; and the lengths of ImageJ's metadata, which
 # tifffile takes apart into a dictionary.
 _POINTERS = frozenset({330, 400, 34665, 34853, 37724, 40965, 50740, 50838})
+# What tifffile writes of an array's shape, as a second description.
+_SHAPE = '{"shape":'
 _ASCII = 2
 # The least image that a tile fits; what matters is whether its tags come back.
 _TRIAL = np.zeros((16, 16), np.uint8)
@@ -47,7 +49,7 @@ def kept_tags(
     seen: set[int] = set()
     for tag in page.tags:
         code = int(tag.code)
-        if code in _LAYOUT:
+        if code in _LAYOUT or (code in seen and str(tag.value).startswith(_SHAPE)):
             continue
         found = None if code in _POINTERS or code in seen else _tag(file, tag)
         if found is None:

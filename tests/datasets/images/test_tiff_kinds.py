@@ -192,6 +192,15 @@ def test_tags_that_are_nothing_special_are_not_dropped(tmp_path):
     assert not any("dropped" in note for note in read_image(tmp_path / "a.tif").notes)
 
 
+def test_what_tifffile_says_of_a_shape_is_no_loss(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", GREY, description="board 7")
+    read = read_image(tmp_path / "a.tif")
+    assert read.notes == ()
+    write_image(tmp_path / "b.tif", read)
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.pages[0].description == "board 7"
+
+
 def test_a_pitch_that_a_dropped_tag_said_is_written_as_a_resolution(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GREY, extratags=[STRANGE["MicroManager"]], metadata=None)
     read = read_image(tmp_path / "a.tif")
