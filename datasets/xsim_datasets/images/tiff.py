@@ -36,6 +36,8 @@ _OPEN_FIELD = re.compile(r"xsim [^,]*, open field (\d+(?:\.\d+)?)(?=,|$)")
 _PHOTOMETRIC = {0: "white at zero", 1: "black at zero", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr"}
 # Codecs that may lose: JPEG old and new, JPEG 2000, JPEG XR, WebP, LERC, JPEG XL.
 _MAY_LOSE = frozenset({6, 7, 22610, 33003, 33004, 33005, 34712, 34887, 34892, 34927, 34934, 50001, 50002, 52546})
+# Dropped tags that are named one by one.
+_NAMED = 20
 # From this many bytes the coding of a strip or tile is told.
 _CODEC_HEAD = 2**16
 # Unsigned, signed, floating point; not complex or undefined.
@@ -73,7 +75,8 @@ def read_tiff(path: Path, *, max_pixels: int) -> Radiograph:
     white = float(2**bits - 1) if dtype.kind == "u" else float(np.iinfo(dtype).max) if dtype.kind == "i" else None
     notes = pitch.said
     if dropped:
-        notes += (f"tags that do not move along (dropped): {', '.join(dropped)}",)
+        more = f" and {len(dropped) - _NAMED} more" if len(dropped) > _NAMED else ""
+        notes += (f"tags that do not move along (dropped): {', '.join(dropped[:_NAMED])}{more}",)
     if dtype.kind == "u" and bits < dtype.itemsize * 8:
         notes += (f"{bits}-bit grey levels are written as {dtype.itemsize * 8} bit, on their own scale",)
     kept = {tag[0] for tag in tags}

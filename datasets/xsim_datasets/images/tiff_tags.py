@@ -34,6 +34,8 @@ _ASCII = 2
 _TRIAL = np.zeros((16, 16), np.uint8)
 # A value longer than this is not shown to be equal element by element, which would take longer than writing it.
 _LONG = 2**20
+# More tags than any program writes; a hostile file of 65535 would be tried for minutes.
+_MOST_TAGS = 500
 
 
 def kept_tags(
@@ -59,12 +61,18 @@ def kept_tags(
         seen.add(code)
     # What tifffile cannot even read it leaves out.
     dropped += [f"tag {code}" for code in _codes(file, page) if code not in page.tags and code not in _LAYOUT]
-    if not _comes_back(kept, byteorder=byteorder, bigtiff=bigtiff):
-        good = [_comes_back([tag], byteorder=byteorder, bigtiff=bigtiff) for tag in kept]
-        names = {int(tag.code): tag.name for tag in page.tags}
-        dropped += [f"{names[tag[0]]} ({tag[0]})" for tag, fine in zip(kept, good, strict=True) if not fine]
-        kept = [tag for tag, fine in zip(kept, good, strict=True) if fine]
-    return kept, dropped
+    good = _writable(kept[:_MOST_TAGS], byteorder=byteorder, bigtiff=bigtiff)
+    codes = {tag[0] for tag in good}
+    dropped += [f"{page.tags[tag[0]].name} ({tag[0]})" for tag in kept if tag[0] not in codes]
+    return good, dropped
+
+
+def _writable(tags: list[Tag], **layout: Any) -> list[Tag]:
+    """Return the tags that come back; halves are tried until what does not is alone."""
+    if not tags or _comes_back(tags, **layout):
+        return tags
+    middle = len(tags) // 2
+    return _writable(tags[:middle], **layout) + _writable(tags[middle:], **layout) if middle else []
 
 
 def _codes(file: tifffile.TiffFile, page: tifffile.TiffPage) -> list[int]:
