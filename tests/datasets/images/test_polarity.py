@@ -153,3 +153,26 @@ REAL = {
 def test_polarity_of_real_radiographs(name):
     found = polarised(read_image(RADIOGRAPHS / name))
     assert (found.polarity, found.seen) == REAL[name]
+
+
+@pytest.mark.slow
+def test_boards_of_many_detectors_are_never_taken_for_the_other_polarity(tmp_path):
+    """Plain, inverted, logarithmic, and both: what is claimed is true, and it is claimed of most linear ones."""
+    from xsim_cli.app import main
+    from xsim_datasets.store.reader import PairStore
+
+    path = tmp_path / "boards.zarr"
+    main(["dataset", "make", "universal", "-o", str(path), "-n", "16", "--size", "256", "--workers", "1"])
+    _, lr = PairStore.open(path).read_batch(list(range(16)))
+    told = 0
+    for image in lr.reshape(-1, 256, 256):
+        grey = np.rint(image * 50000).clip(0, 65535).astype(np.uint16)
+        logged = (5000 * np.log(grey.astype(float) + 1)).astype(np.uint16)
+        dark, bright = seen_in(grey, 65535.0), seen_in(65535 - grey, 65535.0)
+        assert (dark.bent, bright.bent) == (False, False)
+        assert dark.polarity != "metal-bright"
+        assert bright.polarity != "metal-dark"
+        assert seen_in(logged, 65535.0).polarity != "metal-bright"
+        assert seen_in(65535 - logged, 65535.0).polarity != "metal-dark"
+        told += (dark.polarity, bright.polarity) == ("metal-dark", "metal-bright")
+    assert told >= 11
