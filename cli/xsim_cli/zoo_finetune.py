@@ -25,7 +25,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. steps=2000; repeat for more."),
 ]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder; --set steps=N extends it.")]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run; --set steps=N extends it.")]
 
 _EPILOG = (
     "Example: xsim zoo finetune physics-sde --data real.zarr -o runs/mine --mix synthetic.zarr  ||  "

@@ -1,6 +1,14 @@
-"""Image files: TIFF, DICOM, PNG, NPY, RAW in and out at their own depth, with their tags."""
+"""Image files: TIFF, DICOM, PNG, NPY, RAW in and out at their own depth, BMP and JPEG in, with their tags."""
 
-from xsim_datasets.images.files import SUFFIXES, kind_of_name, publish, read_image, write_image
+from xsim_datasets.images.files import (
+    SUFFIXES,
+    kind_of_name,
+    publish,
+    read_image,
+    rehearse,
+    write_image,
+    written_kind,
+)
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph
 from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, exposure_of_log, find_open_field, scale_of
 from xsim_datasets.images.tiff import write_simulated
@@ -17,7 +25,9 @@ __all__ = [
     "kind_of_name",
     "publish",
     "read_image",
+    "rehearse",
     "scale_of",
     "write_image",
     "write_simulated",
+    "written_kind",
 ]

@@ -7,41 +7,32 @@ import mmap
 import warnings
 from collections.abc import Mapping
 from copy import deepcopy
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.sequence import Sequence
-from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLSNearLossless,
-    SecondaryCaptureImageStorage,
-    generate_uid,
-)
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from xsim.errors import InputError
-from xsim_datasets.images.radiograph import Radiograph, check_claim, pitch_from_spacing
-from xsim_datasets.images.scale import Polarity
+from xsim_datasets.images.dicom_meaning import INTENSITIES, doubts_of, pitch_of, polarity_of, rescale_of, said_of
+from xsim_datasets.images.radiograph import Radiograph, check_claim
+from xsim_datasets.images.rescale import rescaled
 from xsim_datasets.images.tiff import invert
 
 __all__ = ["read_dicom", "write_dicom"]
 
-# At the detector first; PixelSpacing may already be scaled to the object.
-_SPACINGS = ("ImagerPixelSpacing", "ImagePlanePixelSpacing", "NominalScannedPixelSpacing", "PixelSpacing")
-# Pixel Intensity Relationship (0028,1040), DICOM PS3.3 C.8.11.3.
-_INTENSITIES: dict[str, Literal["linear", "log"]] = {"LIN": "linear", "LOG": "log"}
+_MAGIC, _META_GROUP = b"DICM", b"\x02\x00"
+# Value representations of binary words -> their bytes (PS3.5 6.2).
+_WORDS = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
+_PIXELS = 0x7FE00010
 # An odd group is private (DICOM PS3.5 7.8); the creator's name keeps ours apart from others in it.
 _PRIVATE_GROUP, _PRIVATE_CREATOR = 0x0099, "XSIM"
-# Transfer syntaxes that lose: baseline and extended JPEG, near-lossless JPEG-LS, JPEG 2000 and its fast twin.
-_LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K})
 # Longest text of VR ST, that of DerivationDescription (DICOM PS3.5 6.2).
 _MAX_TEXT = 1024
 
@@ -59,9 +50,10 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         warnings.simplefilter("ignore")
         # A map of the file never gives more bytes than there are, whatever an element claims.
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            dataset = pydicom.dcmread(cast("BinaryIO", content), force=True)
+            dataset = pydicom.dcmread(_from_meta(content), force=True)
         _check_elements(dataset)
         _complete_meta(dataset)
+        _check_syntax(dataset.file_meta.TransferSyntaxUID)
         dtype, white = _stored_type(dataset)
         frames = int(dataset.get("NumberOfFrames") or 1)
         shape: tuple[int, ...] = (int(dataset.Rows), int(dataset.Columns))
@@ -69,7 +61,7 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         wanted = frames * shape[0] * shape[1] * dtype.itemsize
         if not dataset.file_meta.TransferSyntaxUID.is_compressed and len(dataset.PixelData) < wanted:
             raise InputError(f"is truncated: {len(dataset.PixelData)} of {wanted} bytes of pixels: copy it again")
-        pitch_mm, notes = _pitch(dataset)
+        pitch = pitch_of(dataset)
         pixels = np.asarray(dataset.pixel_array).astype(dtype, copy=False).reshape((frames, *shape))
     if frames == 1:
         pixels = pixels[0]
@@ -79,31 +71,47 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
     if inverted:
         pixels = invert(pixels, white)
     del dataset.PixelData
-    return Radiograph(
+    polarity, reason, disagreement = polarity_of(dataset, inverted=inverted)
+    radiograph = Radiograph(
         pixels,
         "dicom",
-        pitch_mm,
+        pitch.mm,
         white,
         inverted,
-        polarity=_polarity(dataset, inverted=inverted),
-        intensity=_INTENSITIES.get(str(dataset.get("PixelIntensityRelationship"))),
-        notes=notes,
+        polarity=polarity,
+        polarity_reason=reason,
+        intensity=INTENSITIES.get(str(dataset.get("PixelIntensityRelationship"))),
+        notes=(*pitch.said, *said_of(dataset)),
         header={"dataset": dataset},
-        doubts=_doubts(dataset),
+        doubts=(*doubts_of(dataset), *disagreement),
+        pitch_doubt=pitch.doubt,
     )
+    slope, intercept = rescale_of(dataset)
+    return rescaled(radiograph, slope, intercept, "the file's rescale")
 
 
-def _doubts(dataset: Dataset) -> tuple[str, ...]:
-    """Return why stored values may not be what the detector measured."""
-    doubts: tuple[str, ...] = ()
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if str(dataset.get("LossyImageCompression")) == "01" or syntax in _LOSSY:
-        method = dataset.get("LossyImageCompressionMethod") or (syntax.name if syntax in _LOSSY else "as the file says")
-        method = method if isinstance(method, str) else ", ".join(method)
-        doubts += (f"lossy compression ({method})",)
-    if dataset.get("PresentationIntentType") == "FOR PRESENTATION":
-        doubts += ("processed for presentation",)
-    return doubts
+def _from_meta(content: mmap.mmap) -> BinaryIO:
+    """Return a file as pydicom expects it: a preamble of 128 bytes and ``DICM``, or neither."""
+    if content[128:132] != _MAGIC:
+        if content[:4] == _MAGIC:
+            return BytesIO(content[4:])
+        if content[:128] == bytes(128) and content[128:130] == _META_GROUP:
+            return BytesIO(content[128:])
+    return cast("BinaryIO", content)
+
+
+def _check_syntax(syntax: UID) -> None:
+    """Refuse pixels that nothing here decodes, and name the programs that do."""
+    cure = "decompress it first, with gdcmconv --raw (GDCM), dcmdjpeg, dcmdjpls or dcmdrle (DCMTK), or at the console"
+    if syntax.is_private or not syntax.is_transfer_syntax:
+        raise InputError(f"holds pixels in a coding of somebody's own ({syntax}): {cure}")
+    if syntax.is_compressed and syntax.is_encapsulated:
+        try:
+            available = get_decoder(syntax).is_available
+        except NotImplementedError:
+            available = False
+        if not available:
+            raise InputError(f"holds pixels as {syntax.name}, which is not read here: {cure}")
 
 
 def _check_elements(dataset: Dataset) -> None:
@@ -137,28 +145,6 @@ def _stored_type(dataset: Dataset) -> tuple[np.dtype[Any], float]:
     return np.dtype(f"{'i' if signed else 'u'}{allocated // 8}"), float(2 ** (stored - signed) - 1)
 
 
-def _pitch(dataset: Dataset) -> tuple[float | None, tuple[str, ...]]:
-    for name in _SPACINGS:
-        if spacing := dataset.get(name):
-            try:
-                y_mm, x_mm = (float(value) for value in spacing)
-            except (TypeError, ValueError) as error:
-                raise InputError(f"its {name} is not a pair of lengths: mend the file") from error
-            return pitch_from_spacing(x_mm, y_mm), (f"pixel pitch from {name}",)
-    return None, ()
-
-
-def _polarity(dataset: Dataset, *, inverted: bool) -> Polarity | None:
-    """Return what Pixel Intensity Relationship Sign (0028,1041) says of pixels that may have been turned.
-
-    At 1 lower stored values stand for less beam, at -1 for more (DICOM PS3.3 C.8.11.3).
-    """
-    dark_is_low = {"1": True, "-1": False}.get(str(dataset.get("PixelIntensityRelationshipSign")))
-    if dark_is_low is None:
-        return None
-    return "metal-dark" if dark_is_low != inverted else "metal-bright"
-
-
 def write_dicom(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> None:
     """Write a derived image: a new instance, uncompressed, every other element as it was read.
 
@@ -174,11 +160,17 @@ def write_dicom(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) ->
         source = radiograph.header.get("dataset") if radiograph.kind == "dicom" else None
         dataset = deepcopy(source) if source is not None else _blank(radiograph)
         _derive(dataset, stamp)
+        if any(doubt.startswith("lossy") for doubt in radiograph.doubts):
+            # Once lossy, always lossy, however it is stored now (PS3.3 C.7.6.1.1.5).
+            dataset.LossyImageCompression = "01"
         pixels = radiograph.pixels
         if dataset.PhotometricInterpretation == "MONOCHROME1":
             pixels = invert(pixels, radiograph.white)
         _put_pixels(dataset, pixels)
-        dataset.save_as(path, enforce_file_format=True)
+        implicit = dataset.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+        _to_little_endian(dataset)
+        # Unlike save_as this changes the byte order of files that were big-endian.
+        pydicom.dcmwrite(path, dataset, enforce_file_format=True, implicit_vr=implicit, little_endian=True)
 
 
 def _blank(radiograph: Radiograph) -> Dataset:
@@ -225,6 +217,15 @@ def _derive(dataset: Dataset, stamp: Mapping[str, Any]) -> None:
         block.add_new(0x01, "UT", json.dumps(stamp, sort_keys=True))
     if meta.TransferSyntaxUID != ImplicitVRLittleEndian:
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
+
+
+def _to_little_endian(dataset: Dataset) -> None:
+    """Turn binary elements around that were read big-endian; pydicom turns numbers around, and leaves these."""
+    if dataset.original_encoding[1] is not False:
+        return
+    for element in dataset.iterall():
+        if (size := _WORDS.get(element.VR)) is not None and isinstance(element.value, bytes) and element.tag != _PIXELS:
+            element.value = np.frombuffer(element.value, f">u{size}").astype(f"<u{size}").tobytes()
 
 
 def _put_pixels(dataset: Dataset, pixels: NDArray[Any]) -> None:

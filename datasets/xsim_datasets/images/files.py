@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from xsim_datasets.images.png import read_png, write_png
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph, check_pixels
 from xsim_datasets.images.tiff import read_tiff, write_tiff
 
-__all__ = ["SUFFIXES", "kind_of_name", "publish", "read_image", "write_image"]
+__all__ = ["SUFFIXES", "kind_of_name", "publish", "read_image", "rehearse", "write_image", "written_kind"]
 
 SUFFIXES: dict[str, str] = {
     ".tif": "tiff",
@@ -26,6 +27,7 @@ SUFFIXES: dict[str, str] = {
     ".png": "png",
     ".jpg": "jpeg",
     ".jpeg": "jpeg",
+    ".bmp": "bmp",
     ".npy": "npy",
     ".dcm": "dicom",
     ".dic": "dicom",
@@ -39,6 +41,7 @@ _READERS: dict[str, Callable[..., Radiograph]] = {
     "tiff": read_tiff,
     "png": read_png,
     "jpeg": read_png,
+    "bmp": read_png,
     "npy": read_npy,
     "dicom": read_dicom,
     "raw": read_raw,
@@ -57,6 +60,7 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"MM\0+", "tiff"),
     (0, b"\x89PNG\r\n\x1a\n", "png"),
     (0, b"\xff\xd8\xff", "jpeg"),
+    (0, b"BM", "bmp"),
     (0, b"\x93NUMPY", "npy"),
     (128, b"DICM", "dicom"),
 )
@@ -64,6 +68,8 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
 _NAME_DECIDES = frozenset({"dicom", "raw"})
 # A step of 1/255 of the range is coarser than the noise of any detector that is measured with.
 _EIGHT_BITS = 255
+# Tiles of TIFF are whole multiples of 16; what is written of a corner is written of an image.
+_CORNER_PX = 16
 
 
 def kind_of_name(path: Path) -> str:
@@ -86,7 +92,7 @@ def read_image(path: Path | str, *, pages: bool = False, log: bool = False, max_
     Parameters
     ----------
     path : path
-        A TIFF, PNG, JPEG, NPY, DICOM or RAW file (with its sidecar).
+        A TIFF, PNG, BMP, JPEG, NPY, DICOM or RAW file (with its sidecar).
     pages : bool
         Whether several pages are welcome; one of many is never taken in silence.
     log : bool
@@ -156,13 +162,16 @@ def _check_plain(path: Path) -> None:
 def _kind_of_content(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(132)
+    found = [kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic]
+    if "dicom" in found and path.suffix.lower() not in SUFFIXES:
+        return "dicom"  # on media of the standard its files have no suffix (PS3.10 8.2)
     named = kind_of_name(path)
-    found = next((kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic), None)
-    if named in {found, "raw"} or (found is None and named in _NAME_DECIDES):
+    # The preamble of a DICOM file may make it a TIFF as well: it is read as what it is named.
+    if named in {*found, "raw"} or (not found and named in _NAME_DECIDES):
         return named
-    if found is None:
+    if not found:
         raise InputError(f"is named {path.suffix} but does not begin like one: check what wrote it")
-    raise InputError(f"is named {path.suffix} but holds {found.upper()}: rename it")
+    raise InputError(f"is named {path.suffix} but holds {found[-1].upper()}: rename it")
 
 
 def write_image(
@@ -189,13 +198,50 @@ def write_image(
         If the disk is full or fails.
     """
     path = Path(path)
-    kind = kind_of_name(path)
-    if kind not in _WRITERS:
-        raise InputError(f"{path}: JPEG would lose what was restored: write PNG or TIFF")
+    kind = written_kind(path)
     if kind == "raw":
         publish(sidecar_path(path), lambda part: part.write_text(describe_raw(radiograph), "utf-8"), force=force)
     publish(path, lambda part: _WRITERS[kind](part, radiograph, stamp or {}), force=force)
     return path
+
+
+def written_kind(path: Path) -> str:
+    """Return the kind of image that is written under a name.
+
+    Raises
+    ------
+    InputError
+        If the suffix is unknown, or the kind loses what it is given.
+    """
+    kind = kind_of_name(path)
+    if kind not in _WRITERS:
+        raise InputError(f"{path}: {kind.upper()} holds 8 bits and would lose what was restored: write PNG or TIFF")
+    return kind
+
+
+def rehearse(path: Path, radiograph: Radiograph) -> None:
+    """Write a corner of a radiograph, with all that its file says, and throw it away.
+
+    What is found out so before anything is computed cannot fail afterwards: a type that a kind of file does not hold,
+    more pages than it takes, tags that cannot be packed.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written as the kind of ``path``.
+    """
+    kind = written_kind(path)
+    corner = replace(radiograph, pixels=radiograph.pixels[..., :_CORNER_PX, :_CORNER_PX])
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _WRITERS[kind](Path(folder) / path.name, corner, {})
+        except XsimError as error:
+            raise InputError(_named(path, error)) from error
+        except OSError:
+            raise
+        except Exception as error:  # writers raise almost anything on what they cannot pack
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise InputError(_named(path, f"cannot be written as {kind.upper()} ({reason}): write TIFF")) from error
 
 
 def publish(path: Path, write: Callable[[Path], object], *, force: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""PNG of 8 or 16 bit grey, and 8-bit JPEG (read only); their text and pixel pitch come back."""
+"""PNG of 8 or 16 bit grey; BMP and JPEG of 8 bit, read only; the text and pixel pitch of PNG come back."""
 
 from __future__ import annotations
 
@@ -9,21 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from xsim.errors import InputError
-from xsim_datasets.images.radiograph import PRINT_DPI, Radiograph, check_claim, pitch_from_spacing
+from xsim_datasets.images.pitch import MM_PER_INCH, Pitch, pitch_from_dpi, pitch_from_metric
+from xsim_datasets.images.radiograph import Radiograph, check_claim
 
 __all__ = ["read_png", "write_png"]
 
 _MODES: dict[str, np.dtype[Any]] = {"L": np.dtype(np.uint8), "I;16": np.dtype(np.uint16), "I;16B": np.dtype(np.uint16)}
+_KINDS = {"PNG": "png", "JPEG": "jpeg", "BMP": "bmp"}
+"""Name of a format in Pillow -> kind of image."""
+# Kinds whose colour has 8 bits, so that grey in three channels is read without loss; Pillow halves PNG of 48 bits.
+_GREY_IN_COLOUR = frozenset({"jpeg", "bmp"})
 # Keyword of the text chunk that holds how xsim made an image.
 _STAMP_KEY = "xsim"
 
 
 def read_png(path: Path, *, max_pixels: int) -> Radiograph:
-    """Read a grey PNG at its own depth, never through 8 bit, or a grey JPEG, which is lossy: a note says it.
+    """Read a grey PNG at its own depth, never through 8 bit; or a grey BMP or JPEG, which say what they lack.
 
     Raises
     ------
@@ -33,33 +39,54 @@ def read_png(path: Path, *, max_pixels: int) -> Radiograph:
     with warnings.catch_warnings():
         # Pillow warns of sizes that the claim check below decides on.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path, formats=["PNG", "JPEG"]) as image:
-            if image.mode not in _MODES:
+        with Image.open(path, formats=[*_KINDS]) as image:
+            kind = _KINDS[str(image.format)]
+            mode = "L" if image.mode == "RGB" and kind in _GREY_IN_COLOUR else image.mode
+            if mode not in _MODES:
                 raise InputError(f"holds {image.mode} pixels: give one grey channel of 8 or 16 bit")
             if getattr(image, "n_frames", 1) > 1:
                 raise InputError("is animated: give one image")
-            dtype = _MODES[image.mode]
+            dtype = _MODES[mode]
             check_claim((image.height, image.width), dtype, path.stat().st_size, max_pixels)
             image.load()
-            pixels = np.asarray(image).astype(dtype)
-            info, kind = dict(image.info), "png" if image.format == "PNG" else "jpeg"
-    pitch_mm, notes = _pitch(info)
-    doubts: tuple[str, ...] = ()
+            pixels = _grey(np.asarray(image)).astype(dtype)
+            info = dict(image.info)
+    pitch = _pitch(info, kind)
+    notes = pitch.said
     if kind == "jpeg":
-        doubts += ("lossy compression (JPEG)",)
         notes += ("JPEG has 8 bits and artefacts of its own: the result is as coarse",)
+    doubts = ("lossy compression (JPEG)",) if kind == "jpeg" else ()
     white = float(np.iinfo(dtype).max)
-    return Radiograph(pixels, kind, pitch_mm, white, notes=notes, header={"info": info}, doubts=doubts)
+    header = {"info": info}
+    return Radiograph(pixels, kind, pitch.mm, white, notes=notes, header=header, doubts=doubts, pitch_doubt=pitch.doubt)
 
 
-def _pitch(info: dict[Any, Any]) -> tuple[float | None, tuple[str, ...]]:
+def _grey(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return grey pixels, also where three equal channels hold them.
+
+    Raises
+    ------
+    InputError
+        If there is colour in them.
+    """
+    if pixels.ndim == 2:
+        return pixels
+    first = pixels[..., 0]
+    if any((first != pixels[..., other]).any() for other in (1, 2)):
+        raise InputError("holds RGB pixels: give one grey channel of 8 or 16 bit")
+    return first
+
+
+def _pitch(info: Mapping[Any, Any], kind: str) -> Pitch:
     dpi = info.get("dpi")
     if not dpi or min(dpi) <= 0:
-        return None, ()
-    # PNG counts whole pixels per metre, which turns 300 dpi into 299.9994.
-    if any(abs(float(dpi[0]) - common) < 0.02 for common in PRINT_DPI) or float(dpi[0]) < 2:
-        return None, (f"{float(dpi[0]):g} dpi is a printing default, not a pixel pitch",)
-    return pitch_from_spacing(25.4 / float(dpi[0]), 25.4 / float(dpi[1])), ()
+        return Pitch()
+    x, y = (float(value) for value in dpi[:2])
+    if kind == "png" and _STAMP_KEY in info:
+        # What this program wrote is the pitch, whatever it comes to in inches.
+        return pitch_from_metric(MM_PER_INCH / x, MM_PER_INCH / y, "a resolution")
+    # PNG and BMP count whole pixels per metre, which programs fill from their dpi: what is round in inches is theirs.
+    return pitch_from_dpi(x, y)
 
 
 def write_png(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> None:

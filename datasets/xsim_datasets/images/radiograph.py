@@ -13,13 +13,10 @@ from numpy.typing import NDArray
 from xsim.errors import InputError
 from xsim_datasets.images.scale import Polarity
 
-__all__ = ["MAX_PIXELS", "PRINT_DPI", "Radiograph", "check_claim", "check_pixels", "pitch_from_spacing"]
+__all__ = ["MAX_PIXELS", "Radiograph", "check_claim", "check_pixels"]
 
 MAX_PIXELS = 2**29
 """Most pixels that a file may claim before anything is decoded (23,000 x 23,000)."""
-
-PRINT_DPI = (72.0, 96.0, 100.0, 120.0, 150.0, 200.0, 300.0, 600.0, 1200.0)
-"""Resolutions that programs write by default; none of them says anything about a detector."""
 
 # What inflates beyond both is no radiograph but a bomb: their noise alone keeps them from packing 200 times.
 _BOMB_BYTES = 2**28
@@ -38,7 +35,7 @@ class Radiograph:
         Grey levels in the file's own type, black at the low end: files that hold white at zero are inverted when
         they are read, and inverted back when they are written.
     kind : str
-        "tiff", "png", "jpeg", "npy", "dicom" or "raw".
+        "tiff", "png", "jpeg", "bmp", "npy", "dicom", "raw" or "array".
     pitch_mm : float, optional
         Pixel pitch [mm], where the file says it.
     white : float, optional
@@ -58,6 +55,12 @@ class Radiograph:
     doubts : tuple of str
         Why its grey levels may not be what physics assumes, e.g. "lossy compression (JPEG)"; empty where nothing is
         known against them.
+    pitch_doubt : str
+        Why what the file says about its pitch is not used; also among ``notes``.
+    polarity_reason : str
+        What says ``polarity``.
+    zero : float, optional
+        Grey level of no signal in ``pixels``, where the file's scale says it.
     """
 
     pixels: NDArray[Any]
@@ -71,6 +74,9 @@ class Radiograph:
     polarity: Polarity | None = None
     intensity: Literal["linear", "log"] | None = None
     doubts: tuple[str, ...] = ()
+    pitch_doubt: str = ""
+    polarity_reason: str = ""
+    zero: float | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -164,20 +170,3 @@ def check_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
     if low == high:
         raise InputError(f"holds one grey level only ({low:g}): there is nothing to see: check what wrote it")
     return native
-
-
-def pitch_from_spacing(x_mm: float, y_mm: float) -> float | None:
-    """Return the pixel pitch [mm] of a spacing along x and y [mm]; None where the file leaves it open (zero).
-
-    Raises
-    ------
-    InputError
-        If the pixels are not square or the spacing is no length.
-    """
-    if x_mm == 0 and y_mm == 0:
-        return None
-    if not (np.isfinite(x_mm) and np.isfinite(y_mm) and x_mm > 0 and y_mm > 0):
-        raise InputError(f"says a pixel spacing of {x_mm:g} x {y_mm:g} mm: mend the file, or give --pitch-mm")
-    if abs(x_mm / y_mm - 1) > 1e-3:
-        raise InputError(f"has pixels of {x_mm:g} x {y_mm:g} mm: resample it to square pixels")
-    return float(np.sqrt(x_mm * y_mm))

@@ -47,8 +47,9 @@ class Scale:
     """What grey levels mean.
 
     Where metal is dark the signal *is* the grey level. Where metal is bright a program has subtracted it from the
-    white level, as flat panels of linear accelerators do: signal = white - grey. Either way the linear image is
-    signal / open-field signal, and the way back is the same steps in reverse.
+    white level, as flat panels of linear accelerators do: signal = white - grey. A file's own scale may put no signal
+    at another level than 0: signal = grey - black. Either way the linear image is signal / open-field signal, and the
+    way back is the same steps in reverse.
 
     Parameters
     ----------
@@ -62,6 +63,10 @@ class Scale:
         Whether the open field was given or found; else the brightest part of the image stands for it.
     polarity_seen : bool
         Whether the polarity was given, said by the file or recognised; else it is a guess.
+    black : float
+        Grey level of no signal where metal is dark; without meaning where it is bright.
+    doubts : tuple of str
+        Why the grey levels may not be linear, as the file says or the image shows.
     """
 
     open_field: float
@@ -69,19 +74,21 @@ class Scale:
     white: float = 0.0
     open_field_seen: bool = True
     polarity_seen: bool = True
+    black: float = 0.0
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.polarity not in POLARITIES:
             raise InputError(f"polarity '{self.polarity}' is unknown: give {' or '.join(POLARITIES)}")
         signal = self.open_signal
         if not (np.isfinite(signal) and signal > 0):
-            below = f" below white ({self.white:g})" if self.polarity == "metal-bright" else " above 0"
+            below = f" below white ({self.white:g})" if self.polarity == "metal-bright" else f" above {self.black:g}"
             raise InputError(f"an open-field level of {self.open_field:g} leaves no signal: give one{below}")
 
     @property
     def open_signal(self) -> float:
         """Signal of the open field, in grey levels."""
-        return self.white - self.open_field if self.polarity == "metal-bright" else self.open_field
+        return self.white - self.open_field if self.polarity == "metal-bright" else self.open_field - self.black
 
     def linear(self, grey: NDArray[Any]) -> NDArray[np.float32]:
         """Return the linear image, open field 1.0, of grey levels."""
@@ -90,6 +97,8 @@ class Scale:
         for rows in _rows(grey):
             if self.polarity == "metal-bright":
                 linear[rows] = (self.white - grey[rows].astype(np.float64)) / self.open_signal
+            elif self.black:
+                linear[rows] = (grey[rows].astype(np.float64) - self.black) / self.open_signal
             else:
                 linear[rows] = grey[rows] * np.float64(1 / self.open_signal)
         return linear
@@ -116,6 +125,8 @@ class Scale:
             levels = linear[rows].astype(np.float64) * self.open_signal
             if self.polarity == "metal-bright":
                 levels = self.white - levels
+            elif self.black:
+                levels += self.black
             if dtype.kind != "f":
                 np.rint(levels, out=levels)
                 clipped += int(np.count_nonzero((levels < low) | (levels > high)))
@@ -200,17 +211,19 @@ def scale_of(
     open_field : float, optional
         Grey level of the open field, as in the file.
     white_grey : float, optional
-        Grey level of no signal, for metal-bright.
+        Grey level of no signal; estimated for metal-bright, 0 for metal-dark if not given.
     """
     bright = polarity == "metal-bright"
-    zero = (white_level(pixels, white) if white_grey is None else white_grey) if bright else 0.0
+    zero = white_grey if white_grey is not None else white_level(pixels, white) if bright else 0.0
     seen = True
     if open_field is None:
         image = pixels if pixels.ndim == 2 else pixels.reshape(-1, pixels.shape[-1])
         grey = image.astype(np.float32)
-        signal, seen = find_open_field(zero - grey if bright else grey)
-        open_field = zero - signal if bright else signal
-    return Scale(float(open_field), polarity, float(zero), seen)
+        signal, seen = find_open_field(zero - grey if bright else grey - zero if zero else grey)
+        open_field = zero - signal if bright else zero + signal
+    if bright:
+        return Scale(float(open_field), polarity, float(zero), seen)
+    return Scale(float(open_field), polarity, 0.0, seen, black=float(zero))
 
 
 def find_open_field(signal: NDArray[np.floating]) -> tuple[float, bool]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +16,30 @@ import tifffile
 from numpy.typing import NDArray
 
 from xsim.errors import InputError
-from xsim_datasets.images.radiograph import PRINT_DPI, Radiograph, check_claim, pitch_from_spacing
+from xsim_datasets.images.codec import lossy_codestream
+from xsim_datasets.images.radiograph import Radiograph, check_claim
+from xsim_datasets.images.rescale import rescaled
+from xsim_datasets.images.tiff_pitch import imagej_properties, resolution_of, tiff_pitch
+from xsim_datasets.images.tiff_tags import STAMP_TAG, Tag, kept_tags
 
-__all__ = ["STAMP_TAG", "read_tiff", "write_simulated", "write_tiff"]
+__all__ = ["STAMP_TAG", "invert", "read_tiff", "write_simulated", "write_tiff"]
 
 # tifffile tells its logger about every oddity; what matters is raised here, as one line.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-STAMP_TAG = 65042
-"""Private tag that holds, as JSON, how xsim made an image."""
-
-# Resolution units: inch, centimetre.
-_MM_PER_UNIT = {2: 25.4, 3: 10.0}
 # More pages than any series of frames has; a chain of pages that loops is stopped here.
 _MAX_PAGES = 4096
 # What the description of a simulated image says, and how its open field is found in it again.
 _SIMULATED = "xsim {name}, open field {open_field}, pitch {pitch_mm:g} mm"
 _OPEN_FIELD = re.compile(r"xsim [^,]*, open field (\d+(?:\.\d+)?)(?=,|$)")
 
-# Tags that say how pixels are stored rather than what they are; the writer makes its own.
-_LAYOUT_TAGS = frozenset(
-    {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 273, 277, 278, 279, 282, 283, 284, 288, 289, 290, 291, 292}
-    | {293, 296, 317, 318, 319, 320, 322, 323, 324, 325, 332, 333, 334, 338, 339, 340, 341, 342, 343, 347, STAMP_TAG}
-)
-# Tags that tifffile writes from arguments of its own.
-_NAMED_TAGS = frozenset({270, 305, 306})
-# Tags that point to other parts of the file, which do not move along.
-_POINTER_TAGS = frozenset({330, 400, 34665, 34853, 37724, 40965, 50740})
 _PHOTOMETRIC = {0: "white at zero", 1: "black at zero", 2: "RGB", 3: "palette", 4: "mask", 5: "CMYK", 6: "YCbCr"}
+# Codecs that may lose: JPEG old and new, JPEG 2000, JPEG XR, WebP, LERC, JPEG XL.
+_MAY_LOSE = frozenset({6, 7, 22610, 33003, 33004, 33005, 34712, 34887, 34892, 34927, 34934, 50001, 50002, 52546})
+# Dropped tags that are named one by one.
+_NAMED = 20
+# From this many bytes the coding of a strip or tile is told.
+_CODEC_HEAD = 2**16
 # Unsigned, signed, floating point; not complex or undefined.
 _SAMPLE_FORMATS = frozenset({1, 2, 3})
 
@@ -60,33 +58,105 @@ def read_tiff(path: Path, *, max_pixels: int) -> Radiograph:
         for page in pages:
             _check_page(page, first)
         dtype = np.dtype(first.dtype)
-        check_claim((len(pages), *first.shape), dtype, file.filehandle.size, max_pixels)
+        description = _text(first.description)
+        imagej = imagej_properties(description)
+        hidden = _hidden_images(imagej, pages)
+        check_claim((len(pages) + hidden, *first.shape), dtype, file.filehandle.size, max_pixels)
         for page in pages:
             _check_segments(page, file.filehandle.size)
-        pixels = np.stack([page.asarray() for page in pages]) if len(pages) > 1 else first.asarray()
-        tags, dropped = _tags(first)
-        # What a file of `xsim simulate` says in its description.
-        found = _OPEN_FIELD.match(first.description)
-        open_field = float(found[1]) if found else None
-        pitch_mm, notes = _pitch(first)
+        pixels = _hidden_stack(file, first, 1 + hidden) if hidden else _stack(pages)
+        layout: dict[str, Any] = {"byteorder": file.byteorder, "bigtiff": file.is_bigtiff}
+        tags, dropped = kept_tags(file, first, **layout)
+        pitch = tiff_pitch(first, description)
+        doubts = _lossy(file, first)
+    # What a file of `xsim simulate` says in its description.
+    found = _OPEN_FIELD.match(description)
     bits = int(first.bitspersample)
     white = float(2**bits - 1) if dtype.kind == "u" else float(np.iinfo(dtype).max) if dtype.kind == "i" else None
+    notes = pitch.said
     if dropped:
-        notes += (f"tags that do not move along: {', '.join(dropped)}",)
+        more = f" and {len(dropped) - _NAMED} more" if len(dropped) > _NAMED else ""
+        notes += (f"tags that do not move along (dropped): {', '.join(dropped[:_NAMED])}{more}",)
     if dtype.kind == "u" and bits < dtype.itemsize * 8:
         notes += (f"{bits}-bit grey levels are written as {dtype.itemsize * 8} bit, on their own scale",)
+    kept = {tag[0] for tag in tags}
     header = {
+        **layout,
         "tags": tags,
         "tile": (first.tilelength, first.tilewidth) if first.is_tiled else None,
         "compressed": first.compression != 1,
-        "byteorder": file.byteorder,
-        "bigtiff": file.is_bigtiff,
-        "resolution": _resolution(first),
+        # A pitch that a dropped tag said is written as a resolution.
+        "resolution": resolution_of(first) if pitch.tag is None or pitch.tag in kept else None,
     }
     inverted = first.photometric == 0
     if inverted:
         pixels = invert(pixels, white)
-    return Radiograph(pixels, "tiff", pitch_mm, white, inverted, open_field, notes, header)
+    radiograph = Radiograph(
+        pixels,
+        "tiff",
+        pitch.mm,
+        white,
+        inverted,
+        float(found[1]) if found else None,
+        notes,
+        header,
+        doubts=doubts,
+        pitch_doubt=pitch.doubt,
+    )
+    if found:
+        radiograph = replace(radiograph, polarity="metal-dark", polarity_reason="xsim simulated it")
+    return rescaled(radiograph, *_imagej_scale(imagej))
+
+
+def _text(description: object) -> str:
+    return description if isinstance(description, str) else ""
+
+
+def _stack(pages: list[tifffile.TiffPage]) -> NDArray[Any]:
+    return np.stack([page.asarray() for page in pages]) if len(pages) > 1 else np.asarray(pages[0].asarray())
+
+
+def _hidden_images(imagej: Mapping[str, str], pages: list[tifffile.TiffPage]) -> int:
+    """Return how many images lie behind the only page of ImageJ's large stacks, without pages of their own."""
+    count = imagej.get("images", "")
+    if len(pages) > 1 or not count.isdecimal() or int(count) < 2 or pages[0].compression != 1:
+        return 0
+    return min(int(count), _MAX_PAGES) - 1
+
+
+def _hidden_stack(file: tifffile.TiffFile, first: tifffile.TiffPage, count: int) -> NDArray[Any]:
+    shape = (count, *first.shape)
+    dtype = np.dtype(first.dtype).newbyteorder(file.byteorder)
+    start = first.dataoffsets[0]
+    wanted = math.prod(shape) * dtype.itemsize
+    if start + wanted > file.filehandle.size:
+        raise InputError(f"is truncated: it says {count} images and holds fewer: copy it again")
+    file.filehandle.seek(start)
+    return np.frombuffer(file.filehandle.read(wanted), dtype).reshape(shape).astype(first.dtype)
+
+
+def _lossy(file: tifffile.TiffFile, page: tifffile.TiffPage) -> tuple[str, ...]:
+    """Return a doubt where the codec of a page loses, told from the first strip or tile."""
+    name = getattr(page.compression, "name", str(page.compression))
+    if page.compression in _MAY_LOSE:
+        file.filehandle.seek(page.dataoffsets[0])
+        head = file.filehandle.read(min(page.databytecounts[0], _CODEC_HEAD))
+        if lossy_codestream(head) is not False:
+            return (f"lossy compression ({name})",)
+    return ()
+
+
+def _imagej_scale(imagej: Mapping[str, str]) -> tuple[float, float, str]:
+    """Return slope and intercept of ImageJ's calibration of grey levels, and its name; no change where it is none.
+
+    ImageJ writes signed 16-bit images unsigned, with a straight line of -32768 and 1.
+    """
+    if imagej.get("cf") != "0":
+        return 1.0, 0.0, ""
+    try:
+        return float(imagej.get("c1", "1")), float(imagej.get("c0", "0")), "ImageJ's calibration of grey levels"
+    except ValueError:
+        return 1.0, 0.0, ""
 
 
 def invert(pixels: NDArray[Any], white: float | None) -> NDArray[Any]:
@@ -143,41 +213,6 @@ def _check_segments(page: tifffile.TiffPage, file_bytes: int) -> None:
         raise InputError(f"is truncated: {stored} of {wanted} bytes of pixels are there: copy it again")
 
 
-def _tags(page: tifffile.TiffPage) -> tuple[list[tuple[int, int, int, Any]], list[str]]:
-    """Return the tags to write back as (code, type, count, value), and the names of those that cannot be."""
-    kept = [
-        (int(tag.code), int(tag.dtype), int(tag.count), getattr(tag.value, "value", tag.value))
-        for tag in page.tags
-        if tag.code not in _POINTER_TAGS | _LAYOUT_TAGS
-    ]
-    return kept, [tag.name for tag in page.tags if tag.code in _POINTER_TAGS]
-
-
-def _pitch(page: tifffile.TiffPage) -> tuple[float | None, tuple[str, ...]]:
-    resolution = _resolution(page)
-    if resolution is None or resolution[2] not in _MM_PER_UNIT:
-        return None, ()
-    unit = _MM_PER_UNIT[resolution[2]]
-    per_unit = [_ratio(value) for value in resolution[:2]]
-    if min(per_unit) <= 0:
-        return None, ()
-    dpi = 25.4 / unit * per_unit[0]
-    if any(abs(dpi - common) < 1e-3 for common in PRINT_DPI):
-        return None, (f"{dpi:g} dpi is a printing default, not a pixel pitch",)
-    return pitch_from_spacing(unit / per_unit[0], unit / per_unit[1]), ()
-
-
-def _resolution(page: tifffile.TiffPage) -> tuple[Any, Any, int] | None:
-    """Return what the file says along x and y, and the unit: 1 none, 2 inch, 3 cm."""
-    x, y = page.tags.get(282), page.tags.get(283)
-    return None if x is None or y is None else (x.value, y.value, int(page.resolutionunit or 1))
-
-
-def _ratio(value: Any) -> float:
-    numerator, denominator = value if isinstance(value, tuple) else (value, 1)
-    return float(numerator) / float(denominator) if denominator else 0.0
-
-
 def write_tiff(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> None:
     """Write all pages with the tags, the pitch and the layout of the file that was read.
 
@@ -191,25 +226,23 @@ def write_tiff(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> 
         How the image was made, for the private tag `STAMP_TAG`.
     """
     header = radiograph.header if radiograph.kind == "tiff" else {}
-    tags: list[tuple[int, int, int, Any]] = header.get("tags", [])
-    named = {code: value for code, _, _, value in tags if code in _NAMED_TAGS}
-    extra = [(*tag, True) for tag in tags if tag[0] not in _NAMED_TAGS]
+    tags: list[Tag] = header.get("tags", [])
+    extra = [(*tag, True) for tag in tags]
     if stamp:
         extra.append((STAMP_TAG, 2, 0, json.dumps(stamp, sort_keys=True), True))
     inverted = radiograph.white_is_zero and radiograph.kind == "tiff"
     *resolution, unit = header.get("resolution") or _new_resolution(radiograph.pitch_mm)
     # Classic TIFF addresses 4 GiB; leave room for the tags.
     big = bool(header.get("bigtiff")) or radiograph.pixels.nbytes > 2**32 - 2**25
-    with tifffile.TiffWriter(path, byteorder=header.get("byteorder"), bigtiff=big) as file:
+    # tifffile would write OME-XML of its own where the name says .ome.
+    with tifffile.TiffWriter(path, byteorder=header.get("byteorder"), bigtiff=big, ome=False) as file:
         for number, image in enumerate(radiograph.images()):
             file.write(
                 invert(image, radiograph.white) if inverted else image,
                 photometric="miniswhite" if inverted else "minisblack",
                 tile=header.get("tile"),
                 compression="zlib" if header.get("compressed") else None,
-                description=named.get(270),
-                software=named.get(305, False),
-                datetime=named.get(306),
+                software=False,
                 resolution=tuple(resolution),
                 resolutionunit=unit,
                 metadata=None,

@@ -57,7 +57,9 @@ def doubts_of(
     factor : float, optional
         Noise power of the image in units of what these let expect.
     """
-    doubts = source.doubts
+    doubts = scale.doubts
+    if not scale.polarity_seen:
+        doubts += ("the polarity is a guess (--polarity)",)
     guessed = settings.open_field is None and source.open_field is None
     if guessed and not scale.open_field_seen:
         doubts += ("the open field is a guess (--open-field)",)

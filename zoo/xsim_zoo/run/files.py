@@ -19,7 +19,7 @@ import numpy as np
 from xsim._version import __version__
 from xsim.detector.named import resolve
 from xsim.errors import InputError, NotCertifiedError
-from xsim_datasets.images import publish, read_image, write_image
+from xsim_datasets.images import publish, read_image, rehearse, write_image
 from xsim_zoo.network.tiles import bytes_per_px
 from xsim_zoo.process.grid import PaddedGrid, blocks
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
@@ -115,6 +115,8 @@ class FileRestorer:
             if path.exists() and not self.force:
                 raise InputError(f"{path}: exists already: give another output or --force")
         source = read_image(job.input, pages=True)
+        # Nothing is computed that cannot be written.
+        rehearse(job.output, source)
         result = restore(self.restorer, source, self.settings, on_tile=self.on_tile, estimates=self.estimates)
         if self.strict and not result.consistency.consistent:
             raise NotCertifiedError(f"{result.consistency.verdict}: not written, as of --strict (--keep writes it)")
@@ -124,6 +126,8 @@ class FileRestorer:
             "open_field": result.open_field,
             "open_field_seen": result.scale.open_field_seen,
             "polarity": result.scale.polarity,
+            "polarity_seen": result.scale.polarity_seen,
+            "doubts": list(result.scale.doubts),
         }
         # What is stored in the result itself.
         stamp = {
@@ -209,6 +213,7 @@ def forecast(
     """
     with job.named_errors():
         source = read_image(job.input, pages=True)
+        rehearse(job.output, source)
         plan = planned(restorer, source, settings, estimates=estimates)
     restorer = plan.restorer
     parts = blocks(PaddedGrid.around(source.shape))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from xsim_datasets.images import Radiograph, Scale, scale_of
+from xsim_datasets.images.polarity import check_open_field, polarised
 
 if TYPE_CHECKING:
     from xsim_zoo.run.settings import RunSettings
 
-__all__ = ["grey_scale", "pitch_of"]
+__all__ = ["grey_scale", "no_pitch", "pitch_of"]
 
 _SATURATED: Final = 1e-3
 """Share of saturated pixels from which on it is said."""
+
+_SAME: Final = 1e-3
+"""Relative difference up to which two levels of the open field are one, rounded."""
 
 
 def grey_scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[str, ...]]:
@@ -28,24 +33,39 @@ def grey_scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[
     open_field = source.open_field if settings.open_field is None else source.turned(settings.open_field)
     if open_field is None and source.kind == "array" and source.dtype.kind == "f":
         open_field = 1.0
-    polarity = settings.polarity or source.polarity or "metal-dark"
-    white = None if settings.white is None else source.turned(settings.white)
-    scale = scale_of(source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=white)
-    notes: tuple[str, ...] = ()
-    if settings.polarity is None and source.polarity == "metal-bright":
-        notes += ("metal is bright, as the file says",)
-    if settings.polarity is not None and source.polarity not in {None, settings.polarity}:
-        notes += (f"{settings.polarity} forced, the file says {source.polarity}",)
-    if settings.open_field is None and source.open_field is not None:
-        notes += (f"open field at grey level {source.turned(source.open_field):.6g}, as the file says",)
+    found = polarised(source, settings.polarity)
+    polarity, notes = found.polarity, found.notes
+    # A zero of the file's own goes with the polarity that the file says.
+    zero = source.zero if source.polarity in {None, polarity} else None
+    if settings.white is not None and polarity == "metal-bright":
+        zero = source.turned(settings.white)
+    if settings.open_field is not None:
+        check_open_field(source, settings.open_field, polarity, zero)
+    scale = scale_of(source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=zero)
+    scale = replace(scale, polarity_seen=found.seen, doubts=(*source.doubts, *found.doubts))
+    if scale.doubts:
+        notes = (f"grey levels in doubt: {'; '.join(scale.doubts)}", *notes)
+    if source.open_field is not None:
+        notes += _said(source, settings.open_field)
     if open_field is None:
         notes += (_estimated(source.turned(scale.open_field), seen=scale.open_field_seen),)
     share = float(np.mean(source.pixels >= source.white)) if source.white is not None else 0.0
     if share > _SATURATED and polarity == "metal-dark":
         notes += (f"{share:.1%} of the pixels are saturated: nothing is known there",)
-    if polarity == "metal-bright" and settings.white is None:
+    if polarity == "metal-bright" and zero is None:
         notes += (f"metal bright: grey level {source.turned(scale.white):g} taken as no signal",)
     return scale, notes
+
+
+def _said(source: Radiograph, forced: float | None) -> tuple[str, ...]:
+    """Say what the file says of its open field, and where that is not what was given."""
+    assert source.open_field is not None
+    said = source.turned(source.open_field)
+    if forced is None:
+        return (f"open field at grey level {said:.6g}, as the file says",)
+    if abs(forced / said - 1) <= _SAME if said else forced == said:
+        return ()
+    return (f"open field {forced:.6g} forced, the file says {said:.6g}",)
 
 
 def _estimated(open_field: float, *, seen: bool) -> str:
@@ -67,3 +87,8 @@ def pitch_of(source: Radiograph, settings: RunSettings) -> tuple[float | None, t
     if forced is not None and said is not None and forced != said:
         return forced, (f"pixel pitch {forced:g} mm forced, the file says {said:g} mm",)
     return (said if forced is None else forced), ()
+
+
+def no_pitch(source: Radiograph) -> str:
+    """Say why a file gives no pixel pitch."""
+    return source.pitch_doubt or "the file says no pixel pitch"

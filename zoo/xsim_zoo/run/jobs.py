@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xsim.errors import EnvironmentFaultError, InputError, MissingFileError, XsimError, ran_out_of_memory
-from xsim_datasets.images import SUFFIXES, Radiograph, kind_of_name
+from xsim_datasets.images import SUFFIXES, Radiograph, written_kind
 
 __all__ = ["RECORD_SCHEMA", "FileJob", "images_of", "plan", "read_record"]
 
@@ -25,8 +25,9 @@ _STD, _PICTURE = "_std", "_picture"
 _GLOB = frozenset("*?[")
 """Characters that make a name a pattern: Windows' shell hands patterns on as they are."""
 
-_OTHER_SUFFIX = {"jpeg": ".png"}
-"""JPEG would lose what was restored; its results are PNG of the same 8 bits."""
+_DICOM = ".dcm"
+_OTHER_SUFFIX = {"jpeg": ".png", "bmp": ".png"}
+"""JPEG would lose what was restored, and BMP holds no record of it; their results are PNG of the same 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -151,11 +152,15 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def _target(path: Path, inside: Path, output: Path | None, *, single: bool) -> Path:
-    suffix = _OTHER_SUFFIX.get(SUFFIXES.get(path.suffix.lower(), ""), path.suffix)
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        # Only DICOM is read under any name, of which dots may be a part.
+        path, inside, kind = (Path(f"{path}{_DICOM}"), Path(f"{inside}{_DICOM}"), "dicom")
+    suffix = _OTHER_SUFFIX.get(kind, path.suffix)
     if output is None:
         return path.with_name(f"{path.stem}{_ADDED}{suffix}")
     if single and output.suffix and not output.is_dir():
-        kind_of_name(output)
+        written_kind(output)
         return output
     if output.suffix.lower() in SUFFIXES and not output.is_dir():
         raise InputError(f"{output}: names a file, and results go into a folder here: name a folder")

@@ -23,7 +23,7 @@ from xsim_zoo.restorers.flips import averaged
 from xsim_zoo.run.detectors import Assumed, assume, for_noise, unmet
 from xsim_zoo.run.doubts import bounded, doubts_of, thinned
 from xsim_zoo.run.estimates import Estimates
-from xsim_zoo.run.grey import grey_scale, pitch_of
+from xsim_zoo.run.grey import grey_scale, no_pitch, pitch_of
 from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["Plan", "Restored", "noise_level", "planned", "restore"]
@@ -299,9 +299,9 @@ def planned(
     restorer = detectors.restorer
     if pitch_mm is None and not detectors.estimated:
         pitch_mm = restorer.physics.pitch_mm
-        notes += (f"the file says no pixel pitch: {pitch_mm:g} mm of the {_whose(settings)} assumed",)
+        notes += (f"{no_pitch(source)}: {pitch_mm:g} mm of the {_whose(settings)} assumed",)
     elif pitch_mm is None:
-        notes += ("the file says no pixel pitch: all is done in pixels, and no lengths are given: --pitch-mm",)
+        notes += (f"{no_pitch(source)}: all is done in pixels, and no lengths are given: --pitch-mm",)
     notes += detectors.notes
     factor = _noise_factor(next(source.images()), scale, restorer)
     restorer, said = for_noise(restorer, factor, settings)
@@ -315,7 +315,8 @@ def planned(
         network = tiled(
             restorer.network, device=restorer.device, tile_px=settings.tile_px, precision=precision, on_tile=on_tile
         )
-    said = (*source.notes, *notes, *scale_notes)
+    # What is wrong with the file's pitch is said once, with what is done about it.
+    said = (*(note for note in source.notes if note != source.pitch_doubt), *notes, *scale_notes)
     return Plan(restorer, settings, source, scale, pitch_mm, said, network, detectors, factor)
 
 

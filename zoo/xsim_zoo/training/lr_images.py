@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from xsim.errors import InputError
 from xsim_datasets.images import read_image
 from xsim_zoo.restorers.base import Restorer
-from xsim_zoo.run.grey import grey_scale, pitch_of
+from xsim_zoo.run.grey import grey_scale, no_pitch, pitch_of
 from xsim_zoo.run.jobs import FileJob, images_of
 from xsim_zoo.run.settings import RunSettings
 
@@ -102,7 +102,7 @@ def read_folder(data: Path, restorer: Restorer, settings: RunSettings | None = N
             restorer.physics.check_pitch(pitch_mm)
             if pitch_mm is None:
                 own = restorer.physics.pitch_mm
-                pitch_notes = (f"the file says no pixel pitch: {own:g} mm of the detectors assumed",)
+                pitch_notes = (f"{no_pitch(source)}: {own:g} mm of the detectors assumed",)
             scale, scale_notes = grey_scale(source, settings)
             for page, grey in enumerate(source.images()):
                 image = scale.linear(grey)
