@@ -12,7 +12,6 @@ from xsim.degradation.known import pixel_rms
 if TYPE_CHECKING:
     from xsim.degradation.degradation import Degradation
     from xsim_datasets.images import Radiograph, Scale
-    from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["bounded", "doubts_of", "open_field_rms", "thinned"]
 
@@ -39,9 +38,7 @@ def open_field_rms(between: Degradation) -> float:
     return pixel_rms(frequency, between.Sigma_1_at(frequency / between.pitch_mm) / between.pitch_mm**2)
 
 
-def doubts_of(
-    source: Radiograph, scale: Scale, settings: RunSettings, between: Degradation, factor: float | None
-) -> tuple[str, ...]:
+def doubts_of(source: Radiograph, scale: Scale, between: Degradation, factor: float | None) -> tuple[str, ...]:
     """Return why a result cannot be judged, whatever it looks like; nothing where there is no reason.
 
     Parameters
@@ -50,8 +47,6 @@ def doubts_of(
         The image.
     scale : Scale
         What its grey levels were taken to mean.
-    settings : RunSettings
-        What somebody has said of it.
     between : Degradation
         What lies between its detectors.
     factor : float, optional
@@ -60,9 +55,9 @@ def doubts_of(
     doubts = scale.doubts
     if not scale.polarity_seen:
         doubts += ("the polarity is a guess (--polarity)",)
-    guessed = settings.open_field is None and source.open_field is None
-    if guessed and not scale.open_field_seen:
-        doubts += ("the open field is a guess (--open-field)",)
+    if not scale.open_field_seen:
+        # What is brighter than a guess says nothing.
+        return (*doubts, "the open field is a guess (--open-field)")
     most = 1 + _MARGIN + _SIGMAS * open_field_rms(between) * float(np.sqrt(factor or 1.0))
     share = max(float(np.mean(scale.linear(thinned(page)) > most)) for page in source.images())
     if share > _TOO_BRIGHT:
@@ -77,7 +72,14 @@ def thinned(page: NDArray[Any]) -> NDArray[Any]:
     return page[::stride, ::stride]
 
 
-def bounded(image: NDArray[np.float32], y: NDArray[np.floating], between: Degradation, level: float) -> int:
+def bounded(
+    image: NDArray[np.float32],
+    y: NDArray[np.floating],
+    between: Degradation,
+    level: float,
+    *,
+    open_field_seen: bool = True,
+) -> int:
     """Hold an image (H, W) to what transmission allows, in place, and return how many pixels were beyond.
 
     That is 0 to the open field, and where the measurement itself goes beyond it, what that shows; by a margin of 5 % of
@@ -93,10 +95,13 @@ def bounded(image: NDArray[np.float32], y: NDArray[np.floating], between: Degrad
         What lies between its detectors.
     level : float
         Noise power of the image relative to their open field.
+    open_field_seen : bool
+        Whether the open field is known; a guess bounds nothing above.
     """
     margin = _MARGIN + _SIGMAS * open_field_rms(between) * float(np.sqrt(max(level, 1.0)))
     shown = np.quantile(y, [_TOO_BRIGHT, 1 - _TOO_BRIGHT])
-    low, high = min(0.0, float(shown[0])) - margin, max(1.0, float(shown[1])) + margin
+    low = min(0.0, float(shown[0])) - margin
+    high = max(1.0, float(shown[1])) + margin if open_field_seen else np.inf
     beyond = 0
     for first in range(0, len(image), _ROWS):
         rows = image[first : first + _ROWS]

@@ -219,7 +219,7 @@ class Plan:
 
     def doubts(self) -> tuple[str, ...]:
         """Return why the result cannot be judged, see `xsim_zoo.run.doubts.doubts_of`."""
-        own = doubts_of(self.source, self.scale, self.settings, self.restorer.physics.degradation, self.first_factor)
+        own = doubts_of(self.source, self.scale, self.restorer.physics.degradation, self.first_factor)
         return self.detectors.doubts + own
 
     def condition(self, found: Consistency) -> str:
@@ -245,7 +245,8 @@ class Plan:
             image, std = averaged(page, lambda turned: self._restored(turned, level)), None
         else:
             image, std = self._restored(page, level), None
-        beyond = bounded(image, self.scale.linear(thinned(grey)), self.restorer.physics.degradation, level)
+        between, seen = self.restorer.physics.degradation, self.scale.open_field_seen
+        beyond = bounded(image, self.scale.linear(thinned(grey)), between, level, open_field_seen=seen)
         return image, std, self._checked(page, image), beyond
 
     def _restored(self, page: Pixels, level: float, sample: int | None = None) -> NDArray[np.float32]:
