@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ def _named_pieces(path: Path) -> dict[str, tuple[NDArray[np.float64], NDArray[np
         import trimesh  # noqa: PLC0415  an extra
     except ImportError:
         raise ExtraMissingError("trimesh", "mesh") from None
-    options = {"split_objects": True, "skip_materials": True} if path.suffix.lower() == ".obj" else {}
+    options: dict[str, Any] = {"split_objects": True, "skip_materials": True} if path.suffix.lower() == ".obj" else {}
     found = {}
     try:
         with warnings.catch_warnings():

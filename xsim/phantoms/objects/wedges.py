@@ -12,6 +12,7 @@ from xsim.phantoms.phantom import Phantom
 
 __all__ = ["FLAWS", "random_wedge"]
 
+MATERIALS = tuple(USUAL_MM)
 # Flat-bottomed holes are what is to be found here.
 FLAWS = {"hole": 0.7}
 
@@ -48,7 +49,7 @@ def random_wedge(
         shape,
         pixel_mm,
         rates,
-        tuple(USUAL_MM),
+        MATERIALS,
         material=material,
         path_mm=thickness_mm,
         tilt_deg=tilt_deg,
