@@ -36,10 +36,10 @@ class FreeShape(Table):
     """How far it spreads."""
     aperture: Number = 0.9
     """Side of the square that the pixels average over, 0 for none."""
-    hr_noise: Number = 0.02
-    """Standard deviation of a pixel of one HR frame in the open field, as a share of it."""
-    lr_noise: Number = 0.01
-    """The same of the LR detector."""
+    noise: Number = 0.02
+    """Standard deviation of a pixel of one LR frame in the open field, as a share of it."""
+    noise_ratio: Number = 0.2
+    """The same of the mean of all HR frames, as a share of that of all LR frames."""
     colour: Number = 0.7
     """Share of that variance which is coloured by the MTF; the rest is white."""
     colour_exponent: Number = 2.0
@@ -90,14 +90,21 @@ def free_nnps_mm2(
     return nnps
 
 
-def free_detectors(shape: Any, hr: Detector, lr: Detector, kerma_uGy: float) -> tuple[Detector, Detector]:
-    """Return the HR and the LR detector of a drawn `FreeShape`, with screens and pixels of two modelled ones."""
+def free_detectors(
+    shape: Any, hr: Detector, lr: Detector, kerma_uGy: float, frames: tuple[int, int]
+) -> tuple[Detector, Detector]:
+    """Return the HR and the LR detector of a drawn `FreeShape`, with screens and pixels of two modelled ones.
+
+    ``frames`` are those that the HR and the LR image average.
+    """
     f50 = shape.hr_f50_cycles_px
     sharp = {"exponent": shape.exponent, "tail": 0.0, "tail_px": 1.0, "aperture": shape.aperture}
     far = sharp | {"tail": shape.tail, "tail_px": shape.tail_px}
+    averages = [det.sensor.frame_average(count) for det, count in zip((hr, lr), frames, strict=True)]
+    hr_noise = shape.noise * shape.noise_ratio * math.sqrt(averages[1] / averages[0])
     return (
-        _free(hr, shape, {"f50": f50, **sharp}, shape.hr_noise, kerma_uGy),
-        _free(lr, shape, {"f50": f50 * shape.f50_ratio, **far}, shape.lr_noise, kerma_uGy),
+        _free(hr, shape, {"f50": f50, **sharp}, hr_noise, kerma_uGy),
+        _free(lr, shape, {"f50": f50 * shape.f50_ratio, **far}, shape.noise, kerma_uGy),
     )
 
 

@@ -309,7 +309,7 @@ def setup_of(imaging: Imaging) -> PairSetup:
         hr = _detector(values, values.hr, values.hr_mass_thickness_mg_cm2)
         lr = _detector(values, values.lr, values.lr_mass_thickness_mg_cm2)
         if values.free_share:
-            hr, lr = free_detectors(values.free, hr, lr, values.kerma_uGy)
+            hr, lr = free_detectors(values.free, hr, lr, values.kerma_uGy, (values.hr_frames, values.lr_frames))
     distance = values.source_detector_mm
     magnification = check_range("magnification", values.magnification, 1.0, 100.0)
     return PairSetup(

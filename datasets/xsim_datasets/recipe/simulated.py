@@ -34,7 +34,7 @@ class SimulatedMaker:
 
     def sample(self, index: int) -> Sample:
         """Return pair number ``index``: its board, its set-up and its noise depend on it and on the seed alone."""
-        setup_number, source_number = self.setup_number(index), self._source_of(self._board_number(index))
+        setup_number, source_number = self.setup_number(index), self._source_of(self.board_number(index))
         setup, board = self.setup(setup_number), self._board(index)
         pair = xsim.simulate_pair(board.phantom, setup, self.seed, sample=index)
         side = slice(0, self.recipe.size_px)
@@ -111,13 +111,13 @@ class SimulatedMaker:
         weights = np.array([boards.weight for boards in self.recipe.boards])
         return int(generator(self.seed, sample=number, stage="source").choice(len(weights), p=weights / weights.sum()))
 
-    def _board_number(self, index: int) -> int:
+    def board_number(self, index: int) -> int:
         """Return which board a pair shows: its seed, its source and its side of the split follow from that."""
         return index // self.recipe.pairs_per_board
 
     def _board(self, index: int) -> Board:
         """Return the board of a pair, drawn finer than the detector's pixels."""
-        number = self._board_number(index)
+        number = self.board_number(index)
         setup = self.setup(self.setup_number(index))
         pixel_mm = setup.pitch_mm / (setup.geometry.magnification * _OVERSAMPLING)
         field_mm = self.recipe.size_px * _OVERSAMPLING * pixel_mm
