@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xsim.detector.detector import write_detectors
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError
 from xsim.imaging.projection import project
 from xsim.phantoms import Phantom
@@ -201,6 +202,18 @@ def test_choices_are_drawn_and_refused(tmp_path: Path) -> None:
         load_recipe(str(path))
     path.write_text('name = "a"\n[imaging]\nfree_share = 0.5\nsetups = 3\n', encoding="utf-8")
     assert load_recipe(str(path)).imaging.has_ranges
+
+
+def test_measured_detectors_take_the_place_of_free_ones(tmp_path: Path) -> None:
+    setup = setup_of(Imaging())
+    write_detectors(tmp_path / "D.toml", {"hr": setup.hr, "lr": setup.lr})
+    recipe = load_recipe("anything", detectors=tmp_path / "D.toml")
+    assert recipe.imaging.free_share == 0.0
+    assert recipe.imaging.pitch_mm == 0.048
+    path = tmp_path / "r.toml"
+    path.write_text('name = "a"\n[imaging]\ndetectors = "D.toml"\nfree_share = 0.5\n', encoding="utf-8")
+    with pytest.raises(InputError, match="bring their own free_share"):
+        load_recipe(str(path))
 
 
 def test_recipes_written_before_keep_their_hash() -> None:

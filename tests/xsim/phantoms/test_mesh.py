@@ -111,7 +111,7 @@ def test_an_inside_out_file_is_turned(tmp_path: Path) -> None:
     assert mesh_of(tmp_path, body).volume_mm3 == pytest.approx(64.0)
 
 
-@pytest.mark.parametrize("name", ["part.stl", "part.obj", "part.ply", "part.off"])
+@pytest.mark.parametrize("name", ["part.stl", "part.obj", "part.ply", "part.off", "part.glb"])
 def test_every_format_gives_the_same_mesh(name: str, tmp_path: Path) -> None:
     mesh = mesh_of(tmp_path, trimesh.creation.torus(7.0, 2.5, 24, 12), name)
     assert len(mesh.parts) == 1

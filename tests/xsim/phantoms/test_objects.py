@@ -153,6 +153,29 @@ def test_a_hexagon_has_its_area() -> None:
     assert volume(phantom, "Al") == pytest.approx(2.0**2 * math.sqrt(3.0) / 2.0, rel=1e-3)
 
 
+def test_a_cap_is_what_rises_above_the_plate() -> None:
+    """One ripple of a bead: half an ellipsoid more than the plate, the half inside it counted once."""
+    piece = plate(piece_of((200, 200), 0.05, 4.0))
+    piece.solids.append(solids.ellipsoid(0.3, 0.1, 4.0, 2.5, 1.5, 0.8, angle=0.4))
+    phantom = finish(piece, "piece", "cap", 0)
+    more = volume(phantom, "Al") - 4.0 * 10.0**2
+    assert more == pytest.approx(2.0 / 3.0 * math.pi * 2.5 * 1.5 * 0.8, rel=3e-3)
+
+
+def test_parts_of_a_bearing_do_not_overlap() -> None:
+    """No ray through a bearing is longer than through the higher of its rings and its balls."""
+    for seed in range(60):
+        phantom = OBJECTS["machined"](seed, (64, 64), 0.5, thickness_mm=8.0, tilt_deg=0.0, material="Al")
+        if phantom.family == "machined-bearing":
+            break
+    balls = phantom.thickness_of("steel") + phantom.thickness_of("Al2O3")
+    ring = phantom.thickness_of("Al")
+    both = (balls > 0.1) & (ring > 0.1)
+    # Cone-beam views let a ball's rim and a ring share some rays, never two full thicknesses.
+    assert (balls > 0.1).sum() > 20
+    assert float((balls + ring)[both].max(initial=0.0)) < 8.0 * 1.02
+
+
 def test_a_wire_gauge_weighs_its_wires() -> None:
     piece = piece_of((400, 400), 0.1, 10.0)
     first = gauges.wire_gauge(piece, 0.0, 0.0, 10.0, 0.0, room_mm=30.0)

@@ -119,8 +119,8 @@ def _bearing(piece: Workpiece) -> None:
     middle = 0.25 * (outer + inner)
     gap = 0.5 * (outer - inner)
     ball = min(0.55 * gap, high) * float(rng.uniform(0.75, 1.0))
-    groove = 0.7 * ball
-    edge, core = 2.0 * middle + groove, 2.0 * middle - groove
+    # Balls touch neither ring: bodies that overlapped would count twice.
+    edge, core = 2.0 * middle + 1.02 * ball, 2.0 * middle - 1.02 * ball
     piece.solids.append(solids.cone(x, y, 0.0, high, outer, outer))
     piece.voids.append(solids.cone(x, y, -1.0, high + 1.0, inner, inner))
     # The annulus between the rings is not convex: its hollow is cut with the inner ring put back as a body of its own.
@@ -136,7 +136,7 @@ def _bearing(piece: Workpiece) -> None:
     for k in range(count):
         turn = offset + 2.0 * math.pi * k / count
         centre = (x + middle * math.cos(turn), y + middle * math.sin(turn), 0.5 * high)
-        part = [solids.sphere(*centre, ball * (edge - core) / max(ball, edge - core) * 0.98)]
+        part = [solids.sphere(*centre, ball)]
         if not _missing(piece, part):
             piece.beside(metal, part)
 
