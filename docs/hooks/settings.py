@@ -91,6 +91,8 @@ def _kind(field: dict[str, Any]) -> str:
 
 
 def _one(option: dict[str, Any]) -> str:
+    if "oneOf" in option:
+        return " or ".join(_one(each) for each in option["oneOf"])
     if "$ref" in option:
         return {"Range": "range", "WholeRange": "range of whole numbers", "Choice": "choice"}.get(
             option["$ref"].rsplit("/", 1)[-1], "a table, see below"
