@@ -177,13 +177,13 @@ def target(
     _write(phantom, outputs, "target", json_=json_)
 
 
-# What each kind of object shows, for its help.
+# What each kind of object shows, for its help: short enough for the list of commands.
 _OBJECTS = {
-    "casting": "a random casting: plates with ribs, pipes, housings, blades, wheels, with labelled flaws",
-    "weld": "a random weld with gauges and lead letters, and labelled flaws",
-    "machined": "a random machined part or small assembly, with labelled faults",
-    "wedge": "a random step wedge or ramp with flat-bottomed holes, labelled",
-    "texture": "a random texture: foam, grains, fibres, honeycomb, rough plate",
+    "casting": "a random casting with labelled flaws",
+    "weld": "a random weld with gauges and labelled flaws",
+    "machined": "a random machined part or assembly",
+    "wedge": "a random step wedge or ramp with holes",
+    "texture": "a random foam, heap, weave or rough plate",
 }
 
 

@@ -101,11 +101,9 @@ def _one(option: dict[str, Any]) -> str:
         return "one of " + ", ".join(f"`{value}`" for value in option["enum"])
     if "const" in option:
         return f"`{option['const']}`"
-    if option.get("type") == "array":
-        return "a list of names"
     kind = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true or false"}
-    if option.get("type") == "object":
-        return "a table of names and weights"
+    if option.get("type") in ("object", "array"):
+        return {"object": "a table of names and weights", "array": "a list of names"}[option["type"]]
     limits = [
         f"{word} {option[key]:g}"
         for key, word in (
