@@ -69,6 +69,8 @@ RECIPES: Final[dict[str, tuple[dict[str, float], float]]] = {
     "MnZn-ferrite": ({"Mn0.5Zn0.5Fe2O4": 1.0}, 4.80),
     "quartz": ({"SiO2": 1.0}, 2.65),
     "RuO2-paste": ({"RuO2": 0.30, "PbO": 0.45, "SiO2": 0.25}, 4.50),
+    # what fluxes of manual and submerged arc welding leave
+    "slag": ({"SiO2": 0.35, "CaO": 0.25, "TiO2": 0.20, "MnO": 0.12, "FeO": 0.08}, 3.00),
     # phosphors as crystals; a screen's packing lives in `xsim.detector.phosphors`
     "Gd2O2S": ({"Gd2O2S": 1.0}, 7.32),
     "CsI": ({"CsI": 1.0}, 4.51),

@@ -34,8 +34,9 @@ __all__ = [
 # SpekPy's physics models for a reflection target, by its own names.
 MODELS: Final = ("kqp", "casim", "spekpy-v1", "spekcalc", "sim", "diff", "classical")
 
-# Tube voltages that SpekPy's models were made for, and anode angles of tubes on the market.
-KVP_RANGE: Final = (30.0, 150.0)
+# Tube voltages at which SpekPy's models were validated against Monte Carlo (20 to 300 kV; Omar et al., Med. Phys. 47,
+# 4005, 2020), from where a tungsten tube is of use, and anode angles of tubes on the market.
+KVP_RANGE: Final = (30.0, 300.0)
 ANODE_ANGLE_RANGE_DEG: Final = (5.0, 45.0)
 
 Filters = tuple[tuple[str, float], ...]
@@ -143,7 +144,7 @@ def tungsten_spectrum(
     Parameters
     ----------
     kvp : float
-        Tube voltage [kV], 30 to 150.
+        Tube voltage [kV], 30 to 300.
     filters : tuple of (material, thickness_mm)
         Filters in any order; every name that `xsim.materials.material` knows.
     anode_angle_deg : float

@@ -18,7 +18,7 @@ CORE = (
     "safetensors",
 )  # fmt: skip
 # package -> the extra of xsim that brings it
-EXTRAS = {"gerbonara": "gerber", "distributed": "cluster", "s3fs": "s3", "onnx": "onnx"}
+EXTRAS = {"gerbonara": "gerber", "trimesh": "mesh", "distributed": "cluster", "s3fs": "s3", "onnx": "onnx"}
 
 _REINSTALL = "pip install --force-reinstall xsim"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-KvpOption = Annotated[float | None, typer.Option("--kvp", help="Tube voltage [kV], 30 to 150.  [default: 70]")]
+KvpOption = Annotated[float | None, typer.Option("--kvp", help="Tube voltage [kV], 30 to 300.  [default: 70]")]
 FilterOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -19,7 +19,8 @@ names the nearest key. Units stand in the names.
 What `xsim dataset make` takes and `xsim simulate --recipe` images with: a shipped name ({names}) or a TOML file. The
 JSON schema, for editors that check TOML as it is written, comes from `xsim dataset schema`. Where a *number or range*
 is allowed, a range is `{{ low = 50.0, high = 120.0 }}`, with `log = true` for one uniform in the logarithm or
-`step = 5.0` for steps from the low end; then `imaging.setups` says how many set-ups are drawn. Relative paths are taken
+`step = 5.0` for steps from the low end, and a *word or choice* may be `{{ choice = ["Gd2O2S", "CsI"] }}`; then
+`imaging.setups` says how many set-ups are drawn. Relative paths are taken
 from the folder of the recipe's file. `--set KEY=VALUE` of both commands changes one key below `imaging`, joined by
 dots: `--set sensor.read_noise_e=800`, `--set hr.screen.phosphor=CsI`, `--set "kerma_uGy={{low = 10, high = 40}}"`.
 """
@@ -40,9 +41,12 @@ _PLACES = {
     "GeometryTable": "`[imaging.geometry]`",
     "ScatterTable": "`[imaging.scatter]`",
     "AcquisitionTable": "`[imaging.acquisition]`",
+    "FreeShape": "`[imaging.free]`",
     "RandomBoards": '`[[boards]]` with `kind = "random"`',
     "GerberBoards": '`[[boards]]` with `kind = "gerber"`',
     "PhantomBoards": '`[[boards]]` with `kind = "phantoms"`',
+    "ObjectBoards": '`[[boards]]` with `kind = "casting"`, `"weld"`, `"machined"`, `"wedge"` or `"texture"`',
+    "MeshBoards": '`[[boards]]` with `kind = "mesh"`',
     "Split": "`[split]`",
     "Storage": "`[storage]`",
 }
@@ -78,6 +82,8 @@ def _kind(field: dict[str, Any]) -> str:
     options = field.get("oneOf") or field.get("anyOf") or [field]
     if "prefixItems" in field:
         return f"a list of {len(field['prefixItems'])} numbers or ranges"
+    if field.get("items", {}).get("type") == "string":
+        return "a list of names"
     if "discriminator" in field or "items" in field:
         return "a list of tables, see below"
     kinds = [_one(option) for option in options if option.get("type") != "null"]
@@ -85,8 +91,10 @@ def _kind(field: dict[str, Any]) -> str:
 
 
 def _one(option: dict[str, Any]) -> str:
+    if "oneOf" in option:
+        return " or ".join(_one(each) for each in option["oneOf"])
     if "$ref" in option:
-        return {"Range": "range", "WholeRange": "range of whole numbers"}.get(
+        return {"Range": "range", "WholeRange": "range of whole numbers", "Choice": "choice"}.get(
             option["$ref"].rsplit("/", 1)[-1], "a table, see below"
         )
     if "enum" in option:
@@ -94,8 +102,8 @@ def _one(option: dict[str, Any]) -> str:
     if "const" in option:
         return f"`{option['const']}`"
     kind = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true or false"}
-    if option.get("type") == "object":
-        return "a table of names and weights"
+    if option.get("type") in ("object", "array"):
+        return {"object": "a table of names and weights", "array": "a list of names"}[option["type"]]
     limits = [
         f"{word} {option[key]:g}"
         for key, word in (

@@ -139,8 +139,8 @@ def test_products_carry_their_own_optics(capsys: pytest.CaptureFixture[str]) -> 
     [
         (["detector", "--product", "fin"], "unknown screen 'fin': did you mean fine"),
         (["detector", "--product", "fine", "--mass-thickness-mg-cm2", "34"], "give them alone"),
-        (["spectrum", "--kvp", "5"], "tube voltage 5 kV is out of range: give 30 to 150 kV"),
-        (["spectrum", "--kvp", "nan"], "30 to 150 kV"),
+        (["spectrum", "--kvp", "5"], "tube voltage 5 kV is out of range: give 30 to 300 kV"),
+        (["spectrum", "--kvp", "nan"], "30 to 300 kV"),
         (["spectrum", "--filter", "Unobtanium:1"], "unknown material 'Unobtanium': did you mean"),
         (["spectrum", "--filter", "Al:-1"], "0 to 1000 mm"),
         (["spectrum", "--filter", "Al"], "MATERIAL:MM"),

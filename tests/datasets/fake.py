@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xsim.seeds import generator
+from xsim_datasets.recipe.families import split_of_sample
 from xsim_datasets.recipe.recipe import Split
-from xsim_datasets.recipe.sources import split_of_sample
 from xsim_datasets.store.shards import Label, Plan, Sample
 
 if TYPE_CHECKING:

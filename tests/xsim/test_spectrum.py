@@ -92,9 +92,9 @@ def test_models_differ_little_per_kerma(model: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((5.0,), "30 to 150 kV"),
-        ((500.0,), "30 to 150 kV"),
-        ((float("nan"),), "30 to 150 kV"),
+        ((5.0,), "30 to 300 kV"),
+        ((500.0,), "30 to 300 kV"),
+        ((float("nan"),), "30 to 300 kV"),
         ((70.0, (("Al", -1.0),)), "0 to 1000 mm"),
         ((70.0, (("Al", float("nan")),)), "0 to 1000 mm"),
         ((70.0, (("W", 50.0),)), "leaves nothing"),

@@ -61,7 +61,8 @@ class Degradation:
         Sigma_1 such that LR noise results, or the paper's words taken literally.
     excess_noise : float
         c of the noise power g (1 + c (1 - g)) behind objects of LR grey g, relative to the open field's: 0 for
-        photons of one energy, about 0.2 for a 70 kV beam that boards harden. See `noise_level`.
+        photons of one energy, about 0.2 for a 70 kV beam that boards harden, slightly below 0 for some soft ones. See
+        `noise_level`.
     mtf_hr : (n,) array, optional
         MTF of the HR detector, pixel aperture included; None where it is not known. The process does not need it: it
         says how sharp the images are that the process begins with, and where the link acts.
@@ -91,7 +92,8 @@ class Degradation:
         if (self.B_1 <= 0).any() or (self.B_1 > 1).any():
             raise InputError("degradation B_1: holds values outside (0, 1]: clip them")
         check_range("pixel pitch", self.pitch_mm, 1e-3, 2.0, "mm")
-        check_range("excess noise", self.excess_noise, 0.0, 1.0)
+        # Where the beam straddles a K edge of the screen a board may even leave pulses that spread less.
+        check_range("excess noise", self.excess_noise, -0.5, 1.0)
         if self.mode not in get_args(Mode):
             raise UnknownNameError("degradation mode", self.mode, get_args(Mode))
 

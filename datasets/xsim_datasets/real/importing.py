@@ -24,9 +24,9 @@ from xsim.imaging.setup import PairSetup
 from xsim_datasets.images import SUFFIXES
 from xsim_datasets.real.correction import FlatField, image_files
 from xsim_datasets.real.registration import Similarity, detail_ratio, register
+from xsim_datasets.recipe.families import family_id, split_named_families
 from xsim_datasets.recipe.imaging import setup_of, setup_record, setup_tables
 from xsim_datasets.recipe.recipe import Recipe, Split
-from xsim_datasets.recipe.sources import family_id, split_named_families
 from xsim_datasets.store.shards import Plan, Sample
 
 __all__ = ["Position", "RealMaker", "find_positions", "prepare_import"]

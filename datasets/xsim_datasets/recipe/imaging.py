@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -16,7 +15,6 @@ from pydantic import (
     model_validator,
 )
 
-from xsim.degradation.known_file import detector_pair
 from xsim.detector.detector import Detector, Sensor
 from xsim.detector.light_transport import Optics
 from xsim.detector.named import resolve
@@ -30,7 +28,20 @@ from xsim.imaging.scatter import Scatter
 from xsim.imaging.setup import PairSetup
 from xsim.seeds import generator
 from xsim.spectrum import tungsten_spectrum
-from xsim_datasets.recipe.tables import Frames, Number, Range, Strict, Table, Whole, drawn, parameter, table_of
+from xsim_datasets.recipe.free_shape import FreeShape, free_detectors
+from xsim_datasets.recipe.measured import MeasuredDetectors
+from xsim_datasets.recipe.tables import (
+    Choice,
+    Frames,
+    Number,
+    Range,
+    Strict,
+    Table,
+    Whole,
+    drawn,
+    parameter,
+    table_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +57,6 @@ __all__ = [
     "TABLES",
     "Filter",
     "Imaging",
-    "MeasuredDetectors",
     "Side",
     "setup_of",
     "setup_record",
@@ -60,6 +70,7 @@ BASE_FOLDER = "folder"
 """Key of pydantic's validation context: the folder from which a recipe's relative paths are taken."""
 BROUGHT_BY_DETECTORS = frozenset(
     {"hr_mass_thickness_mg_cm2", "lr_mass_thickness_mg_cm2", "pitch_mm", "sensor", "screen", "hr", "lr"}
+    | {"free", "free_share"}
 )
 """Keys of `Imaging` that say what measured detectors say themselves."""
 ELSEWHERE = {
@@ -126,34 +137,6 @@ class Filter(Strict):
     """Its thickness."""
 
 
-class MeasuredDetectors(Strict):
-    """Two detectors; a recipe file names the detector file that holds them, by its path or its name.
-
-    A recipe that was read holds the detectors themselves: a store says all of them, and nothing in it depends on a
-    file that may change.
-    """
-
-    sha256: str
-    hr: dict[str, Any]
-    lr: dict[str, Any]
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a detector file, see `xsim.degradation.known_file.detector_pair`.
-
-        Raises
-        ------
-        MissingFileError, InputError
-            If there is no such file, or it gives no two detectors.
-        """
-        hr, lr = detector_pair(path)
-        return cls(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), hr=hr.to_dict(), lr=lr.to_dict())
-
-    def pair(self) -> tuple[Detector, Detector]:
-        """Return the HR and the LR detector."""
-        return Detector.from_dict(self.hr), Detector.from_dict(self.lr)
-
-
 class Imaging(Strict):
     """The tube, the two screens, the sensor and the dose; any number may be a range.
 
@@ -191,6 +174,10 @@ class Imaging(Strict):
         MeasuredDetectors | None,
         WithJsonSchema({"type": "string", "description": "A detector file or the name of one: HR and LR, or LR."}),
     ] = None
+    free_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Share of the set-ups whose detectors have curves of free shape, see `[imaging.free]`, in place of a model's."""
+    free: FreeShape = FreeShape()
+    """Curves of free shape."""
     registration_px: tuple[Number, Number] = parameter(PairSetup, "registration_px")
     method: Method = parameter(PairSetup, "method")
     noise: NoiseModel = parameter(PairSetup, "noise")
@@ -257,23 +244,33 @@ class Imaging(Strict):
         """Whether any number is a range."""
         found: list[str] = []
 
-        def note(item: Range, stage: str) -> float:
+        def note(item: Range | Choice, stage: str) -> Any:
             found.append(stage)
             return item.low
 
         self._with(note)
-        return bool(found)
+        return bool(found) or 0.0 < self.free_share < 1.0
 
     def drawn(self, seed: int, setup: int) -> Imaging:
         """Return set-up number ``setup`` of seed ``seed``, with every range replaced by a number."""
-        # One generator a field: a range that is added later leaves the draws of the others alone.
-        return self._with(lambda item, stage: item.draw(generator(seed, sample=setup, stage=f"setup-{stage}")))
+
+        def stage_of(stage: str) -> np.random.Generator:
+            # One generator a field: a range that is added later leaves the draws of the others alone.
+            return generator(seed, sample=setup, stage=f"setup-{stage}")
+
+        values = self._with(lambda item, stage: item.draw(stage_of(stage)))
+        is_free = stage_of("free_share").random() < self.free_share
+        return values.model_copy(update={"free_share": float(is_free)})
 
     def corners(self) -> tuple[Imaging, Imaging]:
-        """Return the set-ups with every range at its low and at its high end."""
-        return self._with(lambda item, _: item.low), self._with(lambda item, _: item.high)
+        """Return the set-ups with every range at its low and at its high end, the high one of free shape if any is."""
+        low, high = self._with(lambda item, _: item.low), self._with(lambda item, _: item.high)
+        return (
+            low.model_copy(update={"free_share": float(self.free_share == 1.0)}),
+            high.model_copy(update={"free_share": float(self.free_share > 0.0)}),
+        )
 
-    def _with(self, choose: Callable[[Range, str], float]) -> Imaging:
+    def _with(self, choose: Callable[[Range | Choice, str], Any]) -> Imaging:
         """Return the set-up whose ranges are replaced by what ``choose`` makes of each and of its place."""
         values = {name: drawn(getattr(self, name), name, choose) for name in type(self).model_fields}
         values["filters"] = tuple(
@@ -284,7 +281,8 @@ class Imaging(Strict):
 
 
 _LEFT_OUT_AT_DEFAULT = frozenset(
-    {"registration_px", "method", "noise", "detector_seed"} | {key for key in Imaging.model_fields if key in TABLES}
+    {"registration_px", "method", "noise", "detector_seed", "free_share", "free"}
+    | {key for key in Imaging.model_fields if key in TABLES}
 )
 """Keys that a recipe's canonical JSON holds only where they change something: those that came after the first stores,
 whose bytes and hashes hold all the others."""
@@ -310,6 +308,8 @@ def setup_of(imaging: Imaging) -> PairSetup:
     else:
         hr = _detector(values, values.hr, values.hr_mass_thickness_mg_cm2)
         lr = _detector(values, values.lr, values.lr_mass_thickness_mg_cm2)
+        if values.free_share:
+            hr, lr = free_detectors(values.free, hr, lr, values.kerma_uGy, (values.hr_frames, values.lr_frames))
     distance = values.source_detector_mm
     magnification = check_range("magnification", values.magnification, 1.0, 100.0)
     return PairSetup(

@@ -12,19 +12,39 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from xsim.detector.named import resolve
 from xsim.errors import InputError, MissingFileError, UnknownNameError, nearest
+from xsim_datasets.recipe.boards import (
+    OBJECT_KINDS,
+    Boards,
+    GerberBoards,
+    MeshBoards,
+    ObjectBoards,
+    PhantomBoards,
+    RandomBoards,
+)
+from xsim_datasets.recipe.free_shape import FreeShape
 from xsim_datasets.recipe.imaging import BASE_FOLDER, BROUGHT_BY_DETECTORS, ELSEWHERE, TABLES, Filter, Imaging
-from xsim_datasets.recipe.tables import Range, Strict
+from xsim_datasets.recipe.tables import Choice, Range, Strict
 
 __all__ = [
+    "Choice",
     "Filter",
     "GerberBoards",
     "Imaging",
+    "MeshBoards",
+    "ObjectBoards",
     "PhantomBoards",
     "RandomBoards",
     "Range",
@@ -37,60 +57,6 @@ __all__ = [
 ]
 
 _SHIPPED = resources.files("xsim_datasets.recipe") / "shipped"
-
-
-class _Boards(Strict):
-    weight: Annotated[float, Field(gt=0.0)] = 1.0
-    """How often this source is taken, relative to the others."""
-
-
-class RandomBoards(_Boards):
-    """Boards drawn by xsim itself, every sample one of its own; what is not given is as `xsim.phantoms.BoardRecipe`."""
-
-    kind: Literal["random"] = "random"
-    layers: dict[int, float] | None = None
-    """Weight of each number of copper layers."""
-    rules: dict[str, float] | None = None
-    """Weight of each rule class: standard, fine, dense."""
-    defect_rates: dict[str, float] | None = None
-    """Rates that replace the usual ones, by class of defect."""
-    lead_share: float | None = None
-    """Share of boards with tin-lead solder."""
-    bromine_share: float | None = None
-    """Share with brominated laminate."""
-    weave_share: float | None = None
-    """Share with visible cloth."""
-    tilt_share: float | None = None
-    """Share of oblique views."""
-    edge_share: float | None = None
-    """Share of views that show an edge of the board."""
-
-    def population(self) -> dict[str, Any]:
-        """Return the settings that were given, by their names in `xsim.phantoms.BoardRecipe`."""
-        return self.model_dump(exclude={"kind", "weight"}, exclude_none=True)
-
-
-class GerberBoards(_Boards):
-    """Windows of real boards: a folder with a folder of Gerber and Excellon files for each board."""
-
-    kind: Literal["gerber"]
-    path: Path
-    """Folder of the boards' folders."""
-    height_mm: Annotated[float, Field(gt=0.0)] = 1.6
-    """Thickness of the laminate."""
-    defect_rates: dict[str, float] | None = None
-    """Rates that replace the usual ones, by class of defect."""
-
-
-class PhantomBoards(_Boards):
-    """Phantoms saved as ``.npz``: every file is a board, cut into windows."""
-
-    kind: Literal["phantoms"]
-    path: Path
-    """Folder of the files."""
-
-
-Boards = Annotated[RandomBoards | GerberBoards | PhantomBoards, Field(discriminator="kind")]
 
 
 class Split(Strict):
@@ -143,10 +109,20 @@ class Recipe(Strict):
     """Tube, detectors, dose and geometry."""
     boards: Annotated[tuple[Boards, ...], Field(min_length=1)] = (RandomBoards(),)
     """Where boards come from."""
+    pairs_per_board: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Pairs, one after another, that show one board: each with a set-up and noise of its own, all on one side."""
     split: Split = Split()
     """What is kept from training."""
     storage: Storage = Storage()
     """How pixels become bytes."""
+
+    @model_serializer(mode="wrap")
+    def _without_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a key that came after the first stores where it changes nothing: recipes keep their hash."""
+        content: dict[str, Any] = handler(self)
+        if self.pairs_per_board == 1:
+            content.pop("pairs_per_board", None)
+        return content
 
     def hash(self) -> str:
         """Return the SHA-256 of the recipe's canonical JSON, without ``n``: a longer run is the same recipe."""
@@ -253,7 +229,9 @@ def imaging_settings(assignments: Iterable[str]) -> dict[str, Any]:
 def _with_paths(recipe: Recipe, folder: Path) -> Recipe:
     """Return the recipe with its relative paths taken from the folder that its file lies in."""
     boards = tuple(
-        item.model_copy(update={"path": folder / item.path}) if isinstance(item, GerberBoards | PhantomBoards) else item
+        item.model_copy(update={"path": folder / item.path})
+        if isinstance(item, GerberBoards | PhantomBoards | MeshBoards)
+        else item
         for item in recipe.boards
     )
     return recipe.model_copy(update={"boards": boards})
@@ -266,9 +244,13 @@ _MODELS: dict[str, type[BaseModel]] = {
     "split": Split,
     "storage": Storage,
     "range": Range,
+    "choice": Choice,
+    "free": FreeShape,
     "random": RandomBoards,
     "gerber": GerberBoards,
     "phantoms": PhantomBoards,
+    "mesh": MeshBoards,
+    **dict.fromkeys(OBJECT_KINDS, ObjectBoards),
 }
 _ELSEWHERE: dict[type[BaseModel], dict[str, str]] = {
     TABLES[physics.__name__.lower()]: keys for physics, keys in ELSEWHERE.items()

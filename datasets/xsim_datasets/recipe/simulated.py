@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 import xsim
 from xsim.imaging.setup import PairSetup
 from xsim.seeds import check_seed, generator
+from xsim_datasets.recipe.families import Board, BoardSource, Wanted
 from xsim_datasets.recipe.imaging import setup_of, setup_record, setup_tables
 from xsim_datasets.recipe.recipe import Recipe
-from xsim_datasets.recipe.sources import Board, BoardSource, source_of
+from xsim_datasets.recipe.sources import source_of
 from xsim_datasets.store.shards import Label, Plan, Sample
 
 __all__ = ["SimulatedMaker", "plan_of"]
@@ -33,7 +34,7 @@ class SimulatedMaker:
 
     def sample(self, index: int) -> Sample:
         """Return pair number ``index``: its board, its set-up and its noise depend on it and on the seed alone."""
-        setup_number, source_number = self.setup_number(index), self._source_of(index)
+        setup_number, source_number = self.setup_number(index), self._source_of(self.board_number(index))
         setup, board = self.setup(setup_number), self._board(index)
         pair = xsim.simulate_pair(board.phantom, setup, self.seed, sample=index)
         side = slice(0, self.recipe.size_px)
@@ -106,16 +107,22 @@ class SimulatedMaker:
             setup_of(imaging)
         self.sample(0)  # which builds every source
 
-    def _source_of(self, index: int) -> int:
+    def _source_of(self, number: int) -> int:
         weights = np.array([boards.weight for boards in self.recipe.boards])
-        return int(generator(self.seed, sample=index, stage="source").choice(len(weights), p=weights / weights.sum()))
+        return int(generator(self.seed, sample=number, stage="source").choice(len(weights), p=weights / weights.sum()))
+
+    def board_number(self, index: int) -> int:
+        """Return which board a pair shows: its seed, its source and its side of the split follow from that."""
+        return index // self.recipe.pairs_per_board
 
     def _board(self, index: int) -> Board:
         """Return the board of a pair, drawn finer than the detector's pixels."""
+        number = self.board_number(index)
         setup = self.setup(self.setup_number(index))
         pixel_mm = setup.pitch_mm / (setup.geometry.magnification * _OVERSAMPLING)
         field_mm = self.recipe.size_px * _OVERSAMPLING * pixel_mm
-        return self._sources[self._source_of(index)].board(self.seed, index, field_mm, pixel_mm)
+        source = self._sources[self._source_of(number)]
+        return source.board(Wanted(self.seed, number, field_mm, pixel_mm, setup.hr_response))
 
 
 def plan_of(recipe: Recipe, seed: int) -> Plan:

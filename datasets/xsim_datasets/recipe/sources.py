@@ -1,53 +1,37 @@
-"""Where boards come from: drawn at random, windows of real ones, or of phantoms that were saved to files.
-
-A board's family decides which side of the split it stands on, never the crop or the noise.
-"""
+"""Where boards come from: drawn at random, windows of real ones, or of phantoms that were saved to files."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import xsim
 from xsim.errors import InputError, MissingFileError
 from xsim.phantoms import BoardRecipe, Phantom
-from xsim.seeds import generator
+from xsim_datasets.recipe.boards import MeshBoards, ObjectBoards
+from xsim_datasets.recipe.families import (
+    Board,
+    BoardSource,
+    Wanted,
+    family_id,
+    number_of,
+    split_named_families,
+    split_of_sample,
+)
+from xsim_datasets.recipe.object_sources import ObjectSource, check_object, mesh_source
 
 if TYPE_CHECKING:
     from xsim.phantoms.gerber import GerberBoard
-    from xsim_datasets.recipe.recipe import RandomBoards, Recipe, Split
+    from xsim_datasets.recipe.boards import RandomBoards
+    from xsim_datasets.recipe.recipe import Recipe, Split
 
-__all__ = ["Board", "BoardSource", "family_id", "source_of", "split_named_families", "split_of_sample"]
-
-# The number whose multiples modulo 1 are spread most evenly: see `split_of_sample`.
-_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
-
-
-@dataclass(frozen=True)
-class Board:
-    """A phantom with its seed, its family and the side of the split that the family stands on."""
-
-    phantom: Phantom
-    seed: int
-    family: int
-    split: str
-
-
-class BoardSource(Protocol):
-    """Gives the board of any sample."""
-
-    def board(self, seed: int, index: int, field_mm: float, pixel_mm: float) -> Board:
-        """Return a square view of ``field_mm`` for sample ``index``, on pixels of ``pixel_mm`` or finer."""
-
-    def record(self) -> dict[str, Any]:
-        """Return where the boards come from, for the store; JSON types."""
+__all__ = ["source_of"]
 
 
 @dataclass(frozen=True)
@@ -57,17 +41,27 @@ class RandomSource:
     settings: RandomBoards
     split: Split
 
-    def board(self, seed: int, index: int, field_mm: float, pixel_mm: float) -> Board:
-        """Draw a board."""
-        board_seed = int(generator(seed, sample=index, stage="board-seed").integers(2**63))
-        side = round(field_mm / pixel_mm)
+    def board(self, wanted: Wanted) -> Board:
+        """Draw a board, as large as the field, or as the recipe's window and stretched to the field."""
+        board_seed = int(wanted.rng("board-seed").integers(2**63))
+        shape = (wanted.side_px, wanted.side_px)
         population = BoardRecipe(**self.settings.population())
-        phantom = xsim.phantoms.random_board(board_seed, (side, side), pixel_mm, recipe=population)
-        return Board(phantom, board_seed, board_seed, split_of_sample(self.split, seed, index))
+        window_mm = number_of(self.settings.window_mm, wanted.rng("board-window"))
+        scale = 1.0 if window_mm is None else wanted.field_mm / window_mm
+        phantom = xsim.phantoms.random_board(board_seed, shape, wanted.pixel_mm / scale, recipe=population)
+        if window_mm is not None:
+            phantom = _stretched(phantom, wanted.pixel_mm, scale)
+        return Board(phantom, board_seed, board_seed, split_of_sample(self.split, wanted.seed, wanted.index))
 
     def record(self) -> dict[str, Any]:
         """Return the kind."""
         return {"kind": "random"}
+
+
+def _stretched(phantom: Phantom, pixel_mm: float, scale: float) -> Phantom:
+    """Return a phantom on pixels of another size: stretched across the rays, as thick as before."""
+    defects = tuple(replace(defect, size_mm=defect.size_mm * scale) for defect in phantom.defects)
+    return replace(phantom, pixel_mm=pixel_mm, defects=defects)
 
 
 @dataclass(frozen=True)
@@ -79,21 +73,20 @@ class GerberSource:
     height_mm: float
     defect_rates: dict[str, float] | None
 
-    def board(self, seed: int, index: int, field_mm: float, pixel_mm: float) -> Board:
+    def board(self, wanted: Wanted) -> Board:
         """Draw a window of a board, with its parts, solder and defects."""
-        rng = generator(seed, sample=index, stage="window")
+        rng = wanted.rng("window")
         folder = self.folders[int(rng.integers(len(self.folders)))]
         whole = _load_gerber(folder, self.height_mm)
         # A board that is smaller than the field stands in its middle.
-        room = [side - field_mm for side in whole.size_mm]
+        room = [side - wanted.field_mm for side in whole.size_mm]
         x, y = (float(rng.uniform(0.0, free)) if free > 0 else 0.5 * free for free in room)
         board_seed = int(rng.integers(2**63))
-        side = round(field_mm / pixel_mm)
         phantom = whole.window(
             x,
             y,
-            shape=(side, side),
-            pixel_mm=pixel_mm,
+            shape=(wanted.side_px, wanted.side_px),
+            pixel_mm=wanted.pixel_mm,
             seed=board_seed,
             defect_rates=self.defect_rates,
             rotation_deg=float(90.0 * rng.integers(4) + rng.normal(0.0, 3.0)),
@@ -119,24 +112,24 @@ class PhantomSource:
     digests: tuple[str, ...]
     sides: dict[str, str]
 
-    def board(self, seed: int, index: int, field_mm: float, pixel_mm: float) -> Board:
+    def board(self, wanted: Wanted) -> Board:
         """Cut a window of a phantom.
 
         Raises
         ------
         InputError
-            If the phantom is coarser than ``pixel_mm`` or smaller than the field.
+            If the phantom is coarser than is wanted, or smaller than the field.
         """
-        rng = generator(seed, sample=index, stage="window")
+        rng = wanted.rng("window")
         file = self.files[int(rng.integers(len(self.files)))]
         whole = _load(file)
-        if whole.pixel_mm > pixel_mm * 2.001:
+        if whole.pixel_mm > wanted.pixel_mm * 2.001:
             raise InputError(f"{file}: its pixel of {whole.pixel_mm:g} mm is too coarse: draw it finer")
-        side = math.ceil(field_mm / whole.pixel_mm - 1e-6)
+        side = math.ceil(wanted.field_mm / whole.pixel_mm - 1e-6)
         if side > min(whole.shape):
             raise InputError(
                 f"{file}: {min(whole.shape) * whole.pixel_mm:.4g} mm wide, the images need "
-                f"{field_mm:.4g} mm: give larger phantoms or a smaller --size"
+                f"{wanted.field_mm:.4g} mm: give larger phantoms or a smaller --size"
             )
         top, left = (int(rng.integers(0, have - side + 1)) for have in whole.shape)
         return Board(
@@ -159,7 +152,10 @@ def source_of(recipe: Recipe, number: int) -> BoardSource:
     settings, split = recipe.boards[number], recipe.split
     if settings.kind == "random":
         return RandomSource(settings, split)
-    what = "boards" if settings.kind == "gerber" else "phantoms"
+    if isinstance(settings, ObjectBoards):
+        check_object(settings)
+        return ObjectSource(settings, split)
+    what = {"gerber": "boards", "mesh": "meshes"}.get(settings.kind, "phantoms")
     if not settings.path.is_dir():
         raise MissingFileError(f"{settings.path}: no such folder of {what}: check 'path' in the recipe")
     if settings.kind == "gerber":
@@ -170,6 +166,8 @@ def source_of(recipe: Recipe, number: int) -> BoardSource:
             _load_gerber(folder, settings.height_mm)
         sides = split_named_families(split, [folder.name for folder in folders])
         return GerberSource(folders, sides, settings.height_mm, settings.defect_rates)
+    if isinstance(settings, MeshBoards):
+        return mesh_source(settings, split)
     files = tuple(sorted(settings.path.glob("*.npz")))
     if not files:
         raise InputError(f"{settings.path}: holds no phantoms (*.npz): make some with xsim phantom")
@@ -197,35 +195,3 @@ def _window(whole: Phantom, top: int, left: int, side: int) -> Phantom:
     )
     maps = np.ascontiguousarray(whole.thickness_mm[:, top : top + side, left : left + side])
     return replace(whole, thickness_mm=maps, defects=defects)
-
-
-def family_id(name: str) -> int:
-    """Return the number, 0 to 2**64 - 1, by which the table knows a family."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-
-
-def split_of_sample(split: Split, seed: int, index: int) -> str:
-    """Return the side of a sample that is a family of its own.
-
-    Multiples of the golden ratio modulo 1 fill the unit interval as evenly as any sequence can, so every stretch of
-    samples, a short one too, holds each side in its share, and sample ``index`` has its side whatever ``n`` is.
-    """
-    offset = float(generator(seed, stage="split").random())
-    position = (index * _GOLDEN + offset) % 1.0
-    if position < split.validation:
-        return "validation"
-    return "test" if position < split.validation + split.test else "train"
-
-
-def split_named_families(split: Split, names: Iterable[str]) -> dict[str, str]:
-    """Return the side of each of a set of families, e.g. the boards of a folder.
-
-    With three families or more, every side that the recipe wants gets at least one.
-    """
-    order = sorted(set(names), key=lambda name: hashlib.sha256(name.encode()).digest())
-    least = 1 if len(order) >= 3 else 0
-    validation = max(least, round(split.validation * len(order))) if split.validation else 0
-    test = max(least, round(split.test * len(order))) if split.test else 0
-    sides = ["validation"] * validation + ["test"] * test
-    sides += ["train"] * (len(order) - len(sides))
-    return dict(zip(order, sides, strict=False))

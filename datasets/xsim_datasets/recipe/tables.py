@@ -15,7 +15,19 @@ from typing import Annotated, Any, Self, get_type_hints
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
 
-__all__ = ["Frames", "Number", "Range", "Strict", "Table", "Whole", "WholeRange", "drawn", "parameter", "table_of"]
+__all__ = [
+    "Choice",
+    "Frames",
+    "Number",
+    "Range",
+    "Strict",
+    "Table",
+    "Whole",
+    "WholeRange",
+    "drawn",
+    "parameter",
+    "table_of",
+]
 
 
 class Strict(BaseModel):
@@ -68,6 +80,33 @@ class WholeRange(Range):
         return self.low + step * int(rng.integers((self.high - self.low) // step + 1))
 
 
+class Choice(Strict):
+    """One of several words, each as likely as another; naming one twice makes it twice as likely."""
+
+    choice: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    def draw(self, rng: np.random.Generator) -> str:
+        """Return one of them."""
+        return self.choice[int(rng.integers(len(self.choice)))]
+
+    @property
+    def low(self) -> str:
+        """Return the first: what stands at one end, as a range's low does."""
+        return self.choice[0]
+
+    @property
+    def high(self) -> str:
+        """Return the last."""
+        return self.choice[-1]
+
+
+def _word_kind(value: object) -> str:
+    return "choice" if isinstance(value, (dict, Choice)) else "word"
+
+
+Word = Annotated[Annotated[str, Tag("word")] | Annotated[Choice, Tag("choice")], Discriminator(_word_kind)]
+
+
 def _number_kind(value: object) -> str:
     return "range" if isinstance(value, (dict, Range)) else "number"
 
@@ -78,8 +117,8 @@ Whole = Annotated[Annotated[int, Tag("number")] | Annotated[WholeRange, Tag("ran
 Frames = Annotated[
     Annotated[int, Field(ge=1), Tag("number")] | Annotated[WholeRange, Tag("range")], Discriminator(_number_kind)
 ]
-# What a recipe takes where the physics takes a number; everything else is taken as it is.
-_RANGED: dict[Any, Any] = {float: Number, float | None: Number, int: Whole}
+# What a recipe takes where the physics takes a number or a word; everything else is taken as it is.
+_RANGED: dict[Any, Any] = {float: Number, float | None: Number, int: Whole, str: Word}
 
 
 class Table(Strict):
@@ -134,8 +173,8 @@ def parameter(physics: type[Any], name: str) -> Any:
     return Field(**default, description=_descriptions(physics)[name])
 
 
-def drawn(value: Any, stage: str, choose: Callable[[Range, str], float]) -> Any:
-    """Return a value of a recipe with each range in it replaced by what ``choose`` makes of it and of its place.
+def drawn(value: Any, stage: str, choose: Callable[[Range | Choice, str], Any]) -> Any:
+    """Return a value of a recipe with each range and choice in it replaced by what ``choose`` makes of it.
 
     Parameters
     ----------
@@ -146,7 +185,7 @@ def drawn(value: Any, stage: str, choose: Callable[[Range, str], float]) -> Any:
     choose : callable
         Returns the number that replaces a range at a place.
     """
-    if isinstance(value, Range):
+    if isinstance(value, Range | Choice):
         return choose(value, stage)
     if isinstance(value, Table):
         return value.model_copy(

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from xsim.errors import InputError, MissingFileError, UnknownNameError
 from xsim.seeds import generator
+from xsim_datasets.recipe.families import split_named_families, split_of_sample
 from xsim_datasets.recipe.imaging import Imaging
 from xsim_datasets.recipe.recipe import Range, Recipe, Split, load_recipe, recipe_names
-from xsim_datasets.recipe.sources import split_named_families, split_of_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
