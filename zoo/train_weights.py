@@ -3,7 +3,8 @@
 Run: python zoo/train_weights.py -o FOLDER [NAME ...] [--install]
     python zoo/train_weights.py -o FOLDER untold controls    # the other rows of the tables, see benchmarks/headline.py
     python zoo/train_weights.py -o FOLDER specialised        # models of one detector each, to compare with
-     python zoo/train_weights.py -o FOLDER experiments        # sizes and link conditioning in docs/experiments.md
+    python zoo/train_weights.py -o FOLDER wide               # weights of any detector and object
+    python zoo/train_weights.py -o FOLDER experiments        # sizes and link conditioning in docs/experiments.md
 Data and runs stay in FOLDER; run again, it goes on where it stopped. The recipes, seeds and settings below are all
 that decides the weights: on one machine the same command gives the same bytes.
 """
@@ -75,6 +76,8 @@ DATA: Final = {
     "quarter": Data(n=256),
     # Four times the set-ups of the recipe, and no more boards for each: what counts is detectors (docs/experiments.md).
     "universal": Data("universal", n=3072, imaging=(("setups", 256),)),
+    # Four times its set-ups, as above; four pairs a board, so a quarter as many boards.
+    "anything": Data("anything", n=6144, imaging=(("setups", 384),)),
     **{name: Data(imaging=changes) for name, changes in _OTHERS.items()},
 }
 
@@ -127,6 +130,23 @@ CONTROLS: Final = {
     "unet-wiener-whole": Weights("unet-wiener", changes=(*_ROLLOUT, ("rollout", 1)), start="unet-wiener"),
 }
 
+# Weights of any detector and object, told where B_1 falls; they take the place of `universal` where they serve better.
+WIDE: Final = {
+    "universal-anything": Weights(
+        "physics-sde",
+        "anything",
+        (
+            *_OF_MANY,
+            ("steps", 20000),
+            ("validate_every", 2000),
+            ("validate_images", 64),
+            ("link_conditioning", True),
+            ("detector_conditioning", True),
+        ),
+        start=_BASE,
+    ),
+}
+
 SPECIALISED: Final = {
     name: Weights("physics-sde", name, (("steps", 1000), ("lr", 1e-3), ("validate_every", 500)), start=_BASE)
     for name in _OTHERS
@@ -153,10 +173,11 @@ _EDGE_PX: Final = 48
 GROUPS: Final = {
     "untold": UNTOLD,
     "controls": CONTROLS,
+    "wide": WIDE,
     "specialised": SPECIALISED,
     "experiments": EXPERIMENTS,
 }
-KNOWN: Final = SHIPPED | UNTOLD | CONTROLS | SPECIALISED | EXPERIMENTS
+KNOWN: Final = SHIPPED | UNTOLD | CONTROLS | WIDE | SPECIALISED | EXPERIMENTS
 
 
 def make_data(name: str, folder: Path, workers: int) -> PairStore:
