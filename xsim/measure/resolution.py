@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage, optimize, signal
+from scipy import ndimage, optimize
 from scipy.stats import chi2
 
 from xsim.detector.performance import REFERENCE_SRB_MM
 from xsim.errors import InputError
 from xsim.measure.checks import ROI, check_not_clipped, check_pitch, grey_image
 from xsim.measure.edge_geometry import Bins
+from xsim.measure.noise import check_flat
+from xsim.measure.wire_pairs import read_pairs
 
 __all__ = ["WIRE_DIAMETERS_MM", "DuplexWire", "FlatSNR", "duplex_wire", "flat_snr", "normalised_snr", "srb_from_dips"]
 
 # ISO 17636-2: 55 lines of 20 pixels.
 _LINES, _LINE_PX = 55, 20
+# Regions below this are too small to tell structure from noise.
+_FLAT_PX = 32
 # Side of the blocks that tell smoothing from true low noise.
 _BLOCK = 8
 
@@ -64,7 +68,7 @@ def flat_snr(image: ArrayLike, *, roi: ROI | None = None, full_scale: float | No
     Raises
     ------
     InputError
-        If the region is too small, saturated, constant or not positive.
+        If the region is too small, saturated, constant, not positive or not flat.
     """
     pixels = grey_image(image, roi=roi, smallest_px=_LINE_PX)
     caveats = check_not_clipped(pixels, full_scale=full_scale)
@@ -79,6 +83,8 @@ def flat_snr(image: ArrayLike, *, roi: ROI | None = None, full_scale: float | No
         raise InputError(f"mean grey {mean:.3g} is not positive: give an exposed region, offset corrected")
     if sigma == 0:
         raise InputError("the region is constant: it holds no noise to measure")
+    if min(pixels.shape) >= _FLAT_PX:
+        caveats += tuple(check_flat(pixels, "the region", block_px=_BLOCK))
     rows, columns = (side // _BLOCK for side in pixels.shape)
     blocks = pixels[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK).mean(axis=(1, 3))
     # Differences of neighbours, so that shading does not count as noise.
@@ -98,17 +104,8 @@ WIRE_DIAMETERS_MM = (0.8, 0.63, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.13, 0.1, 0.08
 
 # ISO 19232-5: a pair whose dip is below 20 % is not resolved.
 _DIP = 0.2
-# A wire stands out by this share of the deepest one, and by this many standard deviations of the profile.
-_PROMINENCE = 0.003
-_SIGMAS = 4.0
-# The thickest wires stand out by this many standard deviations, or there are none.
-_SEEN = 12.0
-# A crest rises this much above its surroundings, as a share of its own height.
-_OWN_SHARE = 0.03
 # The steepest tilt of the wires that is searched, as a slope.
 _STEEPEST = 0.12
-# Smoothing of the profile [px]: less than a tenth of what any pixel blurs.
-_SMOOTH_PX = 0.1
 # Bins of the profile to a pixel: the thinnest wires that pixels resolve are two pixels wide.
 _OVERSAMPLING = 6
 # Width of the bands of pixels whose profiles are compared for the noise.
@@ -148,8 +145,9 @@ class DuplexWire:
 def srb_from_dips(diameter_mm: ArrayLike, dip: ArrayLike) -> tuple[float, float]:
     """Return SRb and interpolated SRb [mm] from falling wire diameters [mm] and the dips of their pairs, each (n,).
 
-    SRb is the diameter of the first pair below 20 %. The interpolated one is where a second-order polynomial through
-    the two pairs on each side of 20 % crosses it; NaN where there are not two on each side.
+    SRb is the diameter of the first pair below 20 %. The interpolated one is where a second-order polynomial crosses
+    20 %: through the last two pairs above it and the first two below that still dip, or the first that does not if
+    none does; NaN where there are not two above and one below.
 
     Raises
     ------
@@ -158,7 +156,8 @@ def srb_from_dips(diameter_mm: ArrayLike, dip: ArrayLike) -> tuple[float, float]
 
     References
     ----------
-    ISO 19232-5; ASTM E2002.
+    ISO 19232-5; ASTM E2002; the rule for iSRb as the public X-ray forum for NDT quotes it (x-ray-forum.net, "Spatial
+    resolution of detector and system").
     """
     diameter, dips = np.asarray(diameter_mm, dtype=np.float64), np.asarray(dip, dtype=np.float64)
     if diameter.shape != dips.shape or diameter.ndim != 1 or diameter.size == 0 or (np.diff(diameter) >= 0).any():
@@ -168,9 +167,12 @@ def srb_from_dips(diameter_mm: ArrayLike, dip: ArrayLike) -> tuple[float, float]
         return float("nan"), float("nan")
     first = int(unresolved[0])
     srb = float(diameter[first])
-    near = slice(first - 2, first + 2)
-    if first < 2 or diameter[near].size < 4:
+    # A pair that has merged says where the dips end and not how they fall.
+    two = dips.size > first + 1 and bool(dips[first] > 0 and dips[first + 1] > 0)
+    below = [first, first + 1] if two else [first]
+    if first < 2:
         return srb, float("nan")
+    near = np.array([first - 2, first - 1, *below])
     a, b, c = np.polyfit(diameter[near], dips[near] - _DIP, 2)
     roots = np.roots([a, b, c]) if abs(a) > 0 else np.array([-c / b])
     real = roots[np.isreal(roots)].real
@@ -193,7 +195,7 @@ def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None) ->
     Raises
     ------
     InputError
-        If fewer than two wire pairs are found.
+        If the region holds anything but the pairs of a gauge: see `xsim.measure.wire_pairs.read_pairs`.
     """
     check_pitch(pitch_mm)
     pixels = grey_image(image, roi=roi, smallest_px=16)
@@ -201,8 +203,10 @@ def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None) ->
         raise InputError("no wires: the region is flat: give the --roi of a duplex wire gauge")
     vertical = float(np.sum(np.diff(pixels, axis=1) ** 2)) > float(np.sum(np.diff(pixels, axis=0) ** 2))
     upright = _along_wires(pixels.T if vertical else pixels)
-    position, attenuation, noise = _wire_profile(upright, pitch_mm)
-    pairs, caveats = _find_pairs(position, attenuation, noise, pitch_mm)
+    position, attenuation, noise, likeness = _wire_profile(upright, pitch_mm)
+    pairs, caveats = read_pairs(
+        position, attenuation, WIRE_DIAMETERS_MM, pitch_mm=pitch_mm, noise=noise, likeness=likeness
+    )
     diameter, dips, centres = (np.array(column) for column in zip(*pairs, strict=True))
     srb, isrb = srb_from_dips(diameter, dips)
     if np.isnan(srb):
@@ -222,8 +226,11 @@ def _along_wires(upright: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _wire_profile(
     upright: NDArray[np.float64], pitch_mm: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Return positions [mm] and attenuation 1 - I / I_open across the wires, thick wires first, and its noise."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float, float]:
+    """Return positions [mm] and attenuation 1 - I / I_open across the wires, thick wires first, noise and likeness.
+
+    The likeness is how well the profiles of quarters along the wires correlate with all of it, at the least.
+    """
 
     def unsharpness(slope: float) -> float:
         # Bins of a pixel, all filled at any slope: finer ones would reward the slopes that leave some empty.
@@ -242,7 +249,8 @@ def _wire_profile(
     half = attenuation.size // 2
     if attenuation[half:].max() > attenuation[:half].max():
         attenuation = attenuation[::-1]
-    return position, attenuation, _profile_noise(upright, slope) / float(np.median(opened))
+    noise = _profile_noise(upright, slope) / float(np.median(opened))
+    return position, attenuation, noise, _likeness(upright, slope)
 
 
 def _projected(upright: NDArray[np.float64], slope: float, oversampling: int) -> NDArray[np.float64]:
@@ -257,6 +265,23 @@ def _across(shape: tuple[int, ...], slope: float) -> NDArray[np.float64]:
     y, x = np.indices(shape, dtype=np.float64)
     across = (y - slope * (x - (shape[1] - 1) / 2)) / np.hypot(1.0, slope)
     return np.asarray(across - across.min()).ravel()
+
+
+def _likeness(upright: NDArray[np.float64], slope: float) -> float:
+    """Return the least correlation of a quarter's profile with the whole profile: near 1 where wires cross them all."""
+    index = _across(upright.shape, slope).astype(np.intp)
+    quarter = np.tile(np.arange(upright.shape[1]) * 4 // upright.shape[1], upright.shape[0])
+    size = int(index.max()) + 1
+    values = upright.ravel()
+    count = np.bincount(quarter * size + index, minlength=4 * size).reshape(4, size)
+    total = np.bincount(quarter * size + index, weights=values, minlength=4 * size).reshape(4, size)
+    seen = (count > 0).all(axis=0)
+    parts = total[:, seen] / count[:, seen]
+    whole = total[:, seen].sum(axis=0) / count[:, seen].sum(axis=0)
+    if seen.sum() < 8 or np.ptp(whole) == 0:
+        return 0.0
+    # Shading along the wires is no matter of theirs.
+    return float(min(np.corrcoef(part, whole)[0, 1] if np.ptp(part) > 0 else 0.0 for part in parts))
 
 
 def _profile_noise(upright: NDArray[np.float64], slope: float) -> float:
@@ -274,44 +299,3 @@ def _profile_noise(upright: NDArray[np.float64], slope: float) -> float:
     difference = (part / first - (total - part) / (count - first)) / 2
     # Bins of a pixel hold as many values as all finer bins inside them together.
     return float(1.4826 * np.median(np.abs(difference)) * np.sqrt(_OVERSAMPLING))
-
-
-def _find_pairs(
-    position: NDArray[np.float64], attenuation: NDArray[np.float64], noise: float, pitch_mm: float
-) -> tuple[list[tuple[float, float, float]], tuple[str, ...]]:
-    """Return (diameter, dip, place) of the pairs, thickest first.
-
-    Resolved pairs are known by the distance of their wires, two diameters. The first single crest after them is a
-    pair that blur has merged: its dip is 0.
-    """
-    smooth = ndimage.gaussian_filter1d(attenuation, _SMOOTH_PX * _OVERSAMPLING)
-    floor = max(_PROMINENCE * float(smooth.max()), _SIGMAS * noise)
-    crests, found = signal.find_peaks(smooth, prominence=floor)
-    # Ripples on a thick wire are crests as well.
-    crests = crests[found["prominences"] > _OWN_SHARE * smooth[crests]]
-    step = float(position[1] - position[0])
-    pairs: list[tuple[float, float, float]] = []
-    index = 0
-    for diameter in WIRE_DIAMETERS_MM:
-        if index >= crests.size:
-            break
-        apart = (crests[index + 1] - crests[index]) * step if index + 1 < crests.size else np.inf
-        # Blur draws the crests of a pair together, never apart.
-        if 0.5 * diameter < apart < 2.4 * diameter:
-            left, right = crests[index], crests[index + 1]
-            dip = 1.0 - float(smooth[left:right].min()) / float(np.mean(smooth[[left, right]]))
-            pairs.append((diameter, max(dip, 0.0), float(position[(left + right) // 2])))
-            index += 2
-        else:
-            pairs.append((diameter, 0.0, float(position[crests[index]])))
-            index += 1
-    resolved = [pair for pair in pairs if pair[1] > 0]
-    if len(resolved) < 2 or float(smooth.max()) < _SEEN * noise:
-        raise InputError(
-            "no duplex wires: fewer than two wire pairs from 0.8 mm down were found: give a --roi across all pairs, "
-            "inside the length of the wires"
-        )
-    caveats: tuple[str, ...] = ()
-    if pitch_mm > 0.5 * min(pair[0] for pair in resolved):
-        caveats = ("the thinnest resolved wires are narrower than two pixels: turn the gauge by 2 to 5 deg",)
-    return pairs, caveats
