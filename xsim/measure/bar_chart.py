@@ -26,6 +26,8 @@ _DEPTH = 0.25
 _PROMINENCE = 0.06
 # Spacings of one group differ by less than this; neighbouring groups by more.
 _EVEN = 0.15
+# A chart has groups of several frequencies; rows of equal pins, pads or balls have one.
+_RANGE = 1.3
 # Bins per pixel of the profile across the bars.
 _OVERSAMPLING = 3
 # The share of a strip's width kept at each end: the ends of the bars are blurred along them.
@@ -82,7 +84,8 @@ def bar_ctf(
     Raises
     ------
     InputError
-        If no plate or no group of at least three regular bars is found.
+        If no plate or no group of at least three regular bars is found, or, unless regions are given, none of another
+        frequency.
     """
     check_pitch(pitch_mm)
     pixels = grey_image(image, smallest_px=16)
@@ -92,6 +95,12 @@ def bar_ctf(
     groups = _find_groups(pixels, plate, pitch_mm)
     if not groups:
         raise InputError("no group of three regular bars on the plate: give the --roi of each group")
+    frequencies = [group.frequency_lp_mm for group in groups]
+    if max(frequencies) < _RANGE * min(frequencies):
+        raise InputError(
+            f"no line-pair chart: {len(groups)} group{'s' * (len(groups) > 1)} of bars, all of about "
+            f"{frequencies[0]:.3g} lp/mm: give the --roi of each group"
+        )
     return ctf_from_groups(groups, pitch_mm, contrast=plate.contrast if contrast is None else contrast)
 
 

@@ -115,22 +115,30 @@ def _check_waves(noise: NDArray[np.float64], name: str) -> list[str]:
     power = np.abs(np.fft.rfft2(noise * window)) ** 2
     power[:3, :3] = power[-2:, :3] = 0.0  # what a second-order trend leaves
     total = float(power.sum())
-    strongest, share = 0.0, 0.0
-    for part in (power[1:, 1:], power[:1, 1:], power[1:, :1]):
-        if total > 0 and part.size and (usual := float(np.mean(part))) > 0:
-            y, x = np.unravel_index(int(np.argmax(part)), part.shape)
-            # A wave through the window covers 3 x 3 bins.
-            held = float(part[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].sum()) / total
-            if part[y, x] > _WAVE * usual and held > share:
-                strongest, share = float(part[y, x]), held
-    if strongest and share > _WAVE_REFUSED:
+    share = 0.0
+    for part, usual in ((power[1:, 1:], _ring_means(power)[1:, 1:]), (power[:1, 1:], None), (power[1:, :1], None)):
+        excess = part / np.maximum(part.mean() if usual is None else usual, 1e-12 * total + 1e-300)
+        y, x = np.unravel_index(int(np.argmax(excess)), part.shape)
+        # A wave through the window covers 3 x 3 bins.
+        held = float(part[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].sum()) / max(total, 1e-300)
+        share = max(share, held if excess[y, x] > _WAVE else 0.0)
+    if share > _WAVE_REFUSED:
         raise InputError(
             f"{name} is not flat: a wave of one frequency holds {100 * share:.0f} % of its variance, as bars or a grid "
             "do: give open-field images"
         )
-    if strongest and share > _WAVE_WARNED:
+    if share > _WAVE_WARNED:
         return [f"{name}: a wave of one frequency holds {100 * share:.0f} % of its variance, as a grid or interference"]
     return []
+
+
+def _ring_means(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over each ring of a power spectrum (H, W // 2 + 1), at every bin of it."""
+    height, half = power.shape
+    v = np.minimum(np.arange(height), height - np.arange(height)) / height
+    ring = (np.hypot(v[:, None], np.arange(half)[None] / (2 * (half - 1))) * height).astype(np.intp)
+    means = np.bincount(ring.ravel(), weights=power.ravel()) / np.maximum(np.bincount(ring.ravel()), 1)
+    return np.asarray(means[ring])
 
 
 def _dead_lines(noise: NDArray[np.float64], name: str) -> list[str]:
