@@ -48,13 +48,13 @@ def check_shape(spread: EdgeSpread) -> tuple[str, ...]:
     half, low = _first_below(mtf, _HALF), _first_below(mtf, _LOW)
     if not np.isfinite(half):
         return ()
-    reach = _FREQUENCY <= (low if np.isfinite(low) else 0.5)
+    reach = (low if np.isfinite(low) else 0.5) >= _FREQUENCY
     scatter = float(noise[reach].max())
-    uneven = float(np.abs(_centred(transfer, mtf, _FREQUENCY <= half).imag[reach]).max())
+    uneven = float(np.abs(_centred(transfer, mtf, half >= _FREQUENCY).imag[reach]).max())
     if uneven - _LARGEST * _SIGMAS * scatter > _UNEVEN_REFUSED:
         raise InputError(
-            f"not a sharp edge: its profile is uneven by {100 * uneven:.0f} %, as a rounded, bevelled or tilted edge's: "
-            "give the --roi of an edge that is sharp and upright in the beam"
+            f"not a sharp edge: its profile is uneven by {100 * uneven:.0f} %, as of a rounded, bevelled or tilted "
+            "edge: give the --roi of an edge that is sharp and upright in the beam"
         )
     fall = 1.0 if spread.overshoot or spread.undershoot else (low / half) ** 2 / _GAUSSIAN
     if fall + _SIGMAS * _FALL_NOISE * scatter < _FALL_REFUSED:

@@ -32,7 +32,7 @@ from xsim_cli.measure.shots import (
 )
 
 if TYPE_CHECKING:
-    from xsim.measure.sheet import Check, Sheet, Trend
+    from xsim.measure.sheet import Check, Trend
 
 BEYOND_EXIT = 3
 """Exit code where a figure lies beyond its limit: the check ran, and was not passed."""
@@ -210,7 +210,8 @@ def _lines(checks: Sequence[Check], drifts: Sequence[Trend], beyond: Sequence[st
         what, unit = FIGURES[one.name]
         change = "" if one.change_percent is None else f"{one.change_percent:+.1f} %"
         verdict = "within" if one.within else "BEYOND"
-        yield f"{what:<48} {one.baseline:>9.4g} -> {one.value:>9.4g} {unit:<3} {change:>9}  {verdict} {one.limit_percent:g} %"
+        values = f"{one.baseline:>9.4g} -> {one.value:>9.4g} {unit:<3} {change:>9}"
+        yield f"{what:<48} {values}  {verdict} {one.limit_percent:g} %"
         trend = by_name[one.name]
         if trend.drifts and trend.percent_per_year is not None:
             on = f", its limit on {trend.limit_on}" if trend.limit_on else ""

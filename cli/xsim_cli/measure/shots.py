@@ -104,7 +104,7 @@ class Shots:
         """
         if len(self.flats) != len(self.kerma_uGy):
             raise InputError(
-                f"{len(self.flats)} --flats and {len(self.kerma_uGy)} --kerma-uGy: give one --kerma-uGy for each --flats"
+                f"{len(self.flats)} --flats and {len(self.kerma_uGy)} --kerma-uGy: give one kerma for each folder"
             )
         if bool(self.wedge) != bool(self.wedge_mm):
             raise InputError("--wedge and --wedge-mm: give both, the thickness of every step in view")
@@ -138,10 +138,8 @@ def measured_sheet(shots: Shots) -> Sheet:
         blame(path, duplex_wire, _signal(path, shots), pitch, roi=region_of(roi) if roi else None)
         for path, roi in zip(shots.duplex, shots.duplex_roi or [None] * len(shots.duplex), strict=True)
     ]
-    doses = sorted(
-        (blame(path, _dose, dose_snr, path, kerma, shots) for path, kerma in zip(shots.flats, shots.kerma_uGy, strict=True)),
-        key=lambda one: one.kerma_uGy,
-    )  # fmt: skip
+    told = sorted(zip(shots.kerma_uGy, shots.flats, strict=True))
+    doses = [blame(path, _dose, dose_snr, path, kerma, shots) for kerma, path in told]
     dark = list(_frames(shots.dark, shots)) if shots.dark else []
     sheet = Sheet(pitch, gauges=tuple(gauges), srb_given_mm=shots.srb_mm, doses=tuple(doses))
     parts: dict[str, Any] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -97,7 +98,7 @@ def dose_snr(frames: Sequence[ArrayLike], kerma_uGy: float, *, full_scale: float
         )
     caveats = check_not_clipped(images[0], full_scale=full_scale)
     caveats += tuple(check_flat(images[0], f"the flat of {kerma_uGy:g} uGy"))
-    ratios = [_window_snr(one, other) for one, other in zip(images[:-1], images[1:], strict=True)]
+    ratios = [_window_snr(one, other) for one, other in pairwise(images)]
     dsnr = float(np.median(ratios))
     if not np.isfinite(dsnr):
         raise InputError(f"flats of {kerma_uGy:g} uGy are equal: they hold no noise to measure")
@@ -177,15 +178,11 @@ def efficiency(points: Sequence[DoseSNR], isrb_mm: float | None = None) -> Effic
     extrapolated = not dose.min() / _NEAR <= 1.0 <= dose.max() * _NEAR
     caveats: tuple[str, ...] = ()
     if extrapolated:
-        caveats += (
-            f"1 mGy is beyond the doses of {1000 * dose.min():.3g} to {1000 * dose.max():.3g} uGy: "
-            "the SNR there follows the law that they keep, saturation aside",
-        )
+        text = f"1 mGy is beyond the doses of {1000 * dose.min():.3g} to {1000 * dose.max():.3g} uGy: the SNR there "
+        caveats += (text + "follows the law that they keep, saturation aside",)
     if departure > _DEPARTURE:
-        caveats += (
-            f"the SNRs depart by {100 * departure:.0f} % from what quanta and electronics make of the doses: "
-            "check the kermas",
-        )
+        text = f"the SNRs depart by {100 * departure:.0f} % from what quanta and electronics make of the doses: "
+        caveats += (text + "check the kermas",)
     dsnr = float(coefficients.sum() ** -0.5)
     scale = None if isrb_mm is None else REFERENCE_SRB_MM / isrb_mm
     low = int(np.argmin(dose))

@@ -73,8 +73,8 @@ def internal_scatter(
     place = edge.distance_px * pitch_mm
     if min(-place[0], place[-1]) < _REACH * distance_mm:
         raise InputError(
-            f"{min(-place[0], place[-1]):.3g} mm beside the edge: give a region that reaches {_REACH * distance_mm:g} mm "
-            "to both sides"
+            f"{min(-place[0], place[-1]):.3g} mm beside the edge: give a region that reaches "
+            f"{_REACH * distance_mm:g} mm to both sides"
         )
     # Half a distance around the place keeps the noise low; the profile is smooth there.
     near = [float(np.mean(edge.esf[np.abs(place - side) < 0.1 * distance_mm])) for side in (distance_mm, -distance_mm)]

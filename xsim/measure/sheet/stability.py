@@ -1,7 +1,7 @@
 """Periodic checks of a detector against its baseline, with limits and a log that grows, in the manner of ASTM E2737.
 
-The standard leaves the limits to the user and who orders the inspection; those here are this program's, are written into the
-baseline's file, and are meant to be changed there.
+The standard leaves the limits to the user and who orders the inspection; those here are this program's, are written
+into the baseline's file, and are meant to be changed there.
 """
 
 from __future__ import annotations
@@ -150,8 +150,8 @@ def read_log(path: Path) -> list[dict[str, Any]]:
             raise InputError(f"{path}: line {number} is no entry of a log of checks: give another log") from None
         if not fits:
             raise InputError(
-                f"{path}: line {number} does not follow the one before it: the log was changed: keep it as evidence and "
-                "begin another"
+                f"{path}: line {number} does not follow the one before it: the log was changed: keep it as evidence "
+                "and begin another"
             )
         entries.append(entry)
         before = _digest(line)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -97,8 +98,8 @@ def read_wedge(
         thickness = np.append(0.0, thickness)
     if len(steps) != thickness.size:
         raise InputError(
-            f"no such step wedge: {len(steps)} flat areas and {thickness.size} thicknesses: tell the thickness of every "
-            "step in view, or cut the image to them"
+            f"no such step wedge: {len(steps)} flat areas and {thickness.size} thicknesses: tell the thickness of "
+            "every step in view, or cut the image to them"
         )
     _check_row([place for (_, place), w in zip(steps, thickness, strict=True) if w > 0])
     level, sigma = (
@@ -134,8 +135,7 @@ def _step(
         left = image[place] - plane @ np.linalg.lstsq(plane, image[place], rcond=None)[0]
         return float(np.sqrt(np.sum(left**2) / (y.size - 3)))
 
-    pairs = zip(frames[:-1], frames[1:], strict=True)
-    noise = [scatter(one - other) / np.sqrt(2.0) for one, other in pairs] or [scatter(frames[0])]
+    noise = [scatter(one - other) / np.sqrt(2.0) for one, other in pairwise(frames)] or [scatter(frames[0])]
     return float(mean[place].mean()), float(np.sqrt(np.mean(np.square(noise))))
 
 
