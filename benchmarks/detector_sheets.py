@@ -27,7 +27,7 @@ from xsim.phantoms.phantom import Phantom
 from xsim.phantoms.targets import target
 from xsim.recipes import paper
 
-GAUGE_MM, FINE_MM = (30.0, 16.0), 0.0125
+GAUGE_MM, FINE_MM = (30.0, 20.0), 0.0125
 """Window on the duplex wire gauge, whose fifteen pairs take 24 mm, and its grid: under half of the thinnest wire."""
 WEDGE_MM = tuple(round(0.6 * (step + 1), 1) for step in range(10))
 DOSES_UGY = (300.0, 800.0, 2000.0)
@@ -79,9 +79,9 @@ def compare(pitch_mm: float, screens: tuple[float, float]) -> list[Compared]:
     height, width = (round(side / FINE_MM) for side in GAUGE_MM[::-1])
     averaged = replace(setup, hr_frames=20, lr_frames=20)
     gauge = simulate_pair(target("duplex-wire", (height, width), FINE_MM), averaged, 1)
-    # Steps of 4 mm and more: wider than the tails of any screen.
+    # Steps of 8 mm: wider than the tails of any screen.
     cell = pitch_mm / 2
-    wide = (round(20 / cell), round(48 / cell))
+    wide = (round(24 / cell), round(96 / cell))
     wedge = _images(target("wedge", wide, cell, material="Al", thickness_mm=WEDGE_MM[-1]), setup, 2)
     air = target("flat", (2 * FLAT_PX, 2 * FLAT_PX), cell, thickness_mm=1e-6)
     flats = {dose: _images(air, replace(setup, kerma_uGy=dose), FRAMES) for dose in DOSES_UGY}

@@ -108,6 +108,13 @@ _DIP = 0.2
 _STEEPEST = 0.12
 # Bins of the profile to a pixel: the thinnest wires that pixels resolve are two pixels wide.
 _OVERSAMPLING = 6
+# The share of the wires' length that is left out at each end.
+_MARGIN = 4
+# How far from the slope of the pixels' own profile the fine one is searched, and the steps to the open field.
+_NEAR_SLOPE = 0.004
+_STEPS = 20
+# What lies less than this share of it below the open field belongs to it.
+_LEVEL = 0.001
 # Width of the bands of pixels whose profiles are compared for the noise.
 _BAND_PX = 12
 
@@ -215,12 +222,16 @@ def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None) ->
 
 
 def _along_wires(upright: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the columns in which the wires stand: beyond their ends a profile would hold the open field as well."""
+    """Return the columns in the middle of the wires' length.
+
+    Beyond their ends a profile would hold the open field as well, and near them what blur brings of it; the ends of a
+    tilted gauge do not even lie in one column.
+    """
     contrast = ndimage.uniform_filter1d(upright.std(axis=0), 5, mode="nearest")
     seen, _ = ndimage.label(contrast > 0.8 * float(np.quantile(contrast, 0.9)))
     longest = int(np.argmax(np.bincount(seen)[1:])) + 1
     columns = np.flatnonzero(seen == longest)
-    margin = columns.size // 16
+    margin = columns.size // _MARGIN
     return upright[:, columns[margin : columns.size - margin]]
 
 
@@ -240,17 +251,41 @@ def _wire_profile(
     best = int(np.argmin([unsharpness(slope) for slope in slopes]))
     bounds = (slopes[max(best - 1, 0)], slopes[min(best + 1, slopes.size - 1)])
     slope = float(optimize.minimize_scalar(unsharpness, bounds=bounds, method="bounded").x)
+    # Finer than a pixel the slope shows in how well pixels of one place agree.
+    near = (slope - _NEAR_SLOPE, slope + _NEAR_SLOPE)
+    slope = float(optimize.minimize_scalar(lambda trial: _disagreement(upright, trial), bounds=near, method="bounded").x)
     profile = _projected(upright, slope, _OVERSAMPLING)
     position = np.arange(profile.size) / _OVERSAMPLING * pitch_mm
-    # Shading under the gauge: the upper envelope at the scale of the thickest pair.
-    width = max(3, int(8 * WIRE_DIAMETERS_MM[0] / pitch_mm * _OVERSAMPLING))
-    opened = ndimage.gaussian_filter1d(ndimage.percentile_filter(profile, 85, size=width, mode="nearest"), width / 4)
+    noise = _profile_noise(upright, slope)
+    opened = _open_field(profile, noise)
     attenuation = 1.0 - profile / opened
     half = attenuation.size // 2
     if attenuation[half:].max() > attenuation[:half].max():
         attenuation = attenuation[::-1]
-    noise = _profile_noise(upright, slope) / float(np.median(opened))
-    return position, attenuation, noise, _likeness(upright, slope)
+    return position, attenuation, noise / float(np.median(opened)), _likeness(upright, slope)
+
+
+def _disagreement(upright: NDArray[np.float64], slope: float) -> float:
+    """Return the sum of squares that the profile across lines of this slope leaves."""
+    place = _across(upright.shape, slope) * _OVERSAMPLING
+    profile = Bins.of(place).profile(upright.ravel())
+    return float(np.sum((upright.ravel() - np.interp(place, np.arange(profile.size) + 0.5, profile)) ** 2))
+
+
+def _open_field(profile: NDArray[np.float64], noise: float) -> NDArray[np.float64]:
+    """Return the open field under a profile of this noise: a straight line along its upper side, as shading is."""
+    x = np.linspace(-1.0, 1.0, profile.size)
+    # The brightest part of each fifth; then what does not lie below their line, which is a wire or its tail.
+    parts = np.array_split(np.arange(profile.size), 5)
+    use = np.concatenate([part[profile[part] >= np.quantile(profile[part], 0.8)] for part in parts])
+    line = np.polyfit(x[use], profile[use], 1)
+    for _ in range(_STEPS):
+        above = profile - np.polyval(line, x) > -max(2.0 * noise, _LEVEL * float(profile.max()))
+        # Both halves have a say, or the line would turn about one end.
+        if min(above[: x.size // 2].sum(), above[x.size // 2 :].sum()) < _OVERSAMPLING:
+            break
+        line = np.polyfit(x[above], profile[above], 1)
+    return np.asarray(np.polyval(line, x))
 
 
 def _projected(upright: NDArray[np.float64], slope: float, oversampling: int) -> NDArray[np.float64]:

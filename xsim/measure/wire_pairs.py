@@ -83,16 +83,17 @@ def read_pairs(
     heights: list[float] = []
     while crests.size and len(pairs) < len(diameters):
         diameter = diameters[len(pairs)]
-        apart = (crests[1:] - crests[0]) * step / diameter
-        partner = np.flatnonzero((apart > _APART[0]) & (apart < _APART[1]))
-        if not partner.size or partner[0] > 0:
-            pairs.append((diameter, 0.0, float(position[crests[0]])))
-            heights.append(float(smooth[crests[0]]))
+        near, far = _APART[0] * diameter / step, _APART[1] * diameter / step
+        left = _highest(smooth, crests[crests - crests[0] < near])
+        others = crests[(crests - left > near) & (crests - left < far)]
+        if not others.size:
+            pairs.append((diameter, 0.0, float(position[left])))
+            heights.append(float(smooth[left]))
             break
-        left, right = int(crests[0]), int(crests[1])
+        right = _highest(smooth, others)
         pairs.append(_pair(position, attenuation, (left, right), diameter, pitch_mm=pitch_mm, noise=noise))
         heights.append(float(np.mean(smooth[[left, right]])))
-        crests = crests[2:]
+        crests = crests[crests - right > near]
     _check_sequence(pairs, heights, noise=noise, pitch_mm=pitch_mm)
     resolved = [pair for pair in pairs if pair[1] > 0]
     if pitch_mm > 0.5 * resolved[-1][0]:
@@ -104,6 +105,11 @@ def _refused(reason: str) -> InputError:
     return InputError(
         f"no duplex wires: {reason}: give a --roi across all pairs from 0.8 mm down, inside the length of the wires"
     )
+
+
+def _highest(smooth: NDArray[np.float64], crests: NDArray[np.intp]) -> int:
+    """Return the highest of some crests: the others near it are its ripples."""
+    return int(crests[np.argmax(smooth[crests])])
 
 
 def _crests(smooth: NDArray[np.float64], noise: float) -> NDArray[np.intp]:
