@@ -17,7 +17,7 @@ from xsim.measure.edge_spread import EdgeSpread
 __all__ = ["check_shape"]
 
 # Frequencies [cycles/px]: up to .8, where the aperture still lets through a fifth.
-_FREQUENCY = np.arange(161) * 0.005
+_FREQUENCY: NDArray[np.float64] = np.linspace(0.0, 0.8, 161)
 # (f_low / f_half)^2 of a Gaussian, ln(1 / .15) / ln 2, in units of which the fall is given: a box has .75.
 _HALF, _LOW = 0.5, 0.15
 _GAUSSIAN = np.log(_LOW) / np.log(_HALF)

@@ -104,6 +104,8 @@ WIRE_DIAMETERS_MM = (0.8, 0.63, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.13, 0.1, 0.08
 
 # ISO 19232-5: a pair whose dip is below 20 % is not resolved.
 _DIP = 0.2
+# How far beyond the pairs on both sides of 20 % the interpolated SRb may lie, as a share of their diameters.
+_BESIDE = 0.05
 # The steepest tilt of the wires that is searched, as a slope.
 _STEEPEST = 0.12
 # Bins of the profile to a pixel: the thinnest wires that pixels resolve are two pixels wide.
@@ -183,8 +185,10 @@ def srb_from_dips(diameter_mm: ArrayLike, dip: ArrayLike) -> tuple[float, float]
     a, b, c = np.polyfit(diameter[near], dips[near] - _DIP, 2)
     roots = np.roots([a, b, c]) if abs(a) > 0 else np.array([-c / b])
     real = roots[np.isreal(roots)].real
-    inside = real[(real >= diameter[first]) & (real <= diameter[first - 1])]
-    return srb, float(inside[0]) if inside.size else float("nan")
+    # A parabola that is fitted to four pairs passes them closely: it may cross 20 % a little beyond the two between.
+    low, high = diameter[first] * (1.0 - _BESIDE), diameter[first - 1] * (1.0 + _BESIDE)
+    rising = real[(2.0 * a * real + b > 0) & (real >= low) & (real <= high)]
+    return srb, float(rising[0]) if rising.size else float("nan")
 
 
 def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None) -> DuplexWire:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     from xsim.measure.sheet import Check, Sheet
@@ -94,7 +95,7 @@ def _lag(axes: Axes, sheet: Sheet) -> None:
     axes.plot(np.arange(1, len(lag.percent) + 1), lag.percent, "o-")
     axes.set(xlabel="frame after the beam", ylabel="lag [%]", title=f"lag {lag.first_percent:.3g} % in the first frame")
     axes.title.set_fontsize(10)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
 
 

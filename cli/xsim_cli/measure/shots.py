@@ -136,7 +136,7 @@ def measured_sheet(shots: Shots) -> Sheet:
     pitch = _pitch(shots)
     gauges = [
         blame(path, duplex_wire, _signal(path, shots), pitch, roi=region_of(roi) if roi else None)
-        for path, roi in zip(shots.duplex, shots.duplex_roi or [None] * len(shots.duplex), strict=True)
+        for path, roi in zip(shots.duplex, shots.duplex_roi or [""] * len(shots.duplex), strict=True)
     ]
     told = sorted(zip(shots.kerma_uGy, shots.flats, strict=True))
     doses = [blame(path, _dose, dose_snr, path, kerma, shots) for kerma, path in told]

@@ -43,8 +43,9 @@ LIMITS: dict[str, tuple[float, Way]] = {
 }
 """Usual limits: by how much [%] of the baseline a figure may change, and which way it gets worse."""
 
-# A trend is one if chance makes it less often than this, and from so many checks on.
-_CHANCE, _CHECKS = 0.05, 5
+# A trend is one if chance makes it less often than this, and from so many checks on. A dozen figures are looked at in
+# every check: at one in twenty there would be a false one every other time.
+_CHANCE, _CHECKS = 0.01, 5
 # What the first line of a log stands on.
 _START = "0" * 64
 
@@ -204,7 +205,7 @@ class Trend:
     percent_per_year : float or None
         Slope of a straight line over time, in % of the baseline; None of fewer than five checks or no time between.
     drifts : bool
-        Whether chance makes such a slope less often than one time in twenty.
+        Whether chance makes such a slope less often than one time in a hundred.
     limit_on : str or None
         Date on which the line crosses the limit, if it drifts for the worse.
     """
