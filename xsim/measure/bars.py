@@ -25,6 +25,8 @@ _CONDITION = 5.0
 _SIGNIFICANT = 6.0
 # Ringing of a filter may pass a little more than wide bars have, and more at a higher frequency.
 _HIGHEST, _RISE = 1.15, 0.15
+# A square wave of which the fundamental alone can be fitted leaves .34 of it in its profile.
+_NO_WAVE = 0.6
 # Parts along the bars show one wave: their amplitudes differ by less than this share of their mean, noise aside.
 _PARTS, _UNLIKE, _SIGMAS = 4, 0.3, 3.0
 # The steepest tilt of bars against the pixel grid that is searched, as a slope.
@@ -129,6 +131,8 @@ def fit_bar_group(
         raise InputError(f"no bars found in region {roi} above its noise: give the --roi of a bar group")
     if _unlike_parts(values, position, x, cycles) > _UNLIKE:
         raise InputError(f"no bars in region {roi}: what is there changes along them: give the --roi of a bar group")
+    if _left_over(values, position, cycles) > _NO_WAVE * fundamental:
+        raise InputError(f"no bars in region {roi}: what is there has no one period: give the --roi of a bar group")
     return BarGroup(roi, cycles / pitch_mm, modulation, fundamental, error, number, tilt, vertical)
 
 
@@ -252,6 +256,17 @@ def _modulation(
     covariance = np.linalg.inv(design.T @ design) * float((values - design @ coefficients).var())
     error = 2 * np.sqrt(float(np.mean(np.diag(covariance)[2:4])))
     return 2 * crest, float(np.abs(waves[0])), error
+
+
+def _left_over(values: NDArray[np.float64], position: NDArray[np.float64], cycles: float) -> float:
+    """Return the rms of what the fitted wave leaves in the profile across bars, less what noise leaves there."""
+    design, _ = _design(position, cycles)
+    left = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    place = np.floor(position - position.min()).astype(np.intp)
+    count = np.maximum(np.bincount(place), 1)
+    mean = np.bincount(place, weights=left) / count
+    inside = np.sum((left - mean[place]) ** 2) / max(values.size - count.size, 1)
+    return float(np.sqrt(max(np.average(mean**2, weights=count) - inside * count.size / values.size, 0.0)))
 
 
 def _unlike_parts(

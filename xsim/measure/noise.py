@@ -32,6 +32,8 @@ _TREND_REFUSED = 0.5
 _TREND_WARNED = 0.25
 # A wave of one frequency is no noise: the largest of a million bins of noise is 14 times their mean.
 _WAVE = 60.0
+# A wave that matters shows in so many pixels in the middle.
+_WAVE_PX = 1024
 # Share of the variance that the strongest wave holds: bars or stripes; a grid or interference.
 _WAVE_REFUSED = 0.3
 _WAVE_WARNED = 0.02
@@ -110,13 +112,16 @@ def _check_waves(noise: NDArray[np.float64], name: str) -> list[str]:
 
     Lines that rows or columns share are waves along an axis: there the axis itself says what is usual.
     """
+    noise = noise[
+        tuple(slice((side - min(side, _WAVE_PX)) // 2, (side + min(side, _WAVE_PX)) // 2) for side in noise.shape)
+    ]
     # Structured edges of the image leak into whole axes: a window keeps them out.
     window = np.outer(*(np.hanning(side) for side in noise.shape))
     power = np.abs(np.fft.rfft2(noise * window)) ** 2
     power[:3, :3] = power[-2:, :3] = 0.0  # what a second-order trend leaves
     total = float(power.sum())
     share = 0.0
-    for part, usual in ((power[1:, 1:], _ring_means(power)[1:, 1:]), (power[:1, 1:], None), (power[1:, :1], None)):
+    for part, usual in ((power[1:, 1:], _ring_levels(power)[1:, 1:]), (power[:1, 1:], None), (power[1:, :1], None)):
         excess = part / np.maximum(part.mean() if usual is None else usual, 1e-12 * total + 1e-300)
         y, x = np.unravel_index(int(np.argmax(excess)), part.shape)
         # A wave through the window covers 3 x 3 bins.
@@ -132,13 +137,18 @@ def _check_waves(noise: NDArray[np.float64], name: str) -> list[str]:
     return []
 
 
-def _ring_means(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over each ring of a power spectrum (H, W // 2 + 1), at every bin of it."""
+def _ring_levels(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the usual value on each ring of a power spectrum (H, W // 2 + 1), at every bin of it.
+
+    From medians, on which a single wave has no say; those of noise power lie ln 2 times below its mean.
+    """
     height, half = power.shape
     v = np.minimum(np.arange(height), height - np.arange(height)) / height
     ring = (np.hypot(v[:, None], np.arange(half)[None] / (2 * (half - 1))) * height).astype(np.intp)
-    means = np.bincount(ring.ravel(), weights=power.ravel()) / np.maximum(np.bincount(ring.ravel()), 1)
-    return np.asarray(means[ring])
+    order = np.argsort(ring, axis=None, kind="stable")
+    parts = np.split(power.ravel()[order], np.cumsum(np.bincount(ring.ravel()))[:-1])
+    levels = np.array([np.median(part) if part.size else 0.0 for part in parts]) / np.log(2.0)
+    return np.asarray(levels[ring])
 
 
 def _dead_lines(noise: NDArray[np.float64], name: str) -> list[str]:

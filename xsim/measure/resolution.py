@@ -257,7 +257,9 @@ def _wire_profile(
     slope = float(optimize.minimize_scalar(unsharpness, bounds=bounds, method="bounded").x)
     # Finer than a pixel the slope shows in how well pixels of one place agree.
     near = (slope - _NEAR_SLOPE, slope + _NEAR_SLOPE)
-    slope = float(optimize.minimize_scalar(lambda trial: _disagreement(upright, trial), bounds=near, method="bounded").x)
+    slope = float(
+        optimize.minimize_scalar(lambda trial: _disagreement(upright, trial), bounds=near, method="bounded").x
+    )
     profile = _projected(upright, slope, _OVERSAMPLING)
     position = np.arange(profile.size) / _OVERSAMPLING * pitch_mm
     noise = _profile_noise(upright, slope)
@@ -332,6 +334,8 @@ def _profile_noise(upright: NDArray[np.float64], slope: float) -> float:
     half = np.tile(np.arange(upright.shape[1]) // _BAND_PX % 2 == 0, upright.shape[0])
     count, first = np.bincount(index), np.bincount(index, weights=half)
     both = (first >= 0.25 * np.median(count)) & (count - first >= 0.25 * np.median(count))
+    if not both.any():
+        return float("inf")  # nothing to compare: no profile can be told from noise
     values = upright.ravel()
     total, part = np.bincount(index, weights=values)[both], np.bincount(index, weights=values * half)[both]
     count, first = count[both], first[both]

@@ -80,11 +80,14 @@ def read_pairs(
         raise _refused("what is there changes along the supposed wires")
     crests = _crests(smooth, noise)
     pairs: list[Pair] = []
+    last: tuple[int, float] | None = None
     heights: list[float] = []
     while crests.size and len(pairs) < len(diameters):
         diameter = diameters[len(pairs)]
         near, far = _APART[0] * diameter / step, _APART[1] * diameter / step
         left = _highest(smooth, crests[crests - crests[0] < near])
+        if last is not None and float(smooth[last[0] : left].min()) > last[1] + _SIGMAS * noise:
+            raise _refused("between two pairs it is darker than between the wires of one")
         others = crests[(crests - left > near) & (crests - left < far)]
         if not others.size:
             pairs.append((diameter, 0.0, float(position[left])))
@@ -94,6 +97,7 @@ def read_pairs(
         pairs.append(_pair(position, attenuation, (left, right), diameter, pitch_mm=pitch_mm, noise=noise))
         heights.append(float(np.mean(smooth[[left, right]])))
         crests = crests[crests - right > near]
+        last = right, float(smooth[left:right].min()) + _DIP_SLACK * heights[-1]
     _check_sequence(pairs, heights, noise=noise, pitch_mm=pitch_mm)
     resolved = [pair for pair in pairs if pair[1] > 0]
     if pitch_mm > 0.5 * resolved[-1][0]:

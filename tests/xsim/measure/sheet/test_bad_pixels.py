@@ -10,7 +10,14 @@ from xsim.measure.sheet import bad_pixels
 from xsim.measure.sheet.bad_pixels import clusters_of
 
 SHAPE = (84, 105)
-PLANTED = {"dead": (5, 7), "over": (20, 30), "under": (40, 11), "noisy": (60, 80), "non-uniform": (33, 90), "persistent": (70, 20)}
+PLANTED = {
+    "dead": (5, 7),
+    "over": (20, 30),
+    "under": (40, 11),
+    "noisy": (60, 80),
+    "non-uniform": (33, 90),
+    "persistent": (70, 20),
+}
 
 
 def shots() -> dict[str, object]:

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from xsim.errors import InputError
-from xsim.measure.sheet import FIGURES, LIMITS, Sheet, append_check, compare, read_figures, read_log, trends, write_sheet
+from xsim.measure.sheet import (
+    FIGURES,
+    LIMITS,
+    Sheet,
+    append_check,
+    compare,
+    read_figures,
+    read_log,
+    trends,
+    write_sheet,
+)
 from xsim.measure.sheet.dose import DoseSNR, efficiency
 
 BASE = {"isrb_mm": 0.1, "dsnr_1mGy": 500.0, "offset": 1000.0, "relevant_clusters": 0.0}

@@ -28,7 +28,9 @@ def test_an_exponential_wedge_in_closed_form():
     snr = 40000 * np.exp(-MU * found.thickness_mm) / SIGMA
     assert found.snr == pytest.approx(snr, rel=0.04)
     assert found.cnr[1:] == pytest.approx((snr * -np.expm1(-MU * 0.05 * found.thickness_mm))[1:], rel=0.05)
-    assert found.csa_percent == pytest.approx(np.min(5 / (snr * -np.expm1(-0.05 * MU * found.thickness_mm))[1:]), rel=0.04)
+    assert found.csa_percent == pytest.approx(
+        np.min(5 / (snr * -np.expm1(-0.05 * MU * found.thickness_mm))[1:]), rel=0.04
+    )
     thin, thick = found.range_mm["1"]
     assert thick == pytest.approx(np.log(40000 / SIGMA / 250) / MU, rel=0.02)
     assert thin == pytest.approx(np.log(40000 / 36000) / MU, rel=0.02)
@@ -59,7 +61,11 @@ def test_ends_that_the_wedge_does_not_reach_are_not_told():
         (wedge(), [1.0, 1.0, 2.0], "different"),
         ([wedge()[0], wedge()[0][:100]], THICKNESS, "one size"),
         ([np.random.default_rng(1).normal(1000, 10, (160, 320))], THICKNESS, "steps found"),
-        ([np.roll(wedge()[0].reshape(160, 8, 40), 3, 1)[:, [0, 5, 2, 7, 4, 1, 6, 3]].reshape(160, 320)], THICKNESS, "in a row"),
+        (
+            [np.roll(wedge()[0].reshape(160, 8, 40), 3, 1)[:, [0, 5, 2, 7, 4, 1, 6, 3]].reshape(160, 320)],
+            THICKNESS,
+            "in a row",
+        ),
     ],
 )
 def test_wedge_refuses_by_name(images, thickness, cause):
