@@ -1,4 +1,4 @@
-"""``xsim measure e2597`` and ``e2737``, ``xsim detector --sheet``: sheets of simulated shots, baselines, logs, refusals."""
+"""``xsim measure e2597`` and ``e2737``, ``xsim detector --sheet``: sheets of drawn shots, baselines, logs, refusals."""
 
 from __future__ import annotations
 

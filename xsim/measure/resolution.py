@@ -53,7 +53,9 @@ class FlatSNR:
     warnings: tuple[str, ...] = ()
 
 
-def flat_snr(image: ArrayLike, *, roi: ROI | None = None, full_scale: float | None = None) -> FlatSNR:
+def flat_snr(
+    image: ArrayLike, *, roi: ROI | None = None, full_scale: float | None = None, any_shape: bool = False
+) -> FlatSNR:
     """Measure the SNR of a flat region as ISO 17636-2 does.
 
     Parameters
@@ -64,6 +66,8 @@ def flat_snr(image: ArrayLike, *, roi: ROI | None = None, full_scale: float | No
         The flat region, at least 20 x 55 pixels in either direction; the standard's own size is enough.
     full_scale : float, optional
         The largest grey value that the image format can hold.
+    any_shape : bool
+        Do not ask whether the region is flat: for images that were restored or filtered.
 
     Raises
     ------
@@ -83,7 +87,7 @@ def flat_snr(image: ArrayLike, *, roi: ROI | None = None, full_scale: float | No
         raise InputError(f"mean grey {mean:.3g} is not positive: give an exposed region, offset corrected")
     if sigma == 0:
         raise InputError("the region is constant: it holds no noise to measure")
-    if min(pixels.shape) >= _FLAT_PX:
+    if min(pixels.shape) >= _FLAT_PX and not any_shape:
         caveats += tuple(check_flat(pixels, "the region", block_px=_BLOCK))
     rows, columns = (side // _BLOCK for side in pixels.shape)
     blocks = pixels[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK).mean(axis=(1, 3))
@@ -191,7 +195,7 @@ def srb_from_dips(diameter_mm: ArrayLike, dip: ArrayLike) -> tuple[float, float]
     return srb, float(rising[0]) if rising.size else float("nan")
 
 
-def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None) -> DuplexWire:
+def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None, any_shape: bool = False) -> DuplexWire:
     """Read a duplex wire gauge (ISO 19232-5).
 
     Parameters
@@ -202,6 +206,8 @@ def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None) ->
         Pixel pitch [mm].
     roi : (x, y, width, height), optional
         The region across all pairs and inside the length of the wires.
+    any_shape : bool
+        Allow what a filter does to wires (ringing, unlike heights): for images that were restored.
 
     Raises
     ------
@@ -216,7 +222,7 @@ def duplex_wire(image: ArrayLike, pitch_mm: float, *, roi: ROI | None = None) ->
     upright = _along_wires(pixels.T if vertical else pixels)
     position, attenuation, noise, likeness = _wire_profile(upright, pitch_mm)
     pairs, caveats = read_pairs(
-        position, attenuation, WIRE_DIAMETERS_MM, pitch_mm=pitch_mm, noise=noise, likeness=likeness
+        position, attenuation, WIRE_DIAMETERS_MM, pitch_mm=pitch_mm, noise=noise, likeness=likeness, any_shape=any_shape
     )
     diameter, dips, centres = (np.array(column) for column in zip(*pairs, strict=True))
     srb, isrb = srb_from_dips(diameter, dips)

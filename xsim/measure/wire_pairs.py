@@ -50,6 +50,7 @@ def read_pairs(
     pitch_mm: float,
     noise: float,
     likeness: float = 1.0,
+    any_shape: bool = False,
 ) -> tuple[list[Pair], tuple[str, ...]]:
     """Return the wire pairs in a profile, the thickest first, down to the first that has merged, and caveats.
 
@@ -65,6 +66,8 @@ def read_pairs(
         Standard deviation of the profile.
     likeness : float
         Least correlation between the profile of a part along the wires and all of it.
+    any_shape : bool
+        Ask for pairs only, not for what a blur alone makes of them: a filter rings between wires.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def read_pairs(
         diameter = diameters[len(pairs)]
         near, far = _APART[0] * diameter / step, _APART[1] * diameter / step
         left = _highest(smooth, crests[crests - crests[0] < near])
-        if last is not None and float(smooth[last[0] : left].min()) > last[1] + _SIGMAS * noise:
+        if last is not None and not any_shape and float(smooth[last[0] : left].min()) > last[1] + _SIGMAS * noise:
             raise _refused("between two pairs it is darker than between the wires of one")
         others = crests[(crests - left > near) & (crests - left < far)]
         if not others.size:
@@ -94,11 +97,13 @@ def read_pairs(
             heights.append(float(smooth[left]))
             break
         right = _highest(smooth, others)
-        pairs.append(_pair(position, attenuation, (left, right), diameter, pitch_mm=pitch_mm, noise=noise))
+        pairs.append(
+            _pair(position, attenuation, (left, right), diameter, pitch_mm=pitch_mm, noise=noise, any_shape=any_shape)
+        )
         heights.append(float(np.mean(smooth[[left, right]])))
         crests = crests[crests - right > near]
         last = right, float(smooth[left:right].min()) + _DIP_SLACK * heights[-1]
-    _check_sequence(pairs, heights, noise=noise, pitch_mm=pitch_mm)
+    _check_sequence(pairs, heights, noise=noise, pitch_mm=pitch_mm, any_shape=any_shape)
     resolved = [pair for pair in pairs if pair[1] > 0]
     if pitch_mm > 0.5 * resolved[-1][0]:
         return pairs, ("the thinnest resolved wires are narrower than two pixels: turn the gauge by 2 to 5 deg",)
@@ -139,6 +144,7 @@ def _pair(
     *,
     pitch_mm: float,
     noise: float,
+    any_shape: bool,
 ) -> Pair:
     """Return diameter, dip and place of a pair of crests; refuse one that is no pair of equal wires."""
     left, right = crests
@@ -147,10 +153,10 @@ def _pair(
     hollow = left + int(np.argmin(attenuation[left : right + 1]))
     first, second, between = (_vertex(attenuation, place, reach) for place in (left, right, hollow))
     height = (first + second) / 2
-    if diameter > _SAMPLED * pitch_mm and abs(first - second) > _UNLIKE * height + _SIGMAS * noise:
+    if diameter > _SAMPLED * pitch_mm and not any_shape and abs(first - second) > _UNLIKE * height + _SIGMAS * noise:
         raise _refused(f"the two crests taken for the wires of {diameter:g} mm differ in height")
     dip = 1.0 - between / height
-    if dip > 1.0 + _DIP_SLACK + _SIGMAS * noise / height:
+    if dip > 1.0 + _DIP_SLACK + _SIGMAS * noise / height and not any_shape:
         raise _refused(f"between the wires of {diameter:g} mm it is brighter than the open field")
     drawn = abs((right - left) * step / (2.0 * diameter) - 1.0)
     if dip > _CLEAR and drawn > _DRAWN + step / diameter:
@@ -167,11 +173,15 @@ def _vertex(values: NDArray[np.float64], place: int, reach: int) -> float:
     return float(c + at * (b + a * at))
 
 
-def _check_sequence(pairs: Sequence[Pair], heights: Sequence[float], *, noise: float, pitch_mm: float) -> None:
+def _check_sequence(
+    pairs: Sequence[Pair], heights: Sequence[float], *, noise: float, pitch_mm: float, any_shape: bool
+) -> None:
     """Refuse crests that do not follow each other as the pairs of a gauge do."""
     dips = np.array([dip for _, dip, _ in pairs])
     if np.count_nonzero(dips > 0) < 2:
         raise _refused("fewer than two wire pairs were found")
+    if any_shape:
+        return
     slack = _DIP_SLACK + _SIGMAS * noise / np.array(heights[1:])
     if (np.diff(dips) > slack).any():
         raise _refused("the dips do not fall with the wires' diameter")

@@ -41,7 +41,7 @@ def _board() -> Picture:
 
 @lru_cache(maxsize=1)
 def wrong_targets() -> dict[str, Picture]:
-    """Return pictures by name, open field about 1; edges, wires, bars, wedges and flats are among them by those names."""
+    """Return pictures by name, open field about 1; an edge, steps and flats are among them."""
     y, x = np.indices((PX, PX)) / PX
     chirp = 0.5 + 0.3 * np.sin(2 * np.pi * (8 * x + 20 * x**2))
     wires = np.ones((PX, PX))

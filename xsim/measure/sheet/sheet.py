@@ -188,8 +188,7 @@ def _told(value: Any) -> Any:
         kept = {str(key): _told(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item is not None}
     if isinstance(value, (list, tuple)):
-        kept = [float("nan") if item is None else item for item in value]
-        return [item if isinstance(item, float) else _told(item) for item in kept]
+        return [float("nan") if (told := _told(item)) is None else told for item in value]
     if hasattr(value, "tolist"):
         return _told(value.tolist())
     return None if isinstance(value, float) and not np.isfinite(value) else value

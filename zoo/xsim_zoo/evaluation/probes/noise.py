@@ -167,10 +167,10 @@ class WireGauge(Probe):
     def measure(self, context: EvaluationContext, asked: Answering) -> list[Resolution]:
         """Ask for the duplex wire gauge and one flat field."""
         gauge, flat = _gauge(context)
-        levels = flat_snr(inner(flat.answer_of(asked)))
+        levels = flat_snr(inner(flat.answer_of(asked)), any_shape=True)
         srb_mm, note = None, ""
         try:
-            read = duplex_wire(gauge.answer_of(asked), context.probe_setup.pitch_mm)
+            read = duplex_wire(gauge.answer_of(asked), context.probe_setup.pitch_mm, any_shape=True)
         except InputError as error:
             note = str(error)
         else:
