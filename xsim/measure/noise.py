@@ -43,7 +43,7 @@ _OUTLIER_SHARE = 0.002
 
 
 def _checked_flats(
-    frames: Sequence[ArrayLike], *, full_scale: float | None = None
+    frames: Sequence[ArrayLike], *, full_scale: float | None = None, any_shape: bool = False
 ) -> tuple[list[NDArray[np.float64]], tuple[str, ...]]:
     """Return the frames as finite float64 arrays of one shape, and caveats; refuse what are no flats."""
     if len(frames) == 0:
@@ -59,17 +59,18 @@ def _checked_flats(
         if np.ptp(flat) == 0:
             raise InputError(f"{name} is constant: it holds no noise to measure")
         caveats += check_not_clipped(flat, full_scale=full_scale)
-        caveats += check_flat(flat, name)
+        caveats += check_flat(flat, name, waves=not any_shape)
     spread = np.ptp([flat.mean() for flat in flats]) / np.mean([flat.mean() for flat in flats])
     if spread > 0.05:
         caveats.append(f"the frames' means differ by {100 * spread:.0f} %: they are not of one exposure")
     return flats, tuple(dict.fromkeys(caveats))
 
 
-def check_flat(flat: NDArray[np.float64], name: str, *, block_px: int = _BLOCK) -> list[str]:
+def check_flat(flat: NDArray[np.float64], name: str, *, block_px: int = _BLOCK, waves: bool = True) -> list[str]:
     """Refuse an image (H, W) that is no flat field, or return caveats: shading, structure, waves, dead lines.
 
     Structure is what lies beyond a second-order trend in the medians of blocks; ``name`` is what messages call it.
+    Waves need not be asked for.
 
     Raises
     ------
@@ -77,7 +78,8 @@ def check_flat(flat: NDArray[np.float64], name: str, *, block_px: int = _BLOCK) 
         If there is structure, a trend of half the mean, or a wave that holds much of the variance.
     """
     noise = flatten(flat) / flat.mean()
-    caveats = _check_trend(flat / flat.mean() - noise, name) + _dead_lines(noise, name) + _check_waves(noise, name)
+    caveats = _check_trend(flat / flat.mean() - noise, name) + _dead_lines(noise, name)
+    caveats += _check_waves(noise, name) if waves else []
     rows, columns = (side // block_px for side in flat.shape)
     blocks = noise[: rows * block_px, : columns * block_px].reshape(rows, block_px, columns, block_px)
     # Medians, so that dead pixels and lines are not taken for structure.
@@ -274,6 +276,7 @@ def nnps(
     mode: NoiseMode = "single",
     region_px: int = 256,
     full_scale: float | None = None,
+    any_shape: bool = False,
 ) -> NNPS:
     """Measure the NNPS of flat-field images.
 
@@ -290,6 +293,8 @@ def nnps(
         Side of the regions [px]; less where the images are smaller.
     full_scale : float, optional
         The largest grey value that the image format can hold, to name saturated images.
+    any_shape : bool
+        Allow waves of one frequency: for images that were restored, whose network may leave some.
 
     Raises
     ------
@@ -304,7 +309,7 @@ def nnps(
     check_pitch(pitch_mm)
     if mode not in get_args(NoiseMode):
         raise InputError(f"noise mode '{mode}' is unknown: give {' or '.join(get_args(NoiseMode))}")
-    flats, caveats = _checked_flats(frames, full_scale=full_scale)
+    flats, caveats = _checked_flats(frames, full_scale=full_scale, any_shape=any_shape)
     if mode == "difference" and len(flats) < 2:
         raise InputError("one flat frame has no difference: give at least two, or mode 'single'")
     side = min(region_px, *flats[0].shape)

@@ -124,8 +124,8 @@ def noise_gain(
     """
     before = nnps(inputs, pitch_mm, mode="difference", region_px=_REGION_PX)
     try:
-        power = nnps(answers, pitch_mm, mode="difference", region_px=_REGION_PX).nnps_mm2
-        snr = flat_snr(answers[0])
+        power = nnps(answers, pitch_mm, mode="difference", region_px=_REGION_PX, any_shape=True).nnps_mm2
+        snr = flat_snr(answers[0], any_shape=True)
         levels = (snr.snr, snr.snr_blocks)
     except InputError:
         # Answers without any noise: nothing to measure, and no SNR that could be named.
