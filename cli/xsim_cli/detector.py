@@ -123,21 +123,28 @@ def detector(
     if save is not None:
         write_detectors(save, chosen)
     columns = {name: [value for item in found.values() for value in getattr(item, name)] for name in CURVES}
-    payload: dict[str, Any] = {}
-    if fit is not None:
-        payload["fit"] = {"optics": asdict(fit.optics), "relative_sd": fit.relative_sd, "rms": fit.rms}
-    payload["beam"] = spectrum.settings()
-    payload["detectors"] = [
-        {"name": name, **asdict(item), **({"sheet": sheets[name].document()} if sheets else {})}
-        for name, item in found.items()
-    ]
     outputs.write(
         "detector",
-        payload,
+        _payload(found, fit, spectrum, sheets),
         _lines(found, fit, sheets),
         table={"detector": [name for name, item in found.items() for _ in item.frequency_lp_mm], **columns},
         figure=lambda figures: figures.detector_figure(found),
     )
+
+
+def _payload(
+    table: dict[str, Performance], fit: FittedOptics | None, beam: Spectrum, sheets: dict[str, Sheet]
+) -> dict[str, Any]:
+    """Return the JSON document of detectors."""
+    payload: dict[str, Any] = {}
+    if fit is not None:
+        payload["fit"] = {"optics": asdict(fit.optics), "relative_sd": fit.relative_sd, "rms": fit.rms}
+    payload["beam"] = beam.settings()
+    payload["detectors"] = [
+        {"name": name, **asdict(item), **({"sheet": sheets[name].document()} if sheets else {})}
+        for name, item in table.items()
+    ]
+    return payload
 
 
 def _choose(

@@ -17,7 +17,6 @@ from xsim.measure.sheet import sheet_of_model
 from xsim.measure.sheet.model import behind, dosed, model_wedge, wire_profile
 
 SETUP = recipes.paper()
-PITCHES = (0.025, 0.05, 0.1, 0.2)
 
 
 def gaussian(sigma_mm: float):
@@ -107,13 +106,3 @@ def test_what_has_no_closed_form_is_not_on_the_sheet():
     assert "bad_pixels" not in document
     assert "wedge" not in document
     assert document["figures"]["lag_percent"] == 100 * SETUP.hr.sensor.lag
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("pitch_mm", PITCHES)
-def test_simulated_shots_give_the_models_sheet(pitch_mm):
-    """The whole chain: SRb within one element, iSRb within 5 %, SNRn within 3 %, of two screens at each pitch."""
-    sheets = pytest.importorskip("detector_sheets")
-    for row in sheets.compare(pitch_mm, (33.91, 134.55)):
-        assert row.holds, sheets.table([row])
-        assert abs(row.error("csa_percent")) < 0.06
