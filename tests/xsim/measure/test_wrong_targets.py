@@ -14,6 +14,7 @@ from xsim.measure.edge import edge_mtf
 from xsim.measure.noise import nnps
 from xsim.measure.resolution import duplex_wire, flat_snr
 from xsim.measure.sheet import dose_snr, image_lag, internal_scatter, read_wedge
+from xsim.measure.similarity import compare_images
 
 NAMES = tuple(wrong_targets())
 FLATS = ("flat", "noise", "blurred noise", "row noise")
@@ -128,3 +129,13 @@ def test_negative_control_shaded_flats_and_grids():
     assert nnps([heel], PITCH).relative_variance ** 0.5 == pytest.approx(0.01, rel=0.1)
     grid = 1 + rng.normal(0, 0.01, (256, 256)) + 0.003 * np.sin(2 * np.pi * (40 * x + 3 * y))
     assert any("a wave of one frequency" in text for text in nnps([grid], PITCH).warnings)
+
+
+def test_images_of_different_things_are_said_to_be():
+    pictures = wrong_targets()
+    for other in ("text", "steps", "chirp"):
+        assert "little in common" in compare_images(pictures["board"], pictures[other], data_range=1.0).warnings[0]
+    assert "inverted" in compare_images(1 - pictures["board"], pictures["board"], data_range=1.0).warnings[0]
+    blurred = ndimage.gaussian_filter(pictures["board"], 2.0)
+    assert compare_images(blurred, pictures["board"], data_range=1.0).warnings == ()
+    assert compare_images(pictures["flat"], pictures["flat"][::-1], data_range=1.0).warnings == ()
