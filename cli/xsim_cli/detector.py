@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from xsim.detector.detector import Detector, Screen, Sensor
     from xsim.detector.optics_fit import FittedOptics
     from xsim.detector.performance import Performance
+    from xsim.detector.response import DetectorResponse
+    from xsim.measure.sheet import Sheet
     from xsim.spectrum import Spectrum
 
 app = typer.Typer()
@@ -51,6 +53,14 @@ FitOption = Annotated[
         help="Fit the optical constants to measured MTFs first: a CSV file with the columns "
         "mass_thickness_mg_cm2, frequency_lp_mm, mtf (presampled, with the pixel of --pitch-mm)."
     ),
+]
+SheetOption = Annotated[
+    bool,
+    typer.Option("--sheet", help="Add the data sheet that xsim measure e2597 would measure, in closed form."),
+]
+WedgeMaterialOption = Annotated[str, typer.Option(help="Material of the sheet's step wedge.")]
+WedgeMmOption = Annotated[
+    str | None, typer.Option("--wedge-mm", metavar="T,T,...", help="Thickness of its steps [mm].  [default: no wedge]")
 ]
 GridOption = Annotated[
     str | None, typer.Option(metavar="F,F,...", help="Frequencies of the tables [lp/mm].  [default: 0 to Nyquist]")
@@ -78,6 +88,9 @@ def detector(
     preset: PresetOption = None,
     kerma_uGy: Annotated[float, typer.Option("--kerma-uGy", help="Air kerma of a frame [uGy].")] = 42.56,
     frequencies: GridOption = None,
+    sheet: SheetOption = False,
+    wedge_material: WedgeMaterialOption = "Al",
+    wedge_mm: WedgeMmOption = None,
     save: Annotated[Path | None, typer.Option(help="Write the detectors to this TOML file, for --detector.")] = None,
     csv: CsvOption = None,
     plot: PlotOption = None,
@@ -94,6 +107,8 @@ def detector(
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
     if save is not None:
         check_output(save, force=force, inputs=inputs)
+    if wedge_mm is not None and not sheet:
+        raise InputError("--wedge-mm belongs to a sheet: give --sheet too")
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
     sensor = Sensor(pitch_mm=pitch_mm, fill_factor=fill_factor)
     if optics not in OPTICS:
@@ -102,25 +117,34 @@ def detector(
     chosen, fit = _choose(
         stored, products, mass_thickness_mg_cm2, screen=screen, sensor=sensor, beam=spectrum, measured=fit_mtf
     )
-    found = {
-        name: performance(item.response(spectrum, kerma_uGy), _grid(frequencies, item.sensor.pitch_mm))
-        for name, item in chosen.items()
-    }
+    responses = {name: item.response(spectrum, kerma_uGy) for name, item in chosen.items()}
+    found = {name: performance(item, _grid(frequencies, item.pitch_mm)) for name, item in responses.items()}
+    sheets = _sheets(responses, wedge_material, wedge_mm) if sheet else {}
     if save is not None:
         write_detectors(save, chosen)
     columns = {name: [value for item in found.values() for value in getattr(item, name)] for name in CURVES}
-    payload: dict[str, Any] = {}
-    if fit is not None:
-        payload["fit"] = {"optics": asdict(fit.optics), "relative_sd": fit.relative_sd, "rms": fit.rms}
-    payload["beam"] = spectrum.settings()
-    payload["detectors"] = [{"name": name, **asdict(item)} for name, item in found.items()]
     outputs.write(
         "detector",
-        payload,
-        _lines(found, fit),
+        _payload(found, fit, spectrum, sheets),
+        _lines(found, fit, sheets),
         table={"detector": [name for name, item in found.items() for _ in item.frequency_lp_mm], **columns},
         figure=lambda figures: figures.detector_figure(found),
     )
+
+
+def _payload(
+    table: dict[str, Performance], fit: FittedOptics | None, beam: Spectrum, sheets: dict[str, Sheet]
+) -> dict[str, Any]:
+    """Return the JSON document of detectors."""
+    payload: dict[str, Any] = {}
+    if fit is not None:
+        payload["fit"] = {"optics": asdict(fit.optics), "relative_sd": fit.relative_sd, "rms": fit.rms}
+    payload["beam"] = beam.settings()
+    payload["detectors"] = [
+        {"name": name, **asdict(item), **({"sheet": sheets[name].document()} if sheets else {})}
+        for name, item in table.items()
+    ]
+    return payload
 
 
 def _choose(
@@ -172,7 +196,15 @@ def _grid(text: str | None, pitch_mm: float) -> list[float]:
     return numbers_of(text, "--frequencies")
 
 
-def _lines(table: dict[str, Performance], fit: FittedOptics | None) -> Iterator[str]:
+def _sheets(responses: dict[str, DetectorResponse], material: str, wedge_mm: str | None) -> dict[str, Sheet]:
+    """Return the data sheets of detectors, with a step wedge if its thicknesses are told."""
+    from xsim.measure.sheet.model import sheet_of_model
+
+    wedge = None if wedge_mm is None else (material, numbers_of(wedge_mm, "--wedge-mm"))
+    return {name: sheet_of_model(response, wedge=wedge) for name, response in responses.items()}
+
+
+def _lines(table: dict[str, Performance], fit: FittedOptics | None, sheets: dict[str, Sheet]) -> Iterator[str]:
     if fit is not None:
         for name, deviation in fit.relative_sd.items():
             yield f"fitted {name:<26} {getattr(fit.optics, name):.4g} +- {100 * deviation:.0f} %"
@@ -199,3 +231,7 @@ def _lines(table: dict[str, Performance], fit: FittedOptics | None) -> Iterator[
         step = max(1, len(item.frequency_lp_mm) // 20)
         for f, screen, mtf, nnps, dqe in zip(*(row[::step].tolist() for row in rows), strict=True):
             yield f"  {f:5.2f}       {screen:6.4f}  {mtf:6.4f}    {nnps:9.3e}  {dqe:6.4f}"
+        if name in sheets:
+            from xsim_cli.measure.e2597 import sheet_lines
+
+            yield from sheet_lines(sheets[name])

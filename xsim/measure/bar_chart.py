@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,8 @@ _DEPTH = 0.25
 _PROMINENCE = 0.06
 # Spacings of one group differ by less than this; neighbouring groups by more.
 _EVEN = 0.15
+# A chart has groups of so many frequencies, each higher by this; rows of pins and pads have one, and their double.
+_DIFFERENT, _APART = 3, 1.04
 # Bins per pixel of the profile across the bars.
 _OVERSAMPLING = 3
 # The share of a strip's width kept at each end: the ends of the bars are blurred along them.
@@ -82,7 +85,8 @@ def bar_ctf(
     Raises
     ------
     InputError
-        If no plate or no group of at least three regular bars is found.
+        If no plate or no group of at least three regular bars is found, or, unless regions are given, groups of
+        fewer than three frequencies.
     """
     check_pitch(pitch_mm)
     pixels = grey_image(image, smallest_px=16)
@@ -92,6 +96,13 @@ def bar_ctf(
     groups = _find_groups(pixels, plate, pitch_mm)
     if not groups:
         raise InputError("no group of three regular bars on the plate: give the --roi of each group")
+    frequencies = [group.frequency_lp_mm for group in groups]
+    different = 1 + sum(high > _APART * low for low, high in pairwise(sorted(frequencies)))
+    if different < _DIFFERENT:
+        raise InputError(
+            f"no line-pair chart: groups of bars of {different} frequenc{'ies' if different > 1 else 'y'}, about "
+            f"{frequencies[0]:.3g} lp/mm, where charts have {_DIFFERENT} or more: give the --roi of each group"
+        )
     return ctf_from_groups(groups, pitch_mm, contrast=plate.contrast if contrast is None else contrast)
 
 

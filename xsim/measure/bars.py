@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +23,12 @@ __all__ = ["CTF", "BarGroup", "coltman_mtf", "ctf_from_groups", "find_wave", "fi
 _CONDITION = 5.0
 # The strongest of many waves tried reaches three or four standard errors in mere noise.
 _SIGNIFICANT = 6.0
+# Ringing of a filter may pass a little more than wide bars have, and more at a higher frequency.
+_HIGHEST, _RISE = 1.15, 0.15
+# A square wave of which the fundamental alone can be fitted leaves .34 of it in its profile.
+_NO_WAVE = 0.6
+# Parts along the bars show one wave: their amplitudes differ by less than this share of their mean, noise aside.
+_PARTS, _UNLIKE, _SIGMAS = 4, 0.3, 3.0
 # The steepest tilt of bars against the pixel grid that is searched, as a slope.
 _STEEPEST = 0.12
 
@@ -122,6 +129,10 @@ def fit_bar_group(
     modulation, fundamental, error = _modulation(values, position, cycles)
     if fundamental < _SIGNIFICANT * error:
         raise InputError(f"no bars found in region {roi} above its noise: give the --roi of a bar group")
+    if _unlike_parts(values, position, x, cycles) > _UNLIKE:
+        raise InputError(f"no bars in region {roi}: what is there changes along them: give the --roi of a bar group")
+    if _left_over(values, position, cycles) > _NO_WAVE * fundamental:
+        raise InputError(f"no bars in region {roi}: what is there has no one period: give the --roi of a bar group")
     return BarGroup(roi, cycles / pitch_mm, modulation, fundamental, error, number, tilt, vertical)
 
 
@@ -247,6 +258,40 @@ def _modulation(
     return 2 * crest, float(np.abs(waves[0])), error
 
 
+def _left_over(values: NDArray[np.float64], position: NDArray[np.float64], cycles: float) -> float:
+    """Return the rms of what the fitted wave leaves in the profile across bars, less what noise leaves there."""
+    design, _ = _design(position, cycles)
+    left = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    place = np.floor(position - position.min()).astype(np.intp)
+    count = np.maximum(np.bincount(place), 1)
+    mean = np.bincount(place, weights=left) / count
+    inside = np.sum((left - mean[place]) ** 2) / max(values.size - count.size, 1)
+    return float(np.sqrt(max(np.average(mean**2, weights=count) - inside * count.size / values.size, 0.0)))
+
+
+def _unlike_parts(
+    values: NDArray[np.float64], position: NDArray[np.float64], along: NDArray[np.float64], cycles: float
+) -> float:
+    """Return by how much the fundamental of a quarter along the bars may differ from all of it, less what noise does.
+
+    Bars are as long as their region: pads and balls in a row are not, and letters have no one wave.
+    """
+    wave = np.exp(2j * np.pi * cycles * position)
+    terms = np.stack([np.ones_like(values), wave.real, wave.imag], axis=1)
+    whole = np.linalg.lstsq(terms, values, rcond=None)[0][1:] @ np.array([1, -1j])
+    edges = np.quantile(along, np.linspace(0.0, 1.0, _PARTS + 1))
+    largest = 0.0
+    for low, high in pairwise(edges):
+        part = (along >= low) & (along <= high)
+        if part.sum() < 12:
+            return 0.0
+        found, *_ = np.linalg.lstsq(terms[part], values[part], rcond=None)
+        scatter = float((values[part] - terms[part] @ found).std()) * np.sqrt(2.0 / part.sum())
+        difference = abs(found[1:] @ np.array([1, -1j]) - whole) - _SIGMAS * scatter
+        largest = max(largest, difference / abs(whole))
+    return largest
+
+
 # The highest harmonic of both series. Low frequencies need many: f = 0.05 lp/mm passes up to its 100th.
 _HARMONICS = 401
 
@@ -357,6 +402,7 @@ def ctf_from_groups(groups: Sequence[BarGroup], pitch_mm: float, *, contrast: fl
         raise InputError("no bar groups: give the --roi of at least one group of three bars or more")
     caveats: tuple[str, ...] = ()
     ordered = sorted(groups, key=lambda group: group.frequency_lp_mm)
+    relative = contrast is None
     if contrast is None:
         contrast = ordered[0].modulation
         caveats = (f"relative to the group of {ordered[0].frequency_lp_mm:.3g} lp/mm: no level of wide bars was given",)
@@ -367,6 +413,16 @@ def ctf_from_groups(groups: Sequence[BarGroup], pitch_mm: float, *, contrast: fl
     fundamental = np.pi / 2 * np.array([group.fundamental for group in ordered]) / contrast
     error = np.array([group.standard_error for group in ordered]) / contrast
     # From (0, 1) through the groups to the first frequency beyond them; nothing is known above.
+    if (ctf > _HIGHEST + 3.0 * error).any() and not relative:
+        raise InputError(
+            f"no bar pattern: {100 * ctf.max():.0f} % of the contrast of wide bars: check --contrast, or give the "
+            "--roi of each group"
+        )
+    if (np.diff(ctf) > _RISE + 3.0 * np.hypot(error[1:], error[:-1])).any():
+        raise InputError(
+            "no bar pattern: the contrast rises with the frequency, as it does not through any blur: give the --roi of "
+            "each group"
+        )
     points, values = np.append(0.0, frequency), np.append(1.0, ctf)
     series = coltman_mtf(frequency, lambda f: np.interp(f, points, values, right=0.0))
     # Beyond the last group the series misses C(3f)/3: where that can matter, the fundamental answers instead.

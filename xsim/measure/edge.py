@@ -17,6 +17,7 @@ from xsim.errors import InputError, check_range
 from xsim.grids import nyquist_lp_mm
 from xsim.measure.checks import ROI, check_not_clipped, check_pitch, grey_image
 from xsim.measure.edge_geometry import check_bad_pixels, find_line, fit_line
+from xsim.measure.edge_shape import check_shape
 from xsim.measure.edge_spread import EdgeSpread, edge_spread
 
 __all__ = ["EdgeMTF", "average_edges", "edge_mtf"]
@@ -100,6 +101,7 @@ def edge_mtf(
     half_width_mm: float | None = None,
     smooth_tails: bool = True,
     full_scale: float | None = None,
+    any_shape: bool = False,
 ) -> EdgeMTF:
     """Measure the presampled MTF from one slanted edge.
 
@@ -123,12 +125,15 @@ def edge_mtf(
         difference. Lowers the noise floor; never done where it would change the MTF beyond its noise.
     full_scale : float, optional
         The largest grey value that the image format can hold: a plateau at this value is saturated.
+    any_shape : bool
+        Do not ask whether the profile is that of a blur: for images that were restored or filtered, whose profile is
+        the filter's.
 
     Raises
     ------
     InputError
-        If the region is flat, saturated, not finite, holds a second edge or a curve, or if the edge runs along the
-        pixel grid or near 45 degrees.
+        If the region is flat, saturated, not finite, holds a second edge or a curve, if the edge runs along the pixel
+        grid or near 45 degrees, or if it is bevelled or rounded (`xsim.measure.edge_shape`).
 
     References
     ----------
@@ -158,6 +163,8 @@ def edge_mtf(
         half_width_px=None if half_width_mm is None else half_width_mm / pitch_mm,
         roi=roi or (0, 0, pixels.shape[1], pixels.shape[0]),
     )
+    if not any_shape:
+        caveats += check_shape(spread)
     frequency = _frequencies(frequency_lp_mm, pitch_mm)
     mtf, noise = spread.transfer(frequency * pitch_mm, smooth_tails=smooth_tails)
     if noise.max() > _NOISY:

@@ -109,6 +109,14 @@ class EdgeSpread:
         # The noise of the normalisation rides on every frequency.
         return np.abs(transfer), _rms(noise - transfer * self._spectra(self.noise_esf, zero)) / area
 
+    def complex_transfer(
+        self, cycles_per_px: NDArray[np.float64]
+    ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+        """Return the transfer function about distance 0, phase included, and the rms of its noise, both (n,)."""
+        transfer = self._spectra(self.esf[None], np.append(0.0, cycles_per_px))[0]
+        area = float(transfer[0].real)
+        return transfer[1:] / area, _rms(self._spectra(self.noise_esf, cycles_per_px)) / abs(area)
+
     def _spectra(self, profiles: NDArray[np.float64], cycles_per_px: NDArray[np.float64]) -> NDArray[np.complex128]:
         """Return the corrected Fourier transforms of the profiles' derivatives, shape (m, n_frequencies)."""
         # Tails are flat to the eye at their ends: a bin's own noise there would count as a step of the plateau.

@@ -21,19 +21,29 @@ from xsim.errors import InputError
 from xsim.grids import frequency_axes, half_plane_weights, radial_frequency
 from xsim.measure.checks import check_not_clipped, check_pitch, grey_image
 
-__all__ = ["NNPS", "NoiseMode", "flatten", "mend_outliers", "nnps"]
+__all__ = ["NNPS", "NoiseMode", "check_flat", "flatten", "mend_outliers", "nnps"]
 
 # Structure in means over _BLOCK x _BLOCK pixels, as a share of the mean grey: not a flat field; doubtful.
 _BLOCK = 16
 _STRUCTURE_REFUSED = 0.1
 _STRUCTURE_WARNED = 0.02
+# A trend across the image, as a share of its mean, that the heel effect and the beam's cone do not make; doubtful.
+_TREND_REFUSED = 0.5
+_TREND_WARNED = 0.25
+# A wave of one frequency is no noise: the largest of a million bins of noise is 14 times their mean.
+_WAVE = 60.0
+# A wave that matters shows in so many pixels in the middle.
+_WAVE_PX = 1024
+# Share of the variance that the strongest wave holds: bars or stripes; a grid or interference.
+_WAVE_REFUSED = 0.3
+_WAVE_WARNED = 0.02
 # Outliers beyond this many standard deviations; more than this share of them is not a few bad pixels.
 _OUTLIER_SIGMAS = 7.0
 _OUTLIER_SHARE = 0.002
 
 
 def _checked_flats(
-    frames: Sequence[ArrayLike], *, full_scale: float | None = None
+    frames: Sequence[ArrayLike], *, full_scale: float | None = None, any_shape: bool = False
 ) -> tuple[list[NDArray[np.float64]], tuple[str, ...]]:
     """Return the frames as finite float64 arrays of one shape, and caveats; refuse what are no flats."""
     if len(frames) == 0:
@@ -49,19 +59,29 @@ def _checked_flats(
         if np.ptp(flat) == 0:
             raise InputError(f"{name} is constant: it holds no noise to measure")
         caveats += check_not_clipped(flat, full_scale=full_scale)
-        caveats += _check_structure(flat, name)
+        caveats += check_flat(flat, name, waves=not any_shape)
     spread = np.ptp([flat.mean() for flat in flats]) / np.mean([flat.mean() for flat in flats])
     if spread > 0.05:
         caveats.append(f"the frames' means differ by {100 * spread:.0f} %: they are not of one exposure")
     return flats, tuple(dict.fromkeys(caveats))
 
 
-def _check_structure(flat: NDArray[np.float64], name: str) -> list[str]:
-    """Refuse an image with structure beyond a second-order trend; report it where it is faint, and dead lines."""
+def check_flat(flat: NDArray[np.float64], name: str, *, block_px: int = _BLOCK, waves: bool = True) -> list[str]:
+    """Refuse an image (H, W) that is no flat field, or return caveats: shading, structure, waves, dead lines.
+
+    Structure is what lies beyond a second-order trend in the medians of blocks; ``name`` is what messages call it.
+    Waves need not be asked for.
+
+    Raises
+    ------
+    InputError
+        If there is structure, a trend of half the mean, or a wave that holds much of the variance.
+    """
     noise = flatten(flat) / flat.mean()
-    caveats = _dead_lines(noise, name)
-    rows, columns = (side // _BLOCK for side in flat.shape)
-    blocks = noise[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK)
+    caveats = _check_trend(flat / flat.mean() - noise, name) + _dead_lines(noise, name)
+    caveats += _check_waves(noise, name) if waves else []
+    rows, columns = (side // block_px for side in flat.shape)
+    blocks = noise[: rows * block_px, : columns * block_px].reshape(rows, block_px, columns, block_px)
     # Medians, so that dead pixels and lines are not taken for structure.
     levels = np.median(blocks, axis=(1, 3))
     # Neighbouring blocks share the structure and not the noise, at least along one of the axes.
@@ -76,6 +96,61 @@ def _check_structure(flat: NDArray[np.float64], name: str) -> list[str]:
     if largest > max(_STRUCTURE_WARNED, 8 * scatter):
         caveats.append(f"{name} holds {100 * largest:.0f} % of structure beyond a second-order trend")
     return caveats
+
+
+def _check_trend(trend: NDArray[np.float64], name: str) -> list[str]:
+    """Refuse a smooth trend (H, W), in units of the mean, that makes one end of the image quite unlike the other."""
+    share = float(np.ptp(trend))
+    if share > _TREND_REFUSED:
+        raise InputError(
+            f"{name} is not flat: its grey value changes by {100 * share:.0f} % of the mean across the image: "
+            "give open-field images, gain corrected"
+        )
+    return [f"{name}: shading of {100 * share:.0f} % of the mean across the image"] if share > _TREND_WARNED else []
+
+
+def _check_waves(noise: NDArray[np.float64], name: str) -> list[str]:
+    """Refuse a wave of one frequency, in mean-free noise (H, W), that holds much of the variance.
+
+    Lines that rows or columns share are waves along an axis: there the axis itself says what is usual.
+    """
+    noise = noise[
+        tuple(slice((side - min(side, _WAVE_PX)) // 2, (side + min(side, _WAVE_PX)) // 2) for side in noise.shape)
+    ]
+    # Structured edges of the image leak into whole axes: a window keeps them out.
+    window = np.outer(*(np.hanning(side) for side in noise.shape))
+    power = np.abs(np.fft.rfft2(noise * window)) ** 2
+    power[:3, :3] = power[-2:, :3] = 0.0  # what a second-order trend leaves
+    total = float(power.sum())
+    share = 0.0
+    for part, usual in ((power[1:, 1:], _ring_levels(power)[1:, 1:]), (power[:1, 1:], None), (power[1:, :1], None)):
+        excess = part / np.maximum(part.mean() if usual is None else usual, 1e-12 * total + 1e-300)
+        y, x = np.unravel_index(int(np.argmax(excess)), part.shape)
+        # A wave through the window covers 3 x 3 bins.
+        held = float(part[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].sum()) / max(total, 1e-300)
+        share = max(share, held if excess[y, x] > _WAVE else 0.0)
+    if share > _WAVE_REFUSED:
+        raise InputError(
+            f"{name} is not flat: a wave of one frequency holds {100 * share:.0f} % of its variance, as bars or a grid "
+            "do: give open-field images"
+        )
+    if share > _WAVE_WARNED:
+        return [f"{name}: a wave of one frequency holds {100 * share:.0f} % of its variance, as a grid or interference"]
+    return []
+
+
+def _ring_levels(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the usual value on each ring of a power spectrum (H, W // 2 + 1), at every bin of it.
+
+    From medians, on which a single wave has no say; those of noise power lie ln 2 times below its mean.
+    """
+    height, half = power.shape
+    v = np.minimum(np.arange(height), height - np.arange(height)) / height
+    ring = (np.hypot(v[:, None], np.arange(half)[None] / (2 * (half - 1))) * height).astype(np.intp)
+    order = np.argsort(ring, axis=None, kind="stable")
+    parts = np.split(power.ravel()[order], np.cumsum(np.bincount(ring.ravel()))[:-1])
+    levels = np.array([np.median(part) if part.size else 0.0 for part in parts]) / np.log(2.0)
+    return np.asarray(levels[ring])
 
 
 def _dead_lines(noise: NDArray[np.float64], name: str) -> list[str]:
@@ -201,6 +276,7 @@ def nnps(
     mode: NoiseMode = "single",
     region_px: int = 256,
     full_scale: float | None = None,
+    any_shape: bool = False,
 ) -> NNPS:
     """Measure the NNPS of flat-field images.
 
@@ -217,6 +293,8 @@ def nnps(
         Side of the regions [px]; less where the images are smaller.
     full_scale : float, optional
         The largest grey value that the image format can hold, to name saturated images.
+    any_shape : bool
+        Allow waves of one frequency: for images that were restored, whose network may leave some.
 
     Raises
     ------
@@ -231,7 +309,7 @@ def nnps(
     check_pitch(pitch_mm)
     if mode not in get_args(NoiseMode):
         raise InputError(f"noise mode '{mode}' is unknown: give {' or '.join(get_args(NoiseMode))}")
-    flats, caveats = _checked_flats(frames, full_scale=full_scale)
+    flats, caveats = _checked_flats(frames, full_scale=full_scale, any_shape=any_shape)
     if mode == "difference" and len(flats) < 2:
         raise InputError("one flat frame has no difference: give at least two, or mode 'single'")
     side = min(region_px, *flats[0].shape)

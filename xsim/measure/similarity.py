@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 
 from xsim.errors import InputError
 from xsim.measure.checks import grey_image
@@ -25,6 +25,9 @@ _RADIUS = 5
 _SIGMA = 1.5
 _C1 = (0.01 * DATA_RANGE) ** 2
 _C2 = (0.03 * DATA_RANGE) ** 2
+# Images of one object correlate by more than this in means over blocks of pixels, however blurred one of them is;
+# those that hardly vary are flats.
+_BLOCK, _COMMON, _FLAT = 8, 0.3, 0.01
 
 
 def _pair(image: ArrayLike, reference: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -88,6 +91,19 @@ def ssim(image: ArrayLike, reference: ArrayLike) -> float:
     """Return the mean structural similarity of two images (H, W), without the 5 border pixels; see `ssim_map`."""
     inner = slice(_RADIUS, -_RADIUS)
     return float(ssim_map(image, reference)[inner, inner].mean())
+
+
+def _unlike(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[str, ...]:
+    """Return a caveat where two images (H, W), open field 1, show different things, whatever their scores say."""
+    smooth = [uniform_filter(image, _BLOCK)[::_BLOCK, ::_BLOCK].ravel() for image in (a, b)]
+    # Flat fields have nothing in common but their level, and need not.
+    if min(values.std() for values in smooth) < _FLAT:
+        return ()
+    common = float(np.corrcoef(smooth[0], smooth[1])[0, 1])
+    if common > _COMMON:
+        return ()
+    turned = "one of them is inverted" if common < -_COMMON else "they are of different objects or not registered"
+    return (f"the images have little in common (correlation {common:.2f}): {turned}",)
 
 
 @dataclass(frozen=True)
@@ -160,6 +176,7 @@ def compare_images(
     if not (data_range > 0 and np.isfinite(data_range)):
         raise InputError(f"data range {data_range:g}: give the grey level of the open field, above 0")
     scaled = a / data_range, b / data_range
+    caveats += _unlike(*scaled)
     error = rmse(*scaled) * data_range
     bias = float(np.mean(a - b))
     return Comparison(psnr_dB(*scaled), ssim(*scaled), error, bias, data_range, ssim_map(*scaled), caveats)

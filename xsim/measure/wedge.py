@@ -16,7 +16,7 @@ from xsim.degradation.link import GreyLink
 from xsim.errors import InputError
 from xsim.measure.checks import check_not_clipped, grey_image
 
-__all__ = ["link_from_wedge", "shown_greys", "unseen_ranges", "wedge_levels"]
+__all__ = ["link_from_wedge", "shown_greys", "unseen_ranges", "wedge_levels", "wedge_steps"]
 
 # Smoothing [px] before slopes are taken: noise of single pixels has none then, steps keep theirs.
 _SMOOTH_PX = 3.0
@@ -46,6 +46,17 @@ def wedge_levels(image: ArrayLike) -> NDArray[np.float64]:
     """
     pixels = grey_image(image, smallest_px=32)
     check_not_clipped(pixels)
+    return np.array([level for level, _ in wedge_steps(pixels)])
+
+
+def wedge_steps(pixels: NDArray[np.float64]) -> list[tuple[float, NDArray[np.bool_]]]:
+    """Return grey level and place (H, W) of each flat area of an image (H, W), the levels rising.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three.
+    """
     # Steps of equal thickness change the grey level by equal factors, so slopes count relative to it.
     smooth = ndimage.gaussian_filter(pixels, _SMOOTH_PX, mode="nearest")
     floor = 1e-3 * max(float(smooth.max()), 1e-12)
@@ -54,25 +65,27 @@ def wedge_levels(image: ArrayLike) -> NDArray[np.float64]:
     usual = ndimage.median_filter(slope[::4, ::4], size=31, mode="nearest")
     usual = np.kron(usual, np.ones((4, 4)))[: slope.shape[0], : slope.shape[1]]
     usual = np.minimum(usual, 2.0 * float(np.median(slope)))
-    found = [_levels(pixels, slope <= np.maximum(factor * usual, _FLANK_LEAST), floor) for factor in _FLANKS]
+    found = [_steps(pixels, slope <= np.maximum(factor * usual, _FLANK_LEAST), floor) for factor in _FLANKS]
     most = max(found, key=len)
     if len(most) < 3:
         raise InputError(f"{len(most)} steps found: give a wedge of three or more")
     return most
 
 
-def _levels(pixels: NDArray[np.float64], flat: NDArray[np.bool_], floor: float) -> NDArray[np.float64]:
-    """Return the levels of the large flat areas, rising, those of one step merged."""
+def _steps(pixels: NDArray[np.float64], flat: NDArray[np.bool_], floor: float) -> list[tuple[float, NDArray[np.bool_]]]:
+    """Return level and place of the large flat areas, the levels rising, those of one step merged."""
     # A gap in a flank must not join two steps.
     labels, _ = ndimage.label(ndimage.binary_erosion(flat, iterations=2))
     sizes = np.bincount(labels.ravel())
     large = [index for index in range(1, sizes.size) if sizes[index] >= max(_AREA_PX, _AREA_SHARE * pixels.size)]
-    levels = np.sort([float(np.median(pixels[labels == index])) for index in large])
-    levels = levels[levels > floor]
-    if levels.size == 0:
-        return levels
-    step = np.concatenate([[0], np.cumsum(levels[1:] > (1 + _APART) * levels[:-1])]).astype(int)
-    return np.array([levels[step == number].mean() for number in range(step[-1] + 1)])
+    levels = np.array([float(np.median(pixels[labels == index])) for index in large])
+    order = [place for place in np.argsort(levels) if levels[place] > floor]
+    steps: list[list[int]] = []
+    for place in order:
+        if not steps or levels[place] > (1 + _APART) * levels[steps[-1][-1]]:
+            steps.append([])
+        steps[-1].append(int(place))
+    return [(float(levels[step].mean()), np.isin(labels, [large[place] for place in step])) for step in steps]
 
 
 def link_from_wedge(hr: ArrayLike, lr: ArrayLike) -> GreyLink:

@@ -1,4 +1,4 @@
-"""``xsim measure``: MTF, NNPS, CTF and resolution of images, the similarity of two, and detectors seen blind."""
+"""``xsim measure``: MTF, NNPS, CTF and resolution of images, the similarity of two, and whole detectors."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import typer
 from xsim.errors import InputError
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption, numbers_of
 from xsim_cli.measure.blind import blind
+from xsim_cli.measure.e2597 import e2597
+from xsim_cli.measure.e2737 import e2737
 from xsim_cli.measure.inputs import (
     PitchOption,
     PolarityOption,
@@ -250,6 +252,10 @@ def compare(
 
 
 app.command(epilog="Example: xsim measure blind board.tif --pitch-mm 0.048 --plot detector.png")(blind)
+app.command(epilog="Example: xsim measure e2597 --duplex-wire wires.tif --pitch-mm 0.1 --flats flats --kerma-uGy 400")(
+    e2597
+)
+app.command(epilog="Example: xsim measure e2737 --baseline panel.toml --duplex-wire wires.tif --log panel.jsonl")(e2737)
 
 
 def _edge_document(mean: EdgeMTF) -> dict[str, Any]:

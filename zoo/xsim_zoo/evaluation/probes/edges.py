@@ -158,7 +158,7 @@ def edge_response(
     sharp = edge_mtf(inner(clean), pitch_mm, frequency_lp_mm=frequency)
     mean = np.asarray(np.mean(answers, axis=0, dtype=np.float64), dtype=np.float32)
     try:
-        seen: EdgeMTF | None = edge_mtf(inner(mean), pitch_mm, frequency_lp_mm=frequency)
+        seen: EdgeMTF | None = edge_mtf(inner(mean), pitch_mm, frequency_lp_mm=frequency, any_shape=True)
     except InputError:
         # No edge is left: the answer drowned it in noise, or made more than one of it.
         seen = None

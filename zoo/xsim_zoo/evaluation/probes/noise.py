@@ -124,8 +124,8 @@ def noise_gain(
     """
     before = nnps(inputs, pitch_mm, mode="difference", region_px=_REGION_PX)
     try:
-        power = nnps(answers, pitch_mm, mode="difference", region_px=_REGION_PX).nnps_mm2
-        snr = flat_snr(answers[0])
+        power = nnps(answers, pitch_mm, mode="difference", region_px=_REGION_PX, any_shape=True).nnps_mm2
+        snr = flat_snr(answers[0], any_shape=True)
         levels = (snr.snr, snr.snr_blocks)
     except InputError:
         # Answers without any noise: nothing to measure, and no SNR that could be named.
@@ -167,10 +167,10 @@ class WireGauge(Probe):
     def measure(self, context: EvaluationContext, asked: Answering) -> list[Resolution]:
         """Ask for the duplex wire gauge and one flat field."""
         gauge, flat = _gauge(context)
-        levels = flat_snr(inner(flat.answer_of(asked)))
+        levels = flat_snr(inner(flat.answer_of(asked)), any_shape=True)
         srb_mm, note = None, ""
         try:
-            read = duplex_wire(gauge.answer_of(asked), context.probe_setup.pitch_mm)
+            read = duplex_wire(gauge.answer_of(asked), context.probe_setup.pitch_mm, any_shape=True)
         except InputError as error:
             note = str(error)
         else:

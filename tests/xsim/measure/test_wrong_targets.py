@@ -1,0 +1,141 @@
+"""No measurement gives a plausible number for the wrong picture: each says what is not there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from scipy.special import erf
+
+from tests.xsim.measure.wrong_targets import PITCH, wrong_targets
+from xsim.errors import InputError
+from xsim.measure.bar_chart import bar_ctf
+from xsim.measure.edge import edge_mtf
+from xsim.measure.noise import nnps
+from xsim.measure.resolution import duplex_wire, flat_snr
+from xsim.measure.sheet import dose_snr, image_lag, internal_scatter, read_wedge
+from xsim.measure.similarity import compare_images
+
+NAMES = tuple(wrong_targets())
+FLATS = ("flat", "noise", "blurred noise", "row noise")
+"""Noise of any colour is a flat: nothing in it says otherwise."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_resolution_without_wires_is_refused(name):
+    with pytest.raises(InputError, match="no duplex wires: "):
+        duplex_wire(wrong_targets()[name], PITCH)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ctf_without_a_chart_is_refused(name):
+    with pytest.raises(InputError, match=r"no (plate|group|line-pair chart|bar)|bars"):
+        bar_ctf(wrong_targets()[name], PITCH)
+
+
+BARS = ("stripes", "tilted stripes", "chirp", "board", "even wires", "row noise")
+"""Three bars of one period are bars, whoever drew them; three rows of noise may be."""
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in BARS])
+def test_ctf_of_a_region_without_bars_is_refused(name):
+    with pytest.raises(InputError, match="bars"):
+        bar_ctf(wrong_targets()[name], PITCH, rois=[(40, 40, 48, 48)])
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "edge"])
+def test_mtf_of_no_edge_is_refused(name):
+    with pytest.raises(InputError):
+        edge_mtf(wrong_targets()[name], PITCH)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in FLATS])
+def test_noise_of_no_flat_is_refused(name):
+    picture = wrong_targets()[name]
+    for measure in (lambda: nnps([picture], PITCH), lambda: flat_snr(picture), lambda: dose_snr([picture] * 2, 100.0)):
+        with pytest.raises(InputError, match=r"not flat|bad pixels"):
+            measure()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "steps"])
+def test_a_wedge_of_no_steps_is_refused(name):
+    with pytest.raises(InputError, match="step"):
+        read_wedge([wrong_targets()[name]], range(1, 9))
+
+
+@pytest.mark.parametrize("name", ["flat", "board", "text"])
+def test_lag_and_scatter_of_other_shots_are_refused(name):
+    picture = wrong_targets()[name]
+    with pytest.raises(InputError, match="does not fall"):
+        image_lag([picture, picture, picture])
+    with pytest.raises(InputError):
+        internal_scatter(picture, PITCH)
+
+
+def slanted() -> np.ndarray:
+    y, x = np.indices((200, 200)) - 99.5
+    return x * np.cos(np.radians(3)) - y * np.sin(np.radians(3))
+
+
+def seen(step: np.ndarray, blur: float = 1.0, sigma: float = 0.003) -> np.ndarray:
+    noise = np.random.default_rng(5).normal(0, sigma, step.shape)
+    return 0.2 + 0.8 * ndimage.gaussian_filter(step, blur) + noise
+
+
+@pytest.mark.parametrize("width", [5, 8, 12, 20, 40])
+def test_mtf_of_a_bevel_is_refused(width):
+    ramp = np.clip(slanted() / width + 0.5, 0, 1)
+    with pytest.raises(InputError, match="a ramp"):
+        edge_mtf(seen(ramp), PITCH)
+    with pytest.raises(InputError, match="uneven"):
+        edge_mtf(seen(np.exp(-1.6 * (1 - ramp))), PITCH)
+
+
+@pytest.mark.parametrize("radius", [5, 10, 20, 40])
+def test_mtf_of_a_rounded_edge_is_refused(radius):
+    s = slanted()
+    chord = np.where(s < -radius, 1, np.where(s > 0, 0, np.sqrt(np.maximum(0, 1 - ((s + radius) / radius) ** 2))))
+    with pytest.raises(InputError, match="uneven"):
+        edge_mtf(seen(np.exp(-1.6 * chord)), PITCH)
+
+
+@pytest.mark.parametrize("radius", [150, 600, 3000])
+def test_mtf_of_a_curved_edge_is_refused(radius):
+    y, x = np.indices((200, 200)) - 99.5
+    across = np.hypot(x + radius, y) - radius - 0.05 * y
+    with pytest.raises(InputError, match=r"straight edge|uneven|ramp"):
+        edge_mtf(seen(0.5 * (1 + erf(across)), 0.5), PITCH)
+
+
+def test_a_bevel_too_narrow_to_refuse_is_warned_of():
+    assert (
+        "not quite that of a blur" in edge_mtf(seen(np.clip(slanted() / 3 + 0.5, 0, 1), sigma=0.001), PITCH).warnings[0]
+    )
+
+
+@pytest.mark.parametrize("sigma", [0.6, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("tail", [0.0, 0.15])
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.05])
+def test_negative_control_blurs_are_no_bevels(slanted_edge, blur, sigma, tail, noise):
+    image = slanted_edge(blur(sigma, tail), shape=(200, 240)).draw(nodes=2)
+    found = edge_mtf(image + noise * np.random.default_rng(6).standard_normal(image.shape), PITCH)
+    assert not any("quite" in text for text in found.warnings)
+
+
+def test_negative_control_shaded_flats_and_grids():
+    rng = np.random.default_rng(7)
+    y, x = np.indices((256, 256)) / 256
+    heel = (1 - 0.2 * x) * (1 + rng.normal(0, 0.01, (256, 256)))
+    assert nnps([heel], PITCH).relative_variance ** 0.5 == pytest.approx(0.01, rel=0.1)
+    grid = 1 + rng.normal(0, 0.01, (256, 256)) + 0.003 * np.sin(2 * np.pi * (40 * x + 3 * y))
+    assert any("a wave of one frequency" in text for text in nnps([grid], PITCH).warnings)
+
+
+def test_images_of_different_things_are_said_to_be():
+    pictures = wrong_targets()
+    for other in ("text", "steps", "chirp"):
+        assert "little in common" in compare_images(pictures["board"], pictures[other], data_range=1.0).warnings[0]
+    assert "inverted" in compare_images(1 - pictures["board"], pictures["board"], data_range=1.0).warnings[0]
+    blurred = ndimage.gaussian_filter(pictures["board"], 2.0)
+    assert compare_images(blurred, pictures["board"], data_range=1.0).warnings == ()
+    assert compare_images(pictures["flat"], pictures["flat"][::-1], data_range=1.0).warnings == ()
