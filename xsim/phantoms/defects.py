@@ -1,4 +1,4 @@
-"""Defects: their classes, how often they occur, and the log that turns marks into labels; solder balls are labelled too."""
+"""Defects: their classes, how often they occur, and the log that turns marks into labels; solder balls, too."""
 
 from __future__ import annotations
 
@@ -158,9 +158,7 @@ def _ball(mark: _BallMark, view: View) -> Ball | None:
         outlines.append(mask)
     whole, empty = outlines
     area = (fine * view.pixel_mm) ** 2
-    return Ball(
-        mark.kind, x_px, y_px, float(whole.sum()) * area, float((empty & whole).sum()) * area, len(mark.voids)
-    )
+    return Ball(mark.kind, x_px, y_px, float(whole.sum()) * area, float((empty & whole).sum()) * area, len(mark.voids))
 
 
 def _extent(rows: NDArray[np.float64], rays: NDArray[np.float64]) -> tuple[float, float, float, float]:

@@ -1,0 +1,239 @@
+"""Void shares of labelled solder balls: bias, coverage of the intervals, balls found and missed, false ones.
+
+Run: python benchmarks/voids.py -o FOLDER [--balls 200] [--restorer physics-sde] [--gerber FOLDER]
+Random boards of all pitches and rule classes, and windows of a real board where its Gerber files are given, are imaged
+magnified, as balls are inspected, through the paper's thick screen (LR), and restored. Every ball of a grid that stands
+whole in the image counts. Bias and errors in percent of the ball's area (percentage points).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+import xsim
+from xsim import recipes
+from xsim.degradation.known import KnownDetector
+from xsim.files.whole import write_whole
+from xsim.imaging.geometry import Geometry
+from xsim.inspect import Optics, inspect_voids
+from xsim.phantoms import Phantom
+from xsim.phantoms.assembly import assemble
+from xsim.phantoms.board import BoardRecipe, draw_layout, draw_view
+from xsim.phantoms.defects import DefectLog, check_rates
+from xsim.phantoms.parts.grid_arrays import Bga
+from xsim.phantoms.view import View
+from xsim.seeds import generator
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xsim.imaging.setup import PairSetup
+    from xsim.inspect import VoidReport
+
+FIRST_SEED: Final = 41_000
+MAGNIFICATION: Final = 3.0
+SIDE: Final = 768
+PIXEL_MM: Final = 0.008
+"""Pixel of the phantoms [mm]: half of the detector's, seen on the object."""
+RATES: Final = {"ball-void": 0.5}
+"""Half of all balls have voids, twice as many as boards usually have; all other defects as usual."""
+
+
+def setup() -> PairSetup:
+    """Return the paper's detectors behind a board that is magnified three times by a tube of 20 um."""
+    distance = 600.0
+    geometry = Geometry(source_detector_mm=distance, source_object_mm=distance / MAGNIFICATION, focal_spot_mm=0.02)
+    return replace(recipes.paper(), geometry=geometry)
+
+
+def board_window(seed: int) -> Phantom | None:
+    """Return a window of a random board around one of its balls; None where it has no ball grid array."""
+    recipe = BoardRecipe(tilt_share=0.0, anchors=(1, 3), defect_rates=RATES)
+    whole = draw_view(seed, (900, 900), 0.024, recipe)
+    layout = draw_layout(seed, whole, recipe)
+    arrays = [item for item in layout.placed if isinstance(item.part, Bga)]
+    if not arrays:
+        return None
+    random = generator(seed, stage="voids-window")
+    log = DefectLog(check_rates(RATES), generator(seed, stage="defects"))
+    scene = assemble(layout, generator(seed, stage="assembly"), log, weave_share=recipe.weave_share)
+    item = arrays[int(random.integers(len(arrays)))]
+    assert isinstance(item.part, Bga)
+    site = item.part.sites[int(random.integers(len(item.part.sites)))]
+    x, y, _ = item.frame.point(*item.part.place(*site))
+    view = View((SIDE, SIDE), PIXEL_MM, (x, y), rotation_deg=whole.rotation_deg, source_mm=600.0 / MAGNIFICATION)
+    materials, maps, heights = scene.render(view)
+    name = f"{layout.rule.name}, {layout.stackup.layers} layers, pitch {item.part.pitch} mm"
+    return Phantom(materials, maps, PIXEL_MM, f"voids-{seed}", name, seed, log.defects(view), heights, log.balls(view))
+
+
+def gerber_windows(folder: Path) -> Iterator[Phantom]:
+    """Yield windows of a real board around each of its ball grid arrays' corners."""
+    from xsim.phantoms.gerber import GerberBoard
+
+    board = GerberBoard.load(folder)
+    size = SIDE * PIXEL_MM
+    for number, (found, _) in enumerate((f, b) for f, b in board.parts if isinstance(f.part, Bga)):
+        assert isinstance(found.part, Bga)
+        width, height = found.part.size_mm
+        for across, down in ((-0.3, -0.3), (0.3, 0.3)):
+            yield board.window(
+                found.x + across * width - 0.5 * size,
+                found.y + down * height - 0.5 * size,
+                shape=(SIDE, SIDE),
+                pixel_mm=PIXEL_MM,
+                seed=FIRST_SEED + number,
+                defect_rates=RATES,
+            )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One labelled ball and what was said of it."""
+
+    source: str
+    image: str
+    family: str
+    true_share: float
+    voids: int
+    found: bool
+    verdict: str = ""
+    reason: str = ""
+    share: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    smallest: float = math.nan
+
+
+def compare(phantom: Phantom, report: VoidReport, image: str, source: str, side: int) -> tuple[list[Row], int]:
+    """Return a row for each whole ball of a phantom, and how many balls were found that are none."""
+    scale = side / phantom.shape[0]
+    rows, truth = [], []
+    for ball in phantom.balls:
+        x, y = ball.x_px * scale - 0.5, ball.y_px * scale - 0.5
+        radius = 0.5 * ball.diameter_mm / phantom.pixel_mm * scale
+        truth.append((x, y, radius))
+        if min(x, y, side - 1 - x, side - 1 - y) < radius or ball.kind != "ball":
+            continue
+        near = [one for one in report.balls if math.hypot(one.x_px - x, one.y_px - y) < 0.6 * radius]
+        if not near:
+            rows.append(Row(source, image, phantom.family, ball.void_share, ball.voids, found=False))
+            continue
+        one = near[0]
+        rows.append(
+            Row(source, image, phantom.family, ball.void_share, ball.voids, True, one.verdict, one.reason,
+                *(math.nan if value is None else value for value in (one.void_share, one.low, one.high, one.unseen)))
+        )  # fmt: skip
+    # A ball whose middle lies just outside the window is no false one.
+    inside = [one for one in report.balls if 0.0 < one.x_px < side - 1 and 0.0 < one.y_px < side - 1]
+    false = sum(
+        all(math.hypot(one.x_px - x, one.y_px - y) > 0.6 * radius for x, y, radius in truth)
+        for one in inside
+        if min(one.x_px, one.y_px, side - 1 - one.x_px, side - 1 - one.y_px) > 0.5 * one.diameter_px
+    )
+    return rows, false
+
+
+def summary(rows: list[Row], false: int) -> dict[str, float]:
+    """Return the figures of a set of balls."""
+    found = [row for row in rows if row.found]
+    judged = [row for row in found if row.verdict != "not judged"]
+    error = np.array([100.0 * (row.share - row.true_share) for row in judged])
+    held = np.array([row.low <= row.true_share <= row.high for row in judged])
+    holed = np.array([row.voids > 0 for row in judged])
+    width = np.array([100.0 * (row.high - row.low) for row in judged])
+    wrong = [
+        row for row in judged if (row.verdict == "pass") != (row.true_share <= 0.25) and row.verdict != "undecided"
+    ]
+
+    def mean(values: NDArray[np.floating] | NDArray[np.bool_]) -> float:
+        return float(values.mean()) if len(values) else math.nan
+
+    return {
+        "balls": len(rows),
+        "found_percent": 100.0 * len(found) / max(len(rows), 1),
+        "false_percent": 100.0 * false / max(len(rows), 1),
+        "judged": len(judged),
+        "bias": mean(error),
+        "bias_standard_error": float(error.std() / math.sqrt(max(len(error), 1))),
+        "rms_error": float(np.sqrt(mean(error**2))),
+        "coverage_percent": 100.0 * mean(held),
+        "coverage_with_voids_percent": 100.0 * mean(held[holed]),
+        "median_width": float(np.median(width)) if len(width) else math.nan,
+        "undecided": sum(row.verdict == "undecided" for row in judged),
+        "wrong_verdicts": len(wrong),
+    }
+
+
+def print_table(table: dict[str, dict[str, float]]) -> None:
+    """Print the figures, one column a set."""
+    names = list(table)
+    print(f"{'':30}" + "".join(f"{name:>20}" for name in names))
+    for key in next(iter(table.values())):
+        print(f"{key:30}" + "".join(f"{table[name][key]:20.2f}" for name in names), flush=True)
+
+
+def main() -> None:
+    """Read the command line, image boards, inspect, compare, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the table")
+    parser.add_argument("--balls", type=int, default=200, help="labelled balls of random boards")
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--restorer", default="physics-sde", help="restorer; 'none' for LR alone")
+    parser.add_argument("--gerber", type=Path, help="folder of Gerber files of a real board")
+    arguments = parser.parse_args()
+    chosen = setup()
+    known = KnownDetector.of_response(chosen.lr_response)
+    hr = KnownDetector.of_response(chosen.hr_response)
+    optics = {"LR": Optics.of_image(known), "restored": Optics.of_restored(known, hr.frequency, hr.mtf)}
+    restorer = None
+    if arguments.restorer != "none":
+        import xsim_zoo
+
+        restorer = xsim_zoo.load(arguments.restorer, device="cpu")
+    rows: list[Row] = []
+    false: Counter[tuple[str, str]] = Counter()
+
+    def inspect(phantom: Phantom, source: str, seed: int) -> None:
+        lr = xsim.simulate_pair(phantom, chosen, seed=seed).lr
+        images = {"LR": lr} | ({} if restorer is None else {"restored": restorer.restore_array(lr)})
+        for name, image in images.items():
+            report = inspect_voids(image, optics[name])
+            more, wrong = compare(phantom, report, name, source, lr.shape[0])
+            rows.extend(more)
+            false[source, name] += wrong
+            print(f"{phantom.name} ({phantom.family}), {name}: {json.dumps(summary(more, wrong))}", flush=True)
+
+    seed = arguments.first_seed
+    while sum(row.source == "random" and row.image == "LR" for row in rows) < arguments.balls:
+        phantom = board_window(seed)
+        if phantom is not None and phantom.balls:
+            inspect(phantom, "random", seed)
+        seed += 1
+    print(f"random boards: seeds {arguments.first_seed} to {seed - 1}")
+    for number, phantom in enumerate(gerber_windows(arguments.gerber) if arguments.gerber else ()):
+        inspect(phantom, arguments.gerber.name, FIRST_SEED + number)
+    table = {
+        f"{source} {image}": summary([r for r in rows if (r.source, r.image) == (source, image)], false[source, image])
+        for source, image in dict.fromkeys((row.source, row.image) for row in rows)
+    }
+    print_table(table)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    document = {
+        "first_seed": arguments.first_seed, "last_seed": seed - 1, "magnification": MAGNIFICATION, "rates": RATES,
+        "table": table, "balls": [asdict(row) for row in rows],
+    }  # fmt: skip
+    write_whole(arguments.output / "voids.json", json.dumps(document, indent=1).encode())
+
+
+if __name__ == "__main__":
+    main()
