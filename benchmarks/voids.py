@@ -55,6 +55,14 @@ def setup() -> PairSetup:
     return replace(recipes.paper(), geometry=geometry)
 
 
+def with_spot(known: KnownDetector, chosen: PairSetup) -> KnownDetector:
+    """Return a detector with the penumbra of the tube's focal spot in its MTF, as measured in this geometry."""
+    width_px = chosen.geometry.focal_spot_mm * (MAGNIFICATION - 1.0) / chosen.pitch_mm
+    # A Gaussian of this full width at half maximum.
+    spot = np.exp(-0.25 * (math.pi * width_px * known.frequency) ** 2 / math.log(2.0))
+    return replace(known, mtf=known.mtf * spot)
+
+
 def board_window(seed: int) -> Phantom | None:
     """Return a window of a random board around one of its balls; None where it has no ball grid array."""
     recipe = BoardRecipe(tilt_share=0.0, anchors=(1, 3), defect_rates=RATES)
@@ -192,8 +200,7 @@ def main() -> None:
     parser.add_argument("--gerber", type=Path, help="folder of Gerber files of a real board")
     arguments = parser.parse_args()
     chosen = setup()
-    known = KnownDetector.of_response(chosen.lr_response)
-    hr = KnownDetector.of_response(chosen.hr_response)
+    known, hr = (with_spot(KnownDetector.of_response(one), chosen) for one in (chosen.lr_response, chosen.hr_response))
     optics = {"LR": Optics.of_image(known), "restored": Optics.of_restored(known, hr.frequency, hr.mtf)}
     restorer = None
     if arguments.restorer != "none":

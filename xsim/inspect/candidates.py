@@ -17,7 +17,7 @@ _DARKEST = 1e-3
 _SMALLEST_PX = 2.5
 """Radius below which a disc is a few pixels, and its roundness chance."""
 
-_STEP = 1.18
+_STEP = 1.25
 """Ratio of one disc's radius to the last one's: half of it is within the reach of the rim's search."""
 
 _RING = 1.45
@@ -120,7 +120,7 @@ def rim_of(density: NDArray[np.float64], spot: Spot) -> Spot:
     """
     y, x, radius, share = spot.y, spot.x, spot.radius, 0.0
     angles = np.linspace(0.0, 2.0 * np.pi, _DIRECTIONS, endpoint=False)
-    for _ in range(3):
+    for _ in range(2):
         steps = np.arange(0.0, 1.6 * radius + 1.0, 0.5)
         rows, columns = y + np.outer(np.sin(angles), steps), x + np.outer(np.cos(angles), steps)
         lines = map_coordinates(density, [rows, columns], order=1, mode="nearest")

@@ -41,7 +41,7 @@ _LARGEST = np.array([2.0, 2.0, 0.2, 0.3, 0.2, 0.05, 0.2, 0.3])
 _VOID_WIDTH_PX = 100.0
 """Spread of the prior of a void's place and radius: none to speak of."""
 
-_DONE = 0.02
+_DONE = 0.05
 """Fall of the sum of squares below which an iteration was the last."""
 
 
@@ -75,6 +75,8 @@ class Fit:
         Half the log determinant of the covariance of all unknowns.
     image, ball, ground : (h, w) arrays
         Fitted image, transmission of the ball, background.
+    fixed : (B + 3, n) array
+        Derivatives of the pixels by background and veil.
     """
 
     theta: Array
@@ -87,6 +89,7 @@ class Fit:
     image: Array | None = None
     ball: Array | None = None
     ground: Array | None = None
+    fixed: Array | None = None
 
     @property
     def count(self) -> int:
@@ -114,7 +117,9 @@ def start_of(patch: Patch, prior: Prior) -> Fit:
     return Fit(prior.mean.copy(), np.zeros(len(patch.bumps)), np.zeros(3))
 
 
-def fit(patch: Patch, start: Fit, prior: Prior, spread: Array, *, iterations: int = 8) -> Fit:
+def fit(
+    patch: Patch, start: Fit, prior: Prior, spread: Array, *, iterations: int = 6, fixed: Array | None = None
+) -> Fit:
     """Fit a ball with as many voids as the start has.
 
     Parameters
@@ -129,10 +134,12 @@ def fit(patch: Patch, start: Fit, prior: Prior, spread: Array, *, iterations: in
         Spread of the density of each bump of the background.
     iterations : int
         At most.
+    fixed : array, optional
+        Derivatives by background and veil of a fit nearby: good enough to look for voids, not for an answer.
     """
     problem = _Problem(patch, prior, spread, start.count)
     here = problem.at(start.theta, start.background, start.veil)
-    fixed = problem.fixed_columns(here)
+    fixed = problem.fixed_columns(here) if fixed is None else fixed
     square = fixed @ fixed.T
     damping = 1e-3
     for _ in range(iterations):
@@ -146,7 +153,7 @@ def fit(patch: Patch, start: Fit, prior: Prior, spread: Array, *, iterations: in
         gain, here = here.cost - better.cost, better
         if gain < _DONE:
             break
-    return problem.result(here)
+    return problem.result(here, fixed)
 
 
 @dataclass(eq=False)
@@ -222,9 +229,9 @@ class _Problem:
             damping = 8.0 * max(damping, 1e-3)
         return None, damping
 
-    def result(self, here: _State) -> Fit:
-        """Return the fit with its covariance, all derivatives taken at the solution."""
-        columns = np.concatenate([self.ball_columns(here), self.fixed_columns(here)])
+    def result(self, here: _State, fixed: Array) -> Fit:
+        """Return the fit with its covariance."""
+        columns = np.concatenate([self.ball_columns(here), fixed])
         normal = columns @ columns.T + np.diag(self.precision)
         sign, log_determinant = np.linalg.slogdet(normal)
         unknowns = OWN + VOID * self.count
@@ -240,6 +247,7 @@ class _Problem:
             here.image,
             here.ball,
             here.ground,
+            fixed,
         )
 
 

@@ -13,7 +13,7 @@ from xsim.inspect.fit import Fit, Prior, ball_of, fit, start_of
 from xsim.inspect.patch import Patch
 from xsim.inspect.shape import VOID, transmission
 
-__all__ = ["Candidates", "Look", "first_look", "search", "see_through"]
+__all__ = ["MOST_VOIDS", "Candidates", "Look", "first_look", "search", "see_through"]
 
 Array = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ many places and sizes there are for it."""
 _SEEN = 30.0
 """Fall of the sum of squares from which a void is seen, whatever the background: half of it a soft background takes."""
 
-_MOST = 5
+MOST_VOIDS = 5
 """Voids that are told apart at most; more are froth, or no voids."""
 
 
@@ -140,11 +140,10 @@ def search(patch: Patch, start: Fit, prior: Prior, under: float) -> Candidates:
     stiff = np.where(patch.inner, min(_STIFF, under), patch.structure)
     fits = [fit(patch, start, prior, soft)]
     path = Fit(fits[0].theta, np.where(patch.inner, 0.0, fits[0].background), fits[0].veil)
-    path = fit(patch, path, prior, stiff)
-    while path.count < _MOST:
-        void = _likeliest_void(patch, path)
-        starts = [path.with_void(np.array([*void[:2], share * void[2]])) for share in (1.0, 0.6)]
-        longer = min((fit(patch, one, prior, stiff) for one in starts), key=lambda one: one.cost)
+    path = fit(patch, path, prior, stiff, fixed=fits[0].fixed)
+    while path.count < MOST_VOIDS:
+        start = path.with_void(_likeliest_void(patch, path))
+        longer = fit(patch, start, prior, stiff, fixed=fits[-1].fixed)
         gain, path = path.cost - longer.cost, longer
         fits.append(fit(patch, path, prior, soft))
         if gain < _GOES_ON:

@@ -22,6 +22,18 @@ _SAMPLES = 3
 
 
 @numba.njit(cache=True, error_model="numpy")
+def _is_smooth(ball, voids, row, column):  # type: ignore[no-untyped-def]
+    """Say whether a pixel lies more than 1 px away from the rims of ball, lands and voids."""
+    distance = math.hypot(row - ball[0], column - ball[1])
+    if distance > ball[2] - 1.0 or abs(distance - ball[2] * math.sqrt(1.0 - ball[4])) < 1.0:
+        return False
+    for n in range(voids.shape[0]):
+        if abs(math.hypot(row - voids[n, 0], column - voids[n, 1]) - voids[n, 2]) < 1.0:
+            return False
+    return True
+
+
+@numba.njit(cache=True, error_model="numpy")
 def transmission(ball, height, voids, top, left, shape):  # type: ignore[no-untyped-def]
     """Return the mean transmission of every pixel, (H, W) float64.
 
@@ -43,17 +55,18 @@ def transmission(ball, height, voids, top, left, shape):  # type: ignore[no-unty
     """
     out = np.ones(shape)
     cy, cx, radius, density, w, k, land = ball
-    step = 1.0 / _SAMPLES
     for i in range(shape[0]):
         for j in range(shape[1]):
             dy, dx = abs(top + i - cy) - 0.5, abs(left + j - cx) - 0.5
             if dy > radius or dx > radius:
                 continue
+            # Away from all rims the middle of the pixel stands for it.
+            samples = 1 if _is_smooth(ball, voids, top + i, left + j) else _SAMPLES
             total = 0.0
-            for a in range(_SAMPLES):
-                y = top + i - 0.5 + (a + 0.5) * step
-                for b in range(_SAMPLES):
-                    x = left + j - 0.5 + (b + 0.5) * step
+            for a in range(samples):
+                y = top + i - 0.5 + (a + 0.5) / samples
+                for b in range(samples):
+                    x = left + j - 0.5 + (b + 0.5) / samples
                     square = ((y - cy) ** 2 + (x - cx) ** 2) / (radius * radius)
                     if square >= 1.0:
                         total += 1.0
@@ -66,7 +79,7 @@ def transmission(ball, height, voids, top, left, shape):  # type: ignore[no-unty
                             u -= 2.0 * math.sqrt(inside) / height
                     u = max(u, 0.0)
                     total += math.exp(-over - density * u * (1.0 + k) / (1.0 + k * u))
-            out[i, j] = total * step * step
+            out[i, j] = total / (samples * samples)
     return out
 
 

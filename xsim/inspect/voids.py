@@ -16,7 +16,7 @@ from xsim.inspect.grids import Grid, Site, find_grids
 from xsim.inspect.limits import Limit, limit_of, verdict_of
 from xsim.inspect.patch import Patch, cut_patch
 from xsim.inspect.result import JudgedBall, SeenVoid, VoidReport
-from xsim.inspect.search import Look, first_look, search, see_through
+from xsim.inspect.search import MOST_VOIDS, Look, first_look, search, see_through
 from xsim.inspect.share import share_of
 from xsim.inspect.sight import Optics, Sight
 from xsim.measure.checks import grey_image
@@ -44,10 +44,10 @@ _SMALL_PX = 7.0
 _DARK = 1.5e-3
 """Grey under a ball below which nothing is seen through it."""
 
-_CROSSED, _STRUCTURE, _RAISED = 0.1, 0.35, 2.0
+_CROSSED, _STRUCTURE, _RAISED = 0.085, 0.35, 2.0
 """Fine structure around a ball, spread of the background and factor on the noise from which the fit does not hold."""
 
-_UNLIKE = 0.12
+_UNLIKE = 0.08
 """Difference from the usual radius of a grid [relative] from which it is no single ball."""
 
 _ALONE_ROUND, _MOST_ALONE = 0.95, 3
@@ -171,7 +171,7 @@ def _look(sight: Sight, grid: Grid, case: _Case, hardening: float) -> None:
     density = np.log(max(1.4 * spot.contrast, 0.3))
     case.prior = Prior(
         np.array([spot.y, spot.x, np.log(radius), density, 0.4, hardening, np.log(DEFAULT_COLLAPSE[0]), 0.5]),
-        np.array([3.0, 3.0, 0.1, 0.4, 0.1, 0.15 * hardening, DEFAULT_COLLAPSE[1], 0.2]),
+        np.array([3.0, 3.0, 0.1, 0.4, 0.1, 0.25 * hardening, DEFAULT_COLLAPSE[1], 0.2]),
     )
     case.look = first_look(case.patch, case.prior)
 
@@ -211,6 +211,10 @@ def _judge(case: _Case, under: float, limit: Limit, blur_spread: float) -> None:
         case.judged = JudgedBall(0, case.grid, *outline, "not judged", case.reason)
         return
     found = search(case.patch, case.look.fit, case.prior, under)
+    if found.best.count >= MOST_VOIDS:
+        reason = "too uneven to tell voids apart: froth, or a hole behind it"
+        case.judged = JudgedBall(0, case.grid, *outline, "not judged", reason)
+        return
     share = share_of(found, blur_spread)
     ball, _, voids = ball_of(found.best.theta)
     covariance = found.best.covariance
