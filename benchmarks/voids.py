@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 FIRST_SEED: Final = 41_000
 MAGNIFICATION: Final = 3.0
-SIDE: Final = 768
+SIDE: Final = 576
 PIXEL_MM: Final = 0.008
 """Pixel of the phantoms [mm]: half of the detector's, seen on the object."""
 RATES: Final = {"ball-void": 0.5}
@@ -220,11 +220,13 @@ def main() -> None:
             false[source, name] += wrong
             print(f"{phantom.name} ({phantom.family}), {name}: {json.dumps(summary(more, wrong))}", flush=True)
 
-    seed = arguments.first_seed
+    seed, pitches = arguments.first_seed, Counter[str]()
     while sum(row.source == "random" and row.image == "LR" for row in rows) < arguments.balls:
         phantom = board_window(seed)
-        if phantom is not None and phantom.balls:
+        # Fine grids show many balls at once: no pitch may be more than a quarter of them.
+        if phantom is not None and phantom.balls and pitches[phantom.family.split()[-2]] < arguments.balls // 4:
             inspect(phantom, "random", seed)
+            pitches[phantom.family.split()[-2]] += len(phantom.balls)
         seed += 1
     print(f"random boards: seeds {arguments.first_seed} to {seed - 1}")
     for number, phantom in enumerate(gerber_windows(arguments.gerber) if arguments.gerber else ()):

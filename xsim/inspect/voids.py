@@ -41,10 +41,10 @@ _REACH, _GAP = 1.6, 0.5
 _SMALL_PX = 7.0
 """Radius below which a ball is not judged [px]: voids that matter, of a tenth of its area, are 4 px wide."""
 
-_DARK = 1.5e-3
-"""Grey under a ball below which nothing is seen through it."""
+_DARK = 5e-3
+"""Grey under a ball below which it is not judged: glare and electronic noise are as much, and unknown."""
 
-_CROSSED, _STRUCTURE, _RAISED = 0.085, 0.35, 2.0
+_CROSSED, _STRUCTURE, _RAISED = 0.085, 0.35, 3.0
 """Fine structure around a ball, spread of the background and factor on the noise from which the fit does not hold."""
 
 _UNLIKE = 0.08
@@ -124,7 +124,7 @@ def inspect_voids(
             _look(sight, grid, case, hardening)
         under = _learn(own)
         for case in own:
-            _judge(case, under, limit, optics.blur_spread)
+            _judge(case, under, limit, optics)
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -170,8 +170,8 @@ def _look(sight: Sight, grid: Grid, case: _Case, hardening: float) -> None:
     case.patch = cut_patch(sight, spot.y, spot.x, radius, max(reach, radius + 3.0))
     density = np.log(max(1.4 * spot.contrast, 0.3))
     case.prior = Prior(
-        np.array([spot.y, spot.x, np.log(radius), density, 0.4, hardening, np.log(DEFAULT_COLLAPSE[0]), 0.5]),
-        np.array([3.0, 3.0, 0.1, 0.4, 0.1, 0.25 * hardening, DEFAULT_COLLAPSE[1], 0.2]),
+        np.array([spot.y, spot.x, np.log(radius), density, 0.5, hardening, np.log(DEFAULT_COLLAPSE[0]), 0.4]),
+        np.array([3.0, 3.0, 0.1, 0.4, 0.25, 0.25 * hardening, DEFAULT_COLLAPSE[1], 0.25]),
     )
     case.look = first_look(case.patch, case.prior)
 
@@ -200,7 +200,7 @@ def _learn(cases: Sequence[_Case]) -> float:
     return max(1.4826 * float(np.median(np.abs(hidden))), 0.02)
 
 
-def _judge(case: _Case, under: float, limit: Limit, blur_spread: float) -> None:
+def _judge(case: _Case, under: float, limit: Limit, optics: Optics) -> None:
     """Look for voids and compare their share with the limit."""
     spot = case.spot
     outline = (spot.x, spot.y, 2.0 * _RIM * spot.radius)
@@ -215,7 +215,7 @@ def _judge(case: _Case, under: float, limit: Limit, blur_spread: float) -> None:
         reason = "too uneven to tell voids apart: froth, or a hole behind it"
         case.judged = JudgedBall(0, case.grid, *outline, "not judged", reason)
         return
-    share = share_of(found, blur_spread)
+    share = share_of(found, optics)
     ball, _, voids = ball_of(found.best.theta)
     covariance = found.best.covariance
     assert covariance is not None
