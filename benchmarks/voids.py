@@ -156,8 +156,8 @@ def summary(rows: list[Row], false: int) -> dict[str, float]:
     found = [row for row in rows if row.found]
     judged = [row for row in found if row.verdict != "not judged"]
     error = np.array([100.0 * (row.share - row.true_share) for row in judged])
-    held = np.array([row.low <= row.true_share <= row.high for row in judged])
-    holed = np.array([row.voids > 0 for row in judged])
+    held = np.array([row.low <= row.true_share <= row.high for row in judged], dtype=bool)
+    holed = np.array([row.voids > 0 for row in judged], dtype=bool)
     width = np.array([100.0 * (row.high - row.low) for row in judged])
     wrong = [
         row for row in judged if (row.verdict == "pass") != (row.true_share <= 0.25) and row.verdict != "undecided"
@@ -172,7 +172,7 @@ def summary(rows: list[Row], false: int) -> dict[str, float]:
         "false_percent": 100.0 * false / max(len(rows), 1),
         "judged": len(judged),
         "bias": mean(error),
-        "bias_standard_error": float(error.std() / math.sqrt(max(len(error), 1))),
+        "bias_standard_error": float(error.std() / math.sqrt(len(error))) if len(error) else math.nan,
         "rms_error": float(np.sqrt(mean(error**2))),
         "coverage_percent": 100.0 * mean(held),
         "coverage_with_voids_percent": 100.0 * mean(held[holed]),

@@ -124,6 +124,8 @@ def rim_of(density: NDArray[np.float64], spot: Spot) -> Spot:
         steps = np.arange(0.0, 1.6 * radius + 1.0, 0.5)
         rows, columns = y + np.outer(np.sin(angles), steps), x + np.outer(np.cos(angles), steps)
         lines = map_coordinates(density, [rows, columns], order=1, mode="nearest")
+        if radius < 1.0:
+            return replace(spot, round_share=0.0)
         high = float(np.median(lines[:, steps < 0.6 * radius]))
         low = float(np.median(lines[:, steps > 0.9 * radius].min(axis=1)))
         if high - low < 0.05:

@@ -38,7 +38,7 @@ ball."""
 _ROUND = 0.8
 """Share of the rim that is round in the median ball of a grid: .95 on balls, .55 on leads and hatched copper."""
 
-_EDGE_ROUND = (0.6, 0.8)
+_EDGE_ROUND = (0.4, 0.75)
 """Share of the rim that must be round at a grid's edge, with two neighbours and with one: pads have .3 to .7."""
 
 _VAGUE_ROUND = 0.3
@@ -93,6 +93,11 @@ def find_grids(density: NDArray[np.float64], spots: list[Spot]) -> list[Grid]:
     left, grids = list(spots), list[Grid]()
     while (start := _best_start(left)) is not None:
         cells = _grown(density, left, *start)
+        if not cells:
+            # Only chance held them together: their first one is left out, so that the search ends.
+            first = next(iter(start[0].values()))
+            left = [spot for spot in left if spot is not first]
+            continue
         found = _as_grid(cells)
         if _is_of_balls(found):
             grids.append(found)

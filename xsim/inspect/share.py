@@ -25,8 +25,8 @@ _UNSEEN = 1.5
 
 
 _EXPECTED = 2.5
-"""What voids too small to be seen take on average, over the square of the smallest seen: of .6 voids a ball, whose radius
-is .235 of the ball's within a factor of 1.6, as in the boards that `xsim.phantoms` draws; .3 % where 3.5 % are seen."""
+"""What voids too small to be seen take on average, over the square of the smallest seen: of .6 voids a ball, of radii
+of .235 of the ball's within a factor of 1.6, as `xsim.phantoms` draws them; .3 % of the area where 3.5 % is seen."""
 
 
 @dataclass(frozen=True)

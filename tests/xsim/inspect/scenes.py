@@ -28,7 +28,7 @@ def optics() -> Optics:
 
 
 def image(balls, voids=(), shape=(120, 120), seed=0, ground=0.6, density=3.0):
-    """Return an image of cut spheres, y, x and radius [px], less spherical voids: chords in closed form, then blur, noise.
+    """Return an image of cut spheres, y, x and radius [px], less spherical voids: closed forms, then blur and noise.
 
     Solder hardens the beam as tin does at 70 kV: density m t / (1 + .083 m t) with ``density`` through the middle.
     """
