@@ -28,7 +28,7 @@ _PITCH, _TURN = 0.09, 0.09
 _OFF = 0.16
 """How far a ball may stand from its site [pitch]."""
 
-_FAINT = 0.5
+_FAINT = 0.4
 """Share of its neighbours' contrast below which a site is empty: a missing ball leaves a cap of paste."""
 
 _DARK = 0.25
