@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,7 +71,7 @@ def voids(
         raise InputError("--restored: the image itself no longer shows its detector's noise: give --detectors")
     given = _given(image, std, detectors, pitch_mm, open_field, polarity)
     optics, source = _optics(given, restored=restored, target=target)
-    with Progress(None, "balls", quiet=json_, keep=False) as progress:
+    with Progress(None, "balls", quiet=json_ or not sys.stderr.isatty(), keep=False) as progress:
         found: VoidReport = blame(
             image, inspect_voids, given.grey, optics, limit=limit, kvp=kvp, std=given.std,
             progress=lambda done, total: progress.step(done, f"of {total}"),
