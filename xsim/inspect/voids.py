@@ -189,7 +189,6 @@ def _learn(cases: Sequence[_Case]) -> float:
     if not seen:
         return 0.0
     theta = np.median([case.look.fit.theta[:OWN] for case in seen if case.look], axis=0)
-    hidden = np.concatenate([see_through(c.patch, c.look.fit) for c in seen if c.patch and c.look])
     for case in seen:
         assert case.prior is not None
         assert case.look is not None
@@ -204,6 +203,9 @@ def _learn(cases: Sequence[_Case]) -> float:
             case.reason = case.reason or "crossed by something else: a hole's rim or a part's edge"
         elif case.look.raised > _RAISED:
             case.reason = case.reason or "not like a ball: its residuals exceed the noise"
+    # Only balls that will be judged say what lies under such: parts that cross others would hide voids in these.
+    clear = [case for case in seen if not case.reason] or seen
+    hidden = np.concatenate([see_through(c.patch, c.look.fit) for c in clear if c.patch and c.look])
     return max(1.4826 * float(np.median(np.abs(hidden))), 0.02)
 
 
