@@ -25,7 +25,7 @@ HEAVY = {"numpy", "torch", "scipy", "zarr", "numba", "matplotlib", "spekpy", "xr
 ROOMS = {
     "xsim": [
         *("_version", "errors", "units", "seeds", "grids", "curves", "files", "materials", "spectrum", "phantoms"),
-        *("detector", "degradation", "imaging", "measure", "recipes"),
+        *("detector", "degradation", "imaging", "measure", "inspect", "recipes"),
     ],
     "xsim_datasets": ["images", "progress", "store", "recipe", "real", "pictures", "pair_folder"],
     "xsim_zoo": ["process", "network", "restorers", "weights", "check", "run", "training", "evaluation"],

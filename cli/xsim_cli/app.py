@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("xsim_cli.simulate", "One HR/LR pair as 16-bit TIFF, with every setting."),
     "dataset": ("xsim_cli.dataset", "HR/LR pairs in zarr: make, import, verify, look at, export."),
     "measure": ("xsim_cli.measure.commands", "MTF, NNPS, CTF of images; PSNR and SSIM of two."),
+    "inspect": ("xsim_cli.inspect.commands", "Voids of solder balls: shares with intervals, limits by class."),
     "calibrate": ("xsim_cli.calibrate", "Measure your own two detectors and what lies between them."),
     "detectors": ("xsim_cli.detectors.commands", "Detectors by name: add, list, show, remove."),
     "zoo": ("xsim_cli.zoo", "Restorers: list, train, finetune, run, evaluate, export."),

@@ -132,7 +132,9 @@ def random_board(
     materials, maps, heights = scene.render(view)
     anchor = type(layout.placed[0].part).__name__.lower() if layout.placed else "bare"
     family = f"{layout.rule.name}-{layout.stackup.layers}-{anchor}"
-    return Phantom(materials, maps, pixel_mm, f"board-{seed}", family, seed, log.defects(view), heights)
+    return Phantom(
+        materials, maps, pixel_mm, f"board-{seed}", family, seed, log.defects(view), heights, log.balls(view)
+    )
 
 
 def draw_view(

@@ -1,4 +1,4 @@
-"""Defects: their classes, how often they occur, and the log that turns marks into labelled masks."""
+"""Defects: their classes, how often they occur, and the log that turns marks into labels; solder balls, too."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import InputError, UnknownNameError
 from xsim.phantoms import casting, solids
-from xsim.phantoms.phantom import Defect
+from xsim.phantoms.phantom import Ball, Defect
 from xsim.phantoms.solids import Solid
 from xsim.phantoms.view import View
 
@@ -61,6 +62,13 @@ class _Mark:
     value: float
 
 
+@dataclass(frozen=True)
+class _BallMark:
+    kind: str
+    solids: tuple[Solid, ...]
+    voids: tuple[Solid, ...]
+
+
 @dataclass
 class DefectLog:
     """Decides by its rates which candidates are defective, and keeps what was done to them.
@@ -76,6 +84,7 @@ class DefectLog:
     rates: Mapping[str, float]
     rng: np.random.Generator
     marks: list[_Mark] = field(default_factory=list)
+    ball_marks: list[_BallMark] = field(default_factory=list)
 
     def strikes(self, kind: str) -> bool:
         """Say whether the next candidate has the defect."""
@@ -84,6 +93,14 @@ class DefectLog:
     def mark(self, kind: str, where: Sequence[Solid], value: float = 0.0) -> None:
         """Note a defect: the solids that it adds or takes away, and what it is graded by."""
         self.marks.append(_Mark(kind, tuple(where), value))
+
+    def ball(self, solids: Sequence[Solid], voids: Sequence[Solid] = (), kind: str = "ball") -> None:
+        """Note a solder ball: the solids that make its outline, and its voids."""
+        self.ball_marks.append(_BallMark(kind, tuple(solids), tuple(voids)))
+
+    def balls(self, view: View) -> tuple[Ball, ...]:
+        """Return the balls whose centre the window shows."""
+        return tuple(ball for mark in self.ball_marks if (ball := _ball(mark, view)) is not None)
 
     def defects(self, view: View) -> tuple[Defect, ...]:
         """Return what the window shows of the marks, as labelled masks."""
@@ -115,3 +132,36 @@ def _defect(mark: _Mark, view: View) -> Defect | None:
         corner_px=(i0 + top, j0 + left),
         mask=mask[top:bottom, left:right].copy(),
     )
+
+
+# Rays across a ball's outline, by which its voids' area is counted: a tenth of a percent of the ball's.
+_ACROSS = 96
+
+
+def _ball(mark: _BallMark, view: View) -> Ball | None:
+    """Measure the outlines of a ball and its voids on a fine grid; None where the window does not show its centre."""
+    rows = [np.array(part, dtype=np.float64).reshape(-1, solids.COLUMNS) for part in (mark.solids, mark.voids)]
+    rays = view.rays()
+    u0, u1, v0, v1 = _extent(rows[0], rays)
+    x_px, y_px = 0.5 * (u0 + u1), 0.5 * (v0 + v1)
+    if not (0.0 <= x_px <= view.shape[1] and 0.0 <= y_px <= view.shape[0]):
+        return None
+    # The same rays, closer together and counted from the corner of the ball's box.
+    fine = 1.02 * max(u1 - u0, v1 - v0) / _ACROSS
+    rays[2:4] *= fine
+    rays[4], rays[5] = (0.5 * _ACROSS + (rays[4] - x_px) / fine, 0.5 * _ACROSS + (rays[5] - y_px) / fine)
+    outlines = []
+    for part in rows:
+        mask = np.zeros((_ACROSS, _ACROSS), dtype=bool)
+        if len(part):
+            casting.silhouette(mask, part, rays)
+        outlines.append(mask)
+    whole, empty = outlines
+    area = (fine * view.pixel_mm) ** 2
+    return Ball(mark.kind, x_px, y_px, float(whole.sum()) * area, float((empty & whole).sum()) * area, len(mark.voids))
+
+
+def _extent(rows: NDArray[np.float64], rays: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Return the pixels (u0, u1, v0, v1) that the boxes of solids reach to."""
+    reach = solids.reach_of(rows, rays)
+    return float(reach[:, 0].min()), float(reach[:, 1].max()), float(reach[:, 2].min()), float(reach[:, 3].max())

@@ -16,7 +16,7 @@ from xsim.files.npz import read_npz
 from xsim.files.whole import whole_file
 from xsim.materials import linear_attenuation_per_mm
 
-__all__ = ["Defect", "Phantom", "attenuation", "picture", "write_preview"]
+__all__ = ["Ball", "Defect", "Phantom", "attenuation", "picture", "write_preview"]
 
 # What the header of a phantom file says it is.
 FORMAT = "xsim.phantom/1"
@@ -60,6 +60,40 @@ class Defect:
 
 
 @dataclass(frozen=True)
+class Ball:
+    """One solder ball in a phantom's image, with what its voids take of its outline.
+
+    Attributes
+    ----------
+    kind : str
+        ``"ball"``; ``"bridged"``, ``"double"`` or ``"head-in-pillow"`` where it is no single, well soldered ball.
+    x_px, y_px : float
+        Centre of its outline in the phantom's pixels (centre of the first pixel at 0.5).
+    area_mm2, void_area_mm2 : float
+        Areas of the outlines of the ball and of all its voids together, where these overlap counted once [mm2].
+    voids : int
+        How many voids it has.
+    """
+
+    kind: str
+    x_px: float
+    y_px: float
+    area_mm2: float
+    void_area_mm2: float = 0.0
+    voids: int = 0
+
+    @property
+    def void_share(self) -> float:
+        """Return the void area as a share of the ball's."""
+        return self.void_area_mm2 / self.area_mm2
+
+    @property
+    def diameter_mm(self) -> float:
+        """Return the diameter of the disc that has the ball's area [mm]."""
+        return float(np.sqrt(4.0 / np.pi * self.area_mm2))
+
+
+@dataclass(frozen=True)
 class Phantom:
     """Thickness of every material along the rays, on a grid finer than the detector's pixels.
 
@@ -79,6 +113,8 @@ class Phantom:
         Every defect that was put in on purpose.
     height_mm : (M,) tuple of float
         Mean height of each material above the board's lower face [mm]: what focal-spot blur depends on.
+    balls : tuple of Ball
+        Every ball of a ball grid array whose centre the image shows.
     """
 
     materials: tuple[str, ...]
@@ -89,6 +125,7 @@ class Phantom:
     seed: int | None = None
     defects: tuple[Defect, ...] = ()
     height_mm: tuple[float, ...] = ()
+    balls: tuple[Ball, ...] = ()
 
     def __post_init__(self) -> None:
         maps = self.thickness_mm
@@ -128,6 +165,7 @@ class Phantom:
             "seed": self.seed,
             "height_mm": list(self.height_mm),
             "defects": [{k: v for k, v in asdict(defect).items() if k != "mask"} for defect in self.defects],
+            "balls": [asdict(ball) for ball in self.balls],
         }
         with whole_file(path) as partial, partial.open("wb") as file:
             np.savez_compressed(file, header=json.dumps(header), thickness_mm=self.thickness_mm, **arrays)
@@ -173,6 +211,8 @@ def _fields(header: dict[str, Any], stored: Mapping[str, NDArray[Any]]) -> dict[
         "seed": header["seed"],
         "defects": tuple(defects),
         "height_mm": tuple(float(height) for height in header["height_mm"]),
+        # Files of earlier versions hold none.
+        "balls": tuple(Ball(**ball) for ball in header.get("balls", ())),
     }
 
 

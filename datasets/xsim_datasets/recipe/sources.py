@@ -61,7 +61,11 @@ class RandomSource:
 def _stretched(phantom: Phantom, pixel_mm: float, scale: float) -> Phantom:
     """Return a phantom on pixels of another size: stretched across the rays, as thick as before."""
     defects = tuple(replace(defect, size_mm=defect.size_mm * scale) for defect in phantom.defects)
-    return replace(phantom, pixel_mm=pixel_mm, defects=defects)
+    balls = tuple(
+        replace(ball, area_mm2=ball.area_mm2 * scale**2, void_area_mm2=ball.void_area_mm2 * scale**2)
+        for ball in phantom.balls
+    )
+    return replace(phantom, pixel_mm=pixel_mm, defects=defects, balls=balls)
 
 
 @dataclass(frozen=True)

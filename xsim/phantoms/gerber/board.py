@@ -186,7 +186,15 @@ class GerberBoard:
         log = DefectLog(check_rates(defect_rates or {}), generator(seed, stage="defects"))
         materials, maps, heights = board_scene(self, view, log, seed, parts=parts).render(view)
         return Phantom(
-            materials, maps, pixel_mm, f"{self.name}@{x:.1f},{y:.1f}", self.name, seed, log.defects(view), heights
+            materials,
+            maps,
+            pixel_mm,
+            f"{self.name}@{x:.1f},{y:.1f}",
+            self.name,
+            seed,
+            log.defects(view),
+            heights,
+            log.balls(view),
         )
 
 

@@ -115,8 +115,11 @@ class Bga(Part):
             other = self._barrel(frame, x + radius * math.cos(angle), y + radius * math.sin(angle), 0.9 * radius)
             context.scene.body(context.solder, [ball, other])
             log.mark("ball-double", [other], 0.0)
+            log.ball([ball, other], kind="double")
         else:
-            context.scene.body(context.solder, [ball], voids=self._voids(frame, context, x, y, radius))
+            voids = self._voids(frame, context, x, y, radius)
+            context.scene.body(context.solder, [ball], voids=voids)
+            log.ball([ball], voids)
 
     def _draw_pillow(self, frame: Frame, context: BuildContext, x: float, y: float, radius: float) -> None:
         """Draw a ball that rests on its paste without wetting it."""
@@ -130,6 +133,7 @@ class Bga(Part):
         context.scene.body(context.solder, [head])
         context.scene.body(context.solder, [paste], voids=[dent])
         context.log.mark("head-in-pillow", [head], gap)
+        context.log.ball([head, paste], kind="head-in-pillow")
 
     def _voids(self, frame: Frame, context: BuildContext, x: float, y: float, radius: float) -> list[Solid]:
         """Return the bubbles of one joint, up to four of some size and sometimes a froth, and mark the former."""
@@ -173,8 +177,10 @@ class Bga(Part):
         z = float(rng.uniform(0.5 * thick, self.standoff - 0.5 * thick))
         neck = frame.rod((x0, y0, z), (x1, y1, z), thick)
         balls = [self._barrel(frame, *self.place(*site), radii[site]) for site in pair]
-        voids = [v for site in pair for v in self._voids(frame, context, *self.place(*site), radii[site])]
-        context.scene.body(context.solder, [*balls, neck], voids=voids)
+        bubbles = [self._voids(frame, context, *self.place(*site), radii[site]) for site in pair]
+        context.scene.body(context.solder, [*balls, neck], voids=[v for few in bubbles for v in few])
+        for ball, few in zip(balls, bubbles, strict=True):
+            context.log.ball([ball], few, kind="bridged")
         context.log.mark("ball-bridge", [neck], thick)
 
     def _draw_package(self, frame: Frame, context: BuildContext) -> None:

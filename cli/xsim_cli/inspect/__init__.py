@@ -1,0 +1,1 @@
+"""``xsim inspect``: what an inspector asks of a radiograph."""

@@ -1,0 +1,209 @@
+"""How many voids a ball has: fits with none, one, two, ..., and how likely each of them is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+from xsim.inspect.fit import Fit, Prior, ball_of, fit, start_of
+from xsim.inspect.patch import Patch
+from xsim.inspect.shape import VOID, transmission
+
+__all__ = ["MOST_VOIDS", "Candidates", "Look", "first_look", "search", "see_through"]
+
+Array = NDArray[np.float64]
+
+_RADII = (0.12, 0.2, 0.33, 0.5)
+"""Radii of the voids that are looked for [radii of the ball]; the fit finds those in between."""
+
+_LARGEST = 0.6
+"""Radius of the largest void [radii of the ball], up to which each is thought equally likely: a third of the area."""
+
+_STIFF = 0.03
+"""Spread of the background under the ball while voids are looked for: a soft one would take their place."""
+
+_SOFT = 0.1
+"""Least spread of the background under a ball at the first look, before the balls have said what it is."""
+
+_GOES_ON = 12.0
+"""Fall of the sum of squares by which a void is more than chance, so that another is looked for: twice the log of how
+many places and sizes there are for it."""
+
+_SEEN = 30.0
+"""Fall of the sum of squares from which a void is seen, whatever the background: half of it a soft background takes."""
+
+MOST_VOIDS = 5
+"""Voids that are told apart at most; more are froth, or no voids."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Fits of one ball with none, one, two, ... voids.
+
+    Parameters
+    ----------
+    fits : tuple of Fit
+        In this order.
+    probability : (n,) array
+        How likely each is.
+    unseen : float
+        Share of the ball's area of the smallest void that would be seen.
+    """
+
+    fits: tuple[Fit, ...]
+    probability: Array
+    unseen: float
+
+    @property
+    def best(self) -> Fit:
+        """Return the likeliest."""
+        return self.fits[int(self.probability.argmax())]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A ball without voids, as it was fitted at first sight, and how well it fits.
+
+    Parameters
+    ----------
+    fit : Fit
+        On a soft background.
+    structure : float
+        Fine structure around the ball that the background does not follow, as a share of the light.
+    raised : float
+        Factor by which noise had to be raised.
+    """
+
+    fit: Fit
+    structure: float
+    raised: float
+
+
+def first_look(patch: Patch, prior: Prior) -> Look:
+    """Fit a ball without voids on a soft background, and set the noise of the patch by what is left.
+
+    Around the ball what is left beyond noise is structure that is finer than the bumps: it goes on under the ball, in
+    proportion to the light there. All over, residuals that exceed their noise, pixel by pixel or in blocks of 3 x 3,
+    say how much it has to be raised.
+    """
+    spread = np.where(patch.inner, max(patch.structure, _SOFT), patch.structure)
+    found = fit(patch, start_of(patch, prior), prior, spread)
+    assert found.image is not None
+    left = patch.data - found.image
+    y, x, radius = found.theta[0], found.theta[1], float(np.exp(found.theta[2]))
+    ring = patch.use & (patch.distance(y, x) > radius + 1.0)
+    light, excess = np.maximum(found.image, 1e-4), 0.0
+    if ring.any():
+        excess = float(np.mean((left[ring] / light[ring]) ** 2) - np.mean((patch.weight[ring] * light[ring]) ** -2.0))
+        excess = max(excess, 0.0)
+        patch.weight = (patch.weight**-2.0 + excess * light**2) ** -0.5
+    raised = np.where(patch.use, left * patch.weight, 0.0)
+    whole = uniform_filter(patch.use.astype(float), 3) > 0.999
+    single = _robust(raised[patch.use])
+    blocks = _robust(3.0 * uniform_filter(raised, 3)[whole]) if whole.any() else 1.0
+    factor = max(1.0, single, blocks)
+    patch.weight = patch.weight / factor
+    return Look(found, math.sqrt(excess), factor)
+
+
+def _robust(values: Array) -> float:
+    """Return the spread of values that a few of another kind do not change."""
+    return 1.4826 * float(np.median(np.abs(values)))
+
+
+def see_through(patch: Patch, found: Fit) -> Array:
+    """Return the density of the background under a ball as it was fitted, where the ball is thick."""
+    under = patch.distance(found.theta[0], found.theta[1]) < 0.85 * np.exp(found.theta[2])
+    density = np.tensordot(found.background, patch.bumps, 1)[under]
+    return np.asarray(density - np.median(density))
+
+
+def search(patch: Patch, start: Fit, prior: Prior, under: float) -> Candidates:
+    """Look for voids one after the other, and weigh the fits with none, one, two, ... of them.
+
+    Parameters
+    ----------
+    patch : Patch
+        With its noise set by `first_look`.
+    start : Fit
+        The first look.
+    prior : Prior
+        What is known of the ball, now from the others of its grid too.
+    under : float
+        Spread of the background's density under balls.
+    """
+    soft = np.where(patch.inner, under, patch.structure)
+    stiff = np.where(patch.inner, min(_STIFF, under), patch.structure)
+    fits = [fit(patch, start, prior, soft)]
+    path = Fit(fits[0].theta, np.where(patch.inner, 0.0, fits[0].background), fits[0].veil)
+    path = fit(patch, path, prior, stiff, fixed=fits[0].fixed)
+    while path.count < MOST_VOIDS:
+        start = path.with_void(_likeliest_void(patch, path))
+        longer = fit(patch, start, prior, stiff, fixed=fits[-1].fixed)
+        gain, path = path.cost - longer.cost, longer
+        fits.append(fit(patch, path, prior, soft))
+        if gain < _GOES_ON:
+            break
+    probability = _probability(fits)
+    return Candidates(tuple(fits), probability, _just_seen(patch, fits[int(probability.argmax())]))
+
+
+def _just_seen(patch: Patch, found: Fit) -> float:
+    """Return the share of a ball's area of the smallest void that would be seen, half way between middle and rim."""
+    assert found.ball is not None
+    assert found.ground is not None
+    ball, height, voids = ball_of(found.theta)
+    shares = np.array([0.06, 0.09, 0.13, 0.19, 0.27, 0.38])
+    evident = []
+    for share in shares:
+        more = np.vstack([voids, [ball[0] + 0.35 * ball[2], ball[1] - 0.35 * ball[2], share * ball[2]]])
+        through = transmission(ball, height, more, patch.top, patch.left, patch.shape)
+        change = patch.seen(patch.inside * found.ground * (through - found.ball)) * patch.weight
+        evident.append(float((change[patch.use] ** 2).sum()))
+    # The signal grows with more than the fifth power of the radius: straight in logarithms.
+    radius = np.exp(np.interp(np.log(_SEEN), np.log(np.maximum(evident, 1e-9)), np.log(shares)))
+    return float(radius**2)
+
+
+def _probability(fits: list[Fit]) -> Array:
+    """Return how likely each fit is, by its misfit and the share of what voids can be that explains it (Laplace)."""
+    radius = float(np.exp(fits[0].theta[2]))
+    # Anywhere in the ball, any radius up to the largest.
+    room = math.log(math.pi * radius**2 * _LARGEST * radius)
+    evidence = np.array(
+        [-0.5 * one.cost + one.log_volume + one.count * (0.5 * VOID * math.log(2.0 * math.pi) - room) for one in fits]
+    )
+    likely = np.exp(evidence - evidence.max())
+    return np.asarray(likely / likely.sum())
+
+
+def _likeliest_void(patch: Patch, found: Fit) -> Array:
+    """Return place and radius (y, x, r) of the void that would explain most of what is left, by matched filters."""
+    assert found.image is not None
+    assert found.ball is not None
+    assert found.ground is not None
+    ball, height, _ = ball_of(found.theta)
+    # Light that a little less solder in the middle would let through, by its share of the thickness there.
+    opens = patch.inside * found.ground * found.ball * ball[3] / (1.0 + ball[5])
+    weight = np.where(patch.use, patch.weight**2, 0.0)
+    left = (patch.data - found.image) * weight * opens
+    power = weight * opens**2
+    distance = patch.distance(ball[0], ball[1])
+    best, where = -1.0, np.array([ball[0], ball[1], _RADII[1] * ball[2]])
+    for share in _RADII:
+        radius = share * ball[2]
+        half = max(int(radius) + 2, 3)
+        rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
+        chord = 2.0 * np.sqrt(np.maximum(radius**2 - rows**2 - columns**2, 0.0)) / height
+        seen, noise = patch.matched(chord, left, power)
+        good = (distance < ball[2] - 0.6 * radius) & (seen > 0.0)
+        gain = np.where(good, seen**2 / np.maximum(noise, 1e-12), 0.0)
+        row, column = np.unravel_index(int(gain.argmax()), gain.shape)
+        if gain[row, column] > best:
+            best = float(gain[row, column])
+            where = np.array([patch.top + row, patch.left + column, radius], dtype=np.float64)
+    return where

@@ -1,0 +1,163 @@
+"""An image as balls are fitted to it: its noise made white, its transfer and noise known.
+
+Behind a thick screen nearly all noise is blurred as the image is. Divided by the root of the noise's spectrum the image
+is sharp again as far as noise allows, and its noise the same at all frequencies: least squares are then the best fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from xsim.degradation.known import KnownDetector
+from xsim.grids import radial_frequency
+
+__all__ = ["Optics", "Sight", "transfer_of"]
+
+_BORDER_PX = 32
+"""Mirrored border of the filters [px]: what is left of a whitened blur beyond it is below a thousandth."""
+
+_ROUNDS = 4
+"""Rounds of deblurring of what surrounds a ball: where a tenth passes .35 is missing; it is blurred again anyway."""
+
+
+_AREA_ERROR, _RESTORED_AREA_ERROR = 0.08, 0.25
+"""Relative error of a void's area at 95 %: voids are not quite spheres, nor balls quite barrels; and a restorer moves
+rims. Both from boards of other seeds than those that `benchmarks/voids.py` judges by."""
+
+_RESTORED_NOISE = 2.0
+"""Noise of a restored image over that of the image that it was made from, as both are seen through a ball: what is left
+hangs together over the width of the blur that was undone, so that pixels tell less than their number."""
+
+
+@dataclass(frozen=True, eq=False)
+class Optics:
+    """What lies between an object and the whitened image of it, in pixels.
+
+    Parameters
+    ----------
+    frequency : (n,) array
+        [cycles/px].
+    transfer : (n,) array
+        Of the whitened image, pixel aperture included; 1 at 0.
+    whitening : (n,) array
+        Filter that was, or is to be, applied to the image; 1 at 0.
+    noise : float
+        Standard deviation of a pixel of the whitened image in the open field; behind an object it falls with the root
+        of the grey.
+    blur_spread : float
+        Factor by which the frequencies of the transfer may be off either way, at 95 %.
+    area_error : float
+        Relative error of a void's area at 95 %, for what is not as it is modelled.
+    """
+
+    frequency: NDArray[np.float64]
+    transfer: NDArray[np.float64]
+    whitening: NDArray[np.float64]
+    noise: float
+    blur_spread: float = 1.0
+    area_error: float = _AREA_ERROR
+
+    @classmethod
+    def of_image(cls, known: KnownDetector) -> Optics:
+        """Return those of images as the detector takes them."""
+        power = np.maximum(known.noise_power, 1e-12)
+        whitening = np.sqrt(power[0] / power)
+        return cls(
+            known.frequency, known.mtf * whitening, whitening, float(np.sqrt(power[0])), known.blur_spread or 1.0
+        )
+
+    @classmethod
+    def of_restored(cls, known: KnownDetector, frequency: NDArray[np.float64], mtf: NDArray[np.float64]) -> Optics:
+        """Return those of an image of a detector, restored to another MTF (n,) at frequencies (n,) [cycles/px].
+
+        A restorer smooths noise where it sees no structure, but adds no knowledge of the object: a ball is known no
+        better than by the detector's own image, and its noise counts. What is left is not white, and stays as it is.
+        """
+        noise = _RESTORED_NOISE * float(np.sqrt(max(float(known.noise_power[0]), 1e-12)))
+        spread = known.blur_spread or 1.0
+        return cls(frequency, mtf, np.ones_like(mtf), noise, spread, _RESTORED_AREA_ERROR)
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """A whitened image (H, W), open field 1, and what of it comes from where.
+
+    Parameters
+    ----------
+    grey : (H, W) array
+        The whitened image.
+    object_grey : (H, W) array
+        The same, deblurred as far as is safe: what surrounds a ball.
+    blurred : (H, W) array
+        ``object_grey`` as the detector would show it.
+    noise : (H, W) array
+        Standard deviation of each pixel of ``grey``.
+    optics : Optics
+        What lies in between.
+    """
+
+    grey: NDArray[np.float64]
+    object_grey: NDArray[np.float64]
+    blurred: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    optics: Optics
+
+    @classmethod
+    def of(cls, image: NDArray[np.floating], optics: Optics, std: NDArray[np.floating] | None = None) -> Sight:
+        """Whiten an image (H, W).
+
+        Parameters
+        ----------
+        image : (H, W) array
+            Grey, open field 1.
+        optics : Optics
+            Its transfer and noise.
+        std : (H, W) array, optional
+            Standard deviation of each pixel, of posterior samples, in place of the noise that the detector has.
+        """
+        grey = _filtered(np.asarray(image, dtype=np.float64), optics.frequency, optics.whitening)
+        sharp = grey.copy()
+        for _ in range(_ROUNDS):
+            sharp += grey - _filtered(sharp, optics.frequency, optics.transfer)
+        blurred = _filtered(sharp, optics.frequency, optics.transfer)
+        return cls(grey, sharp, blurred, _noise(grey, optics, std), optics)
+
+
+_DARKEST = 3e-3
+"""Grey below which noise falls no further: electronic noise is left."""
+
+
+def _noise(grey: NDArray[np.float64], optics: Optics, std: NDArray[np.floating] | None) -> NDArray[np.float64]:
+    """Return the standard deviation of each pixel (H, W)."""
+    from scipy.ndimage import gaussian_filter  # noqa: PLC0415  (slow to import)
+
+    if std is None:
+        return optics.noise * np.sqrt(np.maximum(gaussian_filter(grey, 1.2), _DARKEST))
+    # What samples have in common extends as far as the blur: its power at 0 is what fits of many pixels meet.
+    plane = transfer_of((128, 128), optics) ** 2
+    return np.maximum(np.asarray(std, dtype=np.float64), 1e-5) / float(np.sqrt(plane.mean()))
+
+
+def transfer_of(shape: tuple[int, ...], optics: Optics, *, without_pixel: bool = False) -> NDArray[np.float64]:
+    """Return the transfer on an ``rfft2`` grid; ``without_pixel`` leaves the pixel's aperture out."""
+    size = (int(shape[0]), int(shape[1]))
+    found = np.interp(radial_frequency(size, 1.0), optics.frequency, optics.transfer)
+    if without_pixel:
+        found = found / (np.sinc(np.fft.fftfreq(size[0]))[:, None] * np.sinc(np.fft.rfftfreq(size[1]))[None, :])
+    return found
+
+
+def _filtered(
+    image: NDArray[np.float64], frequency: NDArray[np.float64], curve: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return an image (H, W) through a radial filter, mirrored at its border."""
+    height, width = image.shape
+    border = min(_BORDER_PX, height - 1, width - 1)
+    padded = np.pad(image, border, mode="reflect")
+    plane = np.interp(radial_frequency(padded.shape, 1.0), frequency, curve)
+    result = scipy.fft.irfft2(scipy.fft.rfft2(padded) * plane, s=padded.shape)
+    return np.asarray(result[border : border + height, border : border + width])
