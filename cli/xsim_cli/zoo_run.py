@@ -60,6 +60,9 @@ FlipsOption = Annotated[
 GreyOption = Annotated[
     Literal["lr", "hr"] | None, typer.Option(help="Keep the image's own grey values, or give those of the HR one.")
 ]
+ReportOption = Annotated[
+    bool, typer.Option("--report", help="Write a page to look at, print and file beside each result; an index of many.")
+]
 TileOption = Annotated[int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Write only what the check vouches for; end with 3 where it does not.")
@@ -99,6 +102,7 @@ def run(
     tile: TileOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     picture: Annotated[bool, typer.Option("--picture", help="Draw before, after, difference, profile.")] = False,
+    report_: ReportOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and leave.")] = False,
     strict: StrictOption = False,
     keep: KeepOption = False,
@@ -129,6 +133,7 @@ def run(
         hand_over=weights is None,
     )
     jobs = plan(images, output)
+    index = _index_of(jobs, images, output, force=force) if report_ else None
 
     from xsim_zoo.run.estimates import Estimates
     from xsim_zoo.run.files import FileRestorer
@@ -144,12 +149,26 @@ def run(
         settings,
         force=force,
         picture=picture,
+        report=report_,
         on_tile=outcome.tile,
         estimates=estimates,
         strict=strict and not keep,
     )
     _restore_all(jobs, restore, outcome)
+    if index is not None:
+        outcome.index(index, jobs, force=force)
     outcome.conclude(json_=json_)
+
+
+def _index_of(jobs: list[FileJob], images: list[Path], output: Path | None, *, force: bool) -> Path | None:
+    """Return where the table of the reports goes, if there is to be one: of several files, or of a folder."""
+    from xsim_zoo.run.report.index import check_index, index_path
+
+    if len(jobs) == 1 and not images[0].is_dir():
+        return None
+    path = index_path(jobs, output)
+    check_index(path, force=force)
+    return path
 
 
 def _whose(detectors: str | None, weights: Path | None) -> str:
@@ -217,6 +236,7 @@ class _Report:
         self.files: list[dict[str, Any]] = []
         self._failed: list[dict[str, str]] = []
         self._error: XsimError | None = None
+        self._index: str | None = None
         self._count, self._quiet, self._strict = count, quiet, strict
         self._began = time.monotonic()
         self._file = ""
@@ -247,6 +267,8 @@ class _Report:
             f"{job.output}: {how}, open field {entry['open_field']:.6g}, {_pitch(entry['pitch_mm'])}{clipped}"
         )
         self.progress.say(f"{job.output}: {entry['consistency']['verdict']}")
+        if "report" in entry:
+            self.progress.say(f"{entry['report']}: the page about it")
 
     def fail(self, job: FileJob, error: XsimError) -> None:
         """Print what failed, with --json too; one file alone is the program's own error."""
@@ -256,6 +278,13 @@ class _Report:
         if self._count > 1:
             say(f"xsim: {' '.join(str(error).split())}")
 
+    def index(self, path: Path, jobs: list[FileJob], *, force: bool) -> None:
+        """Write the table of the reports, also of those that failed."""
+        from xsim_zoo.run.report.index import write_index
+
+        self._index = str(write_index(path, jobs, self._failed, force=force))
+        self.progress.say(f"{path}: {len(self.files)} reports, the worst first")
+
     def conclude(self, *, json_: bool) -> None:
         """Say what became of the files, and end with 3 where some failed, with the first error's code where all did.
 
@@ -264,7 +293,8 @@ class _Report:
         if self._count == 1 and self._error is not None:
             raise self._error
         if json_:
-            emit_json("zoo.run", {"files": self.files, "failed": self._failed})
+            more = {} if self._index is None else {"index": self._index}
+            emit_json("zoo.run", {"files": self.files, "failed": self._failed, **more})
         elif self._count > 1:
             say(f"{len(self.files)} restored, {len(self._failed)} failed")
         if self._error is not None:
