@@ -1,7 +1,7 @@
 """What every page shares: templates that escape all they show, and styles and scripts that stand in the page itself.
 
-Pages are sent by mail and opened from a disk, so nothing is loaded from elsewhere. A content security policy in the page
-admits our styles and scripts by their hashes, and nothing that a file name or a description may smuggle in.
+Pages are sent by mail and opened from a disk, so nothing is loaded from elsewhere. A content security policy in the
+page admits our styles and scripts by their hashes, and nothing that a file name or a description may smuggle in.
 """
 
 from __future__ import annotations
