@@ -20,16 +20,16 @@ __all__ = ["embedded", "environment", "inline", "policy"]
 _OWN = "xsim_zoo.pages"
 
 
-def environment(package: str) -> Environment:
-    """Return the templates of a package, and beside them those of this room; all that they show is escaped.
+def environment(*packages: str) -> Environment:
+    """Return the templates of packages, those of the first in front; all that they show is escaped.
 
     Parameters
     ----------
-    package : str
-        Name of a package with a folder ``templates``.
+    *packages : str
+        Names of packages with a folder ``templates``.
     """
     return Environment(
-        loader=ChoiceLoader([PackageLoader(package), PackageLoader(_OWN)]),
+        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
