@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, Literal, Self
@@ -18,7 +19,10 @@ from xsim_cli.view.options import safe_name
 from xsim_cli.view.saving import free_output, save
 from xsim_zoo.run.jobs import FileJob
 
-__all__ = ["Job", "Session"]
+__all__ = ["WORKER", "Job", "Session"]
+
+WORKER: Final = (sys.executable, "-P", "-m", "xsim_cli.view.worker")
+"""-P: no module of the working folder, which may hold anything, takes the place of one of ours."""
 
 State = Literal["receiving", "running", "done", "failed", "stopped"]
 
@@ -77,10 +81,13 @@ class Session:
     ----------
     folder : Path
         Where results are saved.
+    command : sequence of str
+        The process that restores, see `xsim_cli.view.worker`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: Sequence[str] = WORKER) -> None:
         self.folder = folder.resolve()
+        self._command = tuple(command)
         self.job: Job | None = None
         self._temporary = Path(tempfile.mkdtemp(prefix="xsim-view-"))
         self._lock = threading.RLock()
@@ -153,12 +160,10 @@ class Session:
 
     def start(self, job: Job, options: dict[str, Any]) -> None:
         """Start the process that restores the file."""
-        # -P: no module of the working folder, which may hold anything, takes the place of one of ours.
-        command = [sys.executable, "-P", "-m", "xsim_cli.view.worker"]
         errors = (job.files.output.parent / ".stderr").open("w+", encoding="utf-8", errors="replace")
         with self._lock:
             self._process = subprocess.Popen(  # noqa: S603 - this program itself; the job goes in as JSON
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
             )
             job.state, job.began = "running", time.monotonic()
         task = {"input": str(job.files.input), "output": str(job.files.output), **options}
