@@ -68,6 +68,7 @@ class Viewer {
 
   resized() {
     const width = this.canvas.parentElement.clientWidth;
+    if (!width) return;
     const tall = (width * this.view.height) / this.view.width;
     this.canvas.style.height = `${Math.round(clamped(tall, 160, Math.max(260, 0.72 * window.innerHeight)))}px`;
     if (this.fitting) this.fit();
@@ -127,6 +128,7 @@ class Viewer {
   // ---- drawing
 
   draw() {
+    if (!this.canvas.clientWidth || !this.canvas.clientHeight) return; // not shown, as in print
     const { context, width, height } = fitted(this.canvas);
     context.fillStyle = "#000";
     context.fillRect(0, 0, width, height);
@@ -211,7 +213,7 @@ class Viewer {
     const per = this.scale / unit;
     const wanted = this.canvas.clientWidth / 5 / per;
     const power = 10 ** Math.floor(Math.log10(wanted));
-    const length = [5, 2, 1].map((times) => times * power).find((size) => size <= wanted);
+    const length = [5, 2, 1].map((times) => times * power).find((size) => size <= wanted) ?? power;
     const text = `${short(length)} ${this.numbers.pitch_mm ? "mm" : "px"}`;
     context.font = "13px system-ui, sans-serif";
     const wide = Math.max(length * per, context.measureText(text).width) + 16;
