@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any, Final, Literal, Self
 
@@ -139,7 +140,7 @@ class Session:
             self.job = Job(self._count, FileJob(source, output))
             return self.job
 
-    def receive(self, job: Job, body: IO[bytes], length: int) -> None:
+    def receive(self, job: Job, body: BufferedIOBase, length: int) -> None:
         """Write the file that arrives.
 
         Raises

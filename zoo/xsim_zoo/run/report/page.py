@@ -130,6 +130,7 @@ def html(result: Restored, record: Mapping[str, Any], *, most_px: int = MOST_PX)
         notes=entry["notes"],
         stills=_stills(shown, judgement),
         reduction=_reduction(parts[0]),
+        chi2_shown=CHI2_SHOWN[0],
         has_spread=shown.spread is not None,
         sections=sections(record, result.source),
         numbers=embedded(json.dumps(numbers, allow_nan=False)),

@@ -19,8 +19,9 @@ __all__ = ["CHI2_SHOWN", "grey_still", "tinted_still"]
 _SHOWN_PX: Final = 900
 """Longest side of a picture [px]: 250 dots an inch at half the width of a printed page."""
 
-CHI2_SHOWN: Final = (1.0, 4.0)
-"""Local chi2 from which on the check is drawn at all, and at which its colour is full; about 1 is expected."""
+CHI2_SHOWN: Final = (1.5, 4.0)
+"""Local chi2 from which on the check is drawn at all, and at which its colour is full: about 1 is expected, and noise
+may be half as much again, see `xsim_zoo.check.verdict.NOISE_TOLERANCE`."""
 
 _UNCHECKED: Final = (128, 128, 128)
 _COLOURS: Final = {"check": (235, 70, 20), "spread": (200, 40, 200)}
