@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 __all__ = ["MOST_PX", "Part", "Plane", "factor_for", "plane_of", "reduced"]
 
 MOST_PX: Final = 2**22
-"""Pixels of an image in a page, which then weighs 20 MB or less: browsers open it at once, and mail takes it."""
+"""Pixels of an image in a page, which then weighs 25 MB at most: browsers open it at once."""
 
 _LEVELS: Final = 65535
 
