@@ -135,29 +135,25 @@ def run(
     jobs = plan(images, output)
     index = _index_of(jobs, images, output, force=force) if report_ else None
 
-    from xsim_zoo.run.estimates import Estimates
-    from xsim_zoo.run.files import FileRestorer
-
     restorer = _loaded(name, weights, device, settings)
     if dry_run:
         _forecast(restorer, jobs, settings, json_=json_)
         return
     outcome = _Report(len(jobs), quiet=json_, strict=strict)
+    extras = {"force": force, "picture": picture, "report": report_, "strict": strict and not keep}
+    _restore_all(jobs, _by_file(restorer, jobs, settings, outcome, **extras), outcome)
+    outcome.conclude(index, jobs, force=force, json_=json_)
+
+
+def _by_file(
+    restorer: Restorer, jobs: list[FileJob], settings: RunSettings, outcome: _Report, **extras: bool
+) -> FileRestorer:
+    """Return what restores file by file; ``extras`` are those of `FileRestorer`."""
+    from xsim_zoo.run.estimates import Estimates
+    from xsim_zoo.run.files import FileRestorer
+
     estimates = Estimates([job.input for job in jobs])
-    restore = FileRestorer(
-        restorer,
-        settings,
-        force=force,
-        picture=picture,
-        report=report_,
-        on_tile=outcome.tile,
-        estimates=estimates,
-        strict=strict and not keep,
-    )
-    _restore_all(jobs, restore, outcome)
-    if index is not None:
-        outcome.index(index, jobs, force=force)
-    outcome.conclude(json_=json_)
+    return FileRestorer(restorer, settings, on_tile=outcome.tile, estimates=estimates, **extras)
 
 
 def _index_of(jobs: list[FileJob], images: list[Path], output: Path | None, *, force: bool) -> Path | None:
@@ -236,7 +232,6 @@ class _Report:
         self.files: list[dict[str, Any]] = []
         self._failed: list[dict[str, str]] = []
         self._error: XsimError | None = None
-        self._index: str | None = None
         self._count, self._quiet, self._strict = count, quiet, strict
         self._began = time.monotonic()
         self._file = ""
@@ -278,22 +273,24 @@ class _Report:
         if self._count > 1:
             say(f"xsim: {' '.join(str(error).split())}")
 
-    def index(self, path: Path, jobs: list[FileJob], *, force: bool) -> None:
-        """Write the table of the reports, also of those that failed."""
+    def _write_index(self, path: Path, jobs: list[FileJob], *, force: bool) -> dict[str, Any]:
+        """Write the table of the reports, also of those that failed, and return what JSON says of it."""
         from xsim_zoo.run.report.index import write_index
 
-        self._index = str(write_index(path, jobs, self._failed, force=force))
+        write_index(path, jobs, self._failed, force=force)
         self.progress.say(f"{path}: {len(self.files)} reports, the worst first")
+        return {"index": str(path)}
 
-    def conclude(self, *, json_: bool) -> None:
+    def conclude(self, index: Path | None, jobs: list[FileJob], *, force: bool, json_: bool) -> None:
         """Say what became of the files, and end with 3 where some failed, with the first error's code where all did.
 
-        With ``--strict`` one that its check does not vouch for counts as failed, though it was kept.
+        With ``--strict`` one that its check does not vouch for counts as failed, though it was kept. ``index`` is where
+        the table of the reports goes.
         """
+        more = {} if index is None else self._write_index(index, jobs, force=force)
         if self._count == 1 and self._error is not None:
             raise self._error
         if json_:
-            more = {} if self._index is None else {"index": self._index}
             emit_json("zoo.run", {"files": self.files, "failed": self._failed, **more})
         elif self._count > 1:
             say(f"{len(self.files)} restored, {len(self._failed)} failed")

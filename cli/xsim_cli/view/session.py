@@ -134,8 +134,9 @@ class Session:
             shutil.rmtree(self._temporary / str(self._count - 1), ignore_errors=True)
             place = self._temporary / str(self._count)
             source = place / "in" / kept
-            output = place / "out" / free_output(source, self.folder)
             source.parent.mkdir(parents=True)
+            source.touch()  # a name with brackets is a pattern until a file is called so
+            output = place / "out" / free_output(source, self.folder)
             output.parent.mkdir()
             self.job = Job(self._count, FileJob(source, output))
             return self.job

@@ -55,6 +55,23 @@ def test_saving_takes_a_free_name_and_never_writes_over(client: Client, folder: 
     assert (folder / "board_restored.tif.html").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "name", ["a[1]*?.tif", "-o.tif", "a b%20&name=c.tif", "\u00e9\u4e2d.TIFF", "~.png", "$(id).npy"]
+)
+def test_a_file_keeps_its_name_whatever_it_is(client: Client, folder: Path, name: str) -> None:
+    client.drop(name)
+    assert client.finished()["name"] == name
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122
+    assert client.ask("POST", "/save").json["saved"][0] == f"{stem}_restored{suffix}"
+    assert (folder / f"{stem}_restored{suffix}.json").is_file()
+
+
+def test_a_restored_jpeg_is_a_png(client: Client) -> None:
+    client.drop("photo.jpg")
+    client.finished()
+    assert client.ask("POST", "/save").json["saved"][0] == "photo_restored.png"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_to_is_named(client: Client, folder: Path) -> None:
     client.drop()

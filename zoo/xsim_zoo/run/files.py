@@ -113,18 +113,14 @@ class FileRestorer:
         )
         return {**record["entry"], "skipped": True} if same else None
 
+    def _companions(self, job: FileJob) -> list[Path]:
+        """Return the files that are going to lie beside a result."""
+        wanted = ((job.std, self.settings.samples), (job.picture, self.picture), (job.report, self.report))
+        return [path for path, asked in wanted if asked]
+
     def _restored(self, job: FileJob) -> dict[str, Any]:
         began = time.perf_counter()
-        companions = [
-            path
-            for path, wanted in (
-                (job.std, self.settings.samples),
-                (job.picture, self.picture),
-                (job.report, self.report),
-            )
-            if wanted
-        ]
-        for path in (job.output, *companions):
+        for path in (job.output, *self._companions(job)):
             if path.exists() and not self.force:
                 raise InputError(f"{path}: exists already: give another output or --force")
         source = read_image(job.input, pages=True)
