@@ -134,7 +134,6 @@ def run(
     )
     jobs = plan(images, output)
     index = _index_of(jobs, images, output, force=force) if report_ else None
-
     restorer = _loaded(name, weights, device, settings)
     if dry_run:
         _forecast(restorer, jobs, settings, json_=json_)

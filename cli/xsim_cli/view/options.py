@@ -15,7 +15,7 @@ __all__ = ["DEFAULT_RESTORER", "SUFFIXES", "check_options", "choices", "safe_nam
 
 DEFAULT_RESTORER: Final = "physics-sde"
 
-SUFFIXES: Final = (".tif", ".tiff", ".btf", ".png", ".jpg", ".jpeg", ".npy", ".dcm", ".dic", ".dicom")
+SUFFIXES: Final = (".tif", ".tiff", ".btf", ".png", ".jpg", ".jpeg", ".bmp", ".npy", ".dcm", ".dic", ".dicom")
 """Files that can be dropped: all that `xsim zoo run` takes but RAW, which needs a second file to describe it."""
 
 _LONGEST_NAME: Final = 120

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 HOSTILE = "x<img src=x onerror=alert(1)>"
 DESCRIPTION = "</script><script>alert('owned')</script>&amp; more"
-SETTINGS = RunSettings(open_field=50_000.0)
+SETTINGS = RunSettings(open_field=50_000.0, polarity="metal-dark")
 
 
 def write_lr(path: Path, *, shape: tuple[int, int] = (170, 150), seed: int = 3, **more: Any) -> Path:

@@ -45,13 +45,14 @@ def test_the_worst_stands_first(tmp_path: Path) -> None:
     records = [
         keep(tmp_path, "good.tif", checked(chi2=(0.5,))),
         keep(tmp_path, "worse.tif", checked(consistent=False, suspects=[suspect(4.0)], chi2=(9.0,))),
+        keep(tmp_path, "open.tif", {**checked(consistent=False), "judged": False, "doubts": ["a guess"]}),
         keep(tmp_path, "if.tif", checked(condition="it is so", chi2=(30.0,))),
         keep(tmp_path, "worst.tif", checked(consistent=False, suspects=[suspect(80.0)])),
         keep(tmp_path, "better.tif", checked(chi2=(0.4,))),
     ]
     rows = rows_of(records, tmp_path)
-    assert [row.name for row in rows] == ["worst.tif", "worse.tif", "if.tif", "good.tif", "better.tif"]
-    assert [row.judgement.level for row in rows] == ["fail", "fail", "warn", "pass", "pass"]
+    assert [row.name for row in rows] == ["worst.tif", "worse.tif", "open.tif", "if.tif", "good.tif", "better.tif"]
+    assert [row.judgement.level for row in rows] == ["fail", "fail", "open", "warn", "pass", "pass"]
     assert rows[1].chi2 == 4.0
     assert rows[0].where == "y 1, x 2; 0.3 to 1 lp/mm"
 
@@ -61,6 +62,7 @@ def test_the_worst_stands_first(tmp_path: Path) -> None:
 )
 def test_what_is_not_said_to_be_good_is_not_shown_as_good(found: dict[str, Any]) -> None:
     assert judged(found).level == "fail"
+    assert judged({**found, "judged": False}).level == judged({**found, "judged": "yes"}).level == "open"
 
 
 HOSTILE: list[Any] = [

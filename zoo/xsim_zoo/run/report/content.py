@@ -81,8 +81,9 @@ def _image(entry: Mapping[str, Any]) -> Facts:
         ("type", str(entry["dtype"])),
         ("pixel pitch", "not known" if pitch_mm is None else f"{pitch_mm:g} mm"),
         ("open field", f"grey level {entry['open_field']:.6g}"),
-        ("polarity", str(entry["polarity"])),
+        ("polarity", f"{entry['polarity']}{'' if entry.get('polarity_seen', True) else ', a guess'}"),
         ("pixels clipped", str(entry["clipped_pixels"])),
+        ("held to what transmission allows", f"{entry.get('bounded_pixels', 0)} pixels"),
         ("time taken", f"{entry['seconds']:.1f} s"),
     )
 

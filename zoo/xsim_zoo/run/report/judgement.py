@@ -13,11 +13,16 @@ from typing import Any, Final, Literal
 
 __all__ = ["Judgement", "Place", "judged"]
 
-Level = Literal["fail", "warn", "pass"]
+Level = Literal["fail", "open", "warn", "pass"]
 
-_WORDS: Final[Mapping[Level, str]] = {"fail": "not consistent", "warn": "consistent, if", "pass": "consistent"}
-_RANK: Final[Mapping[Level, float]] = {"fail": 2e9, "warn": 1e9, "pass": 0.0}
-"""No chi2 bridges the gaps: what fails stands before what rests on a condition, and that before what passes."""
+_WORDS: Final[Mapping[Level, str]] = {
+    "fail": "not consistent",
+    "open": "not judged",
+    "warn": "consistent, if",
+    "pass": "consistent",
+}
+_RANK: Final[Mapping[Level, float]] = {"fail": 3e9, "open": 2e9, "warn": 1e9, "pass": 0.0}
+"""No chi2 bridges the gaps: what fails stands before what cannot be judged, before what rests on a condition."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Place:
         Local chi2.
     share : float
         Share of the image that contradicts in this band.
+    area_px : int, optional
+        Area of this place [px]; None where no place stands out.
     """
 
     y: int
@@ -41,6 +48,7 @@ class Place:
     band: str
     chi2: float
     share: float
+    area_px: int | None
 
 
 @dataclass(frozen=True)
@@ -50,13 +58,15 @@ class Judgement:
     Parameters
     ----------
     level : str
-        "fail", "warn" (good on a condition that nobody has vouched for) or "pass".
+        "fail", "open" (what is only guessed forbids to judge), "warn" (good on a condition) or "pass".
     words : str
         The level in words.
     text : str
         The verdict, one line.
     condition : str
         What must hold for it to mean anything; empty where somebody has said whose image it is.
+    doubts : tuple of str
+        Why nothing can be judged.
     facts : tuple of (name, value)
         Figures of the whole image, as text.
     bands : tuple of (band, chi2)
@@ -73,6 +83,7 @@ class Judgement:
     words: str
     text: str
     condition: str
+    doubts: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     bands: tuple[tuple[str, float], ...]
     places: tuple[Place, ...]
@@ -102,20 +113,30 @@ def judged(found: Mapping[str, Any]) -> Judgement:
     chi2 = [_number(value) for value in _list(found.get("chi2"))]
     places = tuple(_place(one, unit) for one in _list(found.get("suspects")) if isinstance(one, Mapping))
     condition = str(found.get("condition") or "")
-    level: Level = "fail" if found.get("consistent") is not True else "warn" if condition else "pass"
+    doubts = tuple(str(doubt) for doubt in _list(found.get("doubts")))
     noise = _number(found.get("noise_factor"))
+    level = _level(found, condition)
     severity = _RANK[level] + min((_highest(places, chi2) or 0.0) + (noise if math.isfinite(noise) else 0.0), 9e8)
     return Judgement(
         level=level,
         words=_WORDS[level],
         text=str(found.get("verdict") or "the record holds no verdict"),
         condition=condition,
+        doubts=doubts,
         facts=_facts(found),
         bands=tuple((_band(band, unit), value) for band, value in zip(bands, chi2, strict=False)),
         places=places,
         chi2=_highest(places, chi2),
         severity=severity,
     )
+
+
+def _level(found: Mapping[str, Any], condition: str) -> Level:
+    if found.get("judged", True) is not True:
+        return "open"
+    if found.get("consistent") is not True:
+        return "fail"
+    return "warn" if condition else "pass"
 
 
 def _highest(places: Iterable[Place], bands: Iterable[float]) -> float | None:
@@ -125,8 +146,10 @@ def _highest(places: Iterable[Place], bands: Iterable[float]) -> float | None:
 
 
 def _facts(found: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    noise, grey, beyond = (_number(found.get(key)) for key in ("noise_factor", "grey_residual", "power_beyond"))
+    keys = ("checked_share", "noise_factor", "grey_residual", "power_beyond")
+    checked, noise, grey, beyond = (_number(found.get(key)) for key in keys)
     rows = (
+        ("checked", f"{checked:.0%} of the image; the rest is not judged" if math.isfinite(checked) else ""),
         ("noise power, in units of what is expected", f"{noise:.2g}" if math.isfinite(noise) else "cannot be told"),
         ("grey that the check fits anew, rms of the open field", f"{grey:.2g}" if math.isfinite(grey) else ""),
         ("power where noise hides structure: experience", f"{beyond:.2%}" if math.isfinite(beyond) else ""),
@@ -135,13 +158,14 @@ def _facts(found: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _place(one: Mapping[str, Any], unit: str) -> Place:
-    y, x, chi2, share = (_number(one.get(key)) for key in ("y", "x", "chi2", "share"))
+    y, x, chi2, share, area = (_number(one.get(key)) for key in ("y", "x", "chi2", "share", "area_px"))
     return Place(
         int(y) if math.isfinite(y) else 0,
         int(x) if math.isfinite(x) else 0,
         _band(one.get("band_lp_mm"), unit),
         chi2,
         share,
+        int(area) if math.isfinite(area) and area > 0 else None,
     )
 
 

@@ -56,16 +56,16 @@ class _Shown:
         spread = None
         if result.std is not None:
             spread = result.std.reshape(-1, *before.shape)[0] * np.float32(result.scale.open_signal)
-        return cls(result, before, after, spread, np.nan_to_num(result.consistency.map, nan=0.0))
+        return cls(result, before, after, spread, _known(result.consistency.map))
 
     @property
     def shape(self) -> tuple[int, int]:
         return self.result.source.shape
 
-    @property
-    def checked_share(self) -> float:
-        """Share of the image that the check has judged."""
-        return float(np.mean(self.chi2 > 0))
+
+def _known(chi2: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a map of local chi2 with 0 where nothing was judged, and there alone."""
+    return np.where(np.isfinite(chi2), np.maximum(chi2, np.float32(_CHI2_STEP)), np.float32(0))
 
 
 def write_page(path: Path, result: Restored, record: Mapping[str, Any], *, force: bool = False) -> Path:
@@ -121,12 +121,10 @@ def html(result: Restored, record: Mapping[str, Any], *, most_px: int = MOST_PX)
     }  # fmt: skip
     styles = (inline("base.css"), inline("report.css", _PACKAGE))
     scripts = (inline("table.js"), *(inline(name, _PACKAGE) for name in ("pixels.js", "profile.js", "viewer.js")))
-    checked = f"{shown.checked_share:.0%} of the image"
     return environment(_PACKAGE).get_template("radiograph.html").render(
         title=Path(entry["input"]).name,
         subtitle=f"restored by {record['identity']['restorer']}, {_now()}",
         judgement=judgement,
-        facts=(("checked", f"{checked}; the rest, at the border, is not judged"), *judgement.facts),
         notes=entry["notes"],
         stills=_stills(shown, judgement),
         reduction=_reduction(parts[0]),
@@ -195,7 +193,6 @@ def _view(shown: _Shown, part: Part, number: int, planes: dict[str, str]) -> dic
 def _check(shown: _Shown, planes: dict[str, str]) -> dict[str, Any]:
     """Return what the script is told of the map of the check, in which 0 was not judged."""
     stored = np.rint(np.clip(shown.chi2, 0, _CHI2_MOST) / _CHI2_STEP).astype(np.uint16)
-    stored[(stored == 0) & (shown.chi2 > 0)] = 1
     kept = _kept(Plane(stored, 0.0, _CHI2_STEP), "check", planes)
     return {**kept, "block": BLOCK_PX, "shown": CHI2_SHOWN}
 
