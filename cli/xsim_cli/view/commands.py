@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -31,7 +34,7 @@ def view(
     from xsim_cli.view.server import serving
     from xsim_cli.view.session import Session
 
-    with Session(folder) as session, serving(session, port) as server:
+    with _one_interrupt(), Session(folder) as session, serving(session, port) as server:
         if json_:
             emit_json("view", {"url": server.url, "port": server.server_port, "folder": folder.resolve()})
         else:
@@ -43,6 +46,21 @@ def view(
         except KeyboardInterrupt:
             unsaved = ", the result that was not saved is gone" if session.unsaved else ""
             say(f"ended{unsaved}")
+
+
+@contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """Take Ctrl-C once: a second one, of an impatient hand or a program's, must not stop the tidying up."""
+
+    def take(signum: int, frame: object) -> NoReturn:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, take)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _open(url: str) -> None:

@@ -217,6 +217,7 @@ def test_the_program_ends_cleanly(folder: Path, tmp_path: Path, sent: int, code:
         assert list(tmp_path.glob("xsim-view-*"))
         time.sleep(0.3)  # from the line to the loop that serves
         program.send_signal(sent)
+        program.send_signal(sent)  # as `timeout` does, and impatient hands
         assert program.wait(20) == code
         watch.cancel()
         assert program.stderr is not None
