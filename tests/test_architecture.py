@@ -28,7 +28,7 @@ ROOMS = {
         *("detector", "degradation", "imaging", "measure", "inspect", "recipes"),
     ],
     "xsim_datasets": ["images", "progress", "store", "recipe", "real", "pictures", "pair_folder"],
-    "xsim_zoo": ["process", "network", "restorers", "weights", "check", "run", "training", "evaluation"],
+    "xsim_zoo": ["pages", "process", "network", "restorers", "weights", "check", "run", "training", "evaluation"],
 }
 """Rooms and single files of each package; a room imports only what stands before it."""
 

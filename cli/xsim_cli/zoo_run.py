@@ -60,6 +60,9 @@ FlipsOption = Annotated[
 GreyOption = Annotated[
     Literal["lr", "hr"] | None, typer.Option(help="Keep the image's own grey values, or give those of the HR one.")
 ]
+ReportOption = Annotated[
+    bool, typer.Option("--report", help="Write a page to look at, print and file beside each result; an index of many.")
+]
 TileOption = Annotated[int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Write only what the check vouches for; end with 3 where it does not.")
@@ -99,6 +102,7 @@ def run(
     tile: TileOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     picture: Annotated[bool, typer.Option("--picture", help="Draw before, after, difference, profile.")] = False,
+    report_: ReportOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and leave.")] = False,
     strict: StrictOption = False,
     keep: KeepOption = False,
@@ -129,27 +133,37 @@ def run(
         hand_over=weights is None,
     )
     jobs = plan(images, output)
-
-    from xsim_zoo.run.estimates import Estimates
-    from xsim_zoo.run.files import FileRestorer
-
+    index = _index_of(jobs, images, output, force=force) if report_ else None
     restorer = _loaded(name, weights, device, settings)
     if dry_run:
         _forecast(restorer, jobs, settings, json_=json_)
         return
     outcome = _Report(len(jobs), quiet=json_, strict=strict)
+    extras = {"force": force, "picture": picture, "report": report_, "strict": strict and not keep}
+    _restore_all(jobs, _by_file(restorer, jobs, settings, outcome, **extras), outcome)
+    outcome.conclude(index, jobs, force=force, json_=json_)
+
+
+def _by_file(
+    restorer: Restorer, jobs: list[FileJob], settings: RunSettings, outcome: _Report, **extras: bool
+) -> FileRestorer:
+    """Return what restores file by file; ``extras`` are those of `FileRestorer`."""
+    from xsim_zoo.run.estimates import Estimates
+    from xsim_zoo.run.files import FileRestorer
+
     estimates = Estimates([job.input for job in jobs])
-    restore = FileRestorer(
-        restorer,
-        settings,
-        force=force,
-        picture=picture,
-        on_tile=outcome.tile,
-        estimates=estimates,
-        strict=strict and not keep,
-    )
-    _restore_all(jobs, restore, outcome)
-    outcome.conclude(json_=json_)
+    return FileRestorer(restorer, settings, on_tile=outcome.tile, estimates=estimates, **extras)
+
+
+def _index_of(jobs: list[FileJob], images: list[Path], output: Path | None, *, force: bool) -> Path | None:
+    """Return where the table of the reports goes, if there is to be one: of several files, or of a folder."""
+    from xsim_zoo.run.report.index import check_index, index_path
+
+    if len(jobs) == 1 and not images[0].is_dir():
+        return None
+    path = index_path(jobs, output)
+    check_index(path, force=force)
+    return path
 
 
 def _whose(detectors: str | None, weights: Path | None) -> str:
@@ -247,6 +261,8 @@ class _Report:
             f"{job.output}: {how}, open field {entry['open_field']:.6g}, {_pitch(entry['pitch_mm'])}{clipped}"
         )
         self.progress.say(f"{job.output}: {entry['consistency']['verdict']}")
+        if "report" in entry:
+            self.progress.say(f"{entry['report']}: the page about it")
 
     def fail(self, job: FileJob, error: XsimError) -> None:
         """Print what failed, with --json too; one file alone is the program's own error."""
@@ -256,15 +272,25 @@ class _Report:
         if self._count > 1:
             say(f"xsim: {' '.join(str(error).split())}")
 
-    def conclude(self, *, json_: bool) -> None:
+    def _write_index(self, path: Path, jobs: list[FileJob], *, force: bool) -> dict[str, Any]:
+        """Write the table of the reports, also of those that failed, and return what JSON says of it."""
+        from xsim_zoo.run.report.index import write_index
+
+        write_index(path, jobs, self._failed, force=force)
+        self.progress.say(f"{path}: {len(self.files)} reports, the worst first")
+        return {"index": str(path)}
+
+    def conclude(self, index: Path | None, jobs: list[FileJob], *, force: bool, json_: bool) -> None:
         """Say what became of the files, and end with 3 where some failed, with the first error's code where all did.
 
-        With ``--strict`` one that its check does not vouch for counts as failed, though it was kept.
+        With ``--strict`` one that its check does not vouch for counts as failed, though it was kept. ``index`` is where
+        the table of the reports goes.
         """
+        more = {} if index is None else self._write_index(index, jobs, force=force)
         if self._count == 1 and self._error is not None:
             raise self._error
         if json_:
-            emit_json("zoo.run", {"files": self.files, "failed": self._failed})
+            emit_json("zoo.run", {"files": self.files, "failed": self._failed, **more})
         elif self._count > 1:
             say(f"{len(self.files)} restored, {len(self._failed)} failed")
         if self._error is not None:

@@ -235,3 +235,45 @@ def test_a_full_disk_leaves_no_half(images, weights, tmp_path, capsys, monkeypat
     assert xsim(*words) == 1
     assert "no space left" in capsys.readouterr().err
     assert not list(tmp_path.glob("*a.tif*"))
+
+
+def test_reports_and_their_index(images, weights, tmp_path, capsys):
+    (images / "board1.tif").write_bytes(b"II*\0 not really")
+    words = ("zoo", "run", "wiener", images, "-o", tmp_path / "o", "--weights", weights["wiener"], "--report", "--json")
+    assert xsim(*words) == 3
+    document = json.loads(capsys.readouterr().out)
+    assert document["index"] == str(tmp_path / "o" / "index.html")
+    for entry in document["files"]:
+        assert entry["report"] == f"{entry['output']}.html"
+        assert "<title>board" in (tmp_path / "o" / f"{entry['output'].rsplit('/', 1)[-1]}.html").read_text()
+    index = (tmp_path / "o" / "index.html").read_text()
+    assert index.count('<a href="./board') == 2
+    assert "board1.tif" in index
+    # A page that is missing is asked for by a run that is finished else.
+    (tmp_path / "o" / "board0.tif.html").unlink()
+    assert xsim(*words, "--force") == 3
+    assert (tmp_path / "o" / "board0.tif.html").is_file()
+
+
+def test_a_page_that_exists_and_an_index_of_others_stay(images, weights, tmp_path, capsys):
+    page = tmp_path / "out.tif.html"
+    page.write_text("mine")
+    words = ("zoo", "run", "wiener", "--weights", weights["wiener"], "--report")
+    assert xsim(*words, images / "board0.tif", "-o", tmp_path / "out.tif") == 2
+    assert page.read_text() == "mine"
+    assert not (tmp_path / "out.tif").exists()
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "index.html").write_text("mine")
+    assert xsim(*words, images, "-o", tmp_path / "o") == 2
+    assert "is no index of reports" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "o").iterdir()] == ["index.html"]
+
+
+def test_without_report_nothing_of_it_is_imported(images, weights, tmp_path, monkeypatch):
+    import sys
+
+    for name in ("page", "index"):
+        monkeypatch.setitem(sys.modules, f"xsim_zoo.run.report.{name}", None)
+    words = ("zoo", "run", "wiener", images / "board0.tif", "--weights", weights["wiener"])
+    assert xsim(*words, "-o", tmp_path / "out.tif") == 0
+    assert xsim(*words, "-o", tmp_path / "other.tif", "--report") != 0

@@ -25,7 +25,7 @@ from xsim_zoo.process.grid import PaddedGrid, blocks
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.run.estimates import Estimates
 from xsim_zoo.run.jobs import RECORD_SCHEMA, FileJob, read_record
-from xsim_zoo.run.restore import planned, restore
+from xsim_zoo.run.restore import Restored, planned, restore
 from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["FileRestorer", "forecast"]
@@ -55,6 +55,8 @@ class FileRestorer:
         Replace results that exist.
     picture : bool
         Draw a picture of each result beside it.
+    report : bool
+        Write a page about each result beside it.
     on_tile : callable, optional
         Called after every tile of the network.
     estimates : Estimates, optional
@@ -67,6 +69,7 @@ class FileRestorer:
     settings: RunSettings
     force: bool = False
     picture: bool = False
+    report: bool = False
     on_tile: Callable[[], None] | None = None
     estimates: Estimates = field(default_factory=Estimates)
     strict: bool = False
@@ -101,6 +104,8 @@ class FileRestorer:
         record = None if self.force else read_record(job.record)
         if record is None or not (job.output.is_file() and job.input.is_file()):
             return None
+        if self.report and not job.report.is_file():
+            return None
         same = (
             record.get("identity") == self._identity
             and record.get("input_sha256") == _sha256(job.input)
@@ -108,10 +113,14 @@ class FileRestorer:
         )
         return {**record["entry"], "skipped": True} if same else None
 
+    def _companions(self, job: FileJob) -> list[Path]:
+        """Return the files that are going to lie beside a result."""
+        wanted = ((job.std, self.settings.samples), (job.picture, self.picture), (job.report, self.report))
+        return [path for path, asked in wanted if asked]
+
     def _restored(self, job: FileJob) -> dict[str, Any]:
         began = time.perf_counter()
-        companions = [*([job.std] if self.settings.samples else []), *([job.picture] if self.picture else [])]
-        for path in (job.output, *companions):
+        for path in (job.output, *self._companions(job)):
             if path.exists() and not self.force:
                 raise InputError(f"{path}: exists already: give another output or --force")
         source = read_image(job.input, pages=True)
@@ -161,11 +170,11 @@ class FileRestorer:
 
             entry["picture"] = str(draw(job.picture, result, title=job.input.name, force=self.force))
         entry["seconds"] = round(time.perf_counter() - began, 3)
-        self._record(job, input_sha256, entry)
+        self._record(job, input_sha256, entry, result)
         return entry
 
-    def _record(self, job: FileJob, input_sha256: str, entry: dict[str, Any]) -> None:
-        """Write the record. It says that all of a result is finished, so it comes last."""
+    def _record(self, job: FileJob, input_sha256: str, entry: dict[str, Any], result: Restored) -> None:
+        """Write the page and the record. The record says that all of a result is finished, so it comes last."""
         record = {
             "schema": RECORD_SCHEMA,
             "identity": self._identity,
@@ -174,6 +183,10 @@ class FileRestorer:
             "output_sha256": _sha256(job.output),
             "entry": entry,
         }
+        if self.report:
+            from xsim_zoo.run.report.page import write_page  # noqa: PLC0415  (nothing of it where no page is wanted)
+
+            entry["report"] = str(write_page(job.report, result, record, force=self.force))
         content = json.dumps(record, indent=1).encode()
         # One of an earlier run may be replaced.
         replaced = self.force or read_record(job.record) is not None

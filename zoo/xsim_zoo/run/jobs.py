@@ -58,6 +58,11 @@ class FileJob:
         """The picture of the restoration, PNG."""
         return self.output.with_name(f"{self.output.stem}{_PICTURE}.png")
 
+    @property
+    def report(self) -> Path:
+        """The page about the restoration, HTML."""
+        return self.output.with_name(f"{self.output.name}.html")
+
     def facts(self, source: Radiograph) -> dict[str, Any]:
         """Return what reports of a run say of the file itself, as JSON types."""
         return {

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from xsim.errors import InputError
 from xsim_datasets.images import publish
@@ -38,6 +32,7 @@ from xsim_zoo.evaluation.report.tables import (
     table_of,
 )
 from xsim_zoo.evaluation.results import Chapter, Evaluation, Section, sections
+from xsim_zoo.pages.page import embedded, environment, inline, policy
 
 __all__ = ["html", "report_paths", "write_report"]
 
@@ -106,13 +101,6 @@ def _write(text: str, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _inline(name: str) -> dict[str, str]:
-    """Return a style sheet or script, and the hash by which the page's security policy admits it and no other."""
-    text = resources("xsim_zoo.evaluation.report").joinpath("static", name).read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return {"text": Markup(text), "hash": f"sha256-{digest}"}  # noqa: S704 - shipped with the package
-
-
 def html(evaluation: Evaluation, numbers: str, names: Sequence[str]) -> str:
     """Return the report of an evaluation as an HTML document.
 
@@ -128,31 +116,21 @@ def html(evaluation: Evaluation, numbers: str, names: Sequence[str]) -> str:
     names : sequence of str
         The files beside the page.
     """
-    environment = Environment(
-        loader=PackageLoader("xsim_zoo.evaluation.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["label"] = tick_label
+    templates = environment("xsim_zoo.evaluation.report")
+    templates.globals["label"] = tick_label
+    styles = (inline("base.css"), inline("report.css", "xsim_zoo.evaluation.report"))
+    scripts = (inline("table.js"), inline("report.js", "xsim_zoo.evaluation.report"))
     naming = Naming(evaluation.labels)
     source = evaluation.provenance
-    return environment.get_template("report.html").render(
+    return templates.get_template("report.html").render(
         title=f"Evaluation of {', '.join(naming.labels)}",
         subtitle=f"on {source.data.path} ({source.data.split}), {source.created}",
         sections=_sections(evaluation, naming, names),
-        style=_inline("report.css"),
-        script=_inline("report.js"),
-        numbers=_embedded(numbers),
+        styles=styles,
+        scripts=scripts,
+        policy=policy(styles, scripts),
+        numbers=embedded(numbers),
     )
-
-
-def _embedded(numbers: str) -> Markup:
-    """Return JSON that no parser of HTML can leave: a script element ends at the first ``</script``, even in a text."""
-    for sign in "<>&":
-        numbers = numbers.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(numbers)  # noqa: S704 - what HTML could read is gone
 
 
 def _sections(evaluation: Evaluation, naming: Naming, names: Sequence[str]) -> tuple[PageSection, ...]:

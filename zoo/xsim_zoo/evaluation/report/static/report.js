@@ -1,24 +1,5 @@
 "use strict";
 
-// Tables sort by the number behind a cell; cells without one stay last either way.
-function sortTable(header) {
-  const row = header.parentElement;
-  const index = [...row.children].indexOf(header);
-  const ascending = header.getAttribute("aria-sort") !== "ascending";
-  const body = header.closest("table").tBodies[0];
-  const numeric = header.classList.contains("numeric");
-  const valueOf = (line) => line.children[index].dataset.value;
-  const compare = (a, b) => (numeric ? Number(a) - Number(b) : a.localeCompare(b, undefined, { numeric: true }));
-  const lines = [...body.rows].sort((a, b) => {
-    const [left, right] = [valueOf(a), valueOf(b)];
-    if (left === "" || right === "") return (left === "") - (right === "");
-    return ascending ? compare(left, right) : compare(right, left);
-  });
-  body.append(...lines);
-  for (const other of row.children) other.setAttribute("aria-sort", "none");
-  header.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-}
-
 // The slider takes its pictures from the cards of the page, so each is stored once.
 class Slider {
   constructor(root) {
@@ -168,9 +149,6 @@ function offerNumbers() {
   document.querySelector("#files .blocks").append(button);
 }
 
-for (const header of document.querySelectorAll("thead th")) {
-  header.querySelector("button").addEventListener("click", () => sortTable(header));
-}
 for (const root of document.querySelectorAll(".slider")) new Slider(root);
 followReading();
 offerNumbers();

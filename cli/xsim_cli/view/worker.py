@@ -1,0 +1,71 @@
+"""The process that restores one dropped file: a job as JSON on stdin, what happens as lines of JSON on stdout.
+
+A process of its own gives memory back, can be stopped at once, and takes the server down with nothing that fails in it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from xsim.errors import XsimError, ran_out_of_memory
+
+__all__ = ["main"]
+
+
+def _tell(**what: Any) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Do the job that stdin names."""
+    # Ctrl-C reaches every process of a terminal; the server decides what becomes of this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    job = json.loads(sys.stdin.readline())
+    try:
+        _restore(Path(job["input"]), Path(job["output"]), job["restorer"], job["settings"])
+    except XsimError as error:
+        _tell(error=str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        _tell(error="out of memory: free some, or cut the image")
+
+
+def _restore(source: Path, output: Path, name: str, given: dict[str, Any]) -> None:
+    from xsim.detector.named import resolve
+    from xsim_zoo.run.estimates import Estimates
+    from xsim_zoo.run.files import FileRestorer, forecast
+    from xsim_zoo.run.jobs import FileJob
+    from xsim_zoo.run.settings import RunSettings
+    from xsim_zoo.weights.card import suited
+    from xsim_zoo.weights.loading import load
+
+    if given["detectors"] not in {"image", "weights"}:
+        given["detectors"] = str(resolve(given["detectors"]))
+    settings = RunSettings(**given)
+    best = suited(name, steps=settings.steps, samples=settings.samples)
+    if best is not None and best[0] != name:
+        _tell(note=f"weights {best[0]}, for {best[1]}")
+    restorer = load(name, None if best is None else Path(best[0]))
+    job, estimates = FileJob(source, output), Estimates([source])
+    expected = forecast(restorer, job, settings, estimates)
+    _tell(tiles=expected["tiles"], seconds=expected["seconds"])
+    for note in expected["notes"]:
+        _tell(note=note)
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        _tell(done=done)
+
+    _tell(entry=FileRestorer(restorer, settings, report=True, on_tile=count, estimates=estimates)(job))
+
+
+if __name__ == "__main__":
+    main()
