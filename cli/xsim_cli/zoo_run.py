@@ -19,9 +19,11 @@ from xsim_cli.common import (
     report,
     say,
 )
+from xsim_cli.corrections import BadPixelsOption, DarkOption, FlatOption, corrections_of
 from xsim_datasets.progress import Progress
 
 if TYPE_CHECKING:
+    from xsim_datasets.real.corrections import Corrections
     from xsim_zoo.restorers.base import Restorer
     from xsim_zoo.run.files import FileRestorer
     from xsim_zoo.run.jobs import FileJob
@@ -90,6 +92,9 @@ def run(
     open_field: Annotated[float | None, typer.Option(help="Grey level of the open field, as in the file.")] = None,
     polarity: Annotated[Polarity | None, typer.Option(help="How metal looks, in place of what the file says.")] = None,
     white: Annotated[float | None, typer.Option(help="Grey level of no signal, for metal-bright.")] = None,
+    dark: DarkOption = None,
+    flat: FlatOption = None,
+    bad_pixels: BadPixelsOption = "auto",
     device: DeviceOption = "auto",
     precision: Annotated[Literal["auto", "float32", "bfloat16"], typer.Option(help="Of the network only.")] = "auto",
     tile: TileOption = None,
@@ -121,17 +126,25 @@ def run(
         hand_over=weights is None,
     )
     jobs = plan(images, output)
+    corrections = corrections_of(dark, flat, bad_pixels, open_field=open_field, polarity=polarity)
 
     from xsim_zoo.run.estimates import Estimates
     from xsim_zoo.run.files import FileRestorer
 
     restorer = _loaded(name, weights, device, settings)
     if dry_run:
-        _forecast(restorer, jobs, settings, json_=json_)
+        _forecast(restorer, jobs, settings, corrections, json_=json_)
         return
     outcome = _Report(len(jobs), quiet=json_)
-    estimates = Estimates([job.input for job in jobs])
-    restore = FileRestorer(restorer, settings, force=force, picture=picture, on_tile=outcome.tile, estimates=estimates)
+    restore = FileRestorer(
+        restorer,
+        settings,
+        force=force,
+        picture=picture,
+        on_tile=outcome.tile,
+        estimates=Estimates([job.input for job in jobs], corrections),
+        corrections=corrections,
+    )
     _restore_all(jobs, restore, outcome)
     outcome.conclude(json_=json_)
 
@@ -172,13 +185,15 @@ def _restore_all(jobs: list[FileJob], restore: FileRestorer, outcome: _Report) -
         raise
 
 
-def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *, json_: bool) -> None:
+def _forecast(
+    restorer: Restorer, jobs: list[FileJob], settings: RunSettings, corrections: Corrections, *, json_: bool
+) -> None:
     """Say what would be done."""
     from xsim_zoo.run.estimates import Estimates
     from xsim_zoo.run.files import forecast
 
-    estimates = Estimates([job.input for job in jobs])
-    files = [forecast(restorer, job, settings, estimates) for job in jobs]
+    estimates = Estimates([job.input for job in jobs], corrections)
+    files = [forecast(restorer, job, settings, estimates, corrections) for job in jobs]
     lines = [
         f"{file['input']} -> {file['output']}: {file['shape'][0]} x {file['shape'][1]} {file['dtype']}, "
         f"{file['pages']} page(s), open field {file['open_field']:.6g}, {_pitch(file['pitch_mm'])}, "

@@ -14,6 +14,7 @@ from xsim.degradation.known import KnownDetector
 from xsim.errors import InputError, XsimError
 from xsim.measure.blind import measure_blind
 from xsim_datasets.images import Radiograph, Scale, read_image
+from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_zoo.run.grey import grey_scale
 
 if TYPE_CHECKING:
@@ -36,9 +37,12 @@ class Estimates:
     ----------
     paths : sequence of Path
         Other files of the run: those of the same pitch, size and type are taken for images of the same detector.
+    corrections : Corrections, optional
+        What is done to them after they are read, as in `restore`.
     """
 
     paths: Sequence[Path] = ()
+    corrections: Corrections | None = None
     _found: dict[tuple[object, ...], KnownDetector] = field(default_factory=dict)
     _keys: dict[Path, tuple[object, ...]] = field(default_factory=dict)
 
@@ -73,6 +77,7 @@ class Estimates:
                 self._keys[path] = (pitch_mm, other.shape, str(other.dtype), other.polarity)
                 if self._keys[path] != key:
                     continue
+                other = corrected(other, self.corrections)
                 page = next(other.images())
                 if np.array_equal(page, next(source.images())):
                     continue

@@ -17,6 +17,7 @@ from scipy.ndimage import uniform_filter
 
 from xsim_datasets.images import publish
 from xsim_datasets.pictures import LINES, scale_bar
+from xsim_datasets.real.corrections import Corrected
 from xsim_zoo.run.restore import Restored
 from xsim_zoo.run.sensitivity import blur_ends
 
@@ -76,6 +77,7 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
         scale_bar(axes[name], image[thin].shape[1], restored.pitch_mm and restored.pitch_mm * stride)
         _show(axes[f"{name}_zoom"], image[window], f"{name}, enlarged", cmap="gray", vmin=low, vmax=high)
         scale_bar(axes[f"{name}_zoom"], image[window].shape[1], restored.pitch_mm)
+    _mark_bad(axes, restored, window, stride)
     change = (after - before)[window]
     reach = float(np.abs(change).max()) or 1.0
     shown = _show(axes["change"], change, "change, enlarged", cmap="RdBu_r", vmin=-reach, vmax=reach)
@@ -108,6 +110,20 @@ def _show(axes: Axes, image: NDArray[Any], title: str, **options: Any) -> AxesIm
     axes.set_title(title, size=10)
     axes.set_axis_off()
     return shown
+
+
+def _mark_bad(axes: dict[str, Axes], restored: Restored, window: tuple[slice, slice], stride: int) -> None:
+    """Circle the bad pixels that were repaired, in the image before, whole and enlarged."""
+    source = restored.source
+    places = source.bad_pixels.of_page(0) if isinstance(source, Corrected) else np.zeros((0, 2), np.intp)
+    if not len(places):
+        return
+    count = len(places)
+    axes["before"].set_title(f"before; circled: {count} bad pixel{'s' if count > 1 else ''}, repaired", size=10)
+    corner = np.array([window[0].start, window[1].start])
+    inside = ((places >= corner) & (places < [window[0].stop, window[1].stop])).all(axis=1)
+    for name, (y, x) in (("before", places.T / stride), ("before_zoom", (places[inside] - corner).T)):
+        axes[name].scatter(x, y, s=60, facecolors="none", edgecolors="tab:cyan", linewidths=1.0)
 
 
 def _scale(shown: AxesImage, label: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from xsim_datasets.images import Radiograph, Scale, scale_of
+from xsim_datasets.real.corrections import Corrected
 
 if TYPE_CHECKING:
     from xsim_zoo.run.settings import RunSettings
@@ -36,7 +37,7 @@ def grey_scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[
         notes += ("metal is bright, as the file says",)
     if settings.polarity is not None and source.polarity not in {None, settings.polarity}:
         notes += (f"{settings.polarity} forced, the file says {source.polarity}",)
-    if settings.open_field is None and source.open_field is not None:
+    if settings.open_field is None and source.open_field is not None and not _by_flats(source):
         notes += (f"open field at grey level {source.turned(source.open_field):.6g}, as the file says",)
     if open_field is None:
         notes += (_estimated(source.turned(scale.open_field), seen=scale.open_field_seen),)
@@ -46,6 +47,11 @@ def grey_scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[
     if polarity == "metal-bright" and settings.white is None:
         notes += (f"metal bright: grey level {source.turned(scale.white):g} taken as no signal",)
     return scale, notes
+
+
+def _by_flats(source: Radiograph) -> bool:
+    """Whether the flats say the open field, which is said where they are applied."""
+    return isinstance(source, Corrected) and source.flat_fielded
 
 
 def _estimated(open_field: float, *, seen: bool) -> str:
