@@ -11,6 +11,8 @@ from xsim.errors import InputError
 from xsim_cli.common import existing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xsim_datasets.real.corrections import Corrections
 
 __all__ = ["BadPixelsOption", "DarkOption", "FlatOption", "RepairOption", "corrections_of"]
@@ -46,6 +48,7 @@ def corrections_of(
     open_field: float | None = None,
     polarity: str | None = None,
     names: tuple[str, str] = ("--dark", "--flat"),
+    noise_of: Sequence[Path] = (),
 ) -> Corrections:
     """Read the corrections that the options name, before anything is computed.
 
@@ -57,6 +60,8 @@ def corrections_of(
         Options that flats leave no room for.
     names : (dark, flat)
         What the first two are called.
+    noise_of : sequence of Path, optional
+        Frames whose noise is going to be measured.
 
     Raises
     ------
@@ -72,6 +77,8 @@ def corrections_of(
     for path in (dark, flat):
         if path is not None:
             existing(path)
+    if flat is not None and any(path.samefile(flat) or path.parent.samefile(flat) for path in noise_of):
+        raise InputError(f"{flat}: holds frames whose noise is measured, and would cancel: give others as {names[1]}")
     if bad_pixels not in {"auto", "none"}:
         existing(Path(bad_pixels))
 

@@ -11,7 +11,7 @@ import typer
 from xsim.errors import InputError
 from xsim_cli.calibrate.one import Shots, Told, calibrate_one
 from xsim_cli.calibrate.two import Pair, calibrate_two
-from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption, check_output, existing
+from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption, check_output
 from xsim_cli.corrections import DarkOption, FlatOption, RepairOption, corrections_of
 from xsim_cli.measure.inputs import PolarityOption, image_files
 from xsim_cli.spectrum import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
@@ -169,12 +169,9 @@ def _corrections(
     found = []
     for names, frames in zip((two[:2], two[2:]) if pair else (one,), flats, strict=True):
         dark, flat = (getattr(given, name) for name in names)
-        if flat is not None and any(path.samefile(existing(flat)) or path.parent.samefile(flat) for path in frames):
-            raise InputError(f"{flat}: holds flats whose noise is measured, and would cancel: give others to divide by")
         level, options = (None if pair else given.open_field), (_option(names[0]), _option(names[1]))
-        found.append(
-            corrections_of(dark, flat, given.bad_pixels, open_field=level, polarity=given.polarity, names=options)
-        )
+        how: Any = {"open_field": level, "polarity": given.polarity, "names": options, "noise_of": frames}
+        found.append(corrections_of(dark, flat, given.bad_pixels, **how))
     return found[0], found[-1]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shots:
-    """Image files of one detector: edges, open fields, radiographs; region and open field of some; their corrections."""
+    """Image files of one detector: edges, open fields, radiographs; region and open field of some; corrections."""
 
     edges: Sequence[Path]
     flats: Sequence[Path]

@@ -123,7 +123,7 @@ def nnps(
 
     inputs = image_files(flats)
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    corrections = corrections_of(dark, flat, bad_pixels, polarity=polarity)
+    corrections = corrections_of(dark, flat, bad_pixels, polarity=polarity, noise_of=inputs)
     files = [read(path, corrections, pages=True) for path in inputs]
     pitch = common_pitch(pitch_mm, inputs, files)
     region = _one_region(roi, "noise spectrum")
@@ -217,7 +217,8 @@ def resolution(
     inputs = image_files([image, *([flat] if flat else [])])
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
     names = ("--dark", "--flat-field")
-    corrections = corrections_of(dark, flat_field, bad_pixels, polarity=polarity, names=names)
+    how: Any = {"polarity": polarity, "names": names, "noise_of": inputs}
+    corrections = corrections_of(dark, flat_field, bad_pixels, **how)
     file = read(image, corrections)
     pitch = common_pitch(pitch_mm, inputs[:1], [file])
     (signal,) = signals(file, polarity)

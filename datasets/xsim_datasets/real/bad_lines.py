@@ -52,16 +52,20 @@ def add_columns(image: NDArray[Any], bad: NDArray[np.bool_], noise: PixelNoise) 
         return
     pieces = max(1, height // _PIECE_PX)
     bounds = [height * number // pieces for number in range(pieces + 1)]
+    found: dict[int, NDArray[np.bool_]] = {}
     for first, last in pairwise(bounds):
-        part = image[first:last].astype(np.float32)
-        for x, wide, deviation in _bad_in(part, noise):
+        for x, wide, deviation in _bad_in(image[first:last].astype(np.float32), noise):
+            beside = (image[:, x - 1].astype(float) + image[:, x + wide]) / 2
             for column in range(x, x + wide):
                 # A column goes on to both ends as long as it departs by half as much.
-                beside = (image[:, x - 1].astype(float) + image[:, x + wide]) / 2
                 smooth = ndimage.median_filter(image[:, column] - beside, _SMOOTH_PX, mode="nearest")
                 parts, _ = ndimage.label(smooth * np.sign(deviation) > abs(deviation) / 2)
                 inside = np.unique(parts[first:last])
-                bad[:, column] |= np.isin(parts, inside[inside > 0])
+                found[column] = found.get(column, False) | np.isin(parts, inside[inside > 0])
+    for column, part in found.items():
+        # Behind metal it departs by less; what lies between two parts of a dead line is dead as well.
+        before, after = (np.logical_or.accumulate(one) for one in (part, part[::-1]))
+        bad[:, column] |= before & after[::-1]
 
 
 def _bad_in(part: NDArray[np.float32], noise: PixelNoise) -> Iterator[tuple[int, int, float]]:

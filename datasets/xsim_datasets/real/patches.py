@@ -36,7 +36,8 @@ class PixelNoise:
     level, sd : (n,) arrays
         Grey levels, rising, and the standard deviation there.
     quantum : float
-        Rise of the variance with the level: the grey level of a quantum. Tails of few quanta are longer than Gaussian.
+        Grey level of a quantum, if all noise of the brightest part were quantum noise: tails of few quanta are longer
+        than Gaussian.
     """
 
     level: NDArray[np.float64]
@@ -56,15 +57,11 @@ class PixelNoise:
         span = float(level[-1] - level[0])
         floor = max(_LEAST_RANGE * span, 0.5 if image.dtype.kind in "ui" else 1e-6 * abs(float(level[-1])))
         sd = np.maximum(sd, floor)
-        apart = np.diff(level) > 0
-        rise = float(np.median(np.diff(sd**2)[apart] / np.diff(level)[apart])) if apart.any() else 0.0
-        share = float(sd[-1] ** 2 / level[-1]) if level[-1] > 0 else 0.0
-        # In one flat level the variance cannot be seen to rise; then all of it may be of quanta.
-        return cls(level, sd, max(min(rise, share) if span > share else share, 0.0))
+        return cls(level, sd, float(sd[-1] ** 2 / level[-1]) if level[-1] > 0 else 0.0)
 
     def at(self, level: ArrayLike) -> NDArray[np.float64]:
         """Return the standard deviation at grey levels."""
-        return np.asarray(np.interp(level, self.level, self.sd))
+        return np.asarray(np.interp(np.asarray(level, float), self.level, self.sd))
 
     def limit(self, level: NDArray[Any]) -> NDArray[np.float64]:
         """Return the deviation that noise does not reach, by Bernstein's inequality for sums of quanta."""
