@@ -48,7 +48,11 @@ _ALIKE: Final = 0.5
 
 _SHARED: Final = 0.05
 """Share of a pixel's deviation that its neighbours may have in the median: a dot blurred by .5 pixels (rms) gives .08,
-and all indirect detectors blur by more."""
+and all indirect detectors blur by more; by 1 pixel, .5."""
+
+_BLURRED, _MOST_SHARED = 0.3, 0.2
+"""Where structure says that an image is blurred, its neighbours may have up to .2: what it reaches (see `_SHARPEST`) is
+.25 and more with a blur of one pixel or less, .16 with two, where a dot gives its neighbours .8."""
 
 _SHARED_NOISE, _SHARED_STRUCTURE = 0.5, 0.15
 """What noise, in standard deviations, and structure, as a share of its contrast, add to that."""
@@ -75,10 +79,10 @@ def find_bad_pixels(image: NDArray[Any]) -> NDArray[np.bool_]:
     add_columns(image, bad, noise)
     add_columns(image.T, bad.T, noise)
     lines = bad.copy()
-    shares = _structure(image, noise)
+    limits = _Limits.of(image, noise)
     at = np.concatenate([*_standing_out(image, noise)], axis=1)
     for _ in range(_PASSES):
-        found = [part[:, _judged(_seen(image, bad, part), noise, shares)] for part in _batches(at)]
+        found = [part[:, _judged(_seen(image, bad, part), noise, limits)] for part in _batches(at)]
         new = np.concatenate(found, axis=1)
         if not new.size:
             return bad
@@ -161,25 +165,39 @@ def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(count > 0, (ordered[rows, (count - 1) // 2] + ordered[rows, count // 2]) / 2, 0.0)
 
 
-def _judged(seen: _Seen, noise: PixelNoise, shares: tuple[float, float]) -> NDArray[np.bool_]:
-    """Return which pixels are bad; ``shares`` as `_structure` returns them."""
-    least = np.where(seen.alone, *shares) * seen.contrast
-    allowed = _SHARED * seen.height + _SHARED_NOISE * noise.at(seen.level) + _SHARED_STRUCTURE * seen.contrast
-    return np.asarray(seen.judged & (seen.out > noise.limit(seen.level)) & (seen.out > least) & (seen.shared < allowed))
+@dataclass(frozen=True)
+class _Limits:
+    """What structure of an image reaches, and bad pixels surpass: the sharper it is, the more of it looks like them.
 
-
-def _structure(image: NDArray[Any], noise: PixelNoise) -> tuple[float, float]:
-    """Return the share of the contrast around it that a bad pixel, or one of a cluster, stands out by in an image.
-
-    The sharper the image, the more of it looks like one.
+    Parameters
+    ----------
+    alone, cluster : float
+        Share of the contrast around it that a single bad pixel, or one of a cluster, stands out by.
+    shared : float
+        Share of its deviation that its neighbours may have.
     """
-    seen = _seen(image, np.zeros(image.shape, bool), lattice(image.shape))
-    strong = seen.contrast > _STRONG * noise.at(seen.level)
-    if strong.sum() < _FEW:
-        return _STRUCTURE, _STRUCTURE
-    own = float(np.quantile(seen.out[strong] / seen.contrast[strong], 0.995))
-    alone, cluster = (max(_STRUCTURE, times * own) for times in _SHARPEST)
-    return alone, cluster
+
+    alone: float = _STRUCTURE
+    cluster: float = _STRUCTURE
+    shared: float = _SHARED
+
+    @classmethod
+    def of(cls, image: NDArray[Any], noise: PixelNoise) -> _Limits:
+        """Return the limits of an image (H, W) by its own structure, if it has any."""
+        seen = _seen(image, np.zeros(image.shape, bool), lattice(image.shape))
+        strong = seen.contrast > _STRONG * noise.at(seen.level)
+        if strong.sum() < _FEW:
+            return cls()
+        own = float(np.quantile(seen.out[strong] / seen.contrast[strong], 0.995))
+        alone, cluster = (max(_STRUCTURE, times * own) for times in _SHARPEST)
+        return cls(alone, cluster, float(np.clip(_BLURRED - own, _SHARED, _MOST_SHARED)))
+
+
+def _judged(seen: _Seen, noise: PixelNoise, limits: _Limits) -> NDArray[np.bool_]:
+    """Return which pixels are bad."""
+    least = np.where(seen.alone, limits.alone, limits.cluster) * seen.contrast
+    allowed = limits.shared * seen.height + _SHARED_NOISE * noise.at(seen.level) + _SHARED_STRUCTURE * seen.contrast
+    return np.asarray(seen.judged & (seen.out > noise.limit(seen.level)) & (seen.out > least) & (seen.shared < allowed))
 
 
 def _standing_out(image: NDArray[Any], noise: PixelNoise) -> Iterator[NDArray[np.intp]]:
