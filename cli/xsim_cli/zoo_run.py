@@ -37,6 +37,12 @@ _EPILOG = (
 )
 
 
+_SETTINGS = (
+    *("steps", "sharpness", "samples", "flips", "seed", "pitch_mm", "open_field", "polarity", "white", "precision"),
+    *("target", "grey"),
+)
+"""Options that are fields of `RunSettings` of the same name."""
+
 Polarity = Literal["metal-dark", "metal-bright"]
 OutputOption = Annotated[
     Path | None,
@@ -105,26 +111,13 @@ def run(
     json_: JsonOption = False,
 ) -> None:
     """Restore radiographs. Size, kind and grey scale stay; each result is checked against the measurement."""
+    given = locals()
+
     from xsim_zoo.run.jobs import plan
     from xsim_zoo.run.settings import RunSettings
 
-    settings = RunSettings(
-        steps=steps,
-        sharpness=sharpness,
-        samples=samples,
-        flips=flips,
-        seed=seed,
-        pitch_mm=pitch_mm,
-        open_field=open_field,
-        polarity=polarity,
-        white=white,
-        tile_px=tile,
-        precision=precision,
-        detectors=_whose(detectors, weights),
-        target=target,
-        grey=grey,
-        hand_over=weights is None,
-    )
+    told = {name: given[name] for name in _SETTINGS}
+    settings = RunSettings(**told, tile_px=tile, detectors=_whose(detectors, weights), hand_over=weights is None)
     jobs = plan(images, output)
     corrections = corrections_of(dark, flat, bad_pixels, open_field=open_field, polarity=polarity)
 
