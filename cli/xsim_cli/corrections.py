@@ -47,6 +47,7 @@ def corrections_of(
     *,
     open_field: float | None = None,
     polarity: str | None = None,
+    scale: str = "linear",
     names: tuple[str, str] = ("--dark", "--flat"),
     noise_of: Sequence[Path] = (),
 ) -> Corrections:
@@ -56,7 +57,7 @@ def corrections_of(
     ----------
     dark, flat, bad_pixels
         The options.
-    open_field, polarity : optional
+    open_field, polarity, scale : optional
         Options that flats leave no room for.
     names : (dark, flat)
         What the first two are called.
@@ -74,6 +75,8 @@ def corrections_of(
         raise InputError(f"{names[1]} says the open field: leave out --open-field")
     if flat is not None and polarity == "metal-bright":
         raise InputError(f"{names[1]} needs raw data, whose metal is dark: leave out --polarity metal-bright")
+    if flat is not None and scale != "linear":
+        raise InputError(f"{names[1]} needs raw data, which are linear: leave out --scale {scale}")
     for path in (dark, flat):
         if path is not None:
             existing(path)

@@ -39,7 +39,7 @@ _EPILOG = (
 
 _SETTINGS = (
     *("steps", "sharpness", "samples", "flips", "seed", "pitch_mm", "open_field", "polarity", "white", "precision"),
-    *("target", "grey"),
+    *("target", "grey", "scale", "density_white", "film_gradient"),
 )
 """Options that are fields of `RunSettings` of the same name."""
 
@@ -67,6 +67,14 @@ FlipsOption = Annotated[
 ]
 GreyOption = Annotated[
     Literal["lr", "hr"] | None, typer.Option(help="Keep the image's own grey values, or give those of the HR one.")
+]
+ScaleOption = Annotated[
+    Literal["linear", "density"],
+    typer.Option(help="What grey levels are proportional to: the exposure, or an optical density."),
+]
+DensityOption = Annotated[float | None, typer.Option(help="Optical density at the file's white level.")]
+GradientOption = Annotated[
+    float | None, typer.Option(help="Density that a tenfold exposure adds to a film, with --scale density.")
 ]
 TileOption = Annotated[int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")]
 TargetOption = Annotated[
@@ -98,6 +106,9 @@ def run(
     open_field: Annotated[float | None, typer.Option(help="Grey level of the open field, as in the file.")] = None,
     polarity: Annotated[Polarity | None, typer.Option(help="How metal looks, in place of what the file says.")] = None,
     white: Annotated[float | None, typer.Option(help="Grey level of no signal, for metal-bright.")] = None,
+    scale: ScaleOption = "linear",
+    density_white: DensityOption = None,
+    film_gradient: GradientOption = None,
     dark: DarkOption = None,
     flat: FlatOption = None,
     bad_pixels: BadPixelsOption = "auto",
@@ -119,26 +130,20 @@ def run(
     told = {name: given[name] for name in _SETTINGS}
     settings = RunSettings(**told, tile_px=tile, detectors=_whose(detectors, weights), hand_over=weights is None)
     jobs = plan(images, output)
-    corrections = corrections_of(dark, flat, bad_pixels, open_field=open_field, polarity=polarity)
-
-    from xsim_zoo.run.estimates import Estimates
-    from xsim_zoo.run.files import FileRestorer
+    corrections = corrections_of(dark, flat, bad_pixels, open_field=open_field, polarity=polarity, scale=scale)
 
     restorer = _loaded(name, weights, device, settings)
     if dry_run:
         _forecast(restorer, jobs, settings, corrections, json_=json_)
         return
     outcome = _Report(len(jobs), quiet=json_)
-    restore = FileRestorer(
-        restorer,
-        settings,
-        force=force,
-        picture=picture,
-        on_tile=outcome.tile,
-        estimates=Estimates([job.input for job in jobs], corrections),
-        corrections=corrections,
-    )
-    _restore_all(jobs, restore, outcome)
+
+    from xsim_zoo.run.estimates import Estimates
+    from xsim_zoo.run.files import FileRestorer
+
+    how: Any = {"force": force, "picture": picture, "on_tile": outcome.tile, "corrections": corrections}
+    estimates = Estimates([job.input for job in jobs], corrections)
+    _restore_all(jobs, FileRestorer(restorer, settings, estimates=estimates, **how), outcome)
     outcome.conclude(json_=json_)
 
 

@@ -59,7 +59,8 @@ class Estimates:
             greys = [middle(scale.linear(page)) for page in list(source.images())[:_LOOKED_AT]]
             greys += self._others(source, key, settings)[: _LOOKED_AT - len(greys)] if len(self.paths) > 1 else []
             full = None
-            if len(greys) == 1 and source.white is not None and scale.polarity == "metal-dark":
+            linear = scale.polarity == "metal-dark" and scale.per_decade is None
+            if len(greys) == 1 and source.white is not None and linear:
                 full = source.white / scale.open_signal
             self._found[key] = _measured(greys, pitch_mm, full)
         return self._found[key]

@@ -27,12 +27,18 @@ def grey_scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[
         If the image has no signal, or an option cannot be used.
     """
     open_field = source.open_field if settings.open_field is None else source.turned(settings.open_field)
-    if open_field is None and source.kind == "array" and source.dtype.kind == "f":
+    if open_field is None and source.kind == "array" and source.dtype.kind == "f" and settings.scale == "linear":
         open_field = 1.0
     polarity = settings.polarity or source.polarity or "metal-dark"
     white = None if settings.white is None else source.turned(settings.white)
-    scale = scale_of(source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=white)
+    per = settings.per_decade(source.white)
+    scale = scale_of(
+        source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=white, per_decade=per
+    )
     notes: tuple[str, ...] = ()
+    if per is not None:
+        law = "object adds density" if polarity == "metal-bright" else f"film of gradient {settings.film_gradient:g}"
+        notes += (f"grey levels are optical densities, {settings.density_white:g} at white: {law}",)
     if settings.polarity is None and source.polarity == "metal-bright":
         notes += ("metal is bright, as the file says",)
     if settings.polarity is not None and source.polarity not in {None, settings.polarity}:
@@ -44,7 +50,7 @@ def grey_scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[
     share = float(np.mean(source.pixels >= source.white)) if source.white is not None else 0.0
     if share > _SATURATED and polarity == "metal-dark":
         notes += (f"{share:.1%} of the pixels are saturated: nothing is known there",)
-    if polarity == "metal-bright" and settings.white is None:
+    if polarity == "metal-bright" and settings.white is None and per is None:
         notes += (f"metal bright: grey level {source.turned(scale.white):g} taken as no signal",)
     return scale, notes
 
