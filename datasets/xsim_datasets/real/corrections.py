@@ -212,6 +212,8 @@ def _flat_fielded(radiograph: Radiograph, flat_field: FlatField) -> dict[str, An
         for first in range(0, len(frame), _ROWS):
             rows = slice(first, first + _ROWS)
             page[rows] = _in_type(flat_field.applied(frame, rows) * level, pixels.dtype, radiograph.white)
+            # What is defective is going to be repaired; until then it says whether it is hot or dead.
+            np.copyto(page[rows], frame[rows], where=flat_field.defective[rows])
     by = "flat; no dark was given, so its offset is taken for 0" if flat_field.dark is None else "dark and flat"
     notes = [f"open field at grey level {level:.6g}, the mean of the flats: corrected by {by}"]
     if radiograph.white is not None:
@@ -265,7 +267,7 @@ def _repaired(
         return pixels, BadPixels(told=told is not None), tuple(notes)
     kinds = {kind: np.concatenate(parts) for kind, parts in places.items()}
     found_all = BadPixels((len(pages), *shape), **kinds, told=told is not None)
-    return result, found_all, (*notes, _said(found_all, find=corrections.find))
+    return result, found_all, (*notes, _said(found_all, find=corrections.find and told is None))
 
 
 def _told(shape: tuple[int, int], corrections: Corrections) -> NDArray[np.bool_] | None:

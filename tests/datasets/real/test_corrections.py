@@ -52,6 +52,16 @@ def test_the_open_field_is_the_mean_of_the_flats_and_the_image_is_that_of_datase
     assert any("mean of the flats" in note for note in found.notes)
 
 
+def test_what_flats_show_to_be_bad_is_hot_or_dead_as_the_shot_has_it(detector):
+    folder, _, _, shot = detector
+    corrections = Corrections.of_files(folder / "dark", folder / "flat")
+    raw = read_image(shot)
+    raw.pixels[20, 30] = 65535
+    found = corrected(raw, corrections)
+    assert (len(found.bad_pixels.hot), len(found.bad_pixels.dead)) == (1, 0)
+    assert "--bad-pixels none" not in found.notes[-1]  # flats know nothing of such a pixel, so it cannot be left
+
+
 def test_one_file_does_for_a_folder_and_without_a_dark_it_is_said(detector):
     folder, _, _, shot = detector
     files = Corrections.of_files(folder / "dark" / "0.tif", folder / "flat" / "1.tif")
