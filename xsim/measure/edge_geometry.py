@@ -195,7 +195,8 @@ def check_bad_pixels(pixels: NDArray[np.float64]) -> None:
         off |= difference > max(_BAD_SHARE * span, _BAD_SIGMAS * noise)
     if off.any():
         y, x = np.argwhere(off)[0]
-        raise InputError(f"{int(off.sum())} bad pixels, the first at x={x} y={y}: correct them first, with --bad-pixels")
+        count = int(off.sum())
+        raise InputError(f"{count} bad pixels, the first at x={x} y={y}: correct them first, with --bad-pixels")
 
 
 def check_edge(
