@@ -57,7 +57,9 @@ class PixelNoise:
         span = float(level[-1] - level[0])
         floor = max(_LEAST_RANGE * span, 0.5 if image.dtype.kind in "ui" else 1e-6 * abs(float(level[-1])))
         sd = np.maximum(sd, floor)
-        return cls(level, sd, float(sd[-1] ** 2 / level[-1]) if level[-1] > 0 else 0.0)
+        # The mean: where quanta are few the median may be none at all.
+        brightest = float(found[bins[-1], :-1].mean())
+        return cls(level, sd, float(sd[-1] ** 2) / brightest if brightest > 0 else 0.0)
 
     def at(self, level: ArrayLike) -> NDArray[np.float64]:
         """Return the standard deviation at grey levels."""

