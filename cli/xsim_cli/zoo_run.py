@@ -19,9 +19,11 @@ from xsim_cli.common import (
     report,
     say,
 )
+from xsim_cli.corrections import BadPixelsOption, DarkOption, FlatOption, corrections_of
 from xsim_datasets.progress import Progress
 
 if TYPE_CHECKING:
+    from xsim_datasets.real.corrections import Corrections
     from xsim_zoo.restorers.base import Restorer
     from xsim_zoo.run.files import FileRestorer
     from xsim_zoo.run.jobs import FileJob
@@ -34,6 +36,12 @@ _EPILOG = (
     "a folder: xsim zoo run physics-sde radiographs/ -o restored/ --samples 8"
 )
 
+
+_SETTINGS = (
+    *("steps", "sharpness", "samples", "flips", "seed", "pitch_mm", "open_field", "polarity", "white", "precision"),
+    *("target", "grey", "scale", "density_white", "film_gradient"),
+)
+"""Options that are fields of `RunSettings` of the same name."""
 
 Polarity = Literal["metal-dark", "metal-bright"]
 OutputOption = Annotated[
@@ -62,6 +70,14 @@ GreyOption = Annotated[
 ]
 ReportOption = Annotated[
     bool, typer.Option("--report", help="Write a page to look at, print and file beside each result; an index of many.")
+]
+ScaleOption = Annotated[
+    Literal["linear", "density"],
+    typer.Option(help="What grey levels are proportional to: the exposure, or an optical density."),
+]
+DensityOption = Annotated[float | None, typer.Option(help="Optical density at the file's white level.")]
+GradientOption = Annotated[
+    float | None, typer.Option(help="Density that a tenfold exposure adds to a film, with --scale density.")
 ]
 TileOption = Annotated[int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")]
 StrictOption = Annotated[
@@ -97,6 +113,12 @@ def run(
     open_field: Annotated[float | None, typer.Option(help="Grey level of the open field, as in the file.")] = None,
     polarity: Annotated[Polarity | None, typer.Option(help="How metal looks, in place of what the file says.")] = None,
     white: Annotated[float | None, typer.Option(help="Grey level of no signal, for metal-bright.")] = None,
+    scale: ScaleOption = "linear",
+    density_white: DensityOption = None,
+    film_gradient: GradientOption = None,
+    dark: DarkOption = None,
+    flat: FlatOption = None,
+    bad_pixels: BadPixelsOption = "auto",
     device: DeviceOption = "auto",
     precision: Annotated[Literal["auto", "float32", "bfloat16"], typer.Option(help="Of the network only.")] = "auto",
     tile: TileOption = None,
@@ -110,49 +132,43 @@ def run(
     json_: JsonOption = False,
 ) -> None:
     """Restore radiographs. Size, kind and grey scale stay; each result is checked against the measurement."""
+    given = locals()
+
     from xsim_zoo.run.jobs import plan
     from xsim_zoo.run.settings import RunSettings
 
     if keep and not strict:
         raise InputError("--keep goes with --strict: without it all images are written")
-    settings = RunSettings(
-        steps=steps,
-        sharpness=sharpness,
-        samples=samples,
-        flips=flips,
-        seed=seed,
-        pitch_mm=pitch_mm,
-        open_field=open_field,
-        polarity=polarity,
-        white=white,
-        tile_px=tile,
-        precision=precision,
-        detectors=_whose(detectors, weights),
-        target=target,
-        grey=grey,
-        hand_over=weights is None,
-    )
+    told = {name: given[name] for name in _SETTINGS}
+    settings = RunSettings(**told, tile_px=tile, detectors=_whose(detectors, weights), hand_over=weights is None)
     jobs = plan(images, output)
     index = _index_of(jobs, images, output, force=force) if report_ else None
+    corrections = corrections_of(dark, flat, bad_pixels, open_field=open_field, polarity=polarity, scale=scale)
     restorer = _loaded(name, weights, device, settings)
     if dry_run:
-        _forecast(restorer, jobs, settings, json_=json_)
+        _forecast(restorer, jobs, settings, corrections, json_=json_)
         return
     outcome = _Report(len(jobs), quiet=json_, strict=strict)
-    extras = {"force": force, "picture": picture, "report": report_, "strict": strict and not keep}
-    _restore_all(jobs, _by_file(restorer, jobs, settings, outcome, **extras), outcome)
+    how: Any = {"force": force, "picture": picture, "report": report_, "strict": strict and not keep}
+    _restore_all(jobs, _by_file(restorer, jobs, settings, outcome, corrections=corrections, **how), outcome)
     outcome.conclude(index, jobs, force=force, json_=json_)
 
 
 def _by_file(
-    restorer: Restorer, jobs: list[FileJob], settings: RunSettings, outcome: _Report, **extras: bool
+    restorer: Restorer,
+    jobs: list[FileJob],
+    settings: RunSettings,
+    outcome: _Report,
+    *,
+    corrections: Corrections,
+    **how: Any,
 ) -> FileRestorer:
-    """Return what restores file by file; ``extras`` are those of `FileRestorer`."""
+    """Return what restores file by file; ``how`` are fields of `FileRestorer`."""
     from xsim_zoo.run.estimates import Estimates
     from xsim_zoo.run.files import FileRestorer
 
-    estimates = Estimates([job.input for job in jobs])
-    return FileRestorer(restorer, settings, on_tile=outcome.tile, estimates=estimates, **extras)
+    estimates = Estimates([job.input for job in jobs], corrections)
+    return FileRestorer(restorer, settings, on_tile=outcome.tile, estimates=estimates, corrections=corrections, **how)
 
 
 def _index_of(jobs: list[FileJob], images: list[Path], output: Path | None, *, force: bool) -> Path | None:
@@ -202,13 +218,15 @@ def _restore_all(jobs: list[FileJob], restore: FileRestorer, outcome: _Report) -
         raise
 
 
-def _forecast(restorer: Restorer, jobs: list[FileJob], settings: RunSettings, *, json_: bool) -> None:
+def _forecast(
+    restorer: Restorer, jobs: list[FileJob], settings: RunSettings, corrections: Corrections, *, json_: bool
+) -> None:
     """Say what would be done."""
     from xsim_zoo.run.estimates import Estimates
     from xsim_zoo.run.files import forecast
 
-    estimates = Estimates([job.input for job in jobs])
-    files = [forecast(restorer, job, settings, estimates) for job in jobs]
+    estimates = Estimates([job.input for job in jobs], corrections)
+    files = [forecast(restorer, job, settings, estimates, corrections) for job in jobs]
     lines = [
         f"{file['input']} -> {file['output']}: {file['shape'][0]} x {file['shape'][1]} {file['dtype']}, "
         f"{file['pages']} page(s), open field {file['open_field']:.6g}, {_pitch(file['pitch_mm'])}, "

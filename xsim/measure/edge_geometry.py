@@ -195,7 +195,8 @@ def check_bad_pixels(pixels: NDArray[np.float64]) -> None:
         off |= difference > max(_BAD_SHARE * span, _BAD_SIGMAS * noise)
     if off.any():
         y, x = np.argwhere(off)[0]
-        raise InputError(f"{int(off.sum())} bad pixels, the first at x={x} y={y}: correct them first")
+        count = int(off.sum())
+        raise InputError(f"{count} bad pixels, the first at x={x} y={y}: correct them first, with --bad-pixels")
 
 
 def check_edge(
@@ -218,7 +219,7 @@ def check_edge(
     bad = _bad_lines(residual, inside, step)
     _check_straight(residual, inside & ~bad, step)
     if bad.any():
-        raise InputError("dead pixel rows or columns across the edge: correct bad pixels first")
+        raise InputError("dead pixel rows or columns across the edge: correct bad pixels first, with --bad-pixels")
     if step <= 2.0 * noise:
         raise InputError(
             f"no edge: a step of {step:.3g} in noise of {noise:.3g} grey levels: average more frames or give the "

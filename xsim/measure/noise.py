@@ -199,7 +199,7 @@ def mend_outliers(noise: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]
     if count > _OUTLIER_SHARE * noise.size:
         raise InputError(
             f"{100 * off.mean():.1f} % of the pixels lie more than {_OUTLIER_SIGMAS:g} standard deviations from the "
-            "mean: correct bad pixels first"
+            "mean: correct bad pixels first, with --bad-pixels"
         )
     if count:
         noise = np.where(off, ndimage.median_filter(noise, size=3, mode="nearest"), noise)

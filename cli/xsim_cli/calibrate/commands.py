@@ -12,11 +12,14 @@ from xsim.errors import InputError
 from xsim_cli.calibrate.one import Shots, Told, calibrate_one
 from xsim_cli.calibrate.two import Pair, calibrate_two
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption, check_output
+from xsim_cli.corrections import DarkOption, FlatOption, RepairOption, corrections_of
 from xsim_cli.measure.inputs import PolarityOption, image_files
 from xsim_cli.spectrum import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from xsim_datasets.real.corrections import Corrections
 
 _TWO = ("hr_edge", "lr_edge", "hr_flats", "lr_flats", "hr_pair", "lr_pair")
 """Options of two detectors that name images; the first four cannot be missing."""
@@ -57,6 +60,8 @@ PhosphorOption = Annotated[str, typer.Option(help="One detector: Gd2O2S, CaWO4 o
 LevelOption = Annotated[
     float | None, typer.Option(help="Open field of --image, as in the file [grey].  [default: found]")
 ]
+DarksOption = Annotated[Path | None, typer.Option(metavar="FILE|FOLDER", help="Two: --dark of this one.")]
+GainsOption = Annotated[Path | None, typer.Option(metavar="FILE|FOLDER", help="Two: --flat of this one.")]
 KermaOption = Annotated[
     float | None, typer.Option("--kerma-uGy", help="Air kerma of one flat frame [uGy].  [default: 42.56]")
 ]
@@ -98,6 +103,13 @@ def calibrate(
     kerma_uGy: KermaOption = None,
     fill_factor: Annotated[float, typer.Option(help="Share of the pixel that is photodiode.")] = 0.85,
     polarity: PolarityOption = "metal-dark",
+    dark: DarkOption = None,
+    flat: FlatOption = None,
+    hr_dark: DarksOption = None,
+    hr_flat: GainsOption = None,
+    lr_dark: DarksOption = None,
+    lr_flat: GainsOption = None,
+    bad_pixels: RepairOption = "none",
     kvp: KvpOption = None,
     filters: FilterOption = None,
     anode_angle_deg: AngleOption = 12.0,
@@ -135,14 +147,32 @@ def _run(given: SimpleNamespace) -> None:
     outputs = Outputs(given.csv, given.plot, force=given.force, json_=given.json_, inputs=inputs)
     spectrum = beam(given.kvp, given.filters, given.anode_angle_deg, given.model, given.preset)
     shared = {name: getattr(given, name) for name in ("pitch_mm", "polarity", "kerma_uGy", "fill_factor")}
+    first, second = _corrections(given, pair=pair, flats=groups[2:4] if pair else groups[1:2])
     if not pair:
-        shots = Shots(groups[0], groups[1], groups[2], given.edge_roi, given.open_field)
+        shots = Shots(groups[0], groups[1], groups[2], given.edge_roi, given.open_field, first)
         calibrate_one(shots, told, given.out, outputs, spectrum, phosphor=given.phosphor, **shared)
         return
     screens = (given.hr_mass_thickness_mg_cm2, given.lr_mass_thickness_mg_cm2)
-    about: list[Any] = [(given.hr_edge_roi, given.lr_edge_roi), screens, given.hr_frames]
+    about: list[Any] = [(given.hr_edge_roi, given.lr_edge_roi), screens, given.hr_frames, (first, second)]
     files = Pair(*groups, *about)
     calibrate_two(files, given.out, outputs, spectrum, **shared)
+
+
+def _corrections(
+    given: SimpleNamespace, *, pair: bool, flats: Sequence[Sequence[Path]]
+) -> tuple[Corrections, Corrections]:
+    """Return the corrections of two detectors, or of one, twice; ``flats`` are frames whose noise is measured."""
+    one, two = ("dark", "flat"), ("hr_dark", "hr_flat", "lr_dark", "lr_flat")
+    if wrong := [name for name in (one if pair else two) if getattr(given, name)]:
+        kind = "one detector: give --hr-... and --lr-..." if pair else "two detectors: give --dark and --flat"
+        raise InputError(f"{_option(wrong[0])} is of {kind}")
+    found = []
+    for names, frames in zip((two[:2], two[2:]) if pair else (one,), flats, strict=True):
+        dark, flat = (getattr(given, name) for name in names)
+        level, options = (None if pair else given.open_field), (_option(names[0]), _option(names[1]))
+        how: Any = {"open_field": level, "polarity": given.polarity, "names": options, "noise_of": frames}
+        found.append(corrections_of(dark, flat, given.bad_pixels, **how))
+    return found[0], found[-1]
 
 
 def _check_kinds(given: SimpleNamespace, told: Told, *, pair: bool, missing: Sequence[str]) -> None:

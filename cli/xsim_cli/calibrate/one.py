@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from xsim.measure.one_detector.result import OneDetector
     from xsim.spectrum import Spectrum
     from xsim_cli.common import Outputs
+    from xsim_datasets.real.corrections import Corrections
 
 
 @dataclass(frozen=True)
 class Shots:
-    """Image files of one detector: slanted edges, open fields, ordinary radiographs; region and open field of some."""
+    """Image files of one detector: edges, open fields, radiographs; region and open field of some; corrections."""
 
     edges: Sequence[Path]
     flats: Sequence[Path]
     images: Sequence[Path]
     edge_roi: str | None
     open_field: float | None
+    corrections: Corrections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,8 @@ def calibrate_one(
     from xsim.measure.one_detector.seen import detector_seen
 
     if shots.images:
-        seen = look(shots.images, pitch_mm=pitch_mm, open_field=shots.open_field, polarity=polarity)
+        how: Any = {"pitch_mm": pitch_mm, "open_field": shots.open_field, "polarity": polarity}
+        seen = look(shots.images, shots.corrections, **how)
         if seen.found.pitch_mm is None:
             raise InputError(f"{shots.images[0]}: says no pixel pitch: give --pitch-mm")
         thickness = told.mass_thickness_mg_cm2
@@ -101,8 +104,8 @@ def _read_shots(
     shots: Shots, pitch_mm: float | None, polarity: str
 ) -> tuple[float, list[EdgeMTF], list[Any], float | None]:
     """Return the pitch [mm], the edges measured, the open frames, and the white level of their format."""
-    plates = [read(path) for path in shots.edges]
-    files = [read(path, pages=True) for path in shots.flats]
+    plates = [read(path, shots.corrections) for path in shots.edges]
+    files = [read(path, shots.corrections, pages=True) for path in shots.flats]
     paths = [*shots.edges, *shots.flats]
     if not paths and pitch_mm is None:
         raise InputError("a data sheet without a pixel pitch says little: give --pitch-mm")

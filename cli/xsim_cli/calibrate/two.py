@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from xsim.measure.calibration import Calibration, MeasuredDetector
     from xsim.spectrum import Spectrum
     from xsim_cli.common import Outputs
+    from xsim_datasets.real.corrections import Corrections
 
 _CURVES = ("frequency_lp_mm", "B_1", "B_1_sd", "Sigma_1_mm2", "Sigma_1_sd_mm2")
 """Columns of the table, and keys of the JSON document."""
@@ -34,6 +35,8 @@ class Pair:
         Nominal screens [mg/cm2].
     hr_frames : int
         Frames averaged in HR images.
+    corrections : (hr, lr)
+        What is done to the images of each after they are read.
     """
 
     hr_edges: Sequence[Path]
@@ -46,6 +49,7 @@ class Pair:
     rois: tuple[str | None, str | None]
     mass_thicknesses_mg_cm2: tuple[float, float]
     hr_frames: int
+    corrections: tuple[Corrections, Corrections]
 
 
 def calibrate_two(
@@ -73,13 +77,15 @@ def calibrate_two(
         "fill_factor": fill_factor,
     }
     screens = [Screen(one) for one in files.mass_thicknesses_mg_cm2]
-    hr = _measured(files.hr_edges, files.hr_flats, screens[0], roi=files.rois[0], **shared)
-    lr = _measured(files.lr_edges, files.lr_flats, screens[1], roi=files.rois[1], **shared)
+    first, second = files.corrections
+    hr = _measured(files.hr_edges, files.hr_flats, screens[0], first, roi=files.rois[0], **shared)
+    lr = _measured(files.lr_edges, files.lr_flats, screens[1], second, roi=files.rois[1], **shared)
     images = zip(files.hr_pairs, files.lr_pairs, strict=True)
-    pairs = [(_linear(x, hr, polarity), _linear(y, lr, polarity)) for x, y in images]
+    pairs = [(_linear(x, hr, polarity, first), _linear(y, lr, polarity, second)) for x, y in images]
     link = None
     if files.wedges:
-        steps = (_linear(path, detector, polarity) for path, detector in zip(files.wedges, (hr, lr), strict=True))
+        both = zip(files.wedges, (hr, lr), files.corrections, strict=True)
+        steps = (_linear(path, detector, polarity, corrections) for path, detector, corrections in both)
         link = blame(files.wedges[0], link_from_wedge, *steps)
     found = calibration.calibrate(hr, lr, spectrum, hr_frames=files.hr_frames, pairs=pairs, link=link)
     calibration.write_calibration(out, found)
@@ -108,9 +114,9 @@ def _check_link_images(files: Pair) -> None:
         raise InputError("the grey-level link needs --hr-wedge and --lr-wedge, or pairs, or none of them")
 
 
-def _linear(path: Path, detector: MeasuredDetector, polarity: str) -> Any:
+def _linear(path: Path, detector: MeasuredDetector, polarity: str, corrections: Corrections) -> Any:
     """Return an image with its open field at 1."""
-    (signal,) = signals(read(path), polarity)
+    (signal,) = signals(read(path, corrections), polarity)
     return signal / detector.nnps.mean
 
 
@@ -118,6 +124,7 @@ def _measured(
     edges: Sequence[Path],
     flats: Sequence[Path],
     screen: Screen,
+    corrections: Corrections,
     *,
     roi: str | None,
     pitch_mm: float | None,
@@ -129,10 +136,10 @@ def _measured(
     from xsim.detector.detector import Sensor
     from xsim.measure.calibration import measure_detector
 
-    images = [read(path) for path in edges]
+    images = [read(path, corrections) for path in edges]
     pitch = common_pitch(pitch_mm, edges, images)
     curves = edges_of(edges, images, pitch, regions_of([roi] if roi else None))
-    files = [read(path, pages=True) for path in flats]
+    files = [read(path, corrections, pages=True) for path in flats]
     frames = [page for file in files for page in signals(file, polarity)]
     sensor = Sensor(pitch_mm=pitch, fill_factor=fill_factor)
     measured: MeasuredDetector = blame(

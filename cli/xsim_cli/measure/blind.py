@@ -11,10 +11,12 @@ import typer
 
 from xsim.errors import InputError
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption
+from xsim_cli.corrections import DarkOption, FlatOption, RepairOption, corrections_of
 from xsim_cli.measure.inputs import PolarityOption, blame, image_files, read, signals
 
 if TYPE_CHECKING:
     from xsim.measure.blind import BlindDetector
+    from xsim_datasets.real.corrections import Corrections
 
 
 def blind(
@@ -28,6 +30,9 @@ def blind(
         float | None, typer.Option(help="Grey level of the open field, as in the file.  [default: found]")
     ] = None,
     polarity: PolarityOption = "metal-dark",
+    dark: DarkOption = None,
+    flat: FlatOption = None,
+    bad_pixels: RepairOption = "none",
     csv: CsvOption = None,
     plot: PlotOption = None,
     force: ForceOption = False,
@@ -40,7 +45,8 @@ def blind(
     """
     inputs = image_files(images)
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    seen = look(inputs, pitch_mm=pitch_mm, open_field=open_field, polarity=polarity)
+    corrections = corrections_of(dark, flat, bad_pixels, open_field=open_field, polarity=polarity)
+    seen = look(inputs, corrections, pitch_mm=pitch_mm, open_field=open_field, polarity=polarity)
     found, pitch = seen.found, seen.found.pitch_mm
     payload = _payload(found, pitch) | {
         "open_field": seen.open_field,
@@ -78,21 +84,30 @@ class Seen:
     remarks: tuple[str, ...]
 
 
-def look(inputs: Sequence[Path], *, pitch_mm: float | None, open_field: float | None, polarity: str) -> Seen:
+def look(
+    inputs: Sequence[Path],
+    corrections: Corrections | None = None,
+    *,
+    pitch_mm: float | None,
+    open_field: float | None,
+    polarity: str,
+) -> Seen:
     """Estimate a detector from files of ordinary radiographs: their open fields are found unless one is given.
 
-    Without ``pitch_mm`` the pitch is that which all files name, if they do.
+    Flats give it too. Without ``pitch_mm`` the pitch is that which all files name, if they do.
     """
     from xsim.measure.blind import measure_blind
     from xsim_datasets.images.scale import find_open_field
 
     if open_field is not None and not open_field > 0:
         raise InputError(f"--open-field {open_field:g}: give a grey level above zero")
-    files = [read(path) for path in inputs]
+    files = [read(path, corrections) for path in inputs]
     named = {file.pitch_mm for file in files}
     pitch = pitch_mm if pitch_mm is not None else named.pop() if len(named) == 1 else None
     greys, remarks, scale = [], list[str](), 1.0
     for path, file in zip(inputs, files, strict=True):
+        if corrections is not None and corrections.flat_field is not None:
+            open_field = file.open_field
         for signal in signals(file, polarity):
             level, seen = (open_field, True) if open_field is not None else blame(path, find_open_field, signal)
             if not seen:

@@ -11,6 +11,7 @@ import typer
 
 from xsim.errors import InputError
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption, numbers_of
+from xsim_cli.corrections import DarkOption, FlatOption, RepairOption, corrections_of
 from xsim_cli.measure.blind import blind
 from xsim_cli.measure.e2597 import e2597
 from xsim_cli.measure.e2737 import e2737
@@ -31,6 +32,11 @@ from xsim_cli.measure.inputs import (
 if TYPE_CHECKING:
     from xsim.measure.checks import ROI
     from xsim.measure.edge import EdgeMTF
+
+GainOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE|FOLDER", help="What --flat is of other commands: frames that images are divided by."),
+]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,6 +62,9 @@ def mtf(
     smooth_tails: Annotated[
         bool, typer.Option(help="Smooth the profile far from the edge where noise cannot tell the difference.")
     ] = True,
+    dark: DarkOption = None,
+    flat: FlatOption = None,
+    bad_pixels: RepairOption = "none",
     csv: CsvOption = None,
     plot: PlotOption = None,
     force: ForceOption = False,
@@ -66,7 +75,8 @@ def mtf(
 
     inputs = image_files(images)
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    files = [read(path) for path in inputs]
+    corrections = corrections_of(dark, flat, bad_pixels)
+    files = [read(path, corrections) for path in inputs]
     mean = average_edges(
         edges_of(
             inputs,
@@ -101,6 +111,9 @@ def nnps(
     region_px: Annotated[int, typer.Option(help="Side of the regions [px].")] = 256,
     roi: RoiOption = None,
     polarity: PolarityOption = "metal-dark",
+    dark: DarkOption = None,
+    flat: FlatOption = None,
+    bad_pixels: RepairOption = "none",
     csv: CsvOption = None,
     plot: PlotOption = None,
     force: ForceOption = False,
@@ -112,7 +125,8 @@ def nnps(
 
     inputs = image_files(flats)
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    files = [read(path, pages=True) for path in inputs]
+    corrections = corrections_of(dark, flat, bad_pixels, polarity=polarity, noise_of=inputs)
+    files = [read(path, corrections, pages=True) for path in inputs]
     pitch = common_pitch(pitch_mm, inputs, files)
     region = _one_region(roi, "noise spectrum")
     frames = [page for file in files for page in signals(file, polarity)]
@@ -143,6 +157,9 @@ def ctf(
         list[str] | None,
         typer.Option(metavar="X,Y,W,H", help="Region of a plate edge, to set its MTF beside the bars'; repeat."),
     ] = None,
+    dark: DarkOption = None,
+    flat: FlatOption = None,
+    bad_pixels: RepairOption = "none",
     csv: CsvOption = None,
     plot: PlotOption = None,
     force: ForceOption = False,
@@ -157,7 +174,7 @@ def ctf(
 
     inputs = image_files([image])
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    file = read(image)
+    file = read(image, corrections_of(dark, flat, bad_pixels))
     pitch = common_pitch(pitch_mm, inputs, [file])
     found = blame(image, bar_ctf, file.pixels, pitch, rois=regions_of(roi), contrast=contrast)
     beside = edges_of(inputs, [file], pitch, regions_of(edge)) if edge else []
@@ -188,6 +205,9 @@ def resolution(
     flat: Annotated[Path | None, typer.Option(help="Flat image for the SNR, and so the normalised SNR.")] = None,
     flat_roi: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="Flat region, in --flat or in IMAGE.")] = None,
     polarity: PolarityOption = "metal-dark",
+    dark: DarkOption = None,
+    flat_field: GainOption = None,
+    bad_pixels: RepairOption = "none",
     csv: CsvOption = None,
     plot: PlotOption = None,
     force: ForceOption = False,
@@ -198,7 +218,10 @@ def resolution(
 
     inputs = image_files([image, *([flat] if flat else [])])
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    file = read(image)
+    names = ("--dark", "--flat-field")
+    how: Any = {"polarity": polarity, "names": names, "noise_of": inputs}
+    corrections = corrections_of(dark, flat_field, bad_pixels, **how)
+    file = read(image, corrections)
     pitch = common_pitch(pitch_mm, inputs[:1], [file])
     (signal,) = signals(file, polarity)
     wires = blame(image, duplex_wire, signal, pitch, roi=_one_region(roi, "gauge"))
@@ -209,7 +232,7 @@ def resolution(
     lines = [f"{d:7.3g} mm  dip {100 * v:5.1f} %" for d, v in zip(wires.diameter_mm, wires.dip, strict=True)]
     lines.append(f"SRb {wires.srb_mm:.3g} mm, interpolated {wires.isrb_mm:.3g} mm")
     if flat or flat_roi:
-        (open_field,) = signals(read(flat), polarity) if flat else (signal,)
+        (open_field,) = signals(read(flat, corrections), polarity) if flat else (signal,)
         noise = blame(flat or image, flat_snr, open_field, roi=region_of(flat_roi) if flat_roi else None)
         best = wires.srb_mm if math.isnan(wires.isrb_mm) else wires.isrb_mm
         snrn = math.nan if math.isnan(best) else normalised_snr(noise.snr, best)

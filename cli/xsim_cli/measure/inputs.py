@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.common import existing, numbers_of
+from xsim_cli.common import existing, numbers_of, say
 
 if TYPE_CHECKING:
     from xsim.measure.checks import ROI
     from xsim_datasets.images import Radiograph
+    from xsim_datasets.real.corrections import Corrections
 
 PitchOption = Annotated[
     float | None, typer.Option(help="Pixel pitch [mm]; needed unless the file says it, as DICOM does.")
@@ -43,11 +44,20 @@ def image_files(paths: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def read(path: Path, *, pages: bool = False) -> Radiograph:
-    """Read one image file."""
+def read(path: Path, corrections: Corrections | None = None, *, pages: bool = False) -> Radiograph:
+    """Read one image file, and correct it; what was repaired is said."""
     from xsim_datasets.images import read_image
 
-    return read_image(path, pages=pages)
+    radiograph = read_image(path, pages=pages)
+    if corrections is None:
+        return radiograph
+
+    from xsim_datasets.real.corrections import corrected
+
+    result = blame(path, corrected, radiograph, corrections)
+    for note in result.notes[len(radiograph.notes) :]:
+        say(f"{path}: {note}")
+    return cast("Radiograph", result)
 
 
 def common_pitch(given: float | None, paths: Sequence[Path], files: Sequence[Radiograph]) -> float:

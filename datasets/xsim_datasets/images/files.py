@@ -86,7 +86,9 @@ def kind_of_name(path: Path) -> str:
     return kind
 
 
-def read_image(path: Path | str, *, pages: bool = False, log: bool = False, max_pixels: int = MAX_PIXELS) -> Radiograph:
+def read_image(
+    path: Path | str, *, pages: bool = False, log: bool = False, uniform: bool = False, max_pixels: int = MAX_PIXELS
+) -> Radiograph:
     """Read a radiograph at its own depth.
 
     Parameters
@@ -97,6 +99,8 @@ def read_image(path: Path | str, *, pages: bool = False, log: bool = False, max_
         Whether several pages are welcome; one of many is never taken in silence.
     log : bool
         Whether the logarithm of the exposure is welcome; it is never taken for the exposure in silence.
+    uniform : bool
+        Whether one grey level alone is welcome, as of darks, ideal flats and maps without a bad pixel.
     max_pixels : int
         Most pixels that the file may claim.
 
@@ -116,7 +120,7 @@ def read_image(path: Path | str, *, pages: bool = False, log: bool = False, max_
     try:
         _check_plain(path)
         radiograph = _READERS[_kind_of_content(path)](path, max_pixels=max_pixels)
-        pixels = check_pixels(radiograph.pixels)
+        pixels = check_pixels(radiograph.pixels, uniform=uniform)
     except MissingFileError as error:
         raise MissingFileError(_named(path, error)) from error
     except XsimError as error:

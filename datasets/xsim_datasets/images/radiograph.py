@@ -150,13 +150,13 @@ def check_claim(shape: tuple[int, ...], dtype: np.dtype[Any], file_bytes: int, m
         raise InputError(f"claims {claimed} bytes of pixels in a file of {file_bytes}: no radiograph packs so well")
 
 
-def check_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
+def check_pixels(pixels: NDArray[Any], *, uniform: bool = False) -> NDArray[Any]:
     """Return decoded pixels in native byte order if they can be a radiograph.
 
     Raises
     ------
     InputError
-        If they are not real numbers, hold NaN or infinity, or one grey level only.
+        If they are not real numbers, hold NaN or infinity, or one grey level only and are not to be ``uniform``.
     """
     kind = pixels.dtype.kind
     if kind not in "uif" or pixels.dtype.itemsize > 8:
@@ -167,6 +167,6 @@ def check_pixels(pixels: NDArray[Any]) -> NDArray[Any]:
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int(np.count_nonzero(~np.isfinite(native)))
         raise InputError(f"holds {bad} pixels that are NaN or infinite: mask or repair them first")
-    if low == high:
+    if low == high and not uniform:
         raise InputError(f"holds one grey level only ({low:g}): there is nothing to see: check what wrote it")
     return native

@@ -30,6 +30,9 @@ _PART_PX = 2**20
 # Depths of the converters of detectors.
 _USUAL_BITS = (8, 10, 12, 14, 16)
 
+_LEAST_EXPOSURE = 1e-6
+"""Share of the open field below which an exposure is written as this: zero has no logarithm."""
+
 _BLOCK_PX = 8
 """Side of the blocks whose means are compared: 64 pixels put a hot one and most of the noise aside."""
 _PLATEAU = 0.95
@@ -67,6 +70,9 @@ class Scale:
         Grey level of no signal where metal is dark; without meaning where it is bright.
     doubts : tuple of str
         Why the grey levels may not be linear, as the file says or the image shows.
+    per_decade : float, optional
+        Grey levels for a tenfold exposure, where grey levels follow its logarithm, as densities do: rising with it
+        where metal is dark, falling where it is bright. None where they are linear.
     """
 
     open_field: float
@@ -76,10 +82,15 @@ class Scale:
     polarity_seen: bool = True
     black: float = 0.0
     doubts: tuple[str, ...] = ()
+    per_decade: float | None = None
 
     def __post_init__(self) -> None:
         if self.polarity not in POLARITIES:
             raise InputError(f"polarity '{self.polarity}' is unknown: give {' or '.join(POLARITIES)}")
+        if self.per_decade is not None:
+            if not (np.isfinite(self.per_decade) and self.per_decade > 0 and np.isfinite(self.open_field)):
+                raise InputError(f"{self.per_decade:g} grey levels for a tenfold exposure: give a number above 0")
+            return
         signal = self.open_signal
         if not (np.isfinite(signal) and signal > 0):
             below = f" below white ({self.white:g})" if self.polarity == "metal-bright" else f" above {self.black:g}"
@@ -87,7 +98,9 @@ class Scale:
 
     @property
     def open_signal(self) -> float:
-        """Signal of the open field, in grey levels."""
+        """Signal of the open field, in grey levels; 1 where they are logarithmic."""
+        if self.per_decade is not None:
+            return 1.0
         return self.white - self.open_field if self.polarity == "metal-bright" else self.open_field - self.black
 
     def linear(self, grey: NDArray[Any]) -> NDArray[np.float32]:
@@ -95,7 +108,10 @@ class Scale:
         linear = np.empty(grey.shape, np.float32)
         # Some rows at a time, as float64 takes four times the memory of the file.
         for rows in _rows(grey):
-            if self.polarity == "metal-bright":
+            if self.per_decade is not None:
+                factor = self.per_decade / np.log(10)
+                linear[rows] = exposure_of_log(grey[rows], factor, self.open_field, polarity=self.polarity)
+            elif self.polarity == "metal-bright":
                 linear[rows] = (self.white - grey[rows].astype(np.float64)) / self.open_signal
             elif self.black:
                 linear[rows] = (grey[rows].astype(np.float64) - self.black) / self.open_signal
@@ -123,7 +139,10 @@ class Scale:
             high = limit if white is None else min(white, limit)
         for rows in _rows(linear):
             levels = linear[rows].astype(np.float64) * self.open_signal
-            if self.polarity == "metal-bright":
+            if self.per_decade is not None:
+                rise = self.per_decade * np.log10(np.maximum(levels, _LEAST_EXPOSURE))
+                levels = self.open_field + (rise if self.polarity == "metal-dark" else -rise)
+            elif self.polarity == "metal-bright":
                 levels = self.white - levels
             elif self.black:
                 levels += self.black
@@ -197,6 +216,7 @@ def scale_of(
     polarity: Polarity = "metal-dark",
     open_field: float | None = None,
     white_grey: float | None = None,
+    per_decade: float | None = None,
 ) -> Scale:
     """Return the scale of an image: what is given, and estimates of the rest.
 
@@ -212,8 +232,19 @@ def scale_of(
         Grey level of the open field, as in the file.
     white_grey : float, optional
         Grey level of no signal; estimated for metal-bright, 0 for metal-dark if not given.
+    per_decade : float, optional
+        Grey levels for a tenfold exposure, see `Scale`.
     """
     bright = polarity == "metal-bright"
+    if per_decade is not None and open_field is None:
+        # The brightest pixel stands for air until the open field is found.
+        air = float(pixels.min() if bright else pixels.max())
+        image = pixels.reshape(-1, pixels.shape[-1])
+        level, seen = find_open_field(Scale(air, polarity, per_decade=per_decade).linear(image))
+        rise = per_decade * float(np.log10(level))
+        return Scale(air + (-rise if bright else rise), polarity, 0.0, seen, per_decade=per_decade)
+    if per_decade is not None:
+        return Scale(float(open_field or 0.0), polarity, per_decade=per_decade)
     zero = white_grey if white_grey is not None else white_level(pixels, white) if bright else 0.0
     seen = True
     if open_field is None:

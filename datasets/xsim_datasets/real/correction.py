@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,13 +14,17 @@ from scipy.ndimage import median_filter
 
 from xsim.errors import InputError, MissingFileError
 from xsim_datasets.images import SUFFIXES, Polarity, Radiograph, exposure_of_log, find_open_field, read_image, scale_of
+from xsim_datasets.real.repair import repaired
 
-__all__ = ["FlatField", "image_files", "mean_of"]
+__all__ = ["FlatField", "frame_files", "image_files", "mean_of"]
 
 # A pixel whose flat signal is less than half or more than twice the median of its 5 x 5 neighbours gives no usable
 # image: sound pixels differ by some per cent.
 _DEAD, _HOT = 0.5, 2.0
 _NEIGHBOURS_PX = 5
+# More pixels without any signal are no defects: the beam did not reach them.
+_MOST_DEAD = 0.05
+_ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,8 @@ class FlatField:
         Grey levels of a logarithmic file for a change of the exposure by the factor e.
     """
 
-    dark: NDArray[np.float64] | None = None
-    flat: NDArray[np.float64] | None = None
+    dark: NDArray[np.floating] | None = None
+    flat: NDArray[np.floating] | None = None
     polarity: Polarity | None = None
     open_field: float | None = None
     scale: Literal["linear", "log"] = "linear"
@@ -62,8 +66,13 @@ class FlatField:
             raise InputError(f"log factor {self.log_factor:g}: give a number above 0; --polarity turns the sign")
         if self.dark is not None and self.flat is None:
             raise InputError("darks were given without flats: give both")
-        if self.flat is not None and not float(np.median(self._gain())) > 0:
+        if self.flat is None:
+            return
+        gain = self._gain()
+        if not float(np.median(gain)) > 0:
             raise InputError("the flats are no brighter than the darks: check which is which")
+        if (share := float(np.mean(gain <= 0))) > _MOST_DEAD:
+            raise InputError(f"the flats have no signal in {share:.1%} of their pixels: expose all of the detector")
 
     @classmethod
     def of_folders(
@@ -76,14 +85,14 @@ class FlatField:
         scale: Literal["linear", "log"] = "linear",
         log_factor: float | None = None,
     ) -> FlatField:
-        """Return the correction whose darks and flats are the frames in two folders.
+        """Return the correction whose darks and flats are the frames in two folders, or two files.
 
         Raises
         ------
         MissingFileError, InputError
-            If a folder does not exist or holds no images, or they cannot be used.
+            If one does not exist or holds no images, or they cannot be used.
         """
-        frames = [None if folder is None else mean_of(image_files(folder)) for folder in (dark, flat)]
+        frames = [None if path is None else mean_of(frame_files(path), uniform=True) for path in (dark, flat)]
         return cls(frames[0], frames[1], polarity, open_field, scale, log_factor)
 
     def image(self, files: Sequence[Path]) -> NDArray[np.float32]:
@@ -105,10 +114,14 @@ class FlatField:
             raise InputError(f"{files[0]}: says that metal is bright: flats need raw data, whose metal is dark")
         if grey.shape != self.flat.shape:
             raise InputError(f"{files[0]}: is {grey.shape}, the flats are {self.flat.shape}: give frames of one size")
-        gain = self._gain()
-        defective = self.defective
-        linear = (grey - (0.0 if self.dark is None else self.dark)) / np.where(defective, 1.0, gain)
-        return _filled(linear, defective).astype(np.float32)
+        return repaired(self.applied(grey), self.defective).astype(np.float32)
+
+    def applied(self, grey: NDArray[Any], rows: slice = _ALL) -> NDArray[np.float64]:
+        """Return rows of a frame (H, W) as a linear image, open field 1.0; where pixels are defective it is 0."""
+        assert self.flat is not None
+        dark = 0.0 if self.dark is None else self.dark[rows]
+        defective = self.defective[rows]
+        return np.where(defective, 0.0, (grey[rows] - dark) / np.where(defective, 1.0, self.flat[rows] - dark))
 
     def _from_log(self, files: Sequence[Path], first: Radiograph, polarity: Polarity) -> NDArray[np.float32]:
         """Return the linear image of logarithmic frames: their exposures are averaged, not their logarithms."""
@@ -121,14 +134,14 @@ class FlatField:
         signal = mean_of(files, partial(exposure_of_log, log_factor=self.log_factor, air=air, polarity=polarity))
         return (signal / (find_open_field(signal)[0] if self.open_field is None else 1.0)).astype(np.float32)
 
-    @property
+    @cached_property
     def defective(self) -> NDArray[np.bool_]:
         """Pixels that the flats show to give no usable signal, (H, W)."""
         gain = self._gain()
         usual = median_filter(gain, _NEIGHBOURS_PX)
         return np.asarray(~((gain > _DEAD * usual) & (gain < _HOT * usual)))
 
-    def _gain(self) -> NDArray[np.float64]:
+    def _gain(self) -> NDArray[np.floating]:
         assert self.flat is not None
         if self.dark is None:
             return self.flat
@@ -153,8 +166,24 @@ def image_files(folder: Path) -> list[Path]:
     return files
 
 
+def frame_files(path: Path) -> list[Path]:
+    """Return the file, or the images in the folder, that frames are given as.
+
+    Raises
+    ------
+    MissingFileError, InputError
+        If there is nothing there, or no image in the folder.
+    """
+    if not path.exists():
+        raise MissingFileError(f"{path}: no such file or folder: check the path")
+    return image_files(path) if path.is_dir() else [path]
+
+
 def mean_of(
-    files: Sequence[Path], exposure: Callable[[NDArray[Any]], NDArray[np.float64]] | None = None
+    files: Sequence[Path],
+    exposure: Callable[[NDArray[Any]], NDArray[np.float64]] | None = None,
+    *,
+    uniform: bool = False,
 ) -> NDArray[np.float64]:
     """Return the mean of all frames in files, every page a frame, (H, W).
 
@@ -164,6 +193,8 @@ def mean_of(
         What to read.
     exposure : callable, optional
         Takes the grey levels of a logarithmic frame to what is averaged; without it logarithmic files are refused.
+    uniform : bool
+        Whether frames of one grey level alone are welcome.
 
     Raises
     ------
@@ -174,7 +205,7 @@ def mean_of(
     kinds: set[tuple[str | None, str | None]] = set()
     frames = 0
     for file in files:
-        radiograph = read_image(file, pages=True, log=exposure is not None)
+        radiograph = read_image(file, pages=True, log=exposure is not None, uniform=uniform)
         kinds.add((radiograph.polarity, radiograph.intensity))
         if len(kinds) > 1:
             raise InputError(f"{file}: says another polarity or scale than those before: give frames of one kind")
@@ -187,18 +218,3 @@ def mean_of(
     if total is None:
         raise InputError("no frames to average: give one or more")
     return total / frames
-
-
-def _filled(image: NDArray[np.float64], defective: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return an image whose defective pixels hold the median of their good neighbours."""
-    if not defective.any():
-        return image
-    padded = np.pad(np.where(defective, np.nan, image), _NEIGHBOURS_PX // 2, mode="reflect")
-    filled = image.copy()
-    for y, x in zip(*np.nonzero(defective), strict=True):
-        around = padded[y : y + _NEIGHBOURS_PX, x : x + _NEIGHBOURS_PX]
-        good = around[np.isfinite(around)]
-        if not good.size:
-            raise InputError("a cluster of defective pixels has no good neighbours: check the flats")
-        filled[y, x] = np.median(good)
-    return filled

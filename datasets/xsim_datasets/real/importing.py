@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -251,7 +251,7 @@ def _plan_of(maker: RealMaker, shape: tuple[int, int], nominal: Recipe | None) -
 
 def _about(correction: FlatField) -> dict[str, Any]:
     """Return what a detector's correction was; its frames by digest."""
-    about: dict[str, Any] = dict(vars(correction))
+    about: dict[str, Any] = {one.name: getattr(correction, one.name) for one in fields(correction)}
     for name in ("dark", "flat"):
         if about[name] is not None:
             about[name] = hashlib.sha256(about[name].tobytes()).hexdigest()

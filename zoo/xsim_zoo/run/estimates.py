@@ -14,6 +14,7 @@ from xsim.degradation.known import KnownDetector
 from xsim.errors import InputError, XsimError
 from xsim.measure.blind import measure_blind
 from xsim_datasets.images import Radiograph, Scale, read_image
+from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_zoo.run.grey import grey_scale
 
 if TYPE_CHECKING:
@@ -36,9 +37,12 @@ class Estimates:
     ----------
     paths : sequence of Path
         Other files of the run: those of the same pitch, size and type are taken for images of the same detector.
+    corrections : Corrections, optional
+        What is done to them after they are read, as in `restore`.
     """
 
     paths: Sequence[Path] = ()
+    corrections: Corrections | None = None
     _found: dict[tuple[object, ...], KnownDetector] = field(default_factory=dict)
     _keys: dict[Path, tuple[object, ...]] = field(default_factory=dict)
 
@@ -55,7 +59,8 @@ class Estimates:
             greys = [middle(scale.linear(page)) for page in list(source.images())[:_LOOKED_AT]]
             greys += self._others(source, key, settings)[: _LOOKED_AT - len(greys)] if len(self.paths) > 1 else []
             full = None
-            if len(greys) == 1 and source.white is not None and scale.polarity == "metal-dark":
+            linear = scale.polarity == "metal-dark" and scale.per_decade is None
+            if len(greys) == 1 and source.white is not None and linear:
                 full = source.white / scale.open_signal
             self._found[key] = _measured(greys, pitch_mm, full)
         return self._found[key]
@@ -73,6 +78,7 @@ class Estimates:
                 self._keys[path] = (pitch_mm, other.shape, str(other.dtype), other.polarity)
                 if self._keys[path] != key:
                     continue
+                other = corrected(other, self.corrections)
                 page = next(other.images())
                 if np.array_equal(page, next(source.images())):
                     continue

@@ -18,6 +18,7 @@ from scipy.ndimage import uniform_filter
 
 from xsim_datasets.images import publish
 from xsim_datasets.pictures import LINES, scale_bar
+from xsim_datasets.real.corrections import BadPixels, Corrected
 from xsim_zoo.run.restore import Restored
 from xsim_zoo.run.sensitivity import blur_ends
 
@@ -80,6 +81,7 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
         scale_bar(axes[name], image[thin].shape[1], restored.pitch_mm and restored.pitch_mm * stride)
         _show(axes[f"{name}_zoom"], image[window], f"{name}, enlarged", cmap="gray", vmin=low, vmax=high)
         scale_bar(axes[f"{name}_zoom"], image[window].shape[1], restored.pitch_mm)
+    _mark_bad(axes, restored, window, stride)
     change = (after - before)[window]
     reach = float(np.abs(change).max()) or 1.0
     shown = _show(axes["change"], change, "change, enlarged", cmap="RdBu_r", vmin=-reach, vmax=reach)
@@ -112,6 +114,28 @@ def _show(axes: Axes, image: NDArray[Any], title: str, **options: Any) -> AxesIm
     axes.set_title(title, size=10)
     axes.set_axis_off()
     return shown
+
+
+def _mark_bad(axes: dict[str, Axes], restored: Restored, window: tuple[slice, slice], stride: int) -> None:
+    """Circle the bad pixels that were repaired in the image before, whole and enlarged; lines beside bad lines."""
+    bad = restored.source.bad_pixels if isinstance(restored.source, Corrected) else BadPixels()
+    if not bad.count:
+        return
+    axes["before"].set_title(f"before; marked: {bad.count} bad pixel{'s' if bad.count > 1 else ''}, repaired", size=10)
+    rows, columns, places = bad.lines(1), bad.lines(0), bad.of_page(0)
+    places = places[~(np.isin(places[:, 0], rows) | np.isin(places[:, 1], columns))]
+    for name, (down, across), step in (
+        ("before", (slice(0, bad.shape[1]), slice(0, bad.shape[2])), stride),
+        ("before_zoom", window, 1),
+    ):
+        inside = places[np.isin(places[:, 0], np.arange(bad.shape[1])[down])]
+        inside = inside[np.isin(inside[:, 1], np.arange(bad.shape[2])[across])]
+        y, x = (inside - [down.start, across.start]).T / step
+        axes[name].scatter(x, y, s=60, facecolors="none", edgecolors="tab:cyan", linewidths=1.0)
+        for draw_line, lines, part in ((axes[name].axhline, rows, down), (axes[name].axvline, columns, across)):
+            for line in lines:
+                if part.start <= line < part.stop:
+                    draw_line((line - part.start) / step, color="tab:cyan", linewidth=0.8, linestyle=":")
 
 
 def _scale(shown: AxesImage, label: str) -> None:

@@ -20,6 +20,7 @@ from xsim._version import __version__
 from xsim.detector.named import resolve
 from xsim.errors import InputError, NotCertifiedError
 from xsim_datasets.images import publish, read_image, rehearse, write_image
+from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_zoo.network.tiles import bytes_per_px
 from xsim_zoo.process.grid import PaddedGrid, blocks
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
@@ -63,6 +64,8 @@ class FileRestorer:
         Where detectors that are estimated are kept for other files.
     strict : bool
         Write no image that its check does not vouch for.
+    corrections : Corrections
+        Dark, flat and bad pixels of all files.
     """
 
     restorer: Restorer
@@ -73,6 +76,7 @@ class FileRestorer:
     on_tile: Callable[[], None] | None = None
     estimates: Estimates = field(default_factory=Estimates)
     strict: bool = False
+    corrections: Corrections = field(default_factory=Corrections)
 
     def __call__(self, job: FileJob) -> dict[str, Any]:
         """Restore a file and return the entry of its record; one of an earlier run that did just this is skipped.
@@ -97,7 +101,8 @@ class FileRestorer:
         settings = asdict(self.settings)
         if self.settings.detectors not in {"image", "weights"}:
             settings["detectors"] = _sha256(resolve(self.settings.detectors))
-        return {"restorer": self.restorer.name, "weights": weights, "settings": settings}
+        corrections = self.corrections.identity()
+        return {"restorer": self.restorer.name, "weights": weights, "settings": settings, "corrections": corrections}
 
     def _finished(self, job: FileJob) -> dict[str, Any] | None:
         """Return the entry of an earlier run that did just this, if its result is still there unaltered."""
@@ -123,7 +128,7 @@ class FileRestorer:
         for path in (job.output, *self._companions(job)):
             if path.exists() and not self.force:
                 raise InputError(f"{path}: exists already: give another output or --force")
-        source = read_image(job.input, pages=True)
+        source = corrected(read_image(job.input, pages=True), self.corrections)
         # Nothing is computed that cannot be written.
         rehearse(job.output, source)
         result = restore(self.restorer, source, self.settings, on_tile=self.on_tile, estimates=self.estimates)
@@ -156,6 +161,7 @@ class FileRestorer:
             "pitch_mm": result.pitch_mm,
             "clipped_pixels": clipped,
             "bounded_pixels": result.bounded_pixels,
+            "bad_pixels": source.bad_pixels.to_dict(),
             "detector": result.detector(),
             "consistency": result.consistency.to_dict(),
             "notes": list(result.notes),
@@ -209,15 +215,20 @@ def _sha256(path: Path) -> str:
 
 
 def forecast(
-    restorer: Restorer, job: FileJob, settings: RunSettings, estimates: Estimates | None = None
+    restorer: Restorer,
+    job: FileJob,
+    settings: RunSettings,
+    estimates: Estimates | None = None,
+    corrections: Corrections | None = None,
 ) -> dict[str, Any]:
-    """Return what restoring one file would take; ``estimates`` as in `FileRestorer`.
+    """Return what restoring one file would take; ``estimates`` and ``corrections`` as in `FileRestorer`.
 
     Returns
     -------
     dict
         ``input``, ``output``, ``shape``, ``pages``, ``dtype``, ``pitch_mm``, ``open_field``, ``notes``, ``blocks``,
-        ``tiles`` (evaluations of the network), ``memory_bytes`` and ``seconds`` (of one trial tile, scaled up).
+        ``bad_pixels``, ``tiles`` (evaluations of the network), ``memory_bytes`` and ``seconds`` (of one trial tile,
+        scaled up).
 
     Raises
     ------
@@ -225,7 +236,8 @@ def forecast(
         If the file cannot be used.
     """
     with job.named_errors():
-        source = read_image(job.input, pages=True)
+        corrections = corrections or Corrections()
+        source = corrected(read_image(job.input, pages=True), corrections)
         rehearse(job.output, source)
         plan = planned(restorer, source, settings, estimates=estimates)
     restorer = plan.restorer
@@ -247,7 +259,8 @@ def forecast(
         "notes": list(plan.notes),
         "blocks": len(parts),
         "tiles": tiles,
-        "memory_bytes": int(_BASE_BYTES + block + whole * pixels),
+        "bad_pixels": source.bad_pixels.to_dict(),
+        "memory_bytes": int(_BASE_BYTES + block + whole * pixels + corrections.bytes_per_px * np.prod(source.shape)),
         "seconds": round(_trial_s_per_px(restorer, settings) * pixels * settings.restorations, 1),
     }
 

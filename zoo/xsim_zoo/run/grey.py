@@ -9,6 +9,7 @@ import numpy as np
 
 from xsim_datasets.images import Radiograph, Scale, scale_of
 from xsim_datasets.images.polarity import check_open_field, polarised
+from xsim_datasets.real.corrections import Corrected
 
 if TYPE_CHECKING:
     from xsim_zoo.run.settings import RunSettings
@@ -31,7 +32,7 @@ def grey_scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[
         If the image has no signal, or an option cannot be used.
     """
     open_field = source.open_field if settings.open_field is None else source.turned(settings.open_field)
-    if open_field is None and source.kind == "array" and source.dtype.kind == "f":
+    if open_field is None and source.kind == "array" and source.dtype.kind == "f" and settings.scale == "linear":
         open_field = 1.0
     found = polarised(source, settings.polarity)
     polarity, notes = found.polarity, found.notes
@@ -39,20 +40,28 @@ def grey_scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[
     zero = source.zero if source.polarity in {None, polarity} else None
     if settings.white is not None and polarity == "metal-bright":
         zero = source.turned(settings.white)
-    if settings.open_field is not None:
+    per = settings.per_decade(source.white)
+    if settings.open_field is not None and per is None:
         check_open_field(source, settings.open_field, polarity, zero)
-    scale = scale_of(source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=zero)
-    scale = replace(scale, polarity_seen=found.seen, doubts=(*source.doubts, *found.doubts))
+    scale = scale_of(
+        source.pixels, source.white, polarity=polarity, open_field=open_field, white_grey=zero, per_decade=per
+    )
+    # That noise does not grow as that of photons is what densities are expected to show.
+    doubts = source.doubts if per is not None else (*source.doubts, *found.doubts)
+    scale = replace(scale, polarity_seen=found.seen, doubts=doubts)
     if scale.doubts:
         notes = (f"grey levels in doubt: {'; '.join(scale.doubts)}", *notes)
-    if source.open_field is not None:
+    if per is not None:
+        law = "object adds density" if polarity == "metal-bright" else f"film of gradient {settings.film_gradient:g}"
+        notes += (f"grey levels are optical densities, {settings.density_white:g} at white: {law}",)
+    if source.open_field is not None and not _by_flats(source):
         notes += _said(source, settings.open_field)
     if open_field is None:
         notes += (_estimated(source.turned(scale.open_field), seen=scale.open_field_seen),)
     share = float(np.mean(source.pixels >= source.white)) if source.white is not None else 0.0
     if share > _SATURATED and polarity == "metal-dark":
         notes += (f"{share:.1%} of the pixels are saturated: nothing is known there",)
-    if polarity == "metal-bright" and zero is None:
+    if polarity == "metal-bright" and zero is None and per is None:
         notes += (f"metal bright: grey level {source.turned(scale.white):g} taken as no signal",)
     return scale, notes
 
@@ -66,6 +75,11 @@ def _said(source: Radiograph, forced: float | None) -> tuple[str, ...]:
     if abs(forced / said - 1) <= _SAME if said else forced == said:
         return ()
     return (f"open field {forced:.6g} forced, the file says {said:.6g}",)
+
+
+def _by_flats(source: Radiograph) -> bool:
+    """Whether the flats say the open field, which is said where they are applied."""
+    return isinstance(source, Corrected) and source.flat_fielded
 
 
 def _estimated(open_field: float, *, seen: bool) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from xsim.errors import InputError
 from xsim_datasets.images import Radiograph, Scale, read_image, write_image
+from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_zoo.check.consistency import CUT_BORDER_PX, check, measured_noise
 from xsim_zoo.check.verdict import NOISE_TOLERANCE, Consistency, merged
 from xsim_zoo.network.tiles import TiledNetwork, tiled
@@ -116,6 +117,7 @@ def restore(
     *,
     on_tile: Callable[[], None] | None = None,
     estimates: Estimates | None = None,
+    corrections: Corrections | None = None,
     **options: Any,
 ) -> Restored:
     """Restore a radiograph: an array, a file, or one that was read already.
@@ -132,6 +134,8 @@ def restore(
         Called after every tile of the network.
     estimates : Estimates, optional
         Where detectors that are estimated are kept for other images.
+    corrections : Corrections, optional
+        Dark, flat and bad pixels; without any, isolated bad pixels are looked for and repaired.
     **options
         Fields of `RunSettings`, in place of ``settings``.
 
@@ -144,8 +148,8 @@ def restore(
         settings = RunSettings(**options)
     elif options:
         raise InputError(f"settings and options ({', '.join(options)}) were both given: give one of them")
-    plan = planned(restorer, _source(image), settings, on_tile=on_tile, estimates=estimates)
-    source = plan.source
+    source = corrected(_source(image), corrections)
+    plan = planned(restorer, source, settings, on_tile=on_tile, estimates=estimates)
     factors = plan.noise_factors()
     pages = [plan.restore_page(page, factor) for page, factor in zip(source.images(), factors, strict=True)]
     images, spreads, checks, beyond = zip(*pages, strict=True)

@@ -45,6 +45,13 @@ class RunSettings:
         "metal-dark" or "metal-bright", in place of what the file says; "metal-dark" where it says nothing.
     white : float, optional
         Grey level of no signal where metal is bright.
+    scale : str
+        "linear" where grey levels follow the exposure; "density" where they are proportional to an optical density.
+    density_white : float, optional
+        Optical density at the file's white level; at grey level 1 of floating point.
+    film_gradient : float, optional
+        Density that a tenfold exposure adds to a film: metal is dark, as the beam blackens it. A density that the
+        object adds, metal bright, needs none: a tenfold exposure takes away 1.
     tile_px : int, optional
         Side of the network's tiles [px].
     detectors : str
@@ -77,6 +84,9 @@ class RunSettings:
     open_field: float | None = None
     polarity: Polarity | None = None
     white: float | None = None
+    scale: str = "linear"
+    density_white: float | None = None
+    film_gradient: float | None = None
     tile_px: int | None = None
     precision: str = "auto"
     detectors: str = "weights"
@@ -102,9 +112,41 @@ class RunSettings:
             ("precision", self.precision, PRECISIONS),
             ("polarity", self.polarity, POLARITIES),
             ("grey", self.grey, ("lr", "hr")),
+            ("scale", self.scale, ("linear", "density")),
         ):
             if value is not None and value not in known:
                 raise UnknownNameError(what, value, known)
+        self._check_density()
+
+    def _check_density(self) -> None:
+        """Refuse densities of which too little is said: each guess would be wrong for some films."""
+        if self.scale == "linear":
+            if self.density_white is not None or self.film_gradient is not None:
+                raise InputError("--density-white and --film-gradient are of --scale density: give that as well")
+            return
+        if self.density_white is None:
+            raise InputError("--scale density needs --density-white, the optical density at the file's white level")
+        check_range("density at white", self.density_white, 1e-3, 100)
+        if self.polarity is None:
+            raise InputError(
+                "--scale density needs --polarity: metal-bright where the object adds density, metal-dark for a film, "
+                "which the beam blackens"
+            )
+        if self.polarity == "metal-dark" and self.film_gradient is None:
+            raise InputError(
+                "a film needs --film-gradient, the density that a tenfold exposure adds (2 to 3 with fluorescent "
+                "screens); without them, and with lead screens, density is proportional to exposure: --scale linear"
+            )
+        if self.polarity == "metal-bright" and self.film_gradient is not None:
+            raise InputError("--film-gradient is of films, whose metal is dark: leave it out with metal-bright")
+        if self.film_gradient is not None:
+            check_range("film gradient", self.film_gradient, 0.1, 20)
+
+    def per_decade(self, white: float | None) -> float | None:
+        """Return the grey levels for a tenfold exposure in a file of a white level; None where grey is linear."""
+        if self.density_white is None:
+            return None
+        return (self.film_gradient or 1.0) * (1.0 if white is None else white) / self.density_white
 
     @property
     def restorations(self) -> int:
