@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "calibrate": ("xsim_cli.calibrate", "Measure your own two detectors and what lies between them."),
     "detectors": ("xsim_cli.detectors.commands", "Detectors by name: add, list, show, remove."),
     "zoo": ("xsim_cli.zoo", "Restorers: list, train, finetune, run, evaluate, export."),
-    "view": ("xsim_cli.view.commands", "Restore and look at radiographs in a browser, on this machine only."),
+    "view": ("xsim_cli.view.commands", "Restore and look at radiographs in a browser."),
     "doctor": ("xsim_cli.doctor", "What works, what is missing, and the command that mends it."),
 }
 

@@ -133,9 +133,7 @@ def finetune(
         one that the weights do not know, or the run to resume is another one.
     """
     folder = RunFolder(run)
-    extended_from = None
-    if resume:
-        settings, extended_from = continued(folder, None if settings is FINETUNE_SETTINGS else settings)
+    settings, extended_from = continued(folder, settings, FINETUNE_SETTINGS) if resume else (settings, None)
     accelerator = start_accelerator(device)
     restorer = load(name, weights, device=accelerator.device)
     if not isinstance(restorer, LearnedRestorer):

@@ -133,9 +133,7 @@ def finetune_lr_only(
         larger than the windows, settings name another network, or the run to resume is another one.
     """
     folder = RunFolder(run)
-    extended_from = None
-    if resume:
-        settings, extended_from = continued(folder, None if settings is LR_ONLY_SETTINGS else settings)
+    settings, extended_from = continued(folder, settings, LR_ONLY_SETTINGS) if resume else (settings, None)
     check_range("share of simulated pairs", mix_share, 0.01, 0.9)
     accelerator = start_accelerator(device)
     start = load(name, weights, device=accelerator.device)

@@ -165,7 +165,9 @@ _DIFFERS = {
 """What a run that is resumed must agree in with its start, and the message where it does not."""
 
 
-def continued(folder: RunFolder, given: TrainSettings | None) -> tuple[TrainSettings, int | None]:
+def continued(
+    folder: RunFolder, given: TrainSettings | None, defaults: TrainSettings | None = None
+) -> tuple[TrainSettings, int | None]:
     """Return the settings of a run that goes on, and how many steps it had before it is extended, if it is.
 
     They are those that it was started with; more steps may be asked for. The learning rate then goes on as in a run of
@@ -177,6 +179,8 @@ def continued(folder: RunFolder, given: TrainSettings | None) -> tuple[TrainSett
         The run.
     given : TrainSettings, optional
         What is asked for now; only what somebody has set in them counts.
+    defaults : TrainSettings, optional
+        Settings that stand for nothing being asked for.
 
     Raises
     ------
@@ -184,7 +188,7 @@ def continued(folder: RunFolder, given: TrainSettings | None) -> tuple[TrainSett
         If they ask for something else than more steps.
     """
     stored = TrainSettings(**folder.settings()["settings"])
-    asked = set() if given is None else given.model_fields_set
+    asked = set() if given is None or given is defaults else given.model_fields_set
     changed = {key: getattr(given, key) for key in sorted(asked) if getattr(given, key) != getattr(stored, key)}
     steps = changed.pop("steps", stored.steps)
     if changed:
