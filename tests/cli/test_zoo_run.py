@@ -55,7 +55,8 @@ def xsim(*words):
 
 def test_one_file_to_one_file(images, weights, tmp_path, capsys):
     out = tmp_path / "out.tif"
-    assert xsim("zoo", "run", "wiener", images / "board0.tif", "-o", out, "--weights", weights["wiener"]) == 0
+    words = ("--weights", weights["wiener"], "--polarity", "metal-dark")
+    assert xsim("zoo", "run", "wiener", images / "board0.tif", "-o", out, *words) == 0
     said = capsys.readouterr()
     assert said.out == ""
     assert "0.048 mm of the weights assumed" in said.err

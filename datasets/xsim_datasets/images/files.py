@@ -242,7 +242,7 @@ def rehearse(path: Path, radiograph: Radiograph) -> None:
         except XsimError as error:
             raise InputError(_named(path, error)) from error
         except OSError:
-            raise
+            return  # of the temporary folder: where the image goes may have room, and says so if not
         except Exception as error:  # writers raise almost anything on what they cannot pack
             reason = " ".join(str(error).split())[:120] or type(error).__name__
             raise InputError(_named(path, f"cannot be written as {kind.upper()} ({reason}): write TIFF")) from error

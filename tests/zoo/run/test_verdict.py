@@ -85,7 +85,7 @@ def test_what_lies_beyond_the_edge_is_no_contradiction(restorer):
 @pytest.mark.parametrize("reason", ["lossy compression (JPEG)", "processed for presentation", "8-bit grey levels"])
 def test_grey_levels_that_are_no_measurement_are_not_judged(restorer, y, reason):
     source = Radiograph((y * 50_000).astype(np.uint16), "array", 0.048, open_field=50_000, doubts=(reason,))
-    found = restore(restorer, source).consistency
+    found = restore(restorer, source, polarity="metal-dark").consistency
     assert found.verdict == f"not judged: {reason}"
     assert not found.consistent
     assert found.to_dict()["judged"] is False
@@ -138,7 +138,8 @@ def test_strict_writes_what_is_vouched_for(tmp_path, capsys, y, extra):
     tifffile.imwrite(good, grey)
     tifffile.imwrite(bad, grey[::-1])
     command = ["zoo", "run", "wiener", "--detectors", "weights", "--pitch-mm", "0.048", "--strict", *extra]
-    alone = xsim([*command, str(bad), "-o", str(tmp_path / "one.tif"), "--open-field", "15000"])
+    command += ["--polarity", "metal-dark"]
+    alone = xsim([*command, str(bad), "-o", str(tmp_path / "one.tif"), "--open-field", "30000"])
     assert alone == 3
     assert (tmp_path / "one.tif").exists() is bool(extra)
     said = capsys.readouterr().err
