@@ -27,9 +27,11 @@ from scipy.ndimage import gaussian_filter
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import xsim_zoo
 from tests.zoo.check.test_consistency import visibility
+from xsim.errors import InputError
 from xsim.imaging.pair import simulate_pair
 from xsim.phantoms import random_board
 from xsim_datasets.images import read_image
+from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_datasets.recipe.imaging import setup_of
 from xsim_datasets.recipe.recipe import load_recipe
 from xsim_zoo.check.consistency import border_px, check
@@ -88,12 +90,22 @@ def misread(y: Image, pitch_mm: float, folder: Path, restorer: Restorer) -> dict
 
     def verdict(pixels: NDArray[Any], **told: Any) -> str:
         tifffile.imwrite(path, pixels, resolution=(10 / pitch_mm,) * 2, resolutionunit="CENTIMETER")
-        return restore(restorer, read_image(path, pages=True), **({"detectors": "weights"} | told)).consistency.verdict
+        try:
+            # As the program reads it: bad pixels are repaired.
+            image = corrected(read_image(path, pages=True), Corrections())
+            done = restore(restorer, image, **({"detectors": "weights"} | told))
+        except InputError as error:
+            return f"refused: {error}"
+        repaired = image.bad_pixels.to_dict()["count"]
+        return f"{done.scale.polarity}, {repaired} bad pixels repaired, {done.consistency.verdict}"
 
     lossy = replace(read_image_of(grey, path), doubts=("lossy compression (JPEG)",))
     return {
         "as it is": verdict(grey, open_field=OPEN_FIELD),
-        "inverted": verdict(65535 - grey, open_field=65535),
+        "inverted, and nothing said": verdict(65535 - grey),
+        "inverted, air taken for 65535": verdict(65535 - grey, open_field=65535),
+        "inverted, and said to be metal-dark": verdict(65535 - grey, open_field=65535, polarity="metal-dark"),
+        "open field a hundred times what it is": verdict(grey, open_field=100 * OPEN_FIELD),
         "open field half of what it is": verdict(grey, open_field=OPEN_FIELD / 2),
         "hot pixels": verdict(hot, open_field=OPEN_FIELD),
         "lossy": restore(restorer, lossy, detectors="weights", open_field=OPEN_FIELD).consistency.verdict,

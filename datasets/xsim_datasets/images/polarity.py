@@ -135,10 +135,13 @@ def polarised(source: Radiograph, forced: Polarity | None = None) -> Polarised:
         return Polarised("metal-dark", True, ())  # linear, open field 1.0, by agreement
     lossy = any(doubt.startswith("lossy") for doubt in source.doubts)
     shown = Evidence() if lossy else seen_in(next(source.images()), source.white)
-    doubts = (shown.reason,) if shown.bent else ()
+    doubts: tuple[str, ...] = (shown.reason,) if shown.bent else ()
     if forced is not None:
         notes = (f"{forced} forced, the file says {said}",) if said not in {None, forced} else ()
-        return Polarised(forced, True, (*notes, *_against(forced, shown)), doubts)
+        against = _against(forced, shown)
+        # What somebody says is done, and not vouched for where the image shows the opposite.
+        doubts += (f"it is said to be {forced}, but {shown.reason}",) if against else ()
+        return Polarised(forced, True, (*notes, *against), doubts)
     if said is not None:
         against = _against(said, shown)
         why = f" ({source.polarity_reason})" if source.polarity_reason else ""

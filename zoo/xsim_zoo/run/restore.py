@@ -251,7 +251,11 @@ class Plan:
             image, std = self._restored(page, level), None
         between, seen = self.restorer.physics.degradation, self.scale.open_field_seen
         beyond = bounded(image, self.scale.linear(thinned(grey)), between, level, open_field_seen=seen)
-        return image, std, self._checked(page, image), beyond
+        found = self._checked(page, image)
+        if found.noise_factor is None:
+            # Weights of many detectors expect too much structure to tell noise from it; those of one pair could.
+            found = replace(found, noise_factor=factor)
+        return image, std, found, beyond
 
     def _restored(self, page: Pixels, level: float, sample: int | None = None) -> NDArray[np.float32]:
         """Return the answer itself, or a posterior sample."""
