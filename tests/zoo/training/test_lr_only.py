@@ -110,6 +110,7 @@ def test_a_gain_no_larger_than_its_standard_error_is_chance() -> None:
     assert _preferred({"as shipped": before, "calibrated": chance, "trained": gain}) == "trained"
 
 
+@pytest.mark.slow  # the course is that of training, whose killed runs the quick tests resume
 def test_a_killed_run_goes_on_to_the_same_weights(
     pairs: MemoryPairs, other: MemoryPairs, pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
