@@ -15,13 +15,13 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -38,7 +38,7 @@ from xsim_zoo.check.consistency import border_px, check
 from xsim_zoo.restorers.base import Restorer
 from xsim_zoo.run.restore import restore
 
-Image = NDArray[np.float32]
+Pixels = NDArray[np.float32]
 
 SIDE_PX = 320
 OPEN_FIELD = 50_000
@@ -53,7 +53,7 @@ def disc(y0: int, x0: int, radius: int) -> NDArray[np.bool_]:
     return np.asarray((rows - y0) ** 2 + (columns - x0) ** 2 <= radius**2)
 
 
-def planted(x: Image, rng: np.random.Generator, border: int) -> Image:
+def planted(x: Pixels, rng: np.random.Generator, border: int) -> Pixels:
     """Return the image with a disc that is not there."""
     y0, x0 = rng.integers(border + 16, SIDE_PX - border - 16, 2)
     changed = x.copy()
@@ -61,7 +61,7 @@ def planted(x: Image, rng: np.random.Generator, border: int) -> Image:
     return changed
 
 
-def removed(x: Image, rng: np.random.Generator, border: int) -> Image:
+def removed(x: Pixels, rng: np.random.Generator, border: int) -> Pixels:
     """Return the image without its strongest detail, which the grey around it replaces."""
     detail = gaussian_filter(np.abs(x - gaussian_filter(x, 6)), 3)
     inner = np.s_[border + 16 : -border - 16, border + 16 : -border - 16]
@@ -72,7 +72,7 @@ def removed(x: Image, rng: np.random.Generator, border: int) -> Image:
     return changed
 
 
-def visible(x: Image, y: Image, how: Callable[..., Image], restorer: Restorer, seed: int) -> Image:
+def visible(x: Pixels, y: Pixels, how: Callable[..., Pixels], restorer: Restorer, seed: int) -> Pixels:
     """Return the image with a feature that can be seen: of several draws the first that can."""
     for draw in range(12):
         changed = how(x, np.random.default_rng([seed, draw]), border_px(restorer))
@@ -81,15 +81,18 @@ def visible(x: Image, y: Image, how: Callable[..., Image], restorer: Restorer, s
     raise SystemExit("no feature that the MTF lets through was drawn: take other seeds")
 
 
-def misread(y: Image, pitch_mm: float, folder: Path, restorer: Restorer) -> dict[str, str]:
+def misread(y: Pixels, pitch_mm: float, folder: Path, restorer: Restorer) -> dict[str, str]:
     """Return the verdicts of an image that is told or written wrongly."""
     grey = np.rint(y * OPEN_FIELD).clip(0, 65535).astype(np.uint16)
     hot = grey.copy()
     hot[np.random.default_rng(1).random(grey.shape) < 1e-3] = 65535
-    path = folder / "a.tif"
 
-    def verdict(pixels: NDArray[Any], **told: Any) -> str:
-        tifffile.imwrite(path, pixels, resolution=(10 / pitch_mm,) * 2, resolutionunit="CENTIMETER")
+    def verdict(pixels: NDArray[Any], name: str = "a.tif", **told: Any) -> str:
+        path = folder / name
+        if path.suffix == ".jpg":
+            Image.fromarray((pixels >> 8).astype(np.uint8)).save(path, quality=90)
+        else:
+            tifffile.imwrite(path, pixels, resolution=(10 / pitch_mm,) * 2, resolutionunit="CENTIMETER")
         try:
             # As the program reads it: bad pixels are repaired.
             image = corrected(read_image(path, pages=True), Corrections())
@@ -99,7 +102,6 @@ def misread(y: Image, pitch_mm: float, folder: Path, restorer: Restorer) -> dict
         repaired = image.bad_pixels.to_dict()["count"]
         return f"{done.scale.polarity}, {repaired} bad pixels repaired, {done.consistency.verdict}"
 
-    lossy = replace(read_image_of(grey, path), doubts=("lossy compression (JPEG)",))
     return {
         "as it is": verdict(grey, open_field=OPEN_FIELD),
         "inverted, and nothing said": verdict(65535 - grey),
@@ -108,14 +110,8 @@ def misread(y: Image, pitch_mm: float, folder: Path, restorer: Restorer) -> dict
         "open field a hundred times what it is": verdict(grey, open_field=100 * OPEN_FIELD),
         "open field half of what it is": verdict(grey, open_field=OPEN_FIELD / 2),
         "hot pixels": verdict(hot, open_field=OPEN_FIELD),
-        "lossy": restore(restorer, lossy, detectors="weights", open_field=OPEN_FIELD).consistency.verdict,
+        "lossy": verdict(grey, "a.jpg", open_field=OPEN_FIELD >> 8),
     }
-
-
-def read_image_of(grey: NDArray[Any], path: Path) -> Any:
-    """Return an image as it is read from a TIFF file."""
-    tifffile.imwrite(path, grey)
-    return read_image(path, pages=True)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from xsim.phantoms import solids
 from xsim.phantoms.objects import flaws
 from xsim.phantoms.objects.gauges import hole_gauge, lead_letters, wire_gauge
 from xsim.phantoms.objects.texture import draw_relief
-from xsim.phantoms.objects.workpiece import Workpiece, check_flaw_rates, draw_workpiece, finish
+from xsim.phantoms.objects.workpiece import Workpiece, build, check_flaw_rates, draw_workpiece, finish
 from xsim.phantoms.phantom import Phantom
 
 __all__ = ["FLAWS", "random_casting"]
@@ -74,8 +74,7 @@ def random_casting(
         tilt_deg=tilt_deg,
         rotation_deg=rotation_deg,
     )
-    design = list(DESIGNS)[int(piece.rng.integers(len(DESIGNS)))]
-    DESIGNS[design](piece)
+    design = build(piece, DESIGNS)
     _as_cast(piece)
     _lay_on(piece)
     _go_wrong(piece)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from xsim.phantoms import solids
 from xsim.phantoms.objects import flaws
 from xsim.phantoms.objects.texture import draw_relief
-from xsim.phantoms.objects.workpiece import Workpiece, check_flaw_rates, draw_workpiece, finish
+from xsim.phantoms.objects.workpiece import Workpiece, build, check_flaw_rates, draw_workpiece, finish
 from xsim.phantoms.phantom import Phantom
 from xsim.phantoms.solids import Point, Solid
 
@@ -59,8 +59,7 @@ def random_machined(
         tilt_deg=tilt_deg,
         rotation_deg=rotation_deg,
     )
-    design = list(DESIGNS)[int(piece.rng.integers(len(DESIGNS)))]
-    DESIGNS[design](piece)
+    design = build(piece, DESIGNS)
     _tool_marks(piece)
     _go_wrong(piece)
     return finish(piece, "machined", design, seed)

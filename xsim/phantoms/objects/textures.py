@@ -9,7 +9,7 @@ import numpy as np
 
 from xsim.phantoms import solids
 from xsim.phantoms.objects.texture import draw_relief
-from xsim.phantoms.objects.workpiece import Workpiece, check_flaw_rates, draw_workpiece, finish
+from xsim.phantoms.objects.workpiece import Workpiece, build, check_flaw_rates, draw_workpiece, finish
 from xsim.phantoms.phantom import Phantom
 
 __all__ = ["FLAWS", "random_texture"]
@@ -57,8 +57,7 @@ def random_texture(
         tilt_deg=tilt_deg,
         rotation_deg=rotation_deg,
     )
-    design = list(DESIGNS)[int(piece.rng.integers(len(DESIGNS)))]
-    DESIGNS[design](piece)
+    design = build(piece, DESIGNS)
     _go_wrong(piece)
     return finish(piece, "texture", design, seed)
 

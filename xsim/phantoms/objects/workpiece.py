@@ -8,7 +8,7 @@ the same few designs.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -27,7 +27,7 @@ from xsim.phantoms.solids import Point, Solid
 from xsim.phantoms.view import View
 from xsim.seeds import check_seed, generator
 
-__all__ = ["USUAL_MM", "DrawObject", "Workpiece", "check_flaw_rates", "draw_workpiece", "finish"]
+__all__ = ["USUAL_MM", "DrawObject", "Workpiece", "build", "check_flaw_rates", "draw_workpiece", "finish"]
 
 # material -> range of the path through a piece of it that a radiographer would still image at 60 to 225 kV [mm].
 USUAL_MM = {
@@ -265,6 +265,13 @@ def draw_workpiece(
         )
     log = DefectLog(rates, generator(seed, stage="object-flaws"))
     return Workpiece(view, generator(seed, stage="object-design"), log, chosen, path)
+
+
+def build(piece: Workpiece, designs: Mapping[str, Callable[[Workpiece], None]]) -> str:
+    """Build one of several designs, drawn from the piece's seed, and return its name."""
+    design = list(designs)[int(piece.rng.integers(len(designs)))]
+    designs[design](piece)
+    return design
 
 
 def finish(piece: Workpiece, name: str, design: str, seed: int) -> Phantom:

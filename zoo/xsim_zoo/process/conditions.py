@@ -12,7 +12,15 @@ from xsim.degradation.degradation import Degradation
 from xsim.degradation.known import pixel_rms
 from xsim.degradation.link import GreyLink
 
-__all__ = ["CONDITIONS", "DETECTOR_CONDITIONS", "LINK_CONDITIONS", "Met", "detector_shape", "link_shape"]
+__all__ = [
+    "CONDITIONS",
+    "DETECTOR_CONDITIONS",
+    "LINK_CONDITIONS",
+    "Met",
+    "detector_shape",
+    "link_shape",
+    "open_field_rms",
+]
 
 CONDITIONS: Final = 3
 """Numbers that condition every network: time, noise level, and uncertainty of the Wiener estimate."""
@@ -63,6 +71,12 @@ def detector_shape(between: Degradation, pitch_mm: float | None = None) -> NDArr
     pitch = between.pitch_mm if pitch_mm is None else pitch_mm
     low, high = between.Sigma_1_at(np.array(_COLOUR_AT) / pitch)
     return np.array([*between.B_1_at(np.array(_BLUR_AT) / pitch), np.log(low / high)])
+
+
+def open_field_rms(between: Degradation) -> float:
+    """Return the standard deviation of a pixel in the open field that the tables of two detectors let expect."""
+    frequency = np.linspace(0.0, np.sqrt(0.5), 65)
+    return pixel_rms(frequency, between.Sigma_1_at(frequency / between.pitch_mm) / between.pitch_mm**2)
 
 
 class Met:
@@ -128,11 +142,9 @@ _PITCH: Final = "pixel pitch [mm]"
 def _quantities(between: Degradation, noise_level: float = 1.0) -> dict[str, float]:
     """Return what is kept of two detectors, by name."""
     *blur, colour = detector_shape(between)
-    frequency = np.linspace(0.0, np.sqrt(0.5), 65)
-    power = between.Sigma_1_at(frequency / between.pitch_mm) / between.pitch_mm**2
     return {
         _PITCH: between.pitch_mm,
         **{f"B_1 at {at:g} cycles/px": float(value) for at, value in zip(_BLUR_AT, blur, strict=True)},
-        "noise of the open field [%]": 100 * pixel_rms(frequency, power) * float(np.sqrt(noise_level)),
+        "noise of the open field [%]": 100 * open_field_rms(between) * float(np.sqrt(noise_level)),
         "noise colour": float(colour),
     }

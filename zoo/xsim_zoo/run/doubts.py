@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xsim.degradation.known import pixel_rms
+from xsim_zoo.process.conditions import open_field_rms
 
 if TYPE_CHECKING:
     from xsim.degradation.degradation import Degradation
     from xsim_datasets.images import Radiograph, Scale
 
-__all__ = ["bounded", "doubts_of", "open_field_rms", "thinned"]
+__all__ = ["bounded", "doubts_of", "thinned"]
 
 _SIGMAS: Final = 6.0
 """Standard deviations of noise that no pixel of an image exceeds by chance."""
@@ -30,12 +30,6 @@ _COUNTED_PX: Final = 1_000_000
 
 _ROWS: Final = 512
 """Rows that are held at a time, as images may be large."""
-
-
-def open_field_rms(between: Degradation) -> float:
-    """Return the standard deviation of a pixel in the open field that the tables of two detectors let expect."""
-    frequency = np.linspace(0.0, np.sqrt(0.5), 65)
-    return pixel_rms(frequency, between.Sigma_1_at(frequency / between.pitch_mm) / between.pitch_mm**2)
 
 
 def doubts_of(source: Radiograph, scale: Scale, between: Degradation, factor: float | None) -> tuple[str, ...]:
