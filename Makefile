@@ -2,8 +2,9 @@
 # python3.11 first: the tested set of constraints.txt was tested there.
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+BROWSER := apt-get install chromium (Debian), brew install --cask chromium (macOS), or XSIM_CHROMIUM=/path/to/it
 # Two test processes share the cores: one thread each.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
@@ -18,6 +19,8 @@ help:  ## List the targets
 
 # What the program needs.
 .venv/.xsim: pyproject.toml constraints.txt | .venv/bin/python
+	@# The name that it had before 0.2: both bring the program.
+	@$(BIN)/python -m pip uninstall --quiet --yes xsim 2>/dev/null
 	$(PIP) --editable .
 	@touch $@
 
@@ -48,6 +51,7 @@ types: .venv/.xsim-dev
 	$(BIN)/mypy
 
 test: lint types  ## Lint, types and the quick tests (under 12 minutes on two cores)
+	@$(BIN)/python -m tests.browser || echo "make test: the browser tests will be skipped: $(BROWSER)"
 	$(ONE_THREAD) $(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: .venv/.xsim-dev  ## The checks that take minutes
@@ -63,6 +67,7 @@ coverage: .venv/.xsim-dev  ## Which lines the quick tests run; fails below 90 %
 wheel: .venv/.xsim-dev  ## Build wheel and sdist into dist/, and check what they hold
 	rm -rf dist
 	$(BIN)/python -m hatchling build -d dist
+	$(BIN)/python -m twine check --strict dist/*
 	$(ONE_THREAD) $(BIN)/pytest tests/test_release.py
 
 bench: .venv/.xsim-dev  ## Every benchmark in one table, beside floors and peers (under 20 minutes on two cores)

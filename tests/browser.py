@@ -1,8 +1,15 @@
-"""The Chromium of the machine, for tests of pages; where there is none they are skipped with the reason."""
+"""The Chromium of the machine, for tests of pages; where there is none they are skipped with the reason.
+
+Where ``XSIM_NEEDS_BROWSER`` is set, as in CI, they fail instead. ``python -m tests.browser`` ends with 1 if there is
+none.
+"""
 
 from __future__ import annotations
 
+import importlib
+import os
 import shutil
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +18,15 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH: apt-get install chromium")
+_PROGRAMS = (
+    "chromium", "chromium-browser", "google-chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)  # fmt: skip
+CHROMIUM = os.environ.get("XSIM_CHROMIUM") or next(filter(None, map(shutil.which, _PROGRAMS)), None)
+NEEDED = bool(os.environ.get("XSIM_NEEDS_BROWSER"))
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None and not NEEDED, reason="no Chromium on the PATH: apt-get install chromium, or XSIM_CHROMIUM=/path"
+)
 
 WIDE = """() => [...document.querySelectorAll("section, figure, figcaption, dd, dt, li, p, label, button, .controls")]
     .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1 && box.clientWidth > 0
@@ -24,7 +38,13 @@ WIDE = """() => [...document.querySelectorAll("section, figure, figcaption, dd, 
 @contextmanager
 def launched() -> Iterator[Any]:
     """Yield a browser."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make setup")
+    name = "playwright.sync_api"
+    if NEEDED:
+        sync_api = importlib.import_module(name)
+    else:
+        sync_api = pytest.importorskip(name, reason="playwright is not installed: make setup")
+    if CHROMIUM is None:
+        pytest.fail("XSIM_NEEDS_BROWSER is set, and there is no Chromium")
     with sync_api.sync_playwright() as playwright:
         arguments = ["--headless", "--no-sandbox", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
@@ -42,3 +62,7 @@ def watched(browser: Any, width: int = 1280, scheme: str = "light") -> tuple[Any
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.on("request", lambda request: requests.append(request.url))
     return tab, complaints, requests
+
+
+if __name__ == "__main__":
+    sys.exit(CHROMIUM is None)

@@ -105,7 +105,7 @@ def test_a_wheel_holds_every_data_file(wheel_names: set[str]) -> None:
 
 
 def test_a_wheel_says_what_it_is(wheel: Path, metadata: Message) -> None:
-    assert metadata["Name"] == "xsim"
+    assert metadata["Name"] == "xsim-xray"
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert str(metadata.get_payload()).startswith("# xsim")
@@ -123,7 +123,8 @@ def test_an_sdist_can_be_worked_on(sdist: Path) -> None:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     for wanted in (
         "pyproject.toml", "Makefile", "constraints.txt", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md",
-        "CITATION.cff", "SECURITY.md", "tests/test_release.py", "examples/demo.py", "xsim/_version.py",
+        "CITATION.cff", "SECURITY.md", "Dockerfile", "recipe/recipe.yaml", "tests/test_release.py",
+        "examples/demo.py", "xsim/_version.py",
     ):  # fmt: skip
         assert wanted in names, wanted
     assert not [name for name in names if "__pycache__" in name or name.startswith((".venv", "runs/", "data/"))]
@@ -153,7 +154,8 @@ def test_workflows_run_the_commands_of_contributing(path: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     commands = {word for run in runs(workflow) for word in re.findall(r"make ([a-z-]+)", run)}
     for job in workflow["jobs"].values():
-        assert job["runs-on"] == "ubuntu-latest"
+        systems = job.get("strategy", {}).get("matrix", {}).get("os", [])
+        assert job["runs-on"] == ("${{ matrix.os }}" if systems else "ubuntu-latest")
         commands |= set(job.get("strategy", {}).get("matrix", {}).get("command", []))
         for step in job["steps"]:
             assert ("uses" in step) != ("run" in step)
@@ -165,11 +167,72 @@ def test_workflows_run_the_commands_of_contributing(path: Path) -> None:
 
 def test_every_promised_python_is_tested() -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
-    tested = set(workflow["jobs"]["test"]["strategy"]["matrix"]["python"])
+    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
+    assert {name.split("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    tested = set(matrix["python"])
     prefix = "Programming Language :: Python :: "
     promised = {item.removeprefix(prefix) for item in PROJECT["project"]["classifiers"] if item.startswith(prefix)}
     assert tested == promised
     assert {"make test PYTHON=python", "make docs PYTHON=python"} <= set(runs(workflow))
+
+
+def test_a_run_without_a_browser_fails_where_one_is_needed() -> None:
+    program = "from tests.browser import launched\nwith launched(): pass"
+    settings = {"PATH": "", "XSIM_NEEDS_BROWSER": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=settings, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "there is no Chromium" in done.stderr
+    said = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert said.index("install -qq --no-install-recommends chromium") < said.index("XSIM_NEEDS_BROWSER=1")
+    assert said.rstrip().endswith("exec make test")
+
+
+CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+"""What conda-forge calls by another name than PyPI."""
+
+
+def test_the_conda_recipe_asks_for_what_the_project_needs() -> None:
+    path = ROOT / "recipe" / "recipe.yaml"
+    recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert recipe["context"]["version"] == __version__
+    assert recipe["package"]["name"] == PROJECT["project"]["name"]
+    asked = set(recipe["requirements"]["run"])
+    needed = set()
+    for line in PROJECT["project"]["dependencies"]:
+        name, extras, versions = re.fullmatch(r"([\w-]+)(?:\[(.+)\])?(.*)", line).groups()
+        needed |= {f"{CONDA.get(name, name)} {versions}"} | {
+            f"{name}-{extra}" for extra in (extras or "").split(",") if extra
+        }
+    assert asked == needed | {"python >=${{ python_min }}"}
+    assert recipe["build"]["python"]["entry_points"] == ["xsim = xsim_cli.app:main"]
+
+
+def test_the_conda_recipe_renders() -> None:
+    import rattler_build
+
+    text = (ROOT / "recipe" / "recipe.yaml").read_text(encoding="utf-8")
+    variants = rattler_build.VariantConfig({"python_min": ["3.11"]})
+    rendered = rattler_build.Stage0Recipe.from_yaml(text).render(variants)
+    assert [str(variant.recipe.package.name) for variant in rendered] == ["xsim-xray"]
+
+
+def test_the_container_runs_the_program_as_nobody_special() -> None:
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    words = [line.split(maxsplit=1) for line in lines if re.match(r"[A-Z]+ ", line)]
+    last = {name: value for name, value in words if name in {"USER", "ENTRYPOINT"}}
+    assert last == {"USER": "xsim", "ENTRYPOINT": '["xsim"]'}
+    sources = {part for name, value in words if name == "COPY" and "--from" not in value for part in value.split()[:-1]}
+    assert {Path(source).name for source in sources} >= {
+        "pyproject.toml",
+        "constraints.txt",
+        "xsim",
+        "datasets",
+        "zoo",
+        "cli",
+    }
+    assert all((ROOT / source).exists() for source in sources)
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert sources == let_in
 
 
 def readme_blocks() -> list[tuple[str, str]]:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
+from xsim._version import DISTRIBUTION
+
 __all__ = [
     "DamageError",
     "EnvironmentFaultError",
@@ -99,7 +101,7 @@ class ExtraMissingError(InputError, ImportError):
     """
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed: pip install 'xsim[{extra}]'")
+        super().__init__(f"{package} is not installed: pip install '{DISTRIBUTION}[{extra}]'")
         self._made_of = (package, extra)
 
 

@@ -12,7 +12,18 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from xsim.errors import XsimError, nearest, ran_out_of_memory
+try:
+    from xsim._version import DISTRIBUTION, namesakes
+    from xsim.errors import XsimError, nearest, ran_out_of_memory
+except ModuleNotFoundError as missing:
+    if not (missing.name or "").startswith("xsim."):
+        raise
+    # No error class of ours can be had, as the package that holds them is not ours.
+    sys.stderr.write(
+        "xsim: another package has put itself in the place of xsim's files: pip uninstall xsim, then "
+        "pip install --force-reinstall xsim-xray\n"
+    )
+    sys.exit(2)
 
 __all__ = ["app", "main"]
 
@@ -127,6 +138,11 @@ def _terminate(signum: int, frame: object) -> NoReturn:
 
 
 def _run(args: Sequence[str] | None) -> None:
+    for other in namesakes():
+        sys.stderr.write(
+            f"xsim: warning: {other} is installed beside {DISTRIBUTION}, and both are called xsim: "
+            f"pip uninstall xsim, then pip install --force-reinstall {DISTRIBUTION}\n"
+        )
     result = app(args=args, standalone_mode=False)
     if isinstance(result, int) and result:
         sys.exit(result)

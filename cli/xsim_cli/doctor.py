@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from xsim._version import DISTRIBUTION, __version__, namesakes
 from xsim.errors import XsimError
 from xsim_cli.common import JsonOption, emit_json
 
@@ -20,7 +21,7 @@ CORE = (
 # package -> the extra of xsim that brings it
 EXTRAS = {"gerbonara": "gerber", "trimesh": "mesh", "distributed": "cluster", "s3fs": "s3", "onnx": "onnx"}
 
-_REINSTALL = "pip install --force-reinstall xsim"
+_REINSTALL = f"pip install --force-reinstall {DISTRIBUTION}"
 
 
 def _version(package: str) -> str | None:
@@ -36,14 +37,19 @@ def _row(check: str, found: str, *, ok: bool = True, mend: str | None = None) ->
 
 
 def _packages() -> list[dict[str, Any]]:
-    rows = []
+    mend = f"pip uninstall xsim, then {_REINSTALL}"
+    rows = [_row("xsim", f"{other} is called xsim, too", ok=False, mend=mend) for other in namesakes()]
     for package in CORE:
         found = _version(package)
-        rows.append(_row(package, found or "missing", ok=found is not None, mend=None if found else "pip install xsim"))
+        rows.append(
+            _row(
+                package, found or "missing", ok=found is not None, mend=None if found else f"pip install {DISTRIBUTION}"
+            )
+        )
     for package, extra in EXTRAS.items():
         found = _version(package)
         # An absent extra is a choice, not a fault.
-        absent = _row(package, f"not installed (extra {extra})", mend=f"pip install 'xsim[{extra}]'")
+        absent = _row(package, f"not installed (extra {extra})", mend=f"pip install '{DISTRIBUTION}[{extra}]'")
         rows.append(_row(package, found) if found else absent)
     return rows
 
@@ -106,7 +112,7 @@ def doctor(json_: JsonOption = False) -> None:
     rows = [*_packages(), *map(_guarded, (_compute, _spectrum, _cache, _weights))]
     healthy = all(row["ok"] for row in rows)
     if json_:
-        emit_json("doctor", {"ok": healthy, "xsim": _version("xsim"), "checks": rows})
+        emit_json("doctor", {"ok": healthy, "xsim": __version__, "checks": rows})
     else:
         for row in rows:
             mark = "ok" if row["ok"] else "!!"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,11 @@ import pytest
 import typer
 
 from xsim.errors import DamageError, EnvironmentFaultError, InputError, UnknownNameError
-from xsim_cli import app, common
+from xsim_cli import app, common, doctor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def run(*arguments: str) -> int:
@@ -160,3 +162,28 @@ def test_version_is_the_package_version() -> None:
     from xsim import __version__
 
     assert program("--version").stdout.strip() == f"xsim {__version__}"
+
+
+def test_another_program_called_xsim_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "site-packages"
+    (place / "xsim-1.0.3.dist-info").mkdir(parents=True)
+    (place / "xsim_xray-0.2.0.dist-info").mkdir()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(place)])
+    assert [row["check"] for row in doctor._packages() if "xsim-1.0.3" in row["is"]] == ["xsim"]
+    said = program("--version", env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path])})
+    assert said.returncode == 0
+    assert said.stderr == (
+        "xsim: warning: xsim-1.0.3 is installed beside xsim-xray, and both are called xsim: pip uninstall xsim, then "
+        "pip install --force-reinstall xsim-xray\n"
+    )
+
+
+def test_files_of_another_package_in_place_of_ours_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "xsim").mkdir()
+    (tmp_path / "xsim" / "__init__.py").write_text("")
+    said = program(
+        "doctor", env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}, cwd=tmp_path
+    )
+    assert said.returncode == 2
+    assert said.stderr.count("\n") == 1
+    assert "another package has put itself in the place of xsim's files" in said.stderr

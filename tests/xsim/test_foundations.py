@@ -82,7 +82,7 @@ def test_errors_are_builtins_too_and_carry_exit_codes() -> None:
     assert str(MissingFileError("a.tif: no such file")) == "a.tif: no such file"
     assert str(EnvironmentFaultError("disk full")) == "disk full"
     assert isinstance(UnknownNameError("restorer", "physic-sde", ["physics-sde"]), LookupError)
-    assert "pip install 'xsim[gerber]'" in str(ExtraMissingError("gerbonara", "gerber"))
+    assert "pip install 'xsim-xray[gerber]'" in str(ExtraMissingError("gerbonara", "gerber"))
     assert (InputError.exit_code, EnvironmentFaultError.exit_code) == (2, 1)
 
 

@@ -9,21 +9,22 @@ what it locks, and leaves it.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from xsim.errors import EnvironmentFaultError, InputError, XsimError
+from xsim.files.locks import RENAMES_WHAT_IS_OPEN, lock, open_folder, open_or_make
 
 __all__ = ["disk_fault", "locked", "sync_folder", "whole_file", "whole_folder", "write_whole"]
 
 # What the system says when there is no room: disk, quota, largest file.
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}  # file systems without locks
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+# How a folder is opened, where that can be done.
+_FOLDER: int | None = getattr(os, "O_DIRECTORY", None)
 # What it says when it may not be written.
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -48,19 +49,22 @@ def whole_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        handle = _locked(partial)
-        try:
-            _check_free(path, replace=replace)
-            yield partial
-            _sync(partial, os.O_RDWR)
-            partial.replace(path)
-            sync_folder(path.parent)
-        except BaseException:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(handle)
+        with ExitStack() as lock_held:
+            lock_held.callback(os.close, _locked(partial))
+            try:
+                _check_free(path, replace=replace)
+                yield partial
+                _sync(partial)
+                if not RENAMES_WHAT_IS_OPEN:
+                    lock_held.close()
+                partial.replace(path)
+                sync_folder(path.parent)
+            except BaseException:
+                if not RENAMES_WHAT_IS_OPEN:
+                    lock_held.close()
+                with suppress(OSError):
+                    partial.unlink(missing_ok=True)
+                raise
     except XsimError:
         raise
     except BlockingIOError as error:
@@ -92,7 +96,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     try:
         yield partial
         for file in partial.rglob("*"):
-            _sync(file, os.O_RDONLY)
+            _sync(file)
         partial.chmod(0o777 & ~_umask())  # mkdtemp's folders are the owner's only
         _publish_folder(partial, path)
         sync_folder(parent)
@@ -135,14 +139,18 @@ def locked(folder: Path, *, by: str = "xsim") -> Iterator[None]:
     InputError
         If another process holds the folder, or has just given it another name.
     """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    busy = InputError(f"{folder}: is in use by another {by}: wait for it, or give another output")
+    try:
+        handle = open_folder(folder)
+    except BlockingIOError as error:
+        raise busy from error
     try:
         try:
-            held = _lock(handle, folder)
+            held = lock(handle, folder)
         except BlockingIOError:
             held = False
         if not held:
-            raise InputError(f"{folder}: is in use by another {by}: wait for it, or give another output")
+            raise busy
         yield
     finally:
         os.close(handle)
@@ -163,11 +171,21 @@ def disk_fault(path: Path, error: OSError, *, advice: str = "") -> EnvironmentFa
 
 
 def sync_folder(path: Path) -> None:
-    """Flush a folder's entries to the disk."""
-    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+    """Flush a folder's entries to the disk; Windows does so by itself, and opens no folders."""
+    if _FOLDER is not None:
+        _flush(path, os.O_RDONLY | _FOLDER)
 
 
-def _sync(path: Path, flags: int) -> None:
+def _sync(path: Path) -> None:
+    """Flush a file, or a folder's entries, to the disk."""
+    if path.is_dir():
+        sync_folder(path)
+    else:
+        # Windows flushes only what may be written.
+        _flush(path, os.O_RDWR)
+
+
+def _flush(path: Path, flags: int) -> None:
     handle = os.open(path, flags)
     try:
         os.fsync(handle)
@@ -183,30 +201,11 @@ def _check_free(path: Path, *, replace: bool) -> None:
 def _locked(partial: Path) -> int:
     """Return a handle of the file at ``partial`` that holds its lock."""
     while True:
-        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        handle = open_or_make(partial)
         try:
-            if _lock(handle, partial):
+            if lock(handle, partial):
                 return handle
         except OSError:
             os.close(handle)
             raise
         os.close(handle)
-
-
-def _lock(handle: int, path: Path) -> bool:
-    """Lock an open file or folder and return whether ``path`` still names it: its last holder may have renamed it.
-
-    Raises
-    ------
-    BlockingIOError
-        If another process holds it.
-    """
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in _LOCKLESS:
-            raise
-    try:
-        return path.stat().st_ino == os.fstat(handle).st_ino
-    except FileNotFoundError:
-        return False

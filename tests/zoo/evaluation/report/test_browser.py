@@ -5,21 +5,18 @@ The browser is the Chromium of the machine; where there is none these tests are 
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser import launched, needs_chromium, watched
 from tests.zoo.evaluation.report.conftest import HOSTILE
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make setup")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH: apt-get install chromium")
+pytestmark = needs_chromium
 
 CONTRAST = """() => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
@@ -59,36 +56,27 @@ CONTRAST = """() => {
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--headless", "--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
     """Open a file, and at the end hold that nothing was said on the console and nothing asked of a network."""
-    complaints: list[str] = []
-    requests: list[str] = []
-    contexts: list[Any] = []
+    opened: list[tuple[Any, list[str], list[str]]] = []
 
     def open_(path: Path, width: int = 1280, scheme: str = "light") -> Any:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: complaints.append(message.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("request", lambda request: requests.append(request.url))
+        opened.append(watched(chromium, width, scheme))
+        tab = opened[-1][0]
         tab.goto(path.as_uri())
         return tab
 
     yield open_
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert [url for url in requests if not url.startswith(("file://", "data:", "blob:"))] == []
-    assert sum(url.startswith("file://") for url in requests) == len(contexts)
+    for tab, complaints, requests in opened:
+        tab.context.close()
+        assert complaints == []
+        assert [url for url in requests if not url.startswith(("file://", "data:", "blob:"))] == []
+        assert sum(url.startswith("file://") for url in requests) == 1
 
 
 def dividers(tab: Any) -> list[int]:
