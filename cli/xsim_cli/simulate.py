@@ -29,7 +29,9 @@ def simulate(
     set_: ImagingOption = None,
     size: Annotated[int, typer.Option(help="Side of a random board's images [pixels].")] = 512,
     clean: Annotated[bool, typer.Option("--clean", help="Write the images without noise as well.")] = False,
-    fast: Annotated[bool, typer.Option("--fast", help="16 energies instead of the whole spectrum.")] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="28 energies instead of all: two grey levels off at most.")
+    ] = False,
     noise: Annotated[str | None, typer.Option(help="filtered, layered or, to compare, white-then-blurred.")] = None,
     kerma_uGy: Annotated[float | None, typer.Option("--kerma-uGy", help="Air kerma of a frame [uGy].")] = None,
     hr_frames: Annotated[int | None, typer.Option(help="Frames averaged into the HR image.")] = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,29 @@ class Defect:
         height, width = self.mask.shape
         full[row : row + height, column : column + width] = self.mask
         return full
+
+    def within(self, row: int, column: int, shape: tuple[int, int]) -> Defect:
+        """Return the defect in a window that begins at a pixel, its mask cut to it."""
+        (top, left), (height, width) = self.corner_px, self.mask.shape
+        first_row, first_column = max(top, row), max(left, column)
+        last_row, last_column = min(top + height, row + shape[0]), min(left + width, column + shape[1])
+        kept = self.mask[
+            first_row - top : max(last_row, first_row) - top,
+            first_column - left : max(last_column, first_column) - left,
+        ]
+        corner = (first_row - row, first_column - column)
+        return replace(self, x_px=self.x_px - column, y_px=self.y_px - row, corner_px=corner, mask=kept)
+
+    def mirrored(self, width: int) -> Defect:
+        """Return the defect in a phantom of this width that was mirrored left and right."""
+        (row, column), across = self.corner_px, self.mask.shape[1]
+        return replace(self, x_px=width - self.x_px, corner_px=(row, width - column - across), mask=self.mask[:, ::-1])
+
+    def quarter_turned(self, width: int) -> Defect:
+        """Return the defect in a phantom of this width that was turned by a quarter against the clock."""
+        (row, column), across = self.corner_px, self.mask.shape[1]
+        corner = (width - column - across, row)
+        return replace(self, x_px=self.y_px, y_px=width - self.x_px, corner_px=corner, mask=np.rot90(self.mask))
 
 
 @dataclass(frozen=True)
@@ -151,6 +174,70 @@ class Phantom:
             thickness: NDArray[np.float32] = self.thickness_mm[self.materials.index(material)]
             return thickness
         return np.zeros(self.shape, np.float32)
+
+    def window(self, row: int, column: int, shape: tuple[int, int]) -> Phantom:
+        """Return a part of the phantom, with the defects and balls whose centres it shows.
+
+        Parameters
+        ----------
+        row, column : int
+            Its first pixel.
+        shape : (int, int)
+            Its height and width [pixels].
+
+        Raises
+        ------
+        InputError
+            If it is not within the phantom.
+        """
+        height, width = shape
+        if not (0 <= row <= row + height <= self.shape[0] and 0 <= column <= column + width <= self.shape[1]):
+            raise InputError(
+                f"phantom '{self.name}': a window of {height} x {width} pixels at ({row}, {column}) does not lie "
+                f"within its {self.shape[0]} x {self.shape[1]}"
+            )
+        rows, columns = slice(row, row + height), slice(column, column + width)
+
+        def shown(item: Defect | Ball) -> bool:
+            return 0 <= item.y_px - row < height and 0 <= item.x_px - column < width
+
+        return replace(
+            self,
+            thickness_mm=np.ascontiguousarray(self.thickness_mm[:, rows, columns]),
+            defects=tuple(defect.within(row, column, shape) for defect in self.defects if shown(defect)),
+            balls=tuple(
+                replace(ball, x_px=ball.x_px - column, y_px=ball.y_px - row) for ball in self.balls if shown(ball)
+            ),
+        )
+
+    def turned(self, way: int) -> Phantom:
+        """Return the phantom in one of the eight positions of a square, defects and balls included.
+
+        Parameters
+        ----------
+        way : int
+            Quarter turns against the clock, 0 to 3; from 4 on after mirroring left and right.
+
+        Raises
+        ------
+        InputError
+            If it is not 0 to 7.
+        """
+        if not 0 <= way <= 7:
+            raise InputError(f"position {way} of a square: give 0 to 7")
+        maps, defects, balls = self.thickness_mm, self.defects, self.balls
+        width = self.shape[1]
+        if way >= 4:
+            maps = maps[:, :, ::-1]
+            defects = tuple(defect.mirrored(width) for defect in defects)
+            balls = tuple(replace(ball, x_px=width - ball.x_px) for ball in balls)
+        for _ in range(way % 4):
+            # What lay at (x, y) lies at (y, W - x).
+            width = maps.shape[2]
+            maps = np.rot90(maps, axes=(1, 2))
+            defects = tuple(defect.quarter_turned(width) for defect in defects)
+            balls = tuple(replace(ball, x_px=ball.y_px, y_px=width - ball.x_px) for ball in balls)
+        return replace(self, thickness_mm=np.ascontiguousarray(maps), defects=defects, balls=balls)
 
     def save(self, path: str | Path) -> Path:
         """Write a compressed ``.npz`` (no pickle) and return its path; it appears whole or not at all."""

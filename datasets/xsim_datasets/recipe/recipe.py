@@ -111,6 +111,10 @@ class Recipe(Strict):
     """Where boards come from."""
     pairs_per_board: Annotated[int, Field(ge=1, le=4096)] = 1
     """Pairs, one after another, that show one board: each with a set-up and noise of its own, all on one side."""
+    board_side: Annotated[float, Field(ge=1.0, le=8.0)] = 1.0
+    """Side of what is drawn of a board, in sides of an image: each of its pairs shows a window of it, at random."""
+    turned: bool = False
+    """Whether the pairs of a board show it in turn in the eight positions of a square."""
     split: Split = Split()
     """What is kept from training."""
     storage: Storage = Storage()
@@ -120,8 +124,9 @@ class Recipe(Strict):
     def _without_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out a key that came after the first stores where it changes nothing: recipes keep their hash."""
         content: dict[str, Any] = handler(self)
-        if self.pairs_per_board == 1:
-            content.pop("pairs_per_board", None)
+        for name in ("pairs_per_board", "board_side", "turned"):
+            if getattr(self, name) == Recipe.model_fields[name].default:
+                content.pop(name, None)
         return content
 
     def hash(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import xsim
 from xsim.imaging.setup import PairSetup
+from xsim.phantoms import Phantom
 from xsim.seeds import check_seed, generator
 from xsim_datasets.recipe.families import Board, BoardSource, Wanted
 from xsim_datasets.recipe.imaging import setup_of, setup_record, setup_tables
@@ -116,13 +117,40 @@ class SimulatedMaker:
         return index // self.recipe.pairs_per_board
 
     def _board(self, index: int) -> Board:
-        """Return the board of a pair, drawn finer than the detector's pixels."""
+        """Return the board of a pair, drawn finer than the detector's pixels, as the pair shows it."""
         number = self.board_number(index)
         setup = self.setup(self.setup_number(index))
         pixel_mm = setup.pitch_mm / (setup.geometry.magnification * _OVERSAMPLING)
-        field_mm = self.recipe.size_px * _OVERSAMPLING * pixel_mm
-        source = self._sources[self._source_of(number)]
-        return source.board(Wanted(self.seed, number, field_mm, pixel_mm, setup.hr_response))
+        side_px = self.recipe.size_px * _OVERSAMPLING
+        field_mm = round(side_px * self.recipe.board_side) * pixel_mm
+        board = self._drawn(Wanted(self.seed, number, field_mm, pixel_mm, setup.hr_response))
+        return replace(board, phantom=self._shown(board.phantom, index, side_px))
+
+    def _drawn(self, wanted: Wanted) -> Board:
+        """Return a board as it is drawn; the latest is kept where several pairs may show it."""
+        if wanted in self._latest:
+            return self._latest[wanted]
+        self._latest.clear()
+        board = self._sources[self._source_of(wanted.index)].board(wanted)
+        if self.recipe.pairs_per_board > 1:
+            self._latest[wanted] = board
+        return board
+
+    @cached_property
+    def _latest(self) -> dict[Wanted, Board]:
+        return {}
+
+    def _shown(self, phantom: Phantom, index: int, side_px: int) -> Phantom:
+        """Return the window of a board that a pair shows, in the pair's position."""
+        if self.recipe.board_side > 1.0:
+            spare = [max(0, side - side_px) for side in phantom.shape]
+            corner = generator(self.seed, sample=index, stage="board-window").integers(0, spare, endpoint=True)
+            shape = (min(side_px, phantom.shape[0]), min(side_px, phantom.shape[1]))
+            phantom = phantom.window(int(corner[0]), int(corner[1]), shape)
+        if self.recipe.turned:
+            ways = generator(self.seed, sample=self.board_number(index), stage="board-turn").permutation(8)
+            phantom = phantom.turned(int(ways[index % self.recipe.pairs_per_board % 8]))
+        return phantom
 
 
 def plan_of(recipe: Recipe, seed: int) -> Plan:

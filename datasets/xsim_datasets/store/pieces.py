@@ -67,6 +67,9 @@ def pieces_of(plan: Plan, shards: list[int], workers: int) -> list[Piece]:
     pairs = sum(len(span) for span in spans)
     longest = max((len(span) for span in spans), default=1)
     size = longest if workers == 1 else min(longest, max(1, pairs // (_TASKS_A_WORKER * workers)))
+    # Pairs that show one board are made in one task, where it need be drawn only once.
+    together = int(plan.recipe.get("pairs_per_board", 1))
+    size = min(longest, -(-size // together) * together)
     return [
         Piece(shard, start, min(start + size, span.stop))
         for shard, span in zip(shards, spans, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,3 +105,9 @@ def test_a_piece_that_stands_is_left_alone(tmp_path: Path) -> None:
     write_piece(str(tmp_path), fake_plan(), FakeMaker(), piece)
     assert (tmp_path / piece.key).stat().st_mtime_ns == stamp
     assert folder.names() == [piece.key]
+
+
+def test_pairs_of_one_board_are_one_task() -> None:
+    plan = replace(fake_plan(128, pairs_per_shard=64), recipe={"pairs_per_board": 8})
+    assert {piece.stop - piece.start for piece in pieces_of(plan, [0, 1], 4)} == {8}
+    assert {piece.start % 8 for piece in pieces_of(plan, [0, 1], 16)} == {0}
