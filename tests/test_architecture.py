@@ -28,7 +28,18 @@ ROOMS = {
         *("detector", "degradation", "imaging", "measure", "inspect", "recipes"),
     ],
     "xsim_datasets": ["images", "progress", "store", "recipe", "real", "pictures", "pair_folder"],
-    "xsim_zoo": ["pages", "process", "network", "restorers", "weights", "check", "run", "training", "evaluation"],
+    "xsim_zoo": [
+        "pages",
+        "process",
+        "network",
+        "restorers",
+        "weights",
+        "check",
+        "run",
+        "training",
+        "evaluation",
+        "study",
+    ],
 }
 """Rooms and single files of each package; a room imports only what stands before it."""
 

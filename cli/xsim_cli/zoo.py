@@ -25,6 +25,7 @@ from xsim_cli.zoo_eval import register as register_eval
 from xsim_cli.zoo_finetune import ResumeOption, RunOption, SetOption, SettingsOption
 from xsim_cli.zoo_finetune import register as register_finetune
 from xsim_cli.zoo_run import register as register_run
+from xsim_cli.zoo_study import register as register_study
 
 
 def _ask_for_large_pages() -> None:
@@ -37,7 +38,7 @@ def _ask_for_large_pages() -> None:
 app = typer.Typer(
     callback=_ask_for_large_pages,
     no_args_is_help=True,
-    help="Restorers: list, train, finetune, run, evaluate, export.",
+    help="Restorers: list, train, finetune, run, evaluate, study, export.",
     epilog="Example: xsim zoo run physics-sde board.tif -o restored.tif",
 )
 
@@ -147,6 +148,7 @@ def train(
 register_finetune(app)
 register_run(app)
 register_eval(app)
+register_study(app)
 
 
 @app.command(epilog="Example: xsim zoo export physics-sde --format onnx -o physics-sde.onnx")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -12,7 +12,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from xsim.errors import InputError, MissingFileError, nearest
 
-__all__ = ["TrainSettings", "learning_rate", "settings_from"]
+__all__ = ["TrainSettings", "checked_settings", "learning_rate", "settings_from"]
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -147,6 +147,20 @@ def settings_from(
         # A run that goes on takes more steps only where somebody has said so: defaults do not count as said.
         whole = TrainSettings(**(defaults.model_dump() | {key: getattr(said, key) for key in said.model_fields_set}))
         return whole.said_only(said.model_fields_set)
+    except ValidationError as error:
+        raise InputError(_explain(error)) from None
+
+
+def checked_settings(values: Mapping[str, Any]) -> TrainSettings:
+    """Return the settings of keys and values.
+
+    Raises
+    ------
+    InputError
+        Naming the key that is unknown or the value that is out of range.
+    """
+    try:
+        return TrainSettings.model_validate(dict(values))
     except ValidationError as error:
         raise InputError(_explain(error)) from None
 

@@ -1,0 +1,195 @@
+"""A study: what is written wrong is one line, tables follow from the scores, and it goes on where it stopped."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from xsim.errors import InputError, MissingFileError
+from xsim_cli.app import main
+from xsim_zoo.evaluation.records import ImageScore
+from xsim_zoo.study import carry_out as module
+from xsim_zoo.study.carry_out import carry_out, runs_of
+from xsim_zoo.study.plan import load_study
+from xsim_zoo.study.table import tabled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = """
+name = "first"
+data = "pairs.zarr"
+seeds = [0, 3]
+reference = "plain"
+
+[train]
+size = "tiny"
+steps = 2
+batch = 1
+crops = 1
+patch = 32
+validate_images = 1
+spectrum_images = 2
+
+[[rows]]
+name = "wiener"
+restorer = "wiener"
+
+[[rows]]
+name = "together"
+restorer = "unet-wiener"
+start = "plain"
+train = { steps = 1 }
+
+[[rows]]
+name = "plain"
+restorer = "unet-wiener"
+run = { link = true }
+
+[[sets]]
+name = "held-out"
+data = "pairs.zarr"
+"""
+
+
+def written(folder: Path, text: str = TEXT) -> Path:
+    path = folder / "study.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("steps = 2\n", "stepz = 2\n", "row 'together': unknown training setting 'stepz': did you mean steps"),
+        ('restorer = "wiener"', 'restorer = "weiner"', "row 'wiener': unknown restorer 'weiner': did you mean wiener"),
+        ("link = true", "lonk = true", "row 'plain': unknown option of a restorer 'lonk'"),
+        ('start = "plain"', 'start = "wiener"', "starts from 'wiener': give a trained row of the same restorer"),
+        ('start = "plain"', 'start = "together"', "row 'together' starts from itself"),
+        ('name = "wiener"', 'name = "plain"', "row 'plain' stands twice"),
+        ('name = "wiener"', 'name = "../wiener"', "rows.0.name"),
+        ('reference = "plain"', 'reference = "plane"', "did you mean plain"),
+        ("seeds = [0, 3]", "seeds = [3, 3]", "a seed stands twice"),
+        ("seeds = [0, 3]", "seeds = []", "seeds"),
+        ('restorer = "wiener"', 'restorer = "wiener"\ntrain = { steps = 3 }', "wiener does not learn"),
+        ('data = "pairs.zarr"\nseeds', 'date = "pairs.zarr"\nseeds', "data: Field required"),
+        ("[[sets]]", "[[sets]", "is no TOML"),
+    ],
+)
+def test_what_is_written_wrong_is_one_line(tmp_path: Path, before: str, after: str, words: str) -> None:
+    assert before in TEXT
+    with pytest.raises(InputError) as end:
+        load_study(written(tmp_path, TEXT.replace(before, after, 1)))
+    said = str(end.value)
+    assert words in said
+    assert "\n" not in said
+    assert said.startswith(f"{tmp_path / 'study.toml'}: ")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="no such file"):
+        load_study(tmp_path / "study.toml")
+
+
+def test_rows_are_trained_after_what_they_go_on_from(tmp_path: Path) -> None:
+    study = load_study(written(tmp_path))
+    runs = runs_of(study, tmp_path / "out")
+    assert list(runs) == [("plain", 0), ("plain", 3), ("together", 0), ("together", 3)]
+    assert study.settings(study.rows[1], 3).model_dump()["steps"] == 1
+    assert study.settings(study.rows[2], 3).seed == 3
+    assert study.data == str(tmp_path / "pairs.zarr")
+
+
+def score(row: str, sample: int, family: str, psnr_dB: float) -> ImageScore:
+    return ImageScore(
+        restorer=row, sample=sample, family=family, design="", setup=0, kerma_uGy=None, psnr_dB=psnr_dB, ssim=0.9,
+        rmse=0.0, bias=0.0, band_lp_mm=(), chi2=(), unsupported=0.0, grey_residual=0.0, reference_power=(),
+        power_ratio=(), transfer=(), outside=0.0, seconds=0.0,
+    )  # fmt: skip
+
+
+def test_tables_hold_means_over_seeds_and_intervals_over_boards() -> None:
+    families = ["a", "a", "b", "c"]
+    plain = [[score("p", i, f, value) for i, (f, value) in enumerate(zip(families, row, strict=True))]
+             for row in ([30.0, 32.0, 34.0, 36.0], [31.0, 33.0, 35.0, 37.0])]  # fmt: skip
+    better = [[one.model_copy(update={"psnr_dB": one.psnr_dB + 0.5}) for one in scores] for scores in plain]
+    table = tabled("t", {"x_1": {"plain": plain, "better": better}}, reference="plain", resamples=500)
+    cells = {(cell.row, cell.metric): cell for cell in table.cells}
+    cell = cells["plain", "psnr_dB"]
+    assert (cell.mean.mean, cell.seeds, cell.images, cell.families) == (33.5, 2, 4, 3)
+    assert cell.over_seeds == pytest.approx(np.std([33.0, 34.0], ddof=1))
+    assert cell.mean.low is not None
+    assert cell.mean.low < 33.5
+    lead = cells["better", "psnr_dB"].lead
+    assert lead is not None
+    assert (lead.mean, lead.low, lead.high) == pytest.approx((0.5, 0.5, 0.5))
+    lines = list(csv.DictReader(table.csv().splitlines()))
+    assert [(line["row"], line["metric"]) for line in lines][:2] == [("plain", "psnr_dB"), ("plain", "ssim")]
+    assert float(lines[2]["lead"]) == pytest.approx(0.5)
+    assert "| better | 34.00 [" in table.markdown()
+    assert "+0.50 [+0.50, +0.50]" in table.markdown()
+    latex = table.latex()
+    assert latex.count(r"\begin{tabular}{lrrrr}") == latex.count(r"\end{tabular}") == 1
+    assert r"better & $34.00\,[" in latex
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    main(["dataset", "make", "tiny", "-n", "12", "--size", "64", "--seed", "2", "-o", str(tmp_path / "pairs.zarr")])
+    return tmp_path
+
+
+def test_a_study_goes_on_where_it_stopped(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = load_study(written(folder))
+
+    def dies(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "finetune", dies)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(study, folder / "out", device="cpu", workers=1)
+    trained = (folder / "out" / "runs" / "plain-seed3" / "weights.safetensors").stat().st_mtime_ns
+    capsys.readouterr()
+    main(
+        [
+            "zoo",
+            "study",
+            str(folder / "study.toml"),
+            "-o",
+            str(folder / "out"),
+            "--workers",
+            "1",
+            "--device",
+            "cpu",
+            "--json",
+        ]
+    )
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "xsim.zoo.study/1"
+    assert (folder / "out" / "runs" / "plain-seed3" / "weights.safetensors").stat().st_mtime_ns == trained
+    rows = [cell["row"] for cell in document["cells"] if cell["metric"] == "psnr_dB"]
+    assert rows == ["lr", "wiener", "together", "plain"]
+    by_row = {cell["row"]: cell for cell in document["cells"] if cell["metric"] == "psnr_dB"}
+    assert [by_row[row]["seeds"] for row in rows] == [1, 1, 2, 2]
+    assert by_row["wiener"]["mean"]["mean"] > by_row["lr"]["mean"]["mean"]
+    assert by_row["plain"]["lead"]["mean"] == 0.0
+    assert {path.name for path in (folder / "out").glob("table.*")} == {
+        "table.csv",
+        "table.json",
+        "table.md",
+        "table.tex",
+    }
+    # The same file again trains nothing; another study is not mixed in.
+    again = carry_out(study, folder / "out", device="cpu", workers=1)
+    assert [cell.mean.mean for cell in again.cells] == [cell["mean"]["mean"] for cell in document["cells"]]
+    with pytest.raises(InputError, match="holds a study with another seeds"):
+        carry_out(study.model_copy(update={"seeds": (0,)}), folder / "out")
+    with pytest.raises(InputError, match="holds no study"):
+        carry_out(study, folder / "pairs.zarr")
