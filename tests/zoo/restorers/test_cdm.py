@@ -49,9 +49,12 @@ class Oracle:
         self.seen.append(features[:, :1])
         t = conditions[:, 0]
         alpha, sigma = (w.reshape(-1, 1, 1, 1) for w in (torch.cos(t * math.pi / 2), torch.sin(t * math.pi / 2)))
-        still = replace(self.batch, u=torch.stack([torch.ones_like(t), t / 0.998], dim=1), noise=0 * self.batch.noise)
+        still = replace(
+            self.batch, u=torch.stack([torch.ones_like(t), t / 0.998], dim=1), draw_noise=lambda: 0 * self.batch.noise
+        )
         z = self.restorer.examples(still).features[:, :1] / alpha
-        told = replace(still, noise=(features[:, :1] - alpha * z) / sigma)
+        noise = (features[:, :1] - alpha * z) / sigma
+        told = replace(still, draw_noise=lambda: noise)
         again = self.restorer.examples(told)
         torch.testing.assert_close(again.features, features, atol=1e-4, rtol=1e-4)
         return again.target

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -26,8 +28,8 @@ class Batch:
         The physics on this grid.
     u : (B, 2) tensor
         Uniform numbers, for times.
-    noise : (B, 1, H', W') tensor
-        Real white noise of unit variance.
+    draw_noise : callable
+        Returns real white noise of unit variance, (B, 1, H', W'), the same at each call; regression never asks for it.
     corners : (B, crops, 2) tensor
         First row and column of each crop on the padded grid.
     patch : int
@@ -40,7 +42,7 @@ class Batch:
     y: Tensor
     operator: Operator
     u: Tensor
-    noise: Tensor
+    draw_noise: Callable[[], Tensor]
     corners: Tensor
     patch: int
     grid: PaddedGrid
@@ -49,6 +51,11 @@ class Batch:
     def crops(self) -> int:
         """Crops of each image."""
         return self.corners.shape[1]
+
+    @cached_property
+    def noise(self) -> Tensor:
+        """Real white noise of unit variance, (B, 1, H', W')."""
+        return self.draw_noise()
 
     @property
     def Z(self) -> Tensor:

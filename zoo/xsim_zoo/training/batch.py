@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from xsim.errors import InputError
@@ -84,14 +85,22 @@ def prefetch(read: Callable[[int], Data], steps: Iterable[int], *, ahead: int = 
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _draw(seed: int, sample: int, grid: PaddedGrid, crops: int, patch: int) -> tuple[int, Tensor, Tensor, Tensor]:
-    """Return the random numbers of one sample: its orientation, u, noise, and the corners of its crops."""
+def _draw(
+    seed: int, sample: int, grid: PaddedGrid, crops: int, patch: int
+) -> tuple[int, Tensor, Tensor, Callable[[], Tensor]]:
+    """Return what is random in one sample: its orientation, u, the corners of its crops, what draws its noise."""
     random = torch.Generator().manual_seed(torch_seed(seed, sample=sample, stage="train"))
     symmetry = int(torch.randint(8, (), generator=random))
     u = torch.rand(2, generator=random)
     room = torch.tensor(grid.shape) - patch + 1
     corners = (torch.rand(crops, 2, generator=random) * room).long() + torch.tensor(grid.offset)
-    return symmetry, u, torch.randn(1, *grid.padded, generator=random), corners
+    state = random.get_state()
+
+    def noise() -> Tensor:
+        random.set_state(state)
+        return torch.randn(1, *grid.padded, generator=random)
+
+    return symmetry, u, corners, noise
 
 
 def turned(images: Tensor, symmetry: int) -> Tensor:
@@ -150,7 +159,7 @@ def make_batch(
     """
     grid = PaddedGrid.around((hr.shape[-2], hr.shape[-1]))
     check_patch(patch, grid.shape)
-    symmetry, u, noise, corners = zip(*(_draw(seed, sample, grid, crops, patch) for sample in samples), strict=True)
+    symmetry, u, corners, noise = zip(*(_draw(seed, sample, grid, crops, patch) for sample in samples), strict=True)
     hr, lr = hr.to(device), lr.to(device)
     pair = grid.pad(torch.stack([turned(torch.stack([x, y]), s) for x, y, s in zip(hr, lr, symmetry, strict=True)]))
     x_0 = pair[:, :1]
@@ -161,7 +170,7 @@ def make_batch(
         y=pair[:, 1:],
         operator=operator,
         u=torch.stack(u).to(device),
-        noise=torch.stack(noise).to(device),
+        draw_noise=lambda: torch.stack([draw() for draw in noise]).to(device),
         corners=torch.stack(corners),
         patch=patch,
         grid=grid,
@@ -188,6 +197,7 @@ class Batches:
         self._shape, first = PaddedGrid.around(pairs.shape).padded, restorer.physics.link_first
         self._links = [link_on(setup, self._shape, device, first=first) for setup in pairs.setups]
         self._operators: dict[int, Operator] = {}
+        self._levels: dict[int, NDArray[np.float64]] = {}
 
     def of(self, samples: Sequence[int], indices: Sequence[int], hr: Tensor, lr: Tensor) -> Batch:
         """Return the batch of samples: their numbers in the run, their places in the data, HR and LR (B, H, W)."""
@@ -195,7 +205,7 @@ class Batches:
         same = len(set(setups)) == 1
         operator = self._operator(setups[0]) if same else Operator.stack([self._operator(s) for s in setups])
         if self._restorer.noise_follows_grey:
-            levels = [self._pairs.setups[setup].noise_level(y.numpy()) for setup, y in zip(setups, lr, strict=True)]
+            levels = [self._noise_level(index, y) for index, y in zip(indices, lr, strict=True)]
             operator = operator.at_noise_level(torch.as_tensor(np.stack(levels)))
         return make_batch(
             hr,
@@ -208,6 +218,13 @@ class Batches:
             operator=operator,
             device=self._device,
         )
+
+    def _noise_level(self, index: int, y: Tensor) -> NDArray[np.float64]:
+        """Return the noise level of an image; it is seen in every epoch, and worked out once."""
+        if index not in self._levels:
+            setup = self._pairs.setups[self._pairs.setup_of(index)]
+            self._levels[index] = np.asarray(setup.noise_level(y.numpy()))
+        return self._levels[index]
 
     def _operator(self, setup: int) -> Operator:
         if setup not in self._operators:
