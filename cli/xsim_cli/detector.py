@@ -47,6 +47,12 @@ ProductsOption = Annotated[
 ]
 PackingOption = Annotated[float | None, typer.Option(help="Volume share of phosphor; the usual if not given.")]
 IrradiationOption = Annotated[str, typer.Option(help="X rays enter by the backing (front) or the sensor (back).")]
+SiliconOption = Annotated[
+    float,
+    typer.Option(help="Depth of silicon that X rays behind the screen hit [mm], some 0.002 to 0.010; 0 counts none."),
+]
+PlateOption = Annotated[float, typer.Option(help="Fibre-optic plate between screen and silicon [mm].")]
+GlassOption = Annotated[str, typer.Option(help="Material of the plate: FOP-glass, FOP-core or another.")]
 FitOption = Annotated[
     Path | None,
     typer.Option(
@@ -76,6 +82,9 @@ def detector(
     products: ProductsOption = None,
     pitch_mm: Annotated[float, typer.Option(help="Pixel pitch [mm].")] = 0.048,
     fill_factor: Annotated[float, typer.Option(help="Share of the pixel that is photodiode.")] = 0.85,
+    active_silicon_mm: SiliconOption = 0.0,
+    fibre_plate_mm: PlateOption = 0.0,
+    fibre_plate_glass: GlassOption = "FOP-glass",
     phosphor: Annotated[str, typer.Option(help="Gd2O2S, CaWO4 or CsI.")] = "Gd2O2S",
     packing: PackingOption = None,
     irradiation: IrradiationOption = "front",
@@ -98,9 +107,8 @@ def detector(
     json_: JsonOption = False,
 ) -> None:
     """Compute absorption, Swank factor, light, MTF, NNPS, DQE, SRb and SNRn of detectors in a beam."""
-    from xsim.detector.detector import Screen, Sensor, write_detectors
+    from xsim.detector.detector import Sensor, write_detectors
     from xsim.detector.performance import performance
-    from xsim.detector.phosphors import OPTICS
 
     stored = [Path(file) for file in files or ()]
     inputs = (*stored, *([existing(fit_mtf)] if fit_mtf else ()))
@@ -110,10 +118,9 @@ def detector(
     if wedge_mm is not None and not sheet:
         raise InputError("--wedge-mm belongs to a sheet: give --sheet too")
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
-    sensor = Sensor(pitch_mm=pitch_mm, fill_factor=fill_factor)
-    if optics not in OPTICS:
-        raise UnknownNameError("optics", optics, OPTICS)
-    screen = Screen(100.0, phosphor, OPTICS[optics], cast("Any", irradiation), packing)
+    silicon = {"active_silicon_mm": active_silicon_mm, "fibre_plate_mm": fibre_plate_mm}
+    sensor = Sensor(pitch_mm=pitch_mm, fill_factor=fill_factor, fibre_plate_glass=fibre_plate_glass, **silicon)
+    screen = _screen(phosphor, optics, irradiation, packing)
     chosen, fit = _choose(
         stored, products, mass_thickness_mg_cm2, screen=screen, sensor=sensor, beam=spectrum, measured=fit_mtf
     )
@@ -130,6 +137,16 @@ def detector(
         table={"detector": [name for name, item in found.items() for _ in item.frequency_lp_mm], **columns},
         figure=lambda figures: figures.detector_figure(found),
     )
+
+
+def _screen(phosphor: str, optics: str, irradiation: str, packing: float | None) -> Screen:
+    """Return a screen of any mass thickness that the options describe."""
+    from xsim.detector.detector import Screen
+    from xsim.detector.phosphors import OPTICS
+
+    if optics not in OPTICS:
+        raise UnknownNameError("optics", optics, OPTICS)
+    return Screen(100.0, phosphor, OPTICS[optics], cast("Any", irradiation), packing)
 
 
 def _payload(
@@ -225,6 +242,11 @@ def _lines(table: dict[str, Performance], fit: FittedOptics | None, sheets: dict
             f"  signal {item.signal_electrons:.3g} e-, {100 * item.full_well_share:.0f} % of full well{saturated}; "
             f"pixel noise {100 * item.pixel_sigma:.2f} %"
         )
+        if item.hits_per_pixel:
+            yield (
+                f"  direct hits {item.hits_per_pixel:.3g} a pixel: {100 * item.hit_share:.2g} % of the signal, "
+                f"{100 * item.hit_variance_share:.2g} % of the variance of a pixel"
+            )
         yield "  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE"
         rows = (item.frequency_lp_mm, item.mtf_screen, item.mtf, item.nnps_mm2, item.dqe)
         # A screenful for people; --json and --csv have every row.

@@ -376,5 +376,5 @@ def setup_tables(setups: Sequence[PairSetup]) -> dict[str, NDArray[np.float64]]:
     for setup in setups:
         for name, response in (("hr", setup.hr_response), ("lr", setup.lr_response)):
             tables.setdefault(f"mtf_{name}", []).append(response.mtf(frequency))
-            tables.setdefault(f"nnps_{name}_mm2", []).append(response.quantum_nnps(frequency))
+            tables.setdefault(f"nnps_{name}_mm2", []).append(response.presampled_nnps(frequency))
     return {"frequency_lp_mm": frequency, **{name: np.stack(rows) for name, rows in tables.items()}}
