@@ -42,7 +42,8 @@ ANODE_ANGLE_RANGE_DEG: Final = (5.0, 45.0)
 Filters = tuple[tuple[str, float], ...]
 
 # Tube voltage [kV] and filters. RQA: IEC 61267, tube filtration of 2.5 mm Al plus the added filter of the standard.
-# RQA5 meets the half-value layer of the edition of 2005, 6.8 mm Al, not the 7.1 mm that IEC 62220-1 quotes from 1994.
+# They meet the half-value layers of its edition of 2005 (6.8 mm Al at RQA5, not the 7.1 mm of 1994) and the fluences of
+# IEC 62220-1-1:2015.
 # ``paper`` is the seed paper's tube; the paper states no filtration, 2.5 mm Al is the common minimum.
 PRESETS: Final[dict[str, tuple[float, Filters]]] = {
     "RQA3": (50.0, (("Al", 12.5),)),
