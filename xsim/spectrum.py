@@ -25,6 +25,7 @@ __all__ = [
     "MODELS",
     "PRESETS",
     "Spectrum",
+    "beam_of",
     "half_value_layer_mm",
     "parse_filter",
     "preset_spectrum",
@@ -212,6 +213,24 @@ def preset_spectrum(name: str, anode_angle_deg: float = 12.0, model: str = "kqp"
         raise UnknownNameError("beam", name, PRESETS)
     kvp, filters = PRESETS[name]
     return tungsten_spectrum(kvp, filters, anode_angle_deg, model)
+
+
+def beam_of(text: str) -> Spectrum:
+    """Return the beam of a text: a preset's name, or a tube voltage [kV] and filters, ``70 Al:21.5 Cu:0.1``.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    words = text.split()
+    if len(words) == 1 and words[0] in PRESETS:
+        return preset_spectrum(words[0])
+    try:
+        kvp = float(words[0])
+    except (IndexError, ValueError):
+        raise InputError(f"beam '{text}': give one of {', '.join(PRESETS)}, or e.g. 70 Al:21.5") from None
+    return tungsten_spectrum(kvp, tuple(parse_filter(word) for word in words[1:]))
 
 
 def half_value_layer_mm(spectrum: Spectrum, name: str = "Al", layers: int = 1) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from xsim.detector.optics_fit import read_fit
 from xsim_cli.app import main
 
 if TYPE_CHECKING:
@@ -115,8 +116,16 @@ def test_measured_curves_are_fitted(tmp_path: Path, capsys: pytest.CaptureFixtur
         rows += [f"{item['mass_thickness_mg_cm2']},{f},{mtf}" for f, mtf in points]
     path = tmp_path / "mtf.csv"
     path.write_text("\n".join(rows), encoding="utf-8")
-    found = document(capsys, "detector", "--preset", "RQA5", "--fit-mtf", str(path))
+    plot, fit = tmp_path / "bands.png", tmp_path / "fit.toml"
+    outputs = ("--plot", str(plot), "--save-fit", str(fit))
+    found = document(capsys, "detector", "--preset", "RQA5", "--fit-mtf", str(path), *outputs)
     assert found["fit"]["rms"] < 0.005
+    assert read_fit(fit).to_dict() == found["fit"]
+    assert plot.stat().st_size > 0
+    for item in found["detectors"]:
+        for low, mtf, high in zip(item["mtf_low"][1:], item["mtf"][1:], item["mtf_high"][1:], strict=True):
+            assert low <= mtf + 0.02
+            assert mtf - 0.02 <= high
     assert found["fit"]["optics"]["extrapolation_backing_mm"] == pytest.approx(0.1, rel=0.3)
     assert set(found["fit"]["relative_sd"]) == {"extrapolation_sensor_mm", "extrapolation_backing_mm", "gap_mm"}
 
