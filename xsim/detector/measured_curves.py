@@ -198,7 +198,7 @@ def read_curves(path: Path, sensor: Sensor) -> list[Curve]:
 def _curve(group: tuple[str, ...], table: NDArray[np.float64], sensor: Sensor) -> Curve:
     """Return one curve of a file, from its columns as texts, empty where they are not given."""
     mass, quantity, beam, irradiation, pitch_mm, kerma_uGy, error = group
-    pixels = replace(sensor, pitch_mm=float(pitch_mm)) if pitch_mm else sensor
+    pixels = replace(sensor, pitch_mm=float(pitch_mm), full_well_e=0.0) if pitch_mm else sensor
     rest: dict[str, Any] = {"spectrum": beam_of(beam) if beam else None, "irradiation": irradiation or None}
     if irradiation not in {"", "front", "back"}:
         raise InputError(f"irradiation '{irradiation}' is not known: give front or back")

@@ -24,7 +24,7 @@ _RANGES: Final[dict[str, tuple[float, float, str]]] = {
     "fill_factor": (0.01, 1.0, ""),
     "quantum_efficiency": (1e-3, 1.0, ""),
     "read_noise_e": (0.0, 1e6, "electrons"),
-    "full_well_e": (1e2, 1e12, "electrons"),
+    "full_well_e": (1e2, 1e12, "electrons"),  # or 0, see `_FULL_WELL_E`
     "adc_bits": (4, 32, "bits"),
     "lag": (0.0, 0.9, ""),
     "gain_sd": (0.0, 0.3, ""),
@@ -34,6 +34,12 @@ _RANGES: Final[dict[str, tuple[float, float, str]]] = {
     "active_silicon_mm": (0.0, 1.0, "mm"),
     "fibre_plate_mm": (0.0, 50.0, "mm"),
 }
+
+
+# Full well of a usual CMOS pixel of this pitch. Its capacitance, and with it its full well, grows with its area: one
+# number at all pitches would saturate every pixel of .139 mm at a dose that suits one of .048 mm.
+_FULL_WELL_E: Final = 2.2e6
+_FULL_WELL_PITCH_MM: Final = 0.048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +57,8 @@ class Sensor:
     read_noise_e : float
         Read noise of a pixel and frame [electrons].
     full_well_e : float
-        Charge at which a pixel saturates [electrons]; the ADC's range ends there.
+        Charge at which a pixel saturates [electrons]; the ADC's range ends there. 0, the default, takes 2.2e6 at a
+        pitch of 0.048 mm, and as much per area at any other.
     adc_bits : int
         Bits of the ADC.
     lag : float
@@ -85,7 +92,7 @@ class Sensor:
     fill_factor: float = 0.85
     quantum_efficiency: float = 0.5
     read_noise_e: float = 200.0
-    full_well_e: float = 2.2e6
+    full_well_e: float = 0.0
     adc_bits: int = 14
     lag: float = 0.0
     gain_sd: float = 0.01
@@ -100,6 +107,9 @@ class Sensor:
 
     def __post_init__(self) -> None:
         material(self.fibre_plate_glass)
+        if self.full_well_e == 0:
+            check_range("sensor pitch_mm", self.pitch_mm, *_RANGES["pitch_mm"])
+            object.__setattr__(self, "full_well_e", _FULL_WELL_E * (self.pitch_mm / _FULL_WELL_PITCH_MM) ** 2)
         for field in fields(self):
             if field.name not in _RANGES:
                 continue
