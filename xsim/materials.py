@@ -68,13 +68,6 @@ RECIPES: Final[dict[str, tuple[dict[str, float], float]]] = {
     "NiZn-ferrite": ({"Ni0.5Zn0.5Fe2O4": 1.0}, 5.00),
     "MnZn-ferrite": ({"Mn0.5Zn0.5Fe2O4": 1.0}, 4.80),
     "quartz": ({"SiO2": 1.0}, 2.65),
-    # glasses of fibre-optic plates: a core of lanthanum and barium borate (refractive index 1.8) without and with the
-    # quarter of the area that its borosilicate cladding takes. Makers state no compositions: these are of that class.
-    "FOP-core": (
-        {"La2O3": 0.35, "BaO": 0.25, "B2O3": 0.20, "SiO2": 0.07, "ZrO2": 0.05, "ZnO": 0.05, "CaO": 0.03},
-        4.40,
-    ),
-    "FOP-glass": ({"FOP-core": 0.85, "SiO2": 0.12, "B2O3": 0.02, "Na2O": 0.01}, 3.90),
     "RuO2-paste": ({"RuO2": 0.30, "PbO": 0.45, "SiO2": 0.25}, 4.50),
     # what fluxes of manual and submerged arc welding leave
     "slag": ({"SiO2": 0.35, "CaO": 0.25, "TiO2": 0.20, "MnO": 0.12, "FeO": 0.08}, 3.00),

@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expn
 
+from xsim.detector.sensor import Sensor, plate_glass
 from xsim.materials import mass_coefficient_mm2_g, material
 from xsim.units import g_mm3_from_g_cm3
 
 if TYPE_CHECKING:
     from xsim.detector.screen import Screen
-    from xsim.detector.sensor import Sensor
     from xsim.spectrum import Spectrum
 
 __all__ = ["DirectHits", "direct_hits", "hit_moments"]
@@ -141,7 +141,7 @@ def _plate(sensor: Sensor, energy_keV: NDArray[np.float64]) -> NDArray[np.float6
     """Return the optical depth of the fibre-optic plate, (n,)."""
     if sensor.fibre_plate_mm == 0:
         return np.zeros(energy_keV.shape)
-    glass = material(sensor.fibre_plate_glass)
+    glass = plate_glass(sensor.fibre_plate_glass)
     photo, compton = (mass_coefficient_mm2_g(glass, energy_keV, kind) for kind in ("photo", "compton"))
     depth: NDArray[np.float64] = (photo + compton) * (g_mm3_from_g_cm3(glass.density_g_cm3) * sensor.fibre_plate_mm)
     return depth
