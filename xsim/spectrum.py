@@ -25,6 +25,7 @@ __all__ = [
     "MODELS",
     "PRESETS",
     "Spectrum",
+    "beam_of",
     "half_value_layer_mm",
     "parse_filter",
     "preset_spectrum",
@@ -42,7 +43,8 @@ ANODE_ANGLE_RANGE_DEG: Final = (5.0, 45.0)
 Filters = tuple[tuple[str, float], ...]
 
 # Tube voltage [kV] and filters. RQA: IEC 61267, tube filtration of 2.5 mm Al plus the added filter of the standard.
-# RQA5 meets the half-value layer of the edition of 2005, 6.8 mm Al, not the 7.1 mm that IEC 62220-1 quotes from 1994.
+# They meet the half-value layers of its edition of 2005 (6.8 mm Al at RQA5, not the 7.1 mm of 1994) and the fluences of
+# IEC 62220-1-1:2015.
 # ``paper`` is the seed paper's tube; the paper states no filtration, 2.5 mm Al is the common minimum.
 PRESETS: Final[dict[str, tuple[float, Filters]]] = {
     "RQA3": (50.0, (("Al", 12.5),)),
@@ -211,6 +213,24 @@ def preset_spectrum(name: str, anode_angle_deg: float = 12.0, model: str = "kqp"
         raise UnknownNameError("beam", name, PRESETS)
     kvp, filters = PRESETS[name]
     return tungsten_spectrum(kvp, filters, anode_angle_deg, model)
+
+
+def beam_of(text: str) -> Spectrum:
+    """Return the beam of a text: a preset's name, or a tube voltage [kV] and filters, ``70 Al:21.5 Cu:0.1``.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    words = text.split()
+    if len(words) == 1 and words[0] in PRESETS:
+        return preset_spectrum(words[0])
+    try:
+        kvp = float(words[0])
+    except (IndexError, ValueError):
+        raise InputError(f"beam '{text}': give one of {', '.join(PRESETS)}, or e.g. 70 Al:21.5") from None
+    return tungsten_spectrum(kvp, tuple(parse_filter(word) for word in words[1:]))
 
 
 def half_value_layer_mm(spectrum: Spectrum, name: str = "Al", layers: int = 1) -> tuple[float, ...]:

@@ -47,11 +47,18 @@ ProductsOption = Annotated[
 ]
 PackingOption = Annotated[float | None, typer.Option(help="Volume share of phosphor; the usual if not given.")]
 IrradiationOption = Annotated[str, typer.Option(help="X rays enter by the backing (front) or the sensor (back).")]
+SiliconOption = Annotated[
+    float,
+    typer.Option(help="Depth of silicon that X rays behind the screen hit [mm], some 0.002 to 0.010; 0 counts none."),
+]
+PlateOption = Annotated[float, typer.Option(help="Fibre-optic plate between screen and silicon [mm].")]
+GlassOption = Annotated[str, typer.Option(help="Material of the plate: FOP-glass, FOP-core or another.")]
 FitOption = Annotated[
     Path | None,
     typer.Option(
         help="Fit the optical constants to measured MTFs first: a CSV file with the columns "
-        "mass_thickness_mg_cm2, frequency_lp_mm, mtf (presampled, with the pixel of --pitch-mm)."
+        "mass_thickness_mg_cm2, frequency_lp_mm, mtf (presampled, with the pixel of --pitch-mm). For NNPS and DQE: "
+        "value, quantity, kerma_uGy. Where they differ: beam, irradiation, pitch_mm, error."
     ),
 ]
 SheetOption = Annotated[
@@ -76,6 +83,9 @@ def detector(
     products: ProductsOption = None,
     pitch_mm: Annotated[float, typer.Option(help="Pixel pitch [mm].")] = 0.048,
     fill_factor: Annotated[float, typer.Option(help="Share of the pixel that is photodiode.")] = 0.85,
+    active_silicon_mm: SiliconOption = 0.0,
+    fibre_plate_mm: PlateOption = 0.0,
+    fibre_plate_glass: GlassOption = "FOP-glass",
     phosphor: Annotated[str, typer.Option(help="Gd2O2S, CaWO4 or CsI.")] = "Gd2O2S",
     packing: PackingOption = None,
     irradiation: IrradiationOption = "front",
@@ -92,56 +102,94 @@ def detector(
     wedge_material: WedgeMaterialOption = "Al",
     wedge_mm: WedgeMmOption = None,
     save: Annotated[Path | None, typer.Option(help="Write the detectors to this TOML file, for --detector.")] = None,
+    save_fit: Annotated[Path | None, typer.Option(help="Write the fit to this TOML file, for recipes.")] = None,
     csv: CsvOption = None,
     plot: PlotOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
 ) -> None:
     """Compute absorption, Swank factor, light, MTF, NNPS, DQE, SRb and SNRn of detectors in a beam."""
-    from xsim.detector.detector import Screen, Sensor, write_detectors
     from xsim.detector.performance import performance
-    from xsim.detector.phosphors import OPTICS
 
     stored = [Path(file) for file in files or ()]
     inputs = (*stored, *([existing(fit_mtf)] if fit_mtf else ()))
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    if save is not None:
-        check_output(save, force=force, inputs=inputs)
-    if wedge_mm is not None and not sheet:
-        raise InputError("--wedge-mm belongs to a sheet: give --sheet too")
+    _check_options((save, save_fit), fit_mtf, wedge_mm if not sheet else None, force=force, inputs=inputs)
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
-    sensor = Sensor(pitch_mm=pitch_mm, fill_factor=fill_factor)
-    if optics not in OPTICS:
-        raise UnknownNameError("optics", optics, OPTICS)
-    screen = Screen(100.0, phosphor, OPTICS[optics], cast("Any", irradiation), packing)
+    sensor = _sensor(pitch_mm, fill_factor, active_silicon_mm, fibre_plate_mm, fibre_plate_glass)
+    screen = _screen(phosphor, optics, irradiation, packing)
     chosen, fit = _choose(
         stored, products, mass_thickness_mg_cm2, screen=screen, sensor=sensor, beam=spectrum, measured=fit_mtf
     )
     responses = {name: item.response(spectrum, kerma_uGy) for name, item in chosen.items()}
     found = {name: performance(item, _grid(frequencies, item.pitch_mm)) for name, item in responses.items()}
     sheets = _sheets(responses, wedge_material, wedge_mm) if sheet else {}
-    if save is not None:
-        write_detectors(save, chosen)
+    bands = _bands(fit, chosen, spectrum, kerma_uGy, found)
+    _save(save, chosen, save_fit, fit)
     columns = {name: [value for item in found.values() for value in getattr(item, name)] for name in CURVES}
     outputs.write(
         "detector",
-        _payload(found, fit, spectrum, sheets),
-        _lines(found, fit, sheets),
+        _payload(found, fit, spectrum, sheets, bands),
+        _lines(found, fit, sheets, bands),
         table={"detector": [name for name, item in found.items() for _ in item.frequency_lp_mm], **columns},
-        figure=lambda figures: figures.detector_figure(found),
+        figure=lambda figures: figures.detector_figure(found, bands),
     )
 
 
+def _check_options(
+    outputs: tuple[Path | None, Path | None],
+    fit_mtf: Path | None,
+    lonely_wedge: str | None,
+    *,
+    force: bool,
+    inputs: tuple[Path, ...],
+) -> None:
+    """Refuse files that must not be written, and options that need another one."""
+    for path in filter(None, outputs):
+        check_output(path, force=force, inputs=inputs)
+    if outputs[1] is not None and fit_mtf is None:
+        raise InputError("--save-fit writes a fit: give --fit-mtf too")
+    if lonely_wedge is not None:
+        raise InputError("--wedge-mm belongs to a sheet: give --sheet too")
+
+
+def _sensor(pitch_mm: float, fill_factor: float, silicon_mm: float, plate_mm: float, glass: str) -> Sensor:
+    """Return the sensor that the options describe."""
+    from xsim.detector.detector import Sensor
+
+    return Sensor(
+        pitch_mm=pitch_mm,
+        fill_factor=fill_factor,
+        active_silicon_mm=silicon_mm,
+        fibre_plate_mm=plate_mm,
+        fibre_plate_glass=glass,
+    )
+
+
+def _screen(phosphor: str, optics: str, irradiation: str, packing: float | None) -> Screen:
+    """Return a screen of any mass thickness that the options describe."""
+    from xsim.detector.detector import Screen
+    from xsim.detector.phosphors import OPTICS
+
+    if optics not in OPTICS:
+        raise UnknownNameError("optics", optics, OPTICS)
+    return Screen(100.0, phosphor, OPTICS[optics], cast("Any", irradiation), packing)
+
+
 def _payload(
-    table: dict[str, Performance], fit: FittedOptics | None, beam: Spectrum, sheets: dict[str, Sheet]
+    table: dict[str, Performance],
+    fit: FittedOptics | None,
+    beam: Spectrum,
+    sheets: dict[str, Sheet],
+    bands: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the JSON document of detectors."""
     payload: dict[str, Any] = {}
     if fit is not None:
-        payload["fit"] = {"optics": asdict(fit.optics), "relative_sd": fit.relative_sd, "rms": fit.rms}
+        payload["fit"] = fit.to_dict()
     payload["beam"] = beam.settings()
     payload["detectors"] = [
-        {"name": name, **asdict(item), **({"sheet": sheets[name].document()} if sheets else {})}
+        {"name": name, **asdict(item), **bands.get(name, {}), **({"sheet": sheets[name].document()} if sheets else {})}
         for name, item in table.items()
     ]
     return payload
@@ -178,9 +226,10 @@ def _choose(
     fitted = None
     if measured is not None:
         # scipy's optimizers take longer to import than the rest of the command to run.
-        from xsim.detector.optics_fit import fit_optics, read_mtf_curves
+        from xsim.detector.measured_curves import read_curves
+        from xsim.detector.optics_fit import fit_optics
 
-        fitted = fit_optics(read_mtf_curves(measured, aperture_mm=sensor.aperture_mm), beam, screen=screen)
+        fitted = fit_optics(read_curves(measured, sensor), beam, screen=screen)
         screen = replace(screen, optics=fitted.optics)
     found = {
         f"{value:g} mg/cm2": Detector(replace(screen, mass_thickness_mg_cm2=value), sensor)
@@ -204,7 +253,41 @@ def _sheets(responses: dict[str, DetectorResponse], material: str, wedge_mm: str
     return {name: sheet_of_model(response, wedge=wedge) for name, response in responses.items()}
 
 
-def _lines(table: dict[str, Performance], fit: FittedOptics | None, sheets: dict[str, Sheet]) -> Iterator[str]:
+def _bands(
+    fit: FittedOptics | None,
+    detectors: dict[str, Detector],
+    beam: Spectrum,
+    kerma_uGy: float,
+    table: dict[str, Performance],
+) -> dict[str, dict[str, Any]]:
+    """Return the bands that a fit leaves of each detector's curves; none without a fit."""
+    if fit is None:
+        return {}
+    from xsim.detector.optics_fit import posterior_bands
+
+    return {
+        name: posterior_bands(fit, item, beam, kerma_uGy, table[name].frequency_lp_mm)
+        for name, item in detectors.items()
+    }
+
+
+def _save(path: Path | None, detectors: dict[str, Detector], fit_path: Path | None, fit: FittedOptics | None) -> None:
+    from xsim.detector.detector import write_detectors
+
+    if path is not None:
+        write_detectors(path, detectors)
+    if fit_path is not None and fit is not None:
+        from xsim.detector.optics_fit import write_fit
+
+        write_fit(fit_path, fit)
+
+
+def _lines(
+    table: dict[str, Performance],
+    fit: FittedOptics | None,
+    sheets: dict[str, Sheet],
+    bands: dict[str, dict[str, Any]],
+) -> Iterator[str]:
     if fit is not None:
         for name, deviation in fit.relative_sd.items():
             yield f"fitted {name:<26} {getattr(fit.optics, name):.4g} +- {100 * deviation:.0f} %"
@@ -225,12 +308,21 @@ def _lines(table: dict[str, Performance], fit: FittedOptics | None, sheets: dict
             f"  signal {item.signal_electrons:.3g} e-, {100 * item.full_well_share:.0f} % of full well{saturated}; "
             f"pixel noise {100 * item.pixel_sigma:.2f} %"
         )
-        yield "  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE"
+        if item.hits_per_pixel:
+            yield (
+                f"  direct hits {item.hits_per_pixel:.3g} a pixel: {100 * item.hit_share:.2g} % of the signal, "
+                f"{100 * item.hit_variance_share:.2g} % of the variance of a pixel"
+            )
+        yield "  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE" + (
+            "    MTF at 95 %      DQE at 95 %" if bands else ""
+        )
         rows = (item.frequency_lp_mm, item.mtf_screen, item.mtf, item.nnps_mm2, item.dqe)
         # A screenful for people; --json and --csv have every row.
         step = max(1, len(item.frequency_lp_mm) // 20)
-        for f, screen, mtf, nnps, dqe in zip(*(row[::step].tolist() for row in rows), strict=True):
-            yield f"  {f:5.2f}       {screen:6.4f}  {mtf:6.4f}    {nnps:9.3e}  {dqe:6.4f}"
+        band = [bands[name][key] for key in ("mtf_low", "mtf_high", "dqe_low", "dqe_high")] if bands else []
+        for f, screen, mtf, nnps, dqe, *ends in zip(*(row[::step].tolist() for row in (*rows, *band)), strict=True):
+            within = "  {:.4f} - {:.4f}  {:.4f} - {:.4f}".format(*ends) if ends else ""
+            yield f"  {f:5.2f}       {screen:6.4f}  {mtf:6.4f}    {nnps:9.3e}  {dqe:6.4f}{within}"
         if name in sheets:
             from xsim_cli.measure.e2597 import sheet_lines
 

@@ -66,13 +66,15 @@ def spectrum_figure(beam: Spectrum, title: str) -> Figure:
     return figure
 
 
-def detector_figure(table: Mapping[str, Performance]) -> Figure:
+def detector_figure(table: Mapping[str, Performance], bands: Mapping[str, Mapping[str, Any]] | None = None) -> Figure:
     """Return a figure of three panels: MTF (dashed: without the pixel), NNPS and DQE of every detector.
 
     Parameters
     ----------
     table : mapping of name to Performance
         The detectors, each with its own frequencies.
+    bands : mapping, optional
+        Within what the curves of a detector lie, by name, see `xsim.detector.optics_fit.posterior_bands`.
     """
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     mtf, nnps, dqe = figure.subplots(1, 3)
@@ -83,6 +85,10 @@ def detector_figure(table: Mapping[str, Performance]) -> Figure:
         mtf.plot(f, item.mtf_screen, color=colour, linestyle="--", linewidth=1)
         nnps.semilogy(f, item.nnps_mm2, color=colour, marker=marker)
         dqe.plot(f, item.dqe, color=colour, marker=marker)
+        if bands and name in bands:
+            for axes, key, unit in ((mtf, "mtf", ""), (nnps, "nnps", "_mm2"), (dqe, "dqe", "")):
+                ends = bands[name][f"{key}_low{unit}"], bands[name][f"{key}_high{unit}"]
+                axes.fill_between(f, *ends, color=colour, alpha=0.2, linewidth=0)
     for nyquist in {0.5 / item.pitch_mm for item in table.values()}:
         for axes in (mtf, nnps, dqe):
             axes.axvline(nyquist, color="grey", linestyle=":", linewidth=1)

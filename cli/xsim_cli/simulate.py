@@ -97,11 +97,12 @@ def _setup(recipe: Recipe, seed: int, changes: dict[str, Any]) -> PairSetup:
 
 def _phantom(path: Path | None, seed: int, size: int, setup: PairSetup) -> Any:
     """Return the phantom of a file, or a random board drawn twice as fine as the detector's pixels."""
-    from xsim.phantoms import Phantom, random_board
+    from xsim.phantoms import BoardRecipe, Phantom, random_board
 
     if path is not None:
         return Phantom.load(existing(path))
     if not 16 <= size <= 8192:
         raise InputError(f"size {size} pixels is not usable: give 16 to 8192")
     pixel_mm = setup.pitch_mm / setup.geometry.magnification / 2
-    return random_board(seed, (2 * size, 2 * size), pixel_mm)
+    recipe = BoardRecipe(source_mm=setup.geometry.board_source_mm)
+    return random_board(seed, (2 * size, 2 * size), pixel_mm, recipe=recipe)

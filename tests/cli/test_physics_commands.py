@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from xsim.detector.optics_fit import read_fit
 from xsim_cli.app import main
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def test_spectrum_says_what_the_contract_says(capsys: pytest.CaptureFixture[str]
     assert set(found) >= SPECTRUM_KEYS
     assert found["schema"] == "xsim.spectrum/1"
     assert sum(found["fluence_per_mm2_uGy"]) == pytest.approx(found["total_fluence_per_mm2_uGy"])
-    assert found["total_fluence_per_mm2_uGy"] == pytest.approx(30174, rel=0.03)
+    assert found["total_fluence_per_mm2_uGy"] == pytest.approx(29653, rel=0.01)  # IEC 62220-1-1:2015
     assert found["hvl1_mm_Al"] == pytest.approx(6.8, rel=0.02)
     assert (found["model"], found["filters"]) == ("kqp", [["Al", 23.5]])
 
@@ -115,8 +116,16 @@ def test_measured_curves_are_fitted(tmp_path: Path, capsys: pytest.CaptureFixtur
         rows += [f"{item['mass_thickness_mg_cm2']},{f},{mtf}" for f, mtf in points]
     path = tmp_path / "mtf.csv"
     path.write_text("\n".join(rows), encoding="utf-8")
-    found = document(capsys, "detector", "--preset", "RQA5", "--fit-mtf", str(path))
+    plot, fit = tmp_path / "bands.png", tmp_path / "fit.toml"
+    outputs = ("--plot", str(plot), "--save-fit", str(fit))
+    found = document(capsys, "detector", "--preset", "RQA5", "--fit-mtf", str(path), *outputs)
     assert found["fit"]["rms"] < 0.005
+    assert read_fit(fit).to_dict() == found["fit"]
+    assert plot.stat().st_size > 0
+    for item in found["detectors"]:
+        for low, mtf, high in zip(item["mtf_low"][1:], item["mtf"][1:], item["mtf_high"][1:], strict=True):
+            assert low <= mtf + 0.02
+            assert mtf - 0.02 <= high
     assert found["fit"]["optics"]["extrapolation_backing_mm"] == pytest.approx(0.1, rel=0.3)
     assert set(found["fit"]["relative_sd"]) == {"extrapolation_sensor_mm", "extrapolation_backing_mm", "gap_mm"}
 

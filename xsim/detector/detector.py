@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
+from xsim.detector.direct_hits import direct_hits
 from xsim.detector.light_transport import Optics
 from xsim.detector.phosphors import phosphor
 from xsim.detector.response import DetectorResponse
@@ -111,8 +112,10 @@ _END: Final = 4.0
 _END_RANGE_LP_MM: Final = (20.0, 120.0)
 
 
-_TEXTS: Final = frozenset({"phosphor", "irradiation", "mtf_source", "nnps_source"})
+_TEXTS: Final = frozenset({"phosphor", "irradiation", "mtf_source", "nnps_source", "fibre_plate_glass"})
 """Keys whose values are words; all others are numbers."""
+_LATER: Final = frozenset({"active_silicon_mm", "fibre_plate_mm", "fibre_plate_glass"})
+"""Keys of the sensor that came after the first stores, written where they say something: stores keep their bytes."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,25 @@ class Detector:
     sensor : Sensor
         The sensor.
     measured : Measured, optional
-        Measured curves that replace the modelled ones.
+        Measured curves that replace the modelled ones. They hold the direct hits that were measured with them: none
+        are added.
+
+    Raises
+    ------
+    InputError
+        If X rays would enter by the back, through a fibre-optic plate that absorbs them.
     """
 
     screen: Screen
     sensor: Sensor = field(default_factory=Sensor)
     measured: Measured | None = None
+
+    def __post_init__(self) -> None:
+        if self.screen.irradiation == "back" and self.sensor.fibre_plate_mm > 0:
+            raise InputError(
+                f"a fibre-optic plate of {self.sensor.fibre_plate_mm:g} mm would absorb X rays that enter by the "
+                "sensor: give fibre_plate_mm 0 or irradiation front"
+            )
 
     @classmethod
     def from_measured(
@@ -207,6 +223,10 @@ class Detector:
     def to_dict(self) -> dict[str, Any]:
         """Return the detector as JSON and TOML types; `from_dict` turns them back."""
         tables: dict[str, Any] = _plain(asdict(self))
+        usual = Sensor()
+        for name in _LATER:
+            if getattr(self.sensor, name) == getattr(usual, name):
+                del tables["sensor"][name]
         return tables
 
     @classmethod
@@ -260,10 +280,16 @@ def _response(detector: Detector, spectrum: Spectrum, kerma_uGy: float) -> Detec
     else:
         photons_per_mm2 = signal.signal_keV_per_mm2_uGy * kerma_uGy * phosphor(screen.phosphor).photons_per_keV
         electrons = photons_per_mm2 * sensor.quantum_efficiency * sensor.aperture_mm**2
-    if measured is None:
+    hits = direct_hits(screen, sensor, spectrum, kerma_uGy) if measured is None else None
+    if measured is not None:
+        mtf, nnps = measured.curves(sensor, kerma_uGy, electrons)
+    elif hits is None:
         mtf, nnps = RadialCurve(frequency, signal.mtf), RadialCurve(frequency, signal.nnps_mm2(kerma_uGy))
     else:
-        mtf, nnps = measured.curves(sensor, kerma_uGy, electrons)
+        # Hits are not blurred by the screen, and the light is so much less of the signal.
+        electrons, light = electrons + hits.signal_e, electrons / (electrons + hits.signal_e)
+        mtf = RadialCurve(frequency, light * signal.mtf + (1.0 - light))
+        nnps = RadialCurve(frequency, light**2 * signal.nnps_mm2(kerma_uGy))
     return DetectorResponse(
         spectrum=spectrum,
         sensor=sensor,
@@ -273,6 +299,7 @@ def _response(detector: Detector, spectrum: Spectrum, kerma_uGy: float) -> Detec
         screen_mtf=mtf,
         quantum_nnps=nnps,
         alias_orders=0 if measured else 2,
+        hits=hits,
     )
 
 

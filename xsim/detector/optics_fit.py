@@ -1,120 +1,64 @@
-"""Fit a screen's optical constants to measured MTF curves, so that a laboratory's own screens replace the defaults."""
+"""Fit a screen's optical constants to measured MTF, NNPS and DQE, so that a laboratory's own replace the defaults.
+
+Each curve may have a beam, pixels and an irradiation of its own. What comes out is a posterior: constants with the
+covariance of their logarithms, from which detectors and recipes draw.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
 
-from xsim.curves import checked_table
+from xsim.detector.detector import Detector
 from xsim.detector.light_transport import Optics
+from xsim.detector.measured_curves import Curve, DetectorCurve, MtfCurve
 from xsim.detector.screen import Screen
-from xsim.errors import InputError, MissingFileError, check_range
+from xsim.errors import InputError
+from xsim.files.toml import read_toml, write_toml
 from xsim.spectrum import Spectrum
 
-__all__ = ["FITTED", "MTF_COLUMNS", "FittedOptics", "MtfCurve", "fit_optics", "read_mtf_curves"]
+__all__ = [
+    "FITTED",
+    "DetectorCurve",
+    "FittedOptics",
+    "MtfCurve",
+    "fit_optics",
+    "posterior_bands",
+    "read_fit",
+    "write_fit",
+]
 
-# Columns of a file of measured curves.
-MTF_COLUMNS: Final = ("mass_thickness_mg_cm2", "frequency_lp_mm", "mtf")
-
-
-@dataclass(frozen=True, eq=False)
-class MtfCurve:
-    """A measured MTF of one screen.
-
-    Parameters
-    ----------
-    mass_thickness_mg_cm2 : float
-        The screen's mass thickness [mg/cm2].
-    frequency_lp_mm, mtf : (n,) arrays
-        The curve.
-    aperture_mm : float
-        Side of the square photodiodes it was measured with [mm]; 0 if their sinc was divided out.
-    standard_error : float
-        Error of a point of the curve.
-
-    Raises
-    ------
-    InputError
-        If the table is not usable.
-    PhysicsRangeError
-        If a value is out of range.
-    """
-
-    mass_thickness_mg_cm2: float
-    frequency_lp_mm: NDArray[np.float64]
-    mtf: NDArray[np.float64]
-    aperture_mm: float = 0.0
-    standard_error: float = 0.02
-
-    def __post_init__(self) -> None:
-        frequency, mtf = checked_table("measured MTF", self.frequency_lp_mm, self.mtf)
-        check_range("largest MTF", float(mtf.max()), 0.0, 1.2)
-        check_range("aperture", self.aperture_mm, 0.0, 2.0, "mm")
-        check_range("standard error of the MTF", self.standard_error, 1e-6, 1.0)
-        object.__setattr__(self, "frequency_lp_mm", frequency)
-        object.__setattr__(self, "mtf", mtf)
-
-
-def read_mtf_curves(path: Path, *, aperture_mm: float = 0.0) -> list[MtfCurve]:
-    """Return the measured MTF curves of a CSV file, one for each mass thickness.
-
-    Parameters
-    ----------
-    path : Path
-        CSV with a header and the columns ``mass_thickness_mg_cm2``, ``frequency_lp_mm`` and ``mtf``.
-    aperture_mm : float
-        Side of the photodiodes of the measurement [mm]; 0 if their sinc was divided out.
-
-    Raises
-    ------
-    MissingFileError
-        If there is no such file.
-    InputError
-        If a column is missing or a value is no number; the message names the line.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: no such file: check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is no text: give a CSV file with the columns {', '.join(MTF_COLUMNS)}") from None
-    reader = csv.DictReader(text.splitlines())
-    if missing := set(MTF_COLUMNS) - set(reader.fieldnames or ()):
-        raise InputError(f"{path}: no column '{min(missing)}': give the columns {', '.join(MTF_COLUMNS)}")
-    rows: dict[float, list[tuple[float, float]]] = {}
-    for row in reader:
-        try:
-            thickness, frequency, mtf = (float(row[name]) for name in MTF_COLUMNS)
-        except (TypeError, ValueError):
-            raise InputError(f"{path}: line {reader.line_num}: a value is no number: correct it") from None
-        rows.setdefault(thickness, []).append((frequency, mtf))
-    if not rows:
-        raise InputError(f"{path}: holds no rows: give measured points")
-    tables = {thickness: np.array(sorted(points)).T for thickness, points in rows.items()}
-    return [MtfCurve(thickness, frequency, mtf, aperture_mm) for thickness, (frequency, mtf) in tables.items()]
-
-
-# The constants that MTF curves can tell, with weak log-normal priors: (median [mm], factor of one standard deviation).
+# The constants that curves can tell, with weak log-normal priors: (median, factor of one standard deviation).
 _PRIORS: Final[dict[str, tuple[float, float]]] = {
     "extrapolation_sensor_mm": (0.02, 2.0),
     "extrapolation_backing_mm": (0.1, 10.0),
     "gap_mm": (0.01, 2.0),
     "diffusion_length_mm": (0.3, 10.0),
+    "gain_noise": (0.15, 3.0),
 }
+# Constants whose posterior is normal in themselves rather than in their logarithms.
+_ALONG_A_LINE: Final = frozenset({"extrapolation_sensor_mm", "gap_mm"})
 # Fitted unless asked otherwise: the diffusion length of undyed screens runs off to infinity.
 FITTED: Final = ("extrapolation_sensor_mm", "extrapolation_backing_mm", "gap_mm")
+# Values of the constants that are looked at, within what `Optics` takes.
+_LIMITS: Final = {name: (1e-3, 1.0) if name == "gap_mm" else (1e-3, 10.0) for name in _PRIORS} | {
+    "extrapolation_backing_mm": (1e-4, 1e3),
+    "diffusion_length_mm": (1e-3, 1e3),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class FittedOptics:
-    """Optical constants with their uncertainties.
+    """Optical constants with their uncertainties: a normal distribution of the relative change of those fitted.
+
+    For most it is the change of the logarithm. The face towards the sensor and the gap blur alike, so that curves tell
+    little more than a sum of the two: they trade along a straight line, not along one of their logarithms.
 
     Parameters
     ----------
@@ -123,72 +67,159 @@ class FittedOptics:
     relative_sd : dict
         Standard deviation of each fitted constant, relative to it.
     rms : float
-        RMS difference of model and measurement over all points.
+        RMS difference of model and measurement over all points of MTFs; 0 if there are none.
+    covariance : (n, n) array or None
+        Covariance of the relative changes, in the order of ``relative_sd``; None takes them for independent.
     """
 
     optics: Optics
     relative_sd: dict[str, float]
     rms: float
+    covariance: NDArray[np.float64] | None = None
+
+    def draw(self, count: int, rng: np.random.Generator) -> list[Optics]:
+        """Draw sets of constants, which belong together, from the posterior."""
+        names = list(self.relative_sd)
+        deviations = np.array([self.relative_sd[name] for name in names])
+        covariance = np.diag(np.square(deviations)) if self.covariance is None else self.covariance
+        # A factor of the covariance that is no matter whether it is singular.
+        values, vectors = np.linalg.eigh(covariance)
+        steps = rng.standard_normal((count, len(names))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+        factors = np.where([name in _ALONG_A_LINE for name in names], np.maximum(1.0 + steps, 1e-9), np.exp(steps))
+        low, high = np.exp(_log_limits(names))
+        drawn = np.clip(factors * [getattr(self.optics, name) for name in names], low, high)
+        return [replace(self.optics, **dict(zip(names, row.tolist(), strict=True))) for row in drawn]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as JSON and TOML types; `from_dict` turns them back."""
+        covariance = {} if self.covariance is None else {"covariance": self.covariance.tolist()}
+        return {"optics": asdict(self.optics), "relative_sd": self.relative_sd, "rms": self.rms, **covariance}
+
+    @classmethod
+    def from_dict(cls, tables: Mapping[str, Any]) -> FittedOptics:
+        """Return the fit that `to_dict` described.
+
+        Raises
+        ------
+        InputError
+            If a key is missing, unknown or not usable.
+        """
+        try:
+            deviations = {str(name): float(value) for name, value in tables["relative_sd"].items()}
+            covariance = np.asarray(tables["covariance"], dtype=np.float64) if "covariance" in tables else None
+            found = cls(Optics(**tables["optics"]), deviations, float(tables["rms"]), covariance)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"fitted optics: {error}: give what xsim detector --save-fit writes") from None
+        if unknown := set(deviations) - set(_PRIORS):
+            raise InputError(f"fitted optics: '{min(unknown)}' is no constant: give {', '.join(_PRIORS)}")
+        if covariance is not None and covariance.shape != (len(deviations),) * 2:
+            raise InputError(f"fitted optics: covariance of shape {covariance.shape} for {len(deviations)} constants")
+        return found
+
+
+def _log_limits(names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    low, high = np.log([_LIMITS[name] for name in names]).T
+    return low, high
+
+
+def read_fit(path: Path) -> FittedOptics:
+    """Return the fitted optics of a TOML file that `write_fit` wrote; errors name the file."""
+    tables = read_toml(path)
+    try:
+        return FittedOptics.from_dict(tables)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def write_fit(path: Path, fit: FittedOptics) -> None:
+    """Write fitted optics as a TOML file."""
+    write_toml(path, fit.to_dict())
 
 
 def fit_optics(
-    curves: Sequence[MtfCurve],
-    spectrum: Spectrum,
+    curves: Sequence[Curve],
+    spectrum: Spectrum | None = None,
     *,
     screen: Screen | None = None,
-    names: Sequence[str] = FITTED,
+    names: Sequence[str] | None = None,
 ) -> FittedOptics:
-    """Fit optical constants to MTF curves of one or several thicknesses of the same kind of screen.
+    """Fit optical constants to curves of one or several thicknesses of the same kind of screen.
 
     The logarithms of the constants are fitted by least squares with weak priors, so that what the curves do not tell
     stays near what screens usually have, with an uncertainty that says so. The excess gain noise cannot be seen in
-    an MTF and stays as it is.
+    an MTF: without NNPS or DQE it stays as it is.
 
     Parameters
     ----------
-    curves : sequence of MtfCurve
+    curves : sequence of MtfCurve and DetectorCurve
         The measurements.
-    spectrum : Spectrum
-        The beam of the measurements.
+    spectrum : Spectrum, optional
+        The beam of those that have none of their own.
     screen : Screen, optional
         Phosphor, packing, irradiation, and the constants that are not fitted; Gd2O2S if not given.
-    names : sequence of str
-        Constants to fit.
+    names : sequence of str, optional
+        Constants to fit; `FITTED`, and the gain noise where there are NNPS or DQE.
 
     Raises
     ------
     InputError
-        If there are fewer points than constants, or a constant cannot be fitted.
+        If there are fewer points than constants, a constant cannot be fitted, or a curve has no beam.
     """
-    if unknown := set(names) - set(_PRIORS):
-        raise InputError(f"constant '{min(unknown)}' cannot be fitted to an MTF: give {', '.join(_PRIORS)}")
-    points = sum(np.size(curve.mtf) for curve in curves)
+    noisy = any(isinstance(curve, DetectorCurve) for curve in curves)
+    names = names if names is not None else (*FITTED, *(("gain_noise",) if noisy else ()))
+    allowed = [name for name in _PRIORS if noisy or name != "gain_noise"]
+    if unknown := set(names) - set(allowed):
+        raise InputError(f"constant '{min(unknown)}' cannot be fitted to these curves: give {', '.join(allowed)}")
+    points = sum(np.size(curve.frequency_lp_mm) for curve in curves)
     if not names or points < len(names):
-        raise InputError(f"{points} points of MTF for {len(names)} constants: give more points")
+        raise InputError(f"{points} points of curves for {len(names)} constants: give more points")
+    if spectrum is None and any(curve.spectrum is None for curve in curves):
+        raise InputError("a curve has no beam: give it one, or one for all")
     base = Screen(100.0) if screen is None else screen
-    median = np.log([_PRIORS[name][0] for name in names])
-    spread = np.log([_PRIORS[name][1] for name in names])
+    median, spread = np.log([_PRIORS[name] for name in names]).T
 
     def optics_of(logs: NDArray[np.float64]) -> Optics:
         return replace(base.optics, **dict(zip(names, np.exp(logs).tolist(), strict=True)))
 
-    def misfit(logs: NDArray[np.float64], curve: MtfCurve) -> NDArray[np.float64]:
-        """Return model minus measurement."""
-        layer = replace(base, optics=optics_of(logs), mass_thickness_mg_cm2=curve.mass_thickness_mg_cm2)
-        aperture = np.abs(np.sinc(curve.aperture_mm * curve.frequency_lp_mm))
-        return layer.expose(spectrum, curve.frequency_lp_mm).mtf * aperture - curve.mtf
-
     def cost(logs: NDArray[np.float64]) -> NDArray[np.float64]:
-        scaled = [misfit(logs, curve) / curve.standard_error for curve in curves]
-        return np.concatenate((*scaled, (logs - median) / spread))
+        layer = replace(base, optics=optics_of(logs))
+        return np.concatenate((*(curve.misfit(layer, spectrum) for curve in curves), (logs - median) / spread))
 
     start = np.log([max(asdict(base.optics)[name], 1e-3) for name in names])
-    limits = np.log(1e-4), np.log(1e3)
+    limits = _log_limits(names)
     solution = least_squares(cost, np.clip(start, *limits), bounds=limits, x_scale=spread)
-    residuals = np.concatenate([misfit(solution.x, curve) for curve in curves])
+    layer = replace(base, optics=optics_of(solution.x))
+    off = [one.misfit(layer, spectrum) * one.standard_error for one in curves if isinstance(one, MtfCurve)]
     # Where the model misses by more than the stated errors, the misfit is the better measure of them.
-    excess = max(1.0, 2.0 * float(solution.cost) / points)
-    jacobian = np.asarray(solution.jac)
-    covariance = np.linalg.inv(jacobian.T @ jacobian) * excess
+    excess = max(1.0, float(np.mean(np.square(solution.fun[:points]))))
+    of_data, of_priors = np.split(np.asarray(solution.jac), [points])
+    covariance = np.linalg.inv(of_data.T @ of_data / excess + of_priors.T @ of_priors)
     deviations = dict(zip(names, np.sqrt(np.diag(covariance)).tolist(), strict=True))
-    return FittedOptics(optics_of(solution.x), deviations, float(np.sqrt(np.mean(np.square(residuals)))))
+    rms = float(np.sqrt(np.mean(np.square(np.concatenate(off))))) if off else 0.0
+    return FittedOptics(optics_of(solution.x), deviations, rms, covariance)
+
+
+# Draws for a band: its ends, at 95 %, are then known to a tenth of its width.
+_DRAWS: Final = 100
+
+
+def posterior_bands(
+    fit: FittedOptics, detector: Detector, spectrum: Spectrum, kerma_uGy: float, frequency_lp_mm: ArrayLike
+) -> dict[str, NDArray[np.float64]]:
+    """Return within what MTF, NNPS and DQE of a detector lie at 95 %, as the fit of its optics leaves them, (n,) each.
+
+    The keys are ``mtf_low``, ``mtf_high``, ``nnps_low_mm2``, ``nnps_high_mm2``, ``dqe_low`` and ``dqe_high``. The same
+    fit gives the same bands.
+    """
+    curves: dict[str, list[NDArray[np.float64]]] = {"mtf": [], "nnps": [], "dqe": []}
+    for optics in fit.draw(_DRAWS, np.random.default_rng(0)):
+        drawn = replace(detector, screen=replace(detector.screen, optics=optics))
+        response = drawn.response(spectrum, kerma_uGy)
+        for name, rows in curves.items():
+            rows.append(getattr(response, name)(frequency_lp_mm))
+    bands: dict[str, NDArray[np.float64]] = {}
+    for name, rows in curves.items():
+        low, high = np.percentile(rows, [2.5, 97.5], axis=0)
+        unit = "_mm2" if name == "nnps" else ""
+        bands |= {f"{name}_low{unit}": low, f"{name}_high{unit}": high}
+    return bands

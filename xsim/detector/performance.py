@@ -83,7 +83,7 @@ class Performance:
     frequency_lp_mm : (n,) array
         Spatial frequencies [lp/mm] of the curves.
     mtf_screen, mtf : (n,) arrays
-        MTF of screen and gap, and presampled MTF along a pixel axis.
+        MTF of screen and gap (and of direct hits where they are counted), and presampled MTF along a pixel axis.
     nnps_mm2, dqe, lubberts : (n,) arrays
         Digital NNPS [mm2], DQE with it, and the Lubberts factor.
     f50_lp_mm, f10_lp_mm : float
@@ -94,6 +94,9 @@ class Performance:
         Mean signal [electrons] and its share of the full well; above 1 the open field saturates.
     srb_mm, snrn : float
         Basic spatial resolution [mm] (ISO 19232-5) and normalised SNR (ISO 17636-2).
+    hits_per_pixel, hit_share, hit_variance_share : float
+        Direct hits of a pixel and frame, and their shares of the signal and of the variance of a pixel; 0 where the
+        sensor counts none.
     """
 
     mass_thickness_mg_cm2: float
@@ -119,6 +122,9 @@ class Performance:
     full_well_share: float
     srb_mm: float
     snrn: float
+    hits_per_pixel: float
+    hit_share: float
+    hit_variance_share: float
 
 
 def performance(response: DetectorResponse, frequency_lp_mm: ArrayLike) -> Performance:
@@ -168,6 +174,9 @@ def performance(response: DetectorResponse, frequency_lp_mm: ArrayLike) -> Perfo
         full_well_share=response.signal_electrons / response.sensor.full_well_e,
         srb_mm=srb_mm,
         snrn=REFERENCE_SRB_MM / srb_mm / response.pixel_sigma,
+        hits_per_pixel=0.0 if response.hits is None else response.hits.total,
+        hit_share=response.hit_share,
+        hit_variance_share=response.hit_nnps_mm2 / (response.pixel_sigma * response.pitch_mm) ** 2,
     )
 
 

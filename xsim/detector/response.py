@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xsim.curves import RadialCurve
+from xsim.detector.direct_hits import DirectHits, hit_moments
 from xsim.detector.screen import Screen
 from xsim.detector.sensor import Sensor
 from xsim.grids import frequency_axes, half_plane_weights, nyquist_lp_mm, radial_frequency
@@ -43,11 +44,13 @@ class DetectorResponse:
     signal_electrons : float
         Mean open-field signal [electrons].
     screen_mtf : RadialCurve
-        MTF of screen and gap, without the pixel.
+        MTF of screen and gap, without the pixel; on the pedestal of the direct hits, which neither blurs.
     quantum_nnps : RadialCurve
-        Presampled quantum NNPS [mm2], without the pixel.
+        Presampled quantum NNPS of the light [mm2], without the pixel.
     alias_orders : int
         Orders of aliasing in digital noise; 0 if ``quantum_nnps`` comes from a digital NNPS that was measured.
+    hits : DirectHits or None
+        X rays that the silicon itself absorbs; None where they are not counted.
     """
 
     spectrum: Spectrum
@@ -58,6 +61,7 @@ class DetectorResponse:
     screen_mtf: RadialCurve
     quantum_nnps: RadialCurve
     alias_orders: int
+    hits: DirectHits | None = None
 
     @property
     def pitch_mm(self) -> float:
@@ -93,6 +97,28 @@ class DetectorResponse:
         """Return the white NNPS of reading and digitising [mm2] in one frame."""
         return self.sensor.electronic_variance_e2 * self.pitch_mm**2 / self.signal_electrons**2
 
+    @property
+    def hit_nnps_mm2(self) -> float:
+        """Return the white NNPS of the direct hits [mm2] in one frame; 0 where they are not counted.
+
+        Each lies in one pixel, so that its noise is white after sampling, not only before.
+        """
+        return 0.0 if self.hits is None else self.hits.variance_e2 * self.pitch_mm**2 / self.signal_electrons**2
+
+    @property
+    def hit_share(self) -> float:
+        """Return the share of the open-field signal that direct hits make."""
+        return 0.0 if self.hits is None else self.hits.signal_e / self.signal_electrons
+
+    @property
+    def white_nnps_mm2(self) -> float:
+        """Return the white NNPS of one frame [mm2]: photo-electrons, reading and digitising, direct hits."""
+        return self.shot_nnps_mm2 + self.read_nnps_mm2 + self.hit_nnps_mm2
+
+    def presampled_nnps(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
+        """Return the presampled quantum NNPS [mm2] of one frame, direct hits included, without the pixel."""
+        return self.quantum_nnps(frequency_lp_mm) + self.hit_nnps_mm2 * (self.sensor.aperture_mm / self.pitch_mm) ** 2
+
     def frames_factors(self, frames: int) -> tuple[float, float]:
         """Return ``(scale, floor_mm2)``: NNPS of a mean of frames = scale * NNPS of one frame + floor.
 
@@ -105,15 +131,15 @@ class DetectorResponse:
     def nnps_map(self, shape: tuple[int, int]) -> NDArray[np.float64]:
         """Return the digital NNPS [mm2] of one corrected frame (H, W) on its ``rfft2`` grid, (H, W // 2 + 1).
 
-        Quantum noise (aliased, through the aperture), photo-electron shot noise, read noise. The noise of the gain
-        map is not part of it (see `frames_factors`).
+        Quantum noise (aliased, through the aperture), photo-electron shot noise, read noise, direct hits. The noise
+        of the gain map is not part of it (see `frames_factors`).
         """
         v, u = frequency_axes(shape, self.pitch_mm)
         # Power spectra are even in v: half of the rows are enough.
         rows = np.abs(v[: shape[0] // 2 + 1])
         quantum = self._aliased_quantum(rows, u)
         mirrored = np.concatenate((quantum, quantum[1 : shape[0] - len(rows) + 1][::-1]))
-        return mirrored + (self.shot_nnps_mm2 + self.read_nnps_mm2)
+        return mirrored + self.white_nnps_mm2
 
     def nnps(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
         """Return the digital NNPS [mm2] of one frame, averaged over all directions at each |f|.
@@ -128,7 +154,7 @@ class DetectorResponse:
         angle = first + (np.pi / 4 - first) * middle[:, None]
         u, v = frequency * np.cos(angle), frequency * np.sin(angle)
         quantum = self._aliased_quantum(v, u).mean(axis=0)
-        return np.asarray(quantum + (self.shot_nnps_mm2 + self.read_nnps_mm2))
+        return np.asarray(quantum + self.white_nnps_mm2)
 
     def _aliased_quantum(self, v: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the quantum NNPS [mm2] through the aperture, summed over the aliases of (u, v)."""
@@ -161,11 +187,32 @@ class DetectorResponse:
 
         With phi the open field's ``fluence_per_mm2_uGy`` and T(E) an object's transmission, the grey level is
         ``sum(phi * T * signal_weight)`` and the quantum NNPS ``quantum_nnps * sum(phi * T * variance_weight)``; both
-        sums are 1 in the open field.
+        sums are 1 in the open field. Direct hits count in both: with their share of the signal, and of the variance of
+        a pixel.
         """
-        signal, noise = self.screen.deposits(np.atleast_1d(energy_keV)).per_photon()
+        energy = np.atleast_1d(np.asarray(energy_keV, dtype=np.float64))
+        signal, noise = self.screen.deposits(energy).per_photon()
         open_signal, open_noise = self._open_field
-        return signal / open_signal, noise / open_noise
+        if self.hits is None:
+            return signal / open_signal, noise / open_noise
+        hit_signal, hit_noise = self.hit_response(energy)
+        share, noisy = self.hit_share, self._hit_share_of_variance
+        return (
+            (1.0 - share) * signal / open_signal + share * hit_signal,
+            (1.0 - noisy) * noise / open_noise + noisy * hit_noise,
+        )
+
+    def hit_response(self, energy_keV: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the same weights, (n,) each, of the direct hits alone; their sums too are 1 in the open field."""
+        (first, second), fluence = hit_moments(self.screen, self.sensor, energy_keV), self.spectrum.fluence_per_mm2_uGy
+        open_first, open_second = hit_moments(self.screen, self.sensor, self.spectrum.energy_keV)
+        return first / float(fluence @ open_first), second / float(fluence @ open_second)
+
+    @cached_property
+    def _hit_share_of_variance(self) -> float:
+        """Return the share of the quantum variance of a pixel that direct hits make."""
+        hits, other = self.hit_nnps_mm2, self.shot_nnps_mm2 + self.read_nnps_mm2
+        return hits / ((self.pixel_sigma * self.pitch_mm) ** 2 - other)
 
     @cached_property
     def _open_field(self) -> tuple[float, float]:

@@ -87,6 +87,10 @@ class Deposits:
     ----------
     profile : (n, nz) array
         Probability of photo-absorption in each layer, the layer at the backing first.
+    transmission : (n,) array
+        Share of the photons that pass the whole layer.
+    emissions : list of (KEmitter, (n,) array)
+        Elements that emit K photons, each with the chance that an absorption emits its K photon.
     """
 
     def __init__(self, screen: Screen, energy_keV: NDArray[np.float64]) -> None:
@@ -101,15 +105,15 @@ class Deposits:
         beam = np.exp(-removal[:, None] * faces[None, :])
         profile = (photo / removal)[:, None] * -np.diff(beam, axis=1)
         self.profile: NDArray[np.float64] = profile if screen.irradiation == "front" else profile[:, ::-1]
-        # (emitter, P_K): with P_K the chance that an absorption emits this element's K photon.
-        self._emissions = [
+        self.transmission: NDArray[np.float64] = beam[:, -1]
+        self.emissions = [
             (emitter, emission_probability(self._phosphor, emitter, energy_keV)) for emitter in self._phosphor.emitters
         ]
 
     def deposited_keV(self) -> NDArray[np.float64]:
         """Return the mean energy that stays in the layer per incident photon [keV], shape (n,)."""
         deposited: NDArray[np.float64] = self.profile.sum(axis=1) * self.energy_keV
-        for emitter, emission in self._emissions:
+        for emitter, emission in self.emissions:
             kept = self._reabsorption(emitter, np.zeros(1))[0].sum(axis=1)
             deposited -= emission * emitter.photon_keV * (self.profile @ (1.0 - kept))
         return deposited
@@ -148,7 +152,7 @@ class Deposits:
         # Energy and squared energy that stay where the photon is absorbed.
         local, local_2 = E, E**2
         signal, noise = [], []
-        for emitter, P_K in self._emissions:
+        for emitter, P_K in self.emissions:
             E_K = emitter.photon_keV
             K = self._reabsorption(emitter, frequency_lp_mm)
             K_0 = self._reabsorption(emitter, np.zeros(1))[0]
@@ -165,15 +169,23 @@ class Deposits:
     def _reabsorption(self, emitter: KEmitter, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return K_ij(f): K photons born in layer i and photo-absorbed in layer j, shape (nf, nz, nz)."""
         screen = self.screen
-        photo, compton = (
-            float(mass_coefficient_mm2_g(self._phosphor.material, emitter.photon_keV, kind)[0])
-            for kind in ("photo", "compton")
-        )
-        attenuation_per_mm = (photo + compton) * g_mm3_from_g_cm3(screen.density_g_cm3)
+        photo, compton = self._coefficients(emitter.photon_keV)
         layer_mm = screen.thickness_mm / screen.layers
-        steps = layer_transfer(attenuation_per_mm, layer_mm, screen.layers, frequency_lp_mm)
+        steps = layer_transfer(self.removal_per_mm(emitter.photon_keV), layer_mm, screen.layers, frequency_lp_mm)
         index = np.arange(screen.layers)
         return steps[:, np.abs(index[:, None] - index)] * (photo / (photo + compton))
+
+    def removal_per_mm(self, photon_keV: float) -> float:
+        """Return the attenuation [1/mm] of photons of one energy [keV] in the layer, coherent scattering left out."""
+        photo, compton = self._coefficients(photon_keV)
+        return (photo + compton) * g_mm3_from_g_cm3(self.screen.density_g_cm3)
+
+    def _coefficients(self, photon_keV: float) -> tuple[float, float]:
+        """Return the mass coefficients [mm2/g] of photo-absorption and of Compton scattering at one energy [keV]."""
+        photo, compton = (
+            float(mass_coefficient_mm2_g(self._phosphor.material, photon_keV, kind)[0]) for kind in ("photo", "compton")
+        )
+        return photo, compton
 
 
 # A guard against wrong units: screens have some 10 to 300 mg/cm2.
@@ -187,7 +199,7 @@ class Screen:
     """A phosphor screen in front of a light sensor.
 
     Left out: the range of photo-electrons (some micrometres), energy left by Compton and coherent scattering (less
-    than 5 %), light made of X rays that the sensor absorbs itself, and the structure of grains.
+    than 5 %), and the structure of grains. X rays that the sensor absorbs itself: `xsim.detector.direct_hits`.
 
     Parameters
     ----------

@@ -204,7 +204,8 @@ def fixed_pattern(
     size = padded_shape(shape)
     residual = sensor.structure_map(size, detector_seed)
     if sensor.flat_frames:
-        nnps = quantum_nnps_map(response, size) + (response.shot_nnps_mm2 + response.read_nnps_mm2)
+        # Direct hits of a mean of flats are many: their noise is as good as normal.
+        nnps = quantum_nnps_map(response, size) + response.white_nnps_mm2
         amplitude = np.sqrt(nnps * sensor.frame_average(sensor.flat_frames)) / response.pitch_mm
         white = standard_normal(generator(detector_seed, stage="flat-noise"), size)
         residual /= 1.0 + scipy.fft.irfft2(coloured_spectrum(white, amplitude.astype(np.float32)), s=size)

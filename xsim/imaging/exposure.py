@@ -81,6 +81,11 @@ class Imager:
         grey = self._mirrored(self._pixel_means(beam.grey), 1)
         return coloured_spectrum(quantum_noise(rng, grey, variance, self.quanta_per_pixel), self.noise_amplitude)
 
+    def pixel_beam(self, beam: Beam) -> Beam:
+        """Return a beam on cells, (s H, s W), as it falls on the pixels, (H, W), penumbra included, screen not."""
+        grey, variance = (self._pixel_means(self._blurred(part)) for part in beam)
+        return Beam(grey, variance)
+
     def image(self, spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
         """Return the (H, W) float32 image of a spectrum on the padded pixels; the spectrum is used up."""
         rows = scipy.fft.ifft(spectrum, axis=0, overwrite_x=True)
@@ -183,6 +188,8 @@ def padded_shape(shape: tuple[int, int]) -> tuple[int, int]:
 
 @lru_cache(maxsize=8)
 def quantum_nnps_map(response: DetectorResponse, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the sampled quantum NNPS [mm2] of one open-field frame, aperture and aliasing included, on a grid."""
-    white = response.shot_nnps_mm2 + response.read_nnps_mm2
-    return np.asarray(np.maximum(response.nnps_map(shape) - white, 0.0))
+    """Return the sampled quantum NNPS [mm2] of one open-field frame, aperture and aliasing included, on a grid.
+
+    It is the light's: what is white, direct hits among it, is left out.
+    """
+    return np.asarray(np.maximum(response.nnps_map(shape) - response.white_nnps_mm2, 0.0))

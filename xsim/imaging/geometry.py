@@ -25,6 +25,8 @@ FocalSpotShape = Literal["gaussian", "square", "disc"]
 
 # Relative difference between pixel sizes that counts as none: less than one pixel in a field of 10 000.
 _SAME = 1e-4
+# Source distance of `xsim.phantoms.BoardRecipe` [mm].
+_USUAL_BOARD_SOURCE_MM = 500.0
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,17 @@ class Geometry:
         tilt_deg=geometry.tilt_deg)``: its layers then magnify and shift as they must.
         """
         return self.source_object_mm or self.source_detector_mm
+
+    @property
+    def board_source_mm(self) -> float:
+        """Height of the focal spot for which random boards are drawn [mm].
+
+        It is ``source_mm``; but where nothing is said, an object in contact at the usual 600 mm, boards stay as they
+        were drawn before there was a choice, for 500 mm: the difference is 0.07 pixels at the edge of 256 pixels of
+        0.048 mm, and stores keep their bytes.
+        """
+        usual = self.source_object_mm is None and self.source_detector_mm == Geometry.source_detector_mm
+        return _USUAL_BOARD_SOURCE_MM if usual else self.source_mm
 
     def plane(self, shape: tuple[int, int], object_pixel_mm: float, pitch_mm: float) -> DetectorPlane:
         """Return the grid on the detector that a phantom of this shape and pixel size fills.

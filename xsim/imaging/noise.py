@@ -8,6 +8,9 @@ absorbed deeper, so that its noise has another colour, and that every layer spre
 (Lubberts 1968). ``white-then-blurred`` filters white noise like the signal, which is wrong by 40 % in the pixel sigma
 of a thick screen; it is there to be compared with.
 
+Direct hits in the sensor's silicon are a source of their own, whatever the model: few, bright, each in one pixel
+(`hit_noise`).
+
 Coloured noise is filtered *real* white noise. Complex numbers drawn on the half plane of ``rfft2`` would lose half the
 variance of its first and last column.
 """
@@ -18,7 +21,7 @@ from copy import copy
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numba
 import numpy as np
@@ -30,7 +33,17 @@ from xsim.detector.response import DetectorResponse
 from xsim.detector.screen import Deposits
 from xsim.errors import InputError
 
-__all__ = ["NoiseModel", "coloured_spectrum", "noise_layers", "noise_sources", "quantum_noise", "standard_normal"]
+__all__ = [
+    "HitNoise",
+    "NoiseModel",
+    "coloured_spectrum",
+    "hit_noise",
+    "hit_source",
+    "noise_layers",
+    "noise_sources",
+    "quantum_noise",
+    "standard_normal",
+]
 
 NoiseModel = Literal["filtered", "layered", "white-then-blurred"]
 
@@ -61,11 +74,33 @@ class NoiseLayer(DetectorResponse):
         return signal, noise / float(self.spectrum.fluence_per_mm2_uGy @ in_beam)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HitNoise(DetectorResponse):
+    """The direct hits of a detector as a source of noise."""
+
+    def energy_response(self, energy_keV: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the hits' mean charge and mean squared charge per photon, both 1 when summed over the open field."""
+        return self.hit_response(np.atleast_1d(np.asarray(energy_keV, dtype=np.float64)))
+
+
+@lru_cache(maxsize=32)
+def hit_source(response: DetectorResponse) -> HitNoise | None:
+    """Return a detector's direct hits as a source of noise; None where they are not counted."""
+    return None if response.hits is None else HitNoise(**_fields_of(response))
+
+
+def _fields_of(response: DetectorResponse) -> dict[str, Any]:
+    return {field.name: getattr(response, field.name) for field in fields(DetectorResponse)}
+
+
 @lru_cache(maxsize=32)
 def noise_sources(response: DetectorResponse, model: NoiseModel) -> tuple[DetectorResponse, ...]:
-    """Return the independent sources of a detector's quantum noise."""
+    """Return the independent sources of a detector's quantum noise, direct hits left out (see `hit_source`)."""
     if model == "layered":
         return noise_layers(response)
+    if response.hits is not None:
+        # Its own variance holds the hits' too; that of all layers together is the light's alone.
+        (response,) = noise_layers(response, groups=1)
     if model == "filtered":
         return (response,)
     # The quantum noise that blurring white noise by the MTF would give.
@@ -99,7 +134,7 @@ def noise_layers(response: DetectorResponse, groups: int = _GROUPS) -> tuple[Noi
     inner = np.clip(inner, np.arange(1, groups), count - groups + np.arange(1, groups))
     edges = np.maximum.accumulate(np.concatenate(([0], inner, [count])))
     total = deposits.transfer(fluence, f)[1]
-    known = {field.name: getattr(response, field.name) for field in fields(DetectorResponse)}
+    known = _fields_of(response)
     layers = []
     for first, last in pairwise(edges):
         share = _part(deposits, int(first), int(last)).transfer(fluence, f)[1] / total
@@ -114,6 +149,75 @@ def _part(deposits: Deposits, first: int, last: int) -> Deposits:
     part.profile = np.zeros_like(deposits.profile)
     part.profile[:, first:last] = deposits.profile[:, first:last]
     return part
+
+
+# Charges of hits in the table that they are drawn from, each as likely as another.
+_CHARGES = 256
+# Hits of a pixel that are drawn one by one; of more only the sum is, as a normal number: its skewness is below .2.
+_MOST_HITS = 40
+
+
+def hit_noise(
+    rng: np.random.Generator,
+    response: DetectorResponse,
+    beam: tuple[NDArray[np.float32], NDArray[np.float32]],
+    frames: float,
+) -> NDArray[np.float32]:
+    """Draw the fluctuation of direct hits, (H, W), in units of the open field's grey.
+
+    A compound Poisson process: a number of hits, and a charge for each. Charges are spread as in the open field, and
+    scaled behind an object so that mean and variance are those of the hardened beam.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the numbers.
+    response : DetectorResponse
+        The detector, whose direct hits are counted.
+    beam : (grey, variance)
+        Mean and variance of the hits' charge on the pixels, (H, W) each, in units of the open field's.
+    frames : float
+        Independent frames whose mean it is.
+
+    Raises
+    ------
+    InputError
+        If the detector counts no direct hits.
+    """
+    hits = response.hits
+    if hits is None:
+        raise InputError("the sensor counts no direct hits: give active_silicon_mm above 0")
+    # The mean of each of equally likely slices of the distribution, so that the table has its mean exactly.
+    order = np.argsort(hits.charge_e)
+    cumulated = np.append(0.0, np.cumsum(hits.number[order])) / hits.total
+    charge = np.append(0.0, np.cumsum(hits.number[order] * hits.charge_e[order])) / hits.total
+    edges = np.interp(np.linspace(0.0, 1.0, _CHARGES + 1), cumulated, charge)
+    table = (np.diff(edges) * (_CHARGES / response.signal_electrons)).astype(np.float32)
+    grey, variance = (np.ascontiguousarray(part, dtype=np.float32) for part in beam)
+    return np.asarray(_draw_hits(rng, grey, variance, hits.total * frames, table, frames))
+
+
+@numba.njit(cache=True)
+def _draw_hits(rng, grey, variance, number, table, frames):  # type: ignore[no-untyped-def]
+    """Return the sum of each pixel's charges, divided by the frames, less its mean."""
+    noise = np.zeros(grey.shape, dtype=np.float32)
+    mean, spread = table.mean(), table.std()
+    for y in range(grey.shape[0]):
+        for x in range(grey.shape[1]):
+            if grey[y, x] <= 0.0 or variance[y, x] <= 0.0:
+                continue
+            # A charge is scaled by variance / grey, the number by grey**2 / variance.
+            scale = variance[y, x] / grey[y, x]
+            expected = number * grey[y, x] / scale
+            count = rng.poisson(expected)
+            if count > _MOST_HITS:
+                total = count * mean + np.sqrt(count) * spread * rng.standard_normal()
+            else:
+                total = 0.0
+                for _ in range(count):
+                    total += table[int(rng.random() * len(table))]
+            noise[y, x] = (total - expected * mean) * scale / frames
+    return noise
 
 
 # Pairs of normals drawn at once: the three buffers stay in the L1 and L2 caches.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from xsim.detector.detector import DetectorResponse
 from xsim.imaging.acquisition import Shot, acquire, fixed_pattern
 from xsim.imaging.exposure import imager
 from xsim.imaging.geometry import DetectorPlane, resample
-from xsim.imaging.noise import noise_sources
+from xsim.imaging.noise import hit_noise, hit_source, noise_sources
 from xsim.imaging.projection import Beam, project
 from xsim.imaging.scatter import Scatter, add_glare, add_scatter
 from xsim.imaging.setup import PairSetup
@@ -83,10 +83,16 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
     plane = setup.geometry.plane(phantom.shape, phantom.pixel_mm, setup.pitch_mm)
     responses = {"hr": setup.hr_response, "lr": setup.lr_response}
     sources = {side: noise_sources(response, setup.noise) for side, response in responses.items()}
-    wanted = list(dict.fromkeys([*responses.values(), *sources["hr"], *sources["lr"]]))
+    hits = [source for response in responses.values() if (source := hit_source(response)) is not None]
+    wanted = list(dict.fromkeys([*responses.values(), *sources["hr"], *sources["lr"], *hits]))
     projected = zip(wanted, project(phantom, wanted, method=setup.method), strict=True)
     side_mm = phantom.pixel_mm * setup.geometry.magnification
-    beams = {response: _on_plane(beam, plane, side_mm, setup.scatter) for response, beam in projected}
+    # Veiling glare is light: direct hits have none.
+    bare = replace(setup.scatter, glare=0.0)
+    beams = {
+        response: _on_plane(beam, plane, side_mm, bare if response in hits else setup.scatter)
+        for response, beam in projected
+    }
     (hr, hr_clean), (lr, lr_clean) = (
         _shoot(setup, side, plane, response, beams, sources[side], seed, sample, clean=clean)
         for side, response in responses.items()
@@ -158,10 +164,14 @@ def _shoot(
         spectrum += imager(source, plane, setup.geometry, shift).noise_spectrum(
             beams[source], quanta, frames=independent, kerma=kerma * max(exposure, 1e-9)
         )
+    light = camera.image(spectrum)
+    if (direct := hit_source(response)) is not None:
+        grey, variance = (part * (kerma * exposure) for part in camera.pixel_beam(beams[direct]))
+        light += hit_noise(stage("hits"), response, (grey, variance), independent) / np.maximum(kerma * exposure, 1e-9)
     detector_seed = torch_seed(setup.detector_seed, stage=side)  # two sensors, each with its own fixed pattern
     pattern = fixed_pattern(response, setup.acquisition, plane.shape, detector_seed)
     shot = acquire(
-        camera.image(spectrum),
+        light,
         response,
         pattern.window(plane.shape, stage("window")),
         stage("pixel"),

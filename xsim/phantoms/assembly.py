@@ -101,10 +101,13 @@ PLACE_MM, PLACE_RAD, DRILL_MM = 0.03, 0.008, 0.02
 UNDERCUT = 0.4
 
 
-def assemble(layout: BoardLayout, rng: np.random.Generator, log: DefectLog, *, weave_share: float) -> Scene:
+def assemble(
+    layout: BoardLayout, rng: np.random.Generator, log: DefectLog, *, weave_share: float, room_mm: float = math.inf
+) -> Scene:
     """Build the scene of a layout, with tolerances and styles by chance; see `xsim.phantoms.board.random_board`.
 
-    The laminate's cloth shows with the chance ``weave_share``.
+    The laminate's cloth shows with the chance ``weave_share``. Parts that would rise above ``room_mm``, where the tube
+    is, are not there: their lands stay empty, and the rest of the board is as it would be with them.
     """
     stackup = layout.stackup
     scene = Scene(board_mm=stackup.z_mm[-1] - stackup.z_mm[0] + stackup.copper_mm[0])
@@ -117,7 +120,10 @@ def assemble(layout: BoardLayout, rng: np.random.Generator, log: DefectLog, *, w
     for item in layout.placed:
         f = item.frame
         x, y = f.x + PLACE_MM * rng.normal(), f.y + PLACE_MM * rng.normal()
+        before = len(scene.bodies), len(log.marks), len(log.ball_marks)
         item.part.draw(Frame(x, y, f.angle + PLACE_RAD * rng.normal(), f.surface, f.below), context)
+        if scene.top_mm(before[0]) > room_mm:
+            del scene.bodies[before[0] :], log.marks[before[1] :], log.ball_marks[before[2] :]
     if rng.random() < weave_share:
         scene.weave = draw_weave(rng, stackup.laminate, stackup.height_mm)
     return scene

@@ -16,7 +16,7 @@ from xsim.phantoms.design.placement import choose, place_parts
 from xsim.phantoms.design.routing import Router, fan_out, join_nets, lay_bundles, widen_tracks
 from xsim.phantoms.design.rules import CLASSES, draw_stackup
 from xsim.phantoms.phantom import Phantom
-from xsim.phantoms.view import View
+from xsim.phantoms.view import SOURCE_RANGE_MM, View
 from xsim.seeds import check_seed, generator
 
 __all__ = ["BoardRecipe", "draw_layout", "draw_view", "random_board"]
@@ -37,7 +37,8 @@ class BoardRecipe:
     most_tilt_deg : float
         Largest oblique angle [deg].
     source_mm : float
-        Height of the focal spot above the board [mm].
+        Height of the focal spot above the lower face of the board [mm], 3 or more: that of a set-up is
+        ``setup.geometry.source_mm``. Parts that would rise above seven tenths of it are left out.
     anchors, small : (int, int)
         Range of the number of large and of small parts in a view.
     edge_share : float
@@ -77,6 +78,7 @@ class BoardRecipe:
         for what in ("bromine_share", "lead_share", "weave_share", "tilt_share", "edge_share"):
             check_range(what, getattr(self, what), 0.0, 1.0)
         check_range("most_tilt_deg", self.most_tilt_deg, 0.0, 45.0, "deg")
+        check_range("source distance", self.source_mm, *SOURCE_RANGE_MM, "mm")
         for what, (low, high) in (("anchors", self.anchors), ("small", self.small)):
             if not 0 <= low <= high <= 500:
                 raise InputError(f"range of {what} {low} to {high}: give 0 <= low <= high <= 500")
@@ -85,6 +87,8 @@ class BoardRecipe:
 
 # Copper that a view does not show need not be routed: the board goes on this far beyond the window [mm].
 MARGIN_MM = 1.0
+# Parts end below this share of the source's height: nearer to the tube a pixel's rays would spread over half of them.
+ROOM = 0.7
 # Beyond this a window is a panel, and routing it takes minutes.
 MOST_MM = 120.0
 
@@ -128,7 +132,14 @@ def random_board(
     view = draw_view(seed, shape, pixel_mm, recipe, tilt_deg=tilt_deg, rotation_deg=rotation_deg)
     layout = draw_layout(seed, view, recipe)
     log = DefectLog(check_rates(recipe.defect_rates), generator(seed, stage="defects"))
-    scene = assemble(layout, generator(seed, stage="assembly"), log, weave_share=recipe.weave_share)
+    room_mm = ROOM * recipe.source_mm
+    if layout.stackup.height_mm > room_mm:
+        raise InputError(
+            f"a board of {layout.stackup.height_mm:.2g} mm has no room under a source at {recipe.source_mm:g} mm: "
+            "lower the magnification or move the detector away"
+        )
+    rng = generator(seed, stage="assembly")
+    scene = assemble(layout, rng, log, weave_share=recipe.weave_share, room_mm=room_mm)
     materials, maps, heights = scene.render(view)
     anchor = type(layout.placed[0].part).__name__.lower() if layout.placed else "bare"
     family = f"{layout.rule.name}-{layout.stackup.layers}-{anchor}"

@@ -207,6 +207,12 @@ class Scene:
         """Take a solid's path away from a material that fills it."""
         self.bodies.append(_Body(None, (part,), (), material))
 
+    def top_mm(self, first: int = 0) -> float:
+        """Return how high the bodies reach [mm], from the body of that number on; minus infinity if there is none."""
+        # The box of a solid ends with its heights, see `xsim.phantoms.solids`.
+        tops = [solid[6] for body in self.bodies[first:] for solid in body.solids]
+        return max(tops, default=-math.inf)
+
     def materials(self) -> tuple[str, ...]:
         """Return the names of all materials, in the order of their first use."""
         names = [layer.material for layer in self.layers] + [b.material for b in self.bodies if b.material]

@@ -19,6 +19,8 @@ __all__ = ["View"]
 
 # Peak memory of a view is some twenty maps: beyond this the machine, not the physics, gives up.
 MAX_PIXELS = 2**26
+# From a microfocus tube whose window touches a thin board, to rays that are as good as parallel [mm].
+SOURCE_RANGE_MM = (3.0, 1e9)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class View:
             raise InputError(f"window of {width} x {height} pixels: give 1 to {MAX_PIXELS} pixels in all")
         check_range("pixel", self.pixel_mm, 1e-4, 10.0, "mm")
         check_range("tilt", self.tilt_deg, 0.0, 45.0, "deg")
-        check_range("source distance", min(self.source_mm, 1e9), 30.0, 1e9, "mm")
+        check_range("source distance", min(self.source_mm, 1e9), *SOURCE_RANGE_MM, "mm")
 
     @property
     def size_mm(self) -> tuple[float, float]:

@@ -58,6 +58,8 @@ class Wanted:
         Side of the square view, and the pixel that its phantom may have at most [mm].
     response : DetectorResponse
         Of the HR detector: objects are as thick as its beam can cross.
+    source_mm : float
+        Height of the focal spot above the board [mm].
     """
 
     seed: int
@@ -65,6 +67,7 @@ class Wanted:
     field_mm: float
     pixel_mm: float
     response: DetectorResponse
+    source_mm: float = 500.0
 
     @property
     def side_px(self) -> int:

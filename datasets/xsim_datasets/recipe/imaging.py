@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -28,6 +29,7 @@ from xsim.imaging.scatter import Scatter
 from xsim.imaging.setup import PairSetup
 from xsim.seeds import generator
 from xsim.spectrum import tungsten_spectrum
+from xsim_datasets.recipe.fitted import FittedConstants
 from xsim_datasets.recipe.free_shape import FreeShape, free_detectors
 from xsim_datasets.recipe.measured import MeasuredDetectors
 from xsim_datasets.recipe.tables import (
@@ -70,7 +72,7 @@ BASE_FOLDER = "folder"
 """Key of pydantic's validation context: the folder from which a recipe's relative paths are taken."""
 BROUGHT_BY_DETECTORS = frozenset(
     {"hr_mass_thickness_mg_cm2", "lr_mass_thickness_mg_cm2", "pitch_mm", "sensor", "screen", "hr", "lr"}
-    | {"free", "free_share"}
+    | {"free", "free_share", "optics_fit"}
 )
 """Keys of `Imaging` that say what measured detectors say themselves."""
 ELSEWHERE = {
@@ -174,6 +176,11 @@ class Imaging(Strict):
         MeasuredDetectors | None,
         WithJsonSchema({"type": "string", "description": "A detector file or the name of one: HR and LR, or LR."}),
     ] = None
+    optics_fit: Annotated[
+        FittedConstants | None,
+        WithJsonSchema({"type": "string", "description": "A file that `xsim detector --save-fit` wrote."}),
+    ] = None
+    """Fit of the optical constants: each set-up draws a set of them from it; keys of `[imaging.screen.optics]` win."""
     free_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Share of the set-ups whose detectors have curves of free shape, see `[imaging.free]`, in place of a model's."""
     free: FreeShape = FreeShape()
@@ -200,13 +207,16 @@ class Imaging(Strict):
     @model_validator(mode="before")
     @classmethod
     def _with_measured_detectors(cls, value: Any, info: ValidationInfo) -> Any:
-        """Read the file of measured detectors, whose screens and pitch are then the recipe's."""
+        """Read the file of a fit, and that of measured detectors, whose screens and pitch are then the recipe's."""
         named = value.get("detectors") if isinstance(value, dict) else None
+        folder = Path((info.context or {}).get(BASE_FOLDER, ""))
+        if isinstance(value, dict) and isinstance(value.get("optics_fit"), str | Path):
+            value = {**value, "optics_fit": FittedConstants.read(folder / value["optics_fit"])}
         if not isinstance(named, str | Path):
             return value
         if given := BROUGHT_BY_DETECTORS & set(value):
             raise ValueError(f"measured detectors bring their own {min(given)}: leave it out")
-        measured = MeasuredDetectors.read(resolve(named, Path((info.context or {}).get(BASE_FOLDER, ""))))
+        measured = MeasuredDetectors.read(resolve(named, folder))
         hr, lr = measured.pair()
         return {
             **value,
@@ -249,7 +259,7 @@ class Imaging(Strict):
             return item.low
 
         self._with(note)
-        return bool(found) or 0.0 < self.free_share < 1.0
+        return bool(found) or 0.0 < self.free_share < 1.0 or self.optics_fit is not None
 
     def drawn(self, seed: int, setup: int) -> Imaging:
         """Return set-up number ``setup`` of seed ``seed``, with every range replaced by a number."""
@@ -260,11 +270,23 @@ class Imaging(Strict):
 
         values = self._with(lambda item, stage: item.draw(stage_of(stage)))
         is_free = stage_of("free_share").random() < self.free_share
-        return values.model_copy(update={"free_share": float(is_free)})
+        values = values.model_copy(update={"free_share": float(is_free)})
+        if self.optics_fit is None:
+            return values
+        return values._with_optics(self.optics_fit.fit().draw(1, stage_of("optics_fit"))[0])
+
+    def _with_optics(self, optics: Optics) -> Imaging:
+        """Return the set-up with optical constants in place of the fit, but for those that the recipe gives."""
+        own: Any = self.screen
+        constants = OpticsTable(**{**asdict(optics), **own.optics.given()})
+        screen = ScreenTable(**{**own.given(), "optics": constants})
+        return self.model_copy(update={"screen": screen, "optics_fit": None})
 
     def corners(self) -> tuple[Imaging, Imaging]:
         """Return the set-ups with every range at its low and at its high end, the high one of free shape if any is."""
         low, high = self._with(lambda item, _: item.low), self._with(lambda item, _: item.high)
+        if self.optics_fit is not None:
+            low, high = (end._with_optics(self.optics_fit.fit().optics) for end in (low, high))
         return (
             low.model_copy(update={"free_share": float(self.free_share == 1.0)}),
             high.model_copy(update={"free_share": float(self.free_share > 0.0)}),
@@ -281,7 +303,7 @@ class Imaging(Strict):
 
 
 _LEFT_OUT_AT_DEFAULT = frozenset(
-    {"registration_px", "method", "noise", "detector_seed", "free_share", "free"}
+    {"registration_px", "method", "noise", "detector_seed", "free_share", "free", "optics_fit"}
     | {key for key in Imaging.model_fields if key in TABLES}
 )
 """Keys that a recipe's canonical JSON holds only where they change something: those that came after the first stores,
@@ -376,5 +398,5 @@ def setup_tables(setups: Sequence[PairSetup]) -> dict[str, NDArray[np.float64]]:
     for setup in setups:
         for name, response in (("hr", setup.hr_response), ("lr", setup.lr_response)):
             tables.setdefault(f"mtf_{name}", []).append(response.mtf(frequency))
-            tables.setdefault(f"nnps_{name}_mm2", []).append(response.quantum_nnps(frequency))
+            tables.setdefault(f"nnps_{name}_mm2", []).append(response.presampled_nnps(frequency))
     return {"frequency_lp_mm": frequency, **{name: np.stack(rows) for name, rows in tables.items()}}

@@ -123,7 +123,8 @@ class SimulatedMaker:
         pixel_mm = setup.pitch_mm / (setup.geometry.magnification * _OVERSAMPLING)
         side_px = self.recipe.size_px * _OVERSAMPLING
         field_mm = round(side_px * self.recipe.board_side) * pixel_mm
-        board = self._drawn(Wanted(self.seed, number, field_mm, pixel_mm, setup.hr_response))
+        source_mm = setup.geometry.board_source_mm
+        board = self._drawn(Wanted(self.seed, number, field_mm, pixel_mm, setup.hr_response, source_mm))
         return replace(board, phantom=self._shown(board.phantom, index, side_px))
 
     def _drawn(self, wanted: Wanted) -> Board:

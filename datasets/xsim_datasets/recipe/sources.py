@@ -42,11 +42,16 @@ class RandomSource:
     split: Split
 
     def board(self, wanted: Wanted) -> Board:
-        """Draw a board, as large as the field, or as the recipe's window and stretched to the field."""
+        """Draw a board, as large as the field, or as the recipe's window and stretched to the field.
+
+        One that is stretched is not shot as it is drawn: it keeps the usual distance of the source.
+        """
         board_seed = int(wanted.rng("board-seed").integers(2**63))
         shape = (wanted.side_px, wanted.side_px)
-        population = BoardRecipe(**self.settings.population())
         window_mm = number_of(self.settings.window_mm, wanted.rng("board-window"))
+        population = BoardRecipe(**self.settings.population())
+        if window_mm is None:
+            population = replace(population, source_mm=wanted.source_mm)
         scale = 1.0 if window_mm is None else wanted.field_mm / window_mm
         phantom = xsim.phantoms.random_board(board_seed, shape, wanted.pixel_mm / scale, recipe=population)
         if window_mm is not None:

@@ -12,6 +12,7 @@ import pytest
 import xsim
 from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.detector.light_transport import Optics
+from xsim.detector.optics_fit import FittedOptics, write_fit
 from xsim.errors import InputError
 from xsim.imaging.acquisition import Acquisition
 from xsim.imaging.geometry import Geometry
@@ -49,7 +50,7 @@ VALUES: dict[str, Any] = {
     "correct": False, "registration_px": (0.5, -1.0), "hr_frames": 3, "pitch_mm": 0.06, "mass_thickness_mg_cm2": 50.0,
     "range_mm": 5.0, "glare_range_mm": 5.0, "kerma_uGy": 20.0, "flat_frames": 8, "lr_frames": 2, "detector_seed": 3,
     "heel_depth_mm": 0.005, "offset_sd_e": 10.0, "dark_frames": 4, "quantum_efficiency": 0.3, "fill_factor": 0.5,
-    "read_noise_e": 800.0, "diffusion_length_mm": 1.0,
+    "read_noise_e": 800.0, "diffusion_length_mm": 1.0, "fibre_plate_glass": "FOP-core",
 }  # fmt: skip
 
 
@@ -235,3 +236,31 @@ def test_measured_detectors_bring_their_own_sensors(tmp_path: Path) -> None:
     file.write_text('name = "a"\n[imaging]\ndetectors = "D.toml"\n[imaging.sensor]\nlag = 0.1\n', encoding="utf-8")
     with pytest.raises(InputError, match="bring their own sensor"):
         load_recipe(str(file))
+
+
+def test_set_ups_draw_their_optics_from_a_fit(tmp_path: Path) -> None:
+    names = ("extrapolation_sensor_mm", "gap_mm")
+    # Perfectly anticorrelated: what one gains the other loses.
+    fit = FittedOptics(Optics(), dict.fromkeys(names, 0.3), 0.01, 0.09 * np.array([[1.0, -1.0], [-1.0, 1.0]]))
+    write_fit(tmp_path / "fit.toml", fit)
+    usual = load_recipe("paper")
+    recipe = load_recipe("paper", imaging={"optics_fit": str(tmp_path / "fit.toml"), "setups": 8})
+    setups = [setup_of(recipe.imaging.drawn(4, number)) for number in range(8)]
+    drawn = [setup.hr.screen.optics for setup in setups]
+    assert drawn == [setup.lr.screen.optics for setup in setups]
+    assert len(set(drawn)) == 8
+    for one in drawn:
+        assert sum(getattr(one, name) / getattr(Optics(), name) for name in names) == pytest.approx(2.0)
+        assert one.gain_noise == Optics().gain_noise
+    assert setup_of(recipe.imaging.corners()[0]).hr.screen.optics.gap_mm == pytest.approx(Optics().gap_mm)
+    kept = load_recipe(
+        "paper", imaging={"optics_fit": str(tmp_path / "fit.toml"), "screen.optics.gap_mm": 0.02}
+    ).imaging.drawn(1, 0)
+    assert setup_of(kept).lr.screen.optics.gap_mm == 0.02
+    again = Recipe.model_validate(json.loads(json.dumps(recipe.model_dump(mode="json"))))
+    assert (again, again.hash()) == (recipe, recipe.hash())
+    assert recipe.hash() != usual.hash()
+    assert "optics_fit" not in usual.model_dump(mode="json")["imaging"]
+    (tmp_path / "bad.toml").write_text("a = 1", encoding="utf-8")
+    with pytest.raises(InputError, match="fitted optics"):
+        load_recipe("paper", imaging={"optics_fit": str(tmp_path / "bad.toml")})

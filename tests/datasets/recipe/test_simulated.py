@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 import xsim
 from xsim.errors import InputError, MissingFileError
+from xsim.phantoms.view import View
 from xsim_cli.app import main
 from xsim_datasets.recipe.imaging import Imaging
 from xsim_datasets.recipe.recipe import GerberBoards, PhantomBoards, RandomBoards, Range, Recipe, load_recipe
@@ -237,3 +239,23 @@ def test_keys_that_change_nothing_leave_the_recipe_its_hash() -> None:
     recipe = load_recipe("tiny")
     assert {"pairs_per_board", "board_side", "turned"}.isdisjoint(recipe.model_dump(mode="json"))
     assert recipe.hash() != recipe.model_copy(update={"turned": True}).hash()
+
+
+@pytest.mark.parametrize(("imaging", "height_mm"), [({}, 500.0), ({"source_detector_mm": 500.0}, 500.0),
+    ({"source_detector_mm": 900.0}, 900.0), ({"magnification": 50.0}, 12.0)])  # fmt: skip
+def test_random_boards_are_drawn_for_the_distance_of_their_set_up(
+    imaging: dict[str, float], height_mm: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    draw = xsim.phantoms.board.draw_view
+
+    def noted(*args: Any, **options: Any) -> View:
+        view = draw(*args, **options)
+        seen.append(view.source_mm)
+        return view
+
+    monkeypatch.setattr(xsim.phantoms.board, "draw_view", noted)
+    sample = SimulatedMaker(load_recipe("tiny", imaging=imaging, size_px=32), 3).sample(1)
+    assert seen == [pytest.approx(height_mm)]
+    assert np.isfinite(sample.hr).all()
+    assert 0.0 < sample.hr.mean() < 1.0

@@ -8,7 +8,7 @@ import pytest
 
 from tests.xsim.detectors import measured_from, response
 from xsim.detector.detector import Detector, Screen, Sensor, read_detectors, write_detectors
-from xsim.detector.optics_fit import read_mtf_curves
+from xsim.detector.measured_curves import read_curves
 from xsim.errors import InputError, MissingFileError
 from xsim.files.toml import read_toml, toml_text
 
@@ -50,6 +50,6 @@ def test_unusable_detector_files_are_refused(tmp_path: Path, text: str, message:
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
-    for reader in (read_detectors, read_mtf_curves, read_toml):
+    for reader in (read_detectors, lambda path: read_curves(path, Sensor()), read_toml):
         with pytest.raises(MissingFileError, match=r"nope\.toml"):
             reader(tmp_path / "nope.toml")

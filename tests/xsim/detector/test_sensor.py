@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xsim.detector.detector import Sensor
+from tests.xsim.detectors import KERMA_UGY, PAPER
+from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.errors import PhysicsRangeError
 
 
@@ -35,8 +36,24 @@ def test_maps_of_a_sensor_are_its_own_and_have_the_stated_spread() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("pitch_mm", 0.0), ("pitch_mm", -1.0), ("pitch_mm", float("nan")), ("pitch_mm", 1e9), ("fill_factor", 1.5),
-     ("adc_bits", 12.5), ("lag", 1.0), ("read_noise_e", -1.0), ("flat_frames", -1)],
+     ("adc_bits", 12.5), ("lag", 1.0), ("full_well_e", 5.0), ("read_noise_e", -1.0), ("flat_frames", -1)],
 )  # fmt: skip
 def test_impossible_sensors_are_refused(name: str, value: float) -> None:
     with pytest.raises(PhysicsRangeError, match=name):
         Sensor(**{name: value})  # type: ignore[arg-type]
+
+
+def test_the_full_well_grows_with_the_area_of_the_pixel_unless_it_is_told() -> None:
+    assert Sensor().full_well_e == 2.2e6
+    assert Sensor(pitch_mm=0.096).full_well_e == pytest.approx(4 * 2.2e6)
+    assert Sensor(pitch_mm=0.096, full_well_e=1e6).full_well_e == 1e6
+    # So the same dose fills the same share of a small pixel and of a large one.
+    shares = [
+        Detector(Screen(134.55), Sensor(pitch_mm=pitch_mm)).response(PAPER, KERMA_UGY)
+        for pitch_mm in (0.02, 0.048, 0.139, 0.4)
+    ]
+    filled = [one.signal_electrons / one.sensor.full_well_e for one in shares]
+    np.testing.assert_allclose(filled, filled[1], rtol=1e-6)
+    assert filled[1] < 0.5
+    detector = Detector(Screen(50.0), Sensor(pitch_mm=0.139))
+    assert Detector.from_dict(detector.to_dict()) == detector

@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError
 from xsim.grids import frequency_axes
 from xsim.imaging.geometry import DetectorPlane, Geometry, resample
+from xsim.imaging.pair import simulate_pair
 from xsim.materials import linear_attenuation_per_mm
+from xsim.phantoms import BoardRecipe, Phantom
+from xsim.phantoms.flat import disc
+from xsim.phantoms.scene import Layer, Scene
 from xsim.phantoms.view import View
+from xsim.recipes import paper
 from xsim.spectrum import Spectrum
 
 
@@ -142,3 +147,38 @@ def test_resampling_averages_by_area(side_mm: float, size: int, seed: int) -> No
 def test_resampling_keeps_the_open_field() -> None:
     plane = Geometry().plane((77, 77), 0.031, 0.048)
     np.testing.assert_allclose(resample(np.ones((77, 77), np.float32), plane, 0.031), 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("magnification", [1.1, 2.0, 10.0, 50.0])
+def test_parallax_of_a_raised_layer_is_that_of_straight_rays(magnification: float) -> None:
+    """Centroids of discs 1.6 mm up in clean images, against rays from the focal spot, over the field."""
+    geometry = Geometry(600.0, 600.0 / magnification)
+    setup = paper(geometry=geometry)
+    pitch, size, h, z = setup.pitch_mm, 256, geometry.source_mm, 1.6
+    pixel = pitch / magnification / 2
+    view = View((2 * size, 2 * size), pixel, source_mm=geometry.board_source_mm)
+    # Discs of 12 pixels on the detector, over the middle of the board as the field of the raised layer shows it.
+    at = np.array([-0.4, 0.0, 0.4]) * size * pitch / magnification * (1 - z / h)
+    spots = [(x, y) for y in at for x in at]
+    diameter = 12 * pitch / magnification * (1 - z / h)
+    scene = Scene()
+    scene.layer(Layer("Cu", 0.05, z, [disc(x, y, diameter) for x, y in spots]))
+    names, maps, _ = scene.render(view)
+    pair = simulate_pair(Phantom(names, maps, pixel), setup, 1, clean=True)
+    assert pair.hr_clean is not None
+    dark = 1.0 - pair.hr_clean.astype(float)
+    for x, y in spots:
+        # A ray from (0, 0, h) through (x, y, z) meets the detector at magnification h / (h - z) of the board's own.
+        column, row = (side / pitch * magnification * h / (h - z) + size / 2 for side in (x, y))
+        j, i = int(column), int(row)
+        part = dark[i - 14 : i + 15, j - 14 : j + 15]
+        v, u = np.mgrid[i - 14 : i + 15, j - 14 : j + 15] + 0.5
+        assert (part * u).sum() / part.sum() == pytest.approx(column, abs=0.2)
+        assert (part * v).sum() / part.sum() == pytest.approx(row, abs=0.2)
+
+
+def test_boards_of_a_set_up_that_says_nothing_are_drawn_as_ever() -> None:
+    assert Geometry().board_source_mm == BoardRecipe().source_mm == 500.0
+    assert Geometry(500.0).board_source_mm == 500.0
+    assert Geometry(800.0).board_source_mm == 800.0
+    assert Geometry(600.0, 300.0).board_source_mm == 300.0

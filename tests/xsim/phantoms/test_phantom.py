@@ -13,7 +13,10 @@ import pytest
 
 from xsim.errors import InputError, MissingFileError, PhysicsRangeError, UnknownNameError
 from xsim.phantoms import BoardRecipe, Defect, Phantom, View, random_board
-from xsim.phantoms.defects import KINDS, check_rates
+from xsim.phantoms.assembly import assemble
+from xsim.phantoms.board import ROOM, draw_layout, draw_view
+from xsim.phantoms.defects import KINDS, DefectLog, check_rates
+from xsim.seeds import generator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,3 +188,31 @@ def test_pixel_of_inverts_plane() -> None:
     a, b, ox, oy = view.plane(1.3)
     x, y = ox + a * 12.5 - b * 61.0, oy + b * 12.5 + a * 61.0
     assert view.pixel_of(x, y, 1.3) == pytest.approx((12.5, 61.0))
+
+
+def test_no_part_stands_where_the_tube_is() -> None:
+    """A low source takes tall parts away, and nothing else of the design moves."""
+    shape, pixel, empty, whole = (48, 48), 0.1, 0, 0
+    for seed in range(12):
+        low, far = (BoardRecipe(source_mm=source_mm, tilt_share=0.0) for source_mm in (4.0, 500.0))
+        view = draw_view(seed, shape, pixel, far)
+        layout = draw_layout(seed, view, far)
+        scenes = []
+        for recipe in (low, far):
+            log = DefectLog(check_rates({}), generator(seed, stage="defects"))
+            rng = generator(seed, stage="assembly")
+            scenes.append(assemble(layout, rng, log, weave_share=0.0, room_mm=ROOM * recipe.source_mm))
+        assert scenes[0].top_mm() <= ROOM * 4.0
+        assert len(scenes[0].bodies) <= len(scenes[1].bodies)
+        assert [layer.z_mm for layer in scenes[0].layers] == [layer.z_mm for layer in scenes[1].layers]
+        empty += len(scenes[0].bodies) < len(scenes[1].bodies)
+        whole += len(scenes[0].bodies) == len(scenes[1].bodies)
+    assert empty
+    assert whole
+    close = BoardRecipe(source_mm=3.0, layers={2: 1.0}, anchors=(0, 0), small=(0, 0))
+    view = draw_view(0, (8, 8), pixel, close)
+    thick = next(seed for seed in range(100) if draw_layout(seed, view, close).stackup.height_mm > 2.1)
+    with pytest.raises(InputError, match="no room under a source"):
+        random_board(thick, (8, 8), pixel, recipe=close)
+    with pytest.raises(PhysicsRangeError, match="source distance"):
+        BoardRecipe(source_mm=1.0)

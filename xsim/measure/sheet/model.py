@@ -83,6 +83,7 @@ def dosed(response: DetectorResponse, kerma_uGy: float) -> DetectorResponse:
         kerma_uGy=kerma_uGy,
         signal_electrons=response.signal_electrons * factor,
         quantum_nnps=quantum,
+        hits=response.hits and response.hits.times(factor),
     )
 
 
@@ -108,7 +109,7 @@ def model_wedge(response: DetectorResponse, material: str, thickness_mm: Sequenc
         raise InputError("thicknesses of the wedge: give three or more different ones above 0, in mm")
     grey, variance = behind(response, material, thickness)
     electrons = response.signal_electrons * grey
-    quantum = quantum_nnps_map(response, _GRID)
+    quantum = quantum_nnps_map(response, _GRID) + response.hit_nnps_mm2
     weights = np.broadcast_to(half_plane_weights(_GRID), quantum.shape)
     power = float(np.average(quantum, weights=weights)) / response.pitch_mm**2
     relative = (electrons + response.sensor.electronic_variance_e2) / response.signal_electrons**2
