@@ -15,7 +15,9 @@ from scipy.optimize import least_squares
 from xsim.curves import checked_table
 from xsim.detector.light_transport import Optics
 from xsim.detector.screen import Screen
-from xsim.errors import InputError, MissingFileError, check_range
+from xsim.errors import InputError, check_range
+from xsim.files.documents import read_text
+from xsim.files.plain import TABLE
 from xsim.spectrum import Spectrum
 
 __all__ = ["FITTED", "MTF_COLUMNS", "FittedOptics", "MtfCurve", "fit_optics", "read_mtf_curves"]
@@ -79,13 +81,7 @@ def read_mtf_curves(path: Path, *, aperture_mm: float = 0.0) -> list[MtfCurve]:
     InputError
         If a column is missing or a value is no number; the message names the line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: no such file: check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is no text: give a CSV file with the columns {', '.join(MTF_COLUMNS)}") from None
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(read_text(path, TABLE).splitlines())
     if missing := set(MTF_COLUMNS) - set(reader.fieldnames or ()):
         raise InputError(f"{path}: no column '{min(missing)}': give the columns {', '.join(MTF_COLUMNS)}")
     rows: dict[float, list[tuple[float, float]]] = {}

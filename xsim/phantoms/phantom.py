@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xsim.errors import InputError, MissingFileError
+from xsim.errors import InputError
 from xsim.files.npz import read_npz
 from xsim.files.whole import whole_file
 from xsim.materials import linear_attenuation_per_mm
@@ -270,8 +270,6 @@ class Phantom:
             If the file is not a phantom, is damaged, or unpacks to more than 4 GiB.
         """
         path = Path(path)
-        if not path.is_file():
-            raise MissingFileError(f"{path}: no such file: check the path")
         stored = read_npz(path)
         try:
             return cls(**_fields(json.loads(str(stored["header"])), stored))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from xsim.errors import InputError, MissingFileError, nearest
+from xsim.errors import InputError, nearest
+from xsim.files.documents import read_toml
 
 __all__ = ["TrainSettings", "checked_settings", "learning_rate", "settings_from"]
 
@@ -166,12 +166,7 @@ def checked_settings(values: Mapping[str, Any]) -> TrainSettings:
 
 
 def _read(recipe: Path) -> dict[str, Any]:
-    if not recipe.is_file():
-        raise MissingFileError(f"{recipe}: no such file: check the path")
-    try:
-        return tomllib.loads(recipe.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{recipe}: is not TOML: {error}") from error
+    return read_toml(recipe)
 
 
 def _explain(error: ValidationError) -> str:
