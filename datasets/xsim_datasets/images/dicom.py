@@ -15,13 +15,24 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import generate_frames
+from pydicom.filereader import _read_file_meta_info, read_preamble
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
 from xsim.errors import InputError
+from xsim_datasets.images.codec import check_codestream, check_inflation
 from xsim_datasets.images.dicom_meaning import INTENSITIES, doubts_of, pitch_of, polarity_of, rescale_of, said_of
-from xsim_datasets.images.radiograph import Radiograph, check_claim
+from xsim_datasets.images.radiograph import BOMB_BYTES, BOMB_RATIO, Radiograph, check_claim
 from xsim_datasets.images.rescale import rescaled
 from xsim_datasets.images.tiff import invert
 
@@ -33,6 +44,8 @@ _WORDS = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 _PIXELS = 0x7FE00010
 # An odd group is private (DICOM PS3.5 7.8); the creator's name keeps ours apart from others in it.
 _PRIVATE_GROUP, _PRIVATE_CREATOR = 0x0099, "XSIM"
+# Run lengths at their worst: a byte before every byte (PS3.5 G.3.1).
+_RLE_OVERHEAD = 2
 # Longest text of VR ST, that of DerivationDescription (DICOM PS3.5 6.2).
 _MAX_TEXT = 1024
 
@@ -50,6 +63,7 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         warnings.simplefilter("ignore")
         # A map of the file never gives more bytes than there are, whatever an element claims.
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            _check_deflated(_from_meta(content), len(content), max_pixels)
             dataset = pydicom.dcmread(_from_meta(content), force=True)
         _check_elements(dataset)
         _complete_meta(dataset)
@@ -61,6 +75,7 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         wanted = frames * shape[0] * shape[1] * dtype.itemsize
         if not dataset.file_meta.TransferSyntaxUID.is_compressed and len(dataset.PixelData) < wanted:
             raise InputError(f"is truncated: {len(dataset.PixelData)} of {wanted} bytes of pixels: copy it again")
+        _check_frames(dataset, frames, shape, dtype)
         pitch = pitch_of(dataset)
         pixels = np.asarray(dataset.pixel_array).astype(dtype, copy=False).reshape((frames, *shape))
     if frames == 1:
@@ -98,6 +113,32 @@ def _from_meta(content: mmap.mmap) -> BinaryIO:
         if content[:128] == bytes(128) and content[128:130] == _META_GROUP:
             return BytesIO(content[128:])
     return cast("BinaryIO", content)
+
+
+def _check_deflated(content: BinaryIO, file_bytes: int, max_pixels: int) -> None:
+    """Refuse a deflated data set that inflates beyond belief (PS3.5 A.5); pydicom would inflate all of it."""
+    try:
+        read_preamble(content, force=True)
+        meta = _read_file_meta_info(content)
+        deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    except Exception:  # noqa: BLE001  (what is no DICOM is said so by those who read it)
+        deflated = False
+    if deflated:
+        check_inflation(content.read(), "deflate", min(max(BOMB_BYTES, BOMB_RATIO * file_bytes), 8 * max_pixels))
+    content.seek(0)
+
+
+def _check_frames(dataset: Dataset, frames: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse coded frames that are larger than the data set says, before any is decoded."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated:
+        return
+    most = _RLE_OVERHEAD * shape[0] * shape[1] * dtype.itemsize + 2**16
+    for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
+        if syntax != RLELossless:
+            check_codestream(frame, (shape[0], shape[1]))
+        elif len(frame) > most:
+            raise InputError(f"its run lengths take {len(frame)} bytes, of at most {most}: copy it again")
 
 
 def _check_syntax(syntax: UID) -> None:

@@ -141,7 +141,8 @@ def read_image(
 
 
 def _named(path: Path, what: object) -> str:
-    return f"{path}: {str(what).removeprefix(f'{path}: ')}"
+    # What names the file already, or the one that describes it, stays.
+    return str(what) if str(what).startswith(str(path)) else f"{path}: {what}"
 
 
 def _kind_of_content(path: Path) -> str:

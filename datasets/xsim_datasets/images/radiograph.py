@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from xsim.errors import InputError
 from xsim_datasets.images.scale import Polarity
 
-__all__ = ["MAX_PIXELS", "Radiograph", "check_claim", "check_pixels"]
+__all__ = ["BOMB_BYTES", "BOMB_RATIO", "MAX_PIXELS", "Radiograph", "check_claim", "check_pixels"]
 
 MAX_PIXELS = 2**29
 """Most pixels that a file may claim before anything is decoded (23,000 x 23,000)."""
 
-# What inflates beyond both is no radiograph but a bomb: their noise alone keeps them from packing 200 times.
-_BOMB_BYTES = 2**28
-_BOMB_RATIO = 200
+BOMB_BYTES, BOMB_RATIO = 2**28, 200
+"""What inflates beyond both is no radiograph but a bomb: their noise alone keeps them from packing 200 times."""
+
 # One row or column of pixels is a line, no image.
 _MIN_SIDE_PX = 2
 
@@ -146,7 +146,7 @@ def check_claim(shape: tuple[int, ...], dtype: np.dtype[Any], file_bytes: int, m
     if pixels > max_pixels:
         raise InputError(f"claims {size} pixels: at most {max_pixels} are read: cut it into parts")
     claimed = pixels * dtype.itemsize
-    if claimed > _BOMB_BYTES and claimed > _BOMB_RATIO * file_bytes:
+    if claimed > BOMB_BYTES and claimed > BOMB_RATIO * file_bytes:
         raise InputError(f"claims {claimed} bytes of pixels in a file of {file_bytes}: no radiograph packs so well")
 
 
