@@ -153,13 +153,8 @@ def run(
         _forecast(restorer, jobs, settings, corrections, json_=json_)
         return
     outcome = _Report(len(jobs), quiet=json_, strict=strict)
-    how: Any = {
-        "force": force,
-        "picture": picture,
-        "report": report_,
-        "strict": strict and not keep,
-        "anonymise": anonymise,
-    }
+    how: Any = {"force": force, "picture": picture, "report": report_, "anonymise": anonymise}
+    how["strict"] = strict and not keep
     _restore_all(jobs, _by_file(restorer, jobs, settings, outcome, corrections=corrections, **how), outcome)
     outcome.conclude(index, jobs, force=force, json_=json_)
 

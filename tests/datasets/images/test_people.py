@@ -92,8 +92,11 @@ def raw(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "make", "said"),
-    [("a.tif", tiff, {"Artist", "HostComputer", "ImageDescription", "Copyright", "XMP"}), ("a.png", png, {"Author"})]
-    + [("a.raw", raw, set())],
+    [
+        ("a.tif", tiff, {"Artist", "HostComputer", "ImageDescription", "Copyright", "XMP"}),
+        ("a.png", png, {"Author"}),
+        ("a.raw", raw, set()),
+    ],
 )
 def test_other_kinds_say_nothing_about_people(tmp_path: Path, name: str, make: Any, said: set[str]) -> None:
     make(tmp_path / name)

@@ -138,7 +138,9 @@ class FileRestorer:
         for path in (job.output, *self._companions(job)):
             if path.exists() and not self.force:
                 raise InputError(f"{path}: exists already: give another output or --force")
-        source = corrected(_about_people(_read(job.input, self.settings.page), self.anonymise), self.corrections)
+        source = corrected(
+            _about_people(_read(job.input, self.settings.page), anonymise=self.anonymise), self.corrections
+        )
         # Nothing is computed that cannot be written.
         rehearse(job.output, source)
         result = restore(self.restorer, source, self.settings, on_tile=self.on_tile, estimates=self.estimates)
