@@ -74,6 +74,10 @@ class Split(Strict):
         return self
 
 
+# Codes are of 16 bits. Grey levels are shares of the open field, 1.0: beyond this they could tell nothing apart.
+_LAST_CODE, _MOST_GREY = 2**16 - 1, 1000.0
+
+
 class Storage(Strict):
     """How pixels become bytes: ``grey = code * scale + offset``, ``pairs_per_shard`` pairs in one file."""
 
@@ -86,6 +90,14 @@ class Storage(Strict):
     """Pairs in one file."""
     zstd_level: Annotated[int, Field(ge=0, le=22)] = 3
     """Effort of the compression."""
+
+    @model_validator(mode="after")
+    def _reaches_the_open_field(self) -> Self:
+        # Infinite ends of huge numbers fail as well.
+        high = self.offset + self.scale * _LAST_CODE
+        if not (abs(self.offset) <= _MOST_GREY and self.offset < 1.0 < high <= _MOST_GREY):
+            raise ValueError(f"codes hold {self.offset:g} to {high:g}: give a scale and an offset that hold 1.0")
+        return self
 
 
 class Recipe(Strict):
