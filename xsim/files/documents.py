@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from xsim.files.plain import CARD, TOML, FileKind, read_plain
 
 __all__ = ["check_numbers", "parse_toml", "read_json", "read_text", "read_toml"]
 
+# What names of quantities end in (docs/reference); those of switches do not.
+_UNIT = re.compile(r"_(mm|mm2|mm3|um|px|lp_mm|cycles_px|mg_cm2|g_cm3|keV|kV|uGy|deg|dB|e|s)$|^kvp$|\.kvp$")
 # What 64 bits hold. A whole number beyond is a count of nothing, and arrays of such numbers are arrays of objects.
 _LEAST, _MOST = -(2**63), 2**64 - 1
 
@@ -79,7 +82,10 @@ def read_text(path: Path, kind: FileKind) -> str:
 
 
 def check_numbers(document: Any, where: str = "") -> None:
-    """Refuse whole numbers that 64 bits do not hold.
+    """Refuse whole numbers that 64 bits do not hold, and truth values where a number must stand.
+
+    That is where the key ends in a unit, as every quantity does that crosses a door, and among the numbers of a list:
+    ``true`` would be taken for 1 mm.
 
     Raises
     ------
@@ -88,11 +94,18 @@ def check_numbers(document: Any, where: str = "") -> None:
     RecursionError
         If the document is nested beyond what Python follows.
     """
+    if isinstance(document, bool):
+        if _UNIT.search(where):
+            raise ValueError(f"{where} is a truth value, where a number is wanted")
+        return
     if isinstance(document, int) and not _LEAST <= document <= _MOST:
         raise ValueError(f"{where or 'a value'} is a whole number beyond 64 bits")
     if isinstance(document, dict):
         for key, value in document.items():
             check_numbers(value, f"{where}.{key}" if where else str(key))
     elif isinstance(document, list):
+        kinds = {type(value) for value in document}
+        if bool in kinds and kinds & {int, float}:
+            raise ValueError(f"{where or 'a list'} holds truth values among its numbers")
         for value in document:
             check_numbers(value, where)
