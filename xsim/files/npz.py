@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from xsim.errors import InputError, XsimError
-from xsim.files.plain import ARCHIVE, open_plain
+from xsim.errors import InputError
+from xsim.files.plain import ARCHIVE, check_plain, open_plain
 
 __all__ = ["read_npz"]
 
@@ -30,11 +30,10 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     InputError
         If it is no plain file, damaged, no archive, holds objects, or unpacks to more than 4 GiB.
     """
+    check_plain(path, ARCHIVE)
     try:
         with open_plain(path, ARCHIVE) as file:
             return _arrays(file)
-    except XsimError as error:
-        raise type(error)(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
     except MemoryError:
         raise
     except Exception as error:  # a damaged archive makes zipfile and numpy raise almost anything

@@ -14,9 +14,14 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.charset import convert_encodings
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import generate_frames
+from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import _read_file_meta_info, read_preamble
+from pydicom.filewriter import write_data_element
+from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.sequence import Sequence
 from pydicom.uid import (
@@ -46,6 +51,16 @@ _PIXELS = 0x7FE00010
 _PRIVATE_GROUP, _PRIVATE_CREATOR = 0x0099, "XSIM"
 # Run lengths at their worst: a byte before every byte (PS3.5 G.3.1).
 _RLE_OVERHEAD = 2
+# What is changed when an image is derived, and what its values are.
+_DERIVED: dict[str, tuple[type, ...]] = {
+    "ImageType": (str, MultiValue),
+    "SourceImageSequence": (Sequence,),
+    "DerivationDescription": (str,),
+    "SOPClassUID": (str,),
+    "SOPInstanceUID": (str,),
+}
+# Dropped elements that are named one by one.
+_NAMED = 20
 # Longest text of VR ST, that of DerivationDescription (DICOM PS3.5 6.2).
 _MAX_TEXT = 1024
 
@@ -86,6 +101,8 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
     if inverted:
         pixels = invert(pixels, white)
     del dataset.PixelData
+    dropped = _drop_unwritable(dataset)
+    told = (f"elements that do not move along (dropped): {', '.join(dropped)}",) if dropped else ()
     polarity, reason, disagreement = polarity_of(dataset, inverted=inverted)
     radiograph = Radiograph(
         pixels,
@@ -96,7 +113,7 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         polarity=polarity,
         polarity_reason=reason,
         intensity=INTENSITIES.get(str(dataset.get("PixelIntensityRelationship"))),
-        notes=(*pitch.said, *said_of(dataset)),
+        notes=(*pitch.said, *said_of(dataset), *told),
         header={"dataset": dataset},
         doubts=(*doubts_of(dataset), *disagreement),
         pitch_doubt=pitch.doubt,
@@ -153,6 +170,37 @@ def _check_syntax(syntax: UID) -> None:
             available = False
         if not available:
             raise InputError(f"holds pixels as {syntax.name}, which is not read here: {cure}")
+
+
+def _drop_unwritable(dataset: Dataset) -> list[str]:
+    """Take out elements that cannot be written again, or are not of the kind that their name says; return which."""
+    dropped = []
+    for tag in list(dataset.keys()):
+        element: Any = None
+        try:
+            element = dataset[tag]  # only now its value is parsed
+            kinds = _DERIVED.get(element.keyword)
+            fitting = kinds is None or (isinstance(element.value, kinds) and dictionary_VR(tag) == element.VR)
+            write_data_element(_little_endian(), element, list(_character_sets(dataset)))
+        except Exception:  # noqa: BLE001  (pydicom raises almost anything on values of another kind)
+            fitting = False
+        if not fitting:
+            dropped.append(getattr(element, "keyword", "") or str(tag))
+            del dataset[tag]
+    return dropped[:_NAMED] + ([f"{len(dropped) - _NAMED} more"] if len(dropped) > _NAMED else [])
+
+
+def _little_endian() -> DicomBytesIO:
+    file = DicomBytesIO()
+    file.is_little_endian, file.is_implicit_VR = True, False
+    return file
+
+
+def _character_sets(dataset: Dataset) -> list[str]:
+    try:
+        return convert_encodings(dataset.get("SpecificCharacterSet", "ISO_IR 6"))
+    except Exception:  # noqa: BLE001  (an unknown one is read as the usual one)
+        return ["iso8859"]
 
 
 def _check_elements(dataset: Dataset) -> None:
@@ -254,7 +302,12 @@ def _derive(dataset: Dataset, stamp: Mapping[str, Any]) -> None:
         said = str(dataset.get("DerivationDescription") or "")
         line = f"restored by xsim: {stamp.get('restorer', '')}".strip()
         dataset.DerivationDescription = "; ".join(filter(None, (said, line)))[-_MAX_TEXT:]
-        block = dataset.private_block(_PRIVATE_GROUP, _PRIVATE_CREATOR, create=True)
+        try:
+            block = dataset.private_block(_PRIVATE_GROUP, _PRIVATE_CREATOR, create=True)
+        except Exception:  # noqa: BLE001  (others fill the group, or their creators are no names: pydicom stops anyhow)
+            for element in list(dataset.group_dataset(_PRIVATE_GROUP)):
+                del dataset[element.tag]
+            block = dataset.private_block(_PRIVATE_GROUP, _PRIVATE_CREATOR, create=True)
         block.add_new(0x01, "UT", json.dumps(stamp, sort_keys=True))
     if meta.TransferSyntaxUID != ImplicitVRLittleEndian:
         meta.TransferSyntaxUID = ExplicitVRLittleEndian

@@ -222,7 +222,7 @@ def rehearse(path: Path, radiograph: Radiograph) -> None:
     corner = replace(radiograph, pixels=radiograph.pixels[..., :_CORNER_PX, :_CORNER_PX])
     with tempfile.TemporaryDirectory() as folder:
         try:
-            _WRITERS[kind](Path(folder) / path.name, corner, {})
+            _WRITERS[kind](Path(folder) / path.name, corner, {"restorer": "rehearsed"})
         except XsimError as error:
             raise InputError(_named(path, error)) from error
         except OSError:
