@@ -59,6 +59,7 @@ DOORS = {
     "mesh": ("f.stl", "phantom mesh {f} --material Al -o {o}.npz"),
     "sidecar": ("f.raw.toml", "measure compare {i} {i} --polarity metal-dark f.raw"),
     "image": ("f.tif", "zoo run wiener {f} -o {o}"),
+    "study": ("f.toml", "zoo study {f} -o {o}"),
     "journal": ("f.jsonl", "zoo eval wiener --data {s} -o {o}.html --journal {f}"),
 }
 
