@@ -71,6 +71,10 @@ def quadratic_grid(limit_lp_mm: float, count: int) -> NDArray[np.float64]:
     return limit_lp_mm * np.square(np.linspace(0.0, 1.0, count))
 
 
+# MTFs, spectra [mm2] and frequencies [lp/mm] are far below; squares beyond it leave 32 bits of floating point.
+_MOST = 1e15
+
+
 def checked_table(
     what: str, frequency_lp_mm: ArrayLike, values: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -87,6 +91,8 @@ def checked_table(
         raise InputError(f"{what}: {frequency.shape} frequencies and {table.shape} values: give two equal columns")
     if not (np.isfinite(frequency).all() and np.isfinite(table).all()):
         raise InputError(f"{what}: holds values that are not finite: remove them")
+    if max(frequency[-1], table.max()) > _MOST:
+        raise InputError(f"{what}: holds values beyond {_MOST:g}, which nobody measures: remove them")
     if frequency[0] < 0 or (np.diff(frequency) <= 0).any():
         raise InputError(f"{what}: frequencies must rise from 0 or above, each larger than the last")
     if (table < 0).any() or not table.any():

@@ -128,14 +128,19 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
 
 def check_range(what: str, value: float, low: float, high: float, unit: str = "") -> float:
-    """Return ``value`` if ``low <= value <= high``; NaN never passes.
+    """Return ``value`` if ``low <= value <= high``; NaN and truth values never pass.
 
     Raises
     ------
     PhysicsRangeError
         Naming the quantity, the value given and the range allowed.
     """
-    number = float(value)
+    try:
+        # Files say true where they mean a switch; as a length it would be 1 mm.
+        number = float("truth" if isinstance(value, bool) else value)
+    except (TypeError, ValueError, OverflowError):
+        allowed = f"{low:g} to {high:g} {unit}".rstrip()
+        raise PhysicsRangeError(f"{what} {str(value)[:40]} is no number: give {allowed}") from None
     if not low <= number <= high:
         space = f" {unit}" if unit else ""
         raise PhysicsRangeError(f"{what} {number:g}{space} is out of range: give {low:g} to {high:g}{space}")

@@ -39,7 +39,7 @@ _EPILOG = (
 
 _SETTINGS = (
     *("steps", "sharpness", "samples", "flips", "seed", "pitch_mm", "open_field", "polarity", "white", "precision"),
-    *("target", "grey", "scale", "density_white", "film_gradient"),
+    *("target", "grey", "page", "scale", "density_white", "film_gradient"),
 )
 """Options that are fields of `RunSettings` of the same name."""
 
@@ -116,6 +116,10 @@ def run(
     scale: ScaleOption = "linear",
     density_white: DensityOption = None,
     film_gradient: GradientOption = None,
+    page: Annotated[int | None, typer.Option(help="Restore this page only, counted from 1.")] = None,
+    anonymise: Annotated[
+        bool, typer.Option("--anonymise", help="Leave out of results what a file says about people (DICOM PS3.15).")
+    ] = False,
     dark: DarkOption = None,
     flat: FlatOption = None,
     bad_pixels: BadPixelsOption = "auto",
@@ -149,7 +153,8 @@ def run(
         _forecast(restorer, jobs, settings, corrections, json_=json_)
         return
     outcome = _Report(len(jobs), quiet=json_, strict=strict)
-    how: Any = {"force": force, "picture": picture, "report": report_, "strict": strict and not keep}
+    how: Any = {"force": force, "picture": picture, "report": report_, "anonymise": anonymise}
+    how["strict"] = strict and not keep
     _restore_all(jobs, _by_file(restorer, jobs, settings, outcome, corrections=corrections, **how), outcome)
     outcome.conclude(index, jobs, force=force, json_=json_)
 

@@ -10,6 +10,7 @@ import faulthandler
 import hashlib
 import io
 import json
+import re
 import resource
 import sys
 import tempfile
@@ -30,7 +31,8 @@ from tests.faults.damage import damaged_bytes, damaged_documents
 from xsim.errors import InputError, XsimError
 from xsim.files.npz import read_npz
 from xsim.phantoms import Phantom, random_board
-from xsim_datasets.images import read_image
+from xsim.phantoms.gerber.parse import read_drills, read_gerber, read_outline_pieces
+from xsim_datasets.images import anonymised, read_image, rehearse, write_image, written_kind
 from xsim_datasets.recipe import recipe as recipe_module
 from xsim_datasets.recipe.recipe import Recipe, load_recipe, recipe_names
 from xsim_datasets.recipe.simulated import plan_of
@@ -103,6 +105,21 @@ def read_images(file: tuple[str, bytes]) -> None:
         radiograph = read_image(path, pages=True, log=True)
         assert np.isfinite(radiograph.pixels).all()
         assert radiograph.pixels.ndim in {2, 3}
+        try:
+            target = scratch() / f"written{'.tif' if written_of(suffix) is None else suffix}"
+            rehearse(target, radiograph)
+        except InputError:
+            return
+        # What was rehearsed is written, with all that its file says and without what it says about people.
+        for one in (radiograph, anonymised(radiograph)):
+            write_image(target, one, force=True, stamp={"restorer": "wiener"})
+
+
+def written_of(suffix: str) -> str | None:
+    try:
+        return written_kind(Path(f"a{suffix}"))
+    except InputError:
+        return None
 
 
 @cache
@@ -173,12 +190,104 @@ def load_checkpoints(files: tuple[bytes, bytes]) -> None:
     place("damaged.json", files[0])
     path = place("damaged.safetensors", files[1])
     with suppress(XsimError):
-        load("physics-sde", path, device="cpu")
+        restorer = load("physics-sde", path, device="cpu")
+        assert np.isfinite(restorer.restore_array(np.full((16, 16), 0.7, np.float32), steps=1)).all()
 
 
 @cache
 def sound_phantom() -> bytes:
     return random_board(seed=1, shape=(24, 24)).save(scratch() / "sound.npz").read_bytes()
+
+
+@st.composite
+def damaged_phantoms(draw: st.DrawFn) -> bytes:
+    """Return phantoms whose bytes are damaged, or whose header says something else."""
+    if draw(st.booleans()):
+        return draw(damaged_bytes([sound_phantom()]))
+    with np.load(io.BytesIO(sound_phantom())) as stored:
+        arrays = dict(stored)
+    header = draw(damaged_documents(json.loads(str(arrays["header"]))))
+    file = io.BytesIO()
+    np.savez(file, **{**arrays, "header": json.dumps(header)})
+    return file.getvalue()
+
+
+GERBER = b"""%FSLAX46Y46*%
+%MOMM*%
+%TF.FileFunction,Copper,L1,Top*%
+%AMROUND*
+$3=$1x2*
+1,1,$1,0,0*
+21,1,$1,$2,0,0,45*
+4,1,3,0,0,1,0,1,1,0,0,0*
+5,1,8,0,0,$3,0*%
+%ADD10C,0.25*%
+%ADD11R,1.5X0.8*%
+%ADD12O,1.5X0.8X0.3*%
+%ADD13P,1.0X6X30*%
+%ADD14ROUND,0.4X0.6*%
+D10*
+X0Y0D02*
+G01*
+X1000000Y0D01*
+G75*
+G02*
+X2000000Y1000000I0J1000000D01*
+G36*
+X0Y0D02*
+G01*
+X500000Y0D01*
+X500000Y500000D01*
+X0Y0D01*
+G37*
+D11*
+X100000Y200000D03*
+D13*
+X300000Y200000D03*
+%SRX2Y3I1.0J1.0*%
+D14*
+X300000Y400000D03*
+%SR*%
+%LPC*%
+D12*
+X300000Y600000D03*
+M02*
+"""
+DRILL = b"""M48
+METRIC,TZ,000.000
+T1C0.300
+T2C0.800
+%
+G90
+T1
+X1.0Y2.0
+R3X1.0
+T2
+X2.0Y2.0G85X3.0Y2.0
+M30
+"""
+HOSTILE = [b"0", b"-5", b"1000000000", b"9" * 30, b"9" * 5000, b"nan", b"1e999", b"1/0", b"$9", b"$1", b"", b".0000001"]
+
+
+@st.composite
+def damaged_gerbers(draw: st.DrawFn) -> tuple[str, bytes]:
+    """Return a layer or a drill file whose bytes are damaged, or some of whose numbers are others."""
+    suffix, sound = draw(st.sampled_from([(".gtl", GERBER), (".drl", DRILL)]))
+    if draw(st.integers(0, 2)) == 0:
+        return suffix, draw(damaged_bytes([sound]))
+    parts = re.split(rb"(-?\d+\.?\d*)", sound)
+    for _ in range(draw(st.integers(1, 3))):
+        at = 2 * draw(st.integers(0, len(parts) // 2 - 1)) + 1
+        parts[at] = draw(st.sampled_from(HOSTILE))
+    return suffix, b"".join(parts)
+
+
+def read_gerbers(file: tuple[str, bytes]) -> None:
+    suffix, content = file
+    path = place(f"damaged{suffix}", content)
+    for read in (read_drills,) if suffix == ".drl" else (read_gerber, read_outline_pieces):
+        with suppress(InputError):
+            read(path)
 
 
 def load_phantoms(content: bytes) -> None:
@@ -203,7 +312,8 @@ FUZZERS: dict[str, tuple[Callable[[], st.SearchStrategy[Any]], Callable[[Any], N
     "images": (damaged_images, read_images),
     "recipes": (damaged_recipes, parse_recipes),
     "checkpoints": (damaged_checkpoints, load_checkpoints),
-    "phantoms": (lambda: damaged_bytes([sound_phantom()]), load_phantoms),
+    "phantoms": (damaged_phantoms, load_phantoms),
+    "gerbers": (damaged_gerbers, read_gerbers),
     "caches": (lambda: damaged_bytes([sound_cache()]), load_caches),
 }
 """What is damaged -> how, and what must stand it."""

@@ -20,7 +20,7 @@ from xsim.degradation.degradation import Degradation
 from xsim.degradation.known import KnownDetector
 from xsim.detector.detector import Detector, Screen, read_detectors
 from xsim.errors import InputError, XsimWarning
-from xsim.files.toml import read_toml
+from xsim.files.documents import read_toml
 from xsim.spectrum import tungsten_spectrum
 
 if TYPE_CHECKING:

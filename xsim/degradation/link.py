@@ -30,6 +30,8 @@ from xsim.seeds import generator
 __all__ = ["BOARD_MATERIALS", "SUBSTRATE_MM", "GreyLink", "excess_noise"]
 
 
+# Open fields that a grey level may come to: none does, and larger numbers leave 32 bits when they are squared.
+_MOST_GREY: Final = 1e6
 # Random stacks behind a link from physics: another set of so many moves the curve by 0.001 (standard deviation).
 _DRAWS: Final = 6000
 # Darker stacks are left out: read noise hides them, and their greys would bend the curve's foot.
@@ -146,6 +148,8 @@ class GreyLink:
             raise InputError(f"grey link: {hr.size} HR and {lr.size} LR knots: give two or more, as many of each")
         if not (np.isfinite(hr).all() and np.isfinite(lr).all()):
             raise InputError("grey link: knots that are not finite: remove them")
+        if max(np.abs(hr).max(), np.abs(lr).max()) > _MOST_GREY:
+            raise InputError(f"grey link: knots beyond {_MOST_GREY:g} open fields: remove them")
         if (np.diff(hr) <= 0).any() or (np.diff(lr) <= 0).any():
             raise InputError("grey link: knots do not rise: sort them, and merge equal ones")
 

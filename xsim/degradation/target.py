@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from xsim.curves import checked_table, quadratic_grid
 from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.errors import InputError, MissingFileError, check_range
+from xsim.files.plain import TABLE, read_plain
 from xsim.spectrum import tungsten_spectrum
 
 __all__ = ["Target", "falls_to", "of_csv", "of_screen", "of_text", "usual", "within_noise"]
@@ -140,9 +141,11 @@ def of_csv(path: Path, pitch_mm: float | None) -> Target:
     InputError
         If it is no such table, or its lengths need a pitch that is not known.
     """
-    if not path.is_file():
-        raise MissingFileError(f"{path}: no such file: give mg/cm2, auto, or a CSV file of an MTF")
-    lines = [line for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines() if line.strip()]
+    try:
+        text = read_plain(path, TABLE).decode("utf-8-sig", errors="replace")
+    except MissingFileError:
+        raise MissingFileError(f"{path}: no such file: give mg/cm2, auto, or a CSV file of an MTF") from None
+    lines = [line for line in text.splitlines() if line.strip()]
     named = bool(lines) and not _numbers(lines[0])
     rows = [_numbers(line) for line in lines[named:]]
     if len(rows) < 2 or any(len(row) < 2 for row in rows):

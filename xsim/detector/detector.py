@@ -19,7 +19,8 @@ from xsim.detector.response import DetectorResponse
 from xsim.detector.screen import Screen
 from xsim.detector.sensor import Sensor
 from xsim.errors import InputError, check_range
-from xsim.files.toml import read_toml, write_toml
+from xsim.files.documents import read_toml
+from xsim.files.toml import write_toml
 from xsim.grids import nyquist_lp_mm
 from xsim.spectrum import Spectrum
 

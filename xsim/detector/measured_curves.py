@@ -14,7 +14,9 @@ from xsim.curves import checked_table
 from xsim.detector.detector import Detector
 from xsim.detector.screen import Screen
 from xsim.detector.sensor import Sensor
-from xsim.errors import InputError, MissingFileError, check_range
+from xsim.errors import InputError, check_range
+from xsim.files.documents import read_text
+from xsim.files.plain import TABLE
 from xsim.spectrum import Spectrum, beam_of
 
 __all__ = ["MTF_COLUMNS", "Curve", "DetectorCurve", "MtfCurve", "read_curves"]
@@ -212,13 +214,7 @@ def _curve(group: tuple[str, ...], table: NDArray[np.float64], sensor: Sensor) -
 
 def _reader(path: Path) -> tuple[csv.DictReader[str], str]:
     """Return the rows of a file of curves, and the name of the column of their values."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: no such file: check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is no text: give a CSV file with the columns {', '.join(MTF_COLUMNS)}") from None
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(read_text(path, TABLE).splitlines())
     columns = set(reader.fieldnames or ())
     value = "value" if "value" in columns else MTF_COLUMNS[2]
     if missing := {*MTF_COLUMNS[:2], value} - columns:

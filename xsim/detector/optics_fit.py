@@ -20,7 +20,8 @@ from xsim.detector.light_transport import Optics
 from xsim.detector.measured_curves import Curve, DetectorCurve, MtfCurve
 from xsim.detector.screen import Screen
 from xsim.errors import InputError
-from xsim.files.toml import read_toml, write_toml
+from xsim.files.documents import read_toml
+from xsim.files.toml import write_toml
 from xsim.spectrum import Spectrum
 
 __all__ = [

@@ -24,7 +24,9 @@ from xsim.detector.measured_curves import Curve, DetectorCurve, MtfCurve
 from xsim.detector.response import DetectorResponse
 from xsim.detector.screen import Screen
 from xsim.detector.sensor import Sensor
-from xsim.errors import InputError, MissingFileError, check_range
+from xsim.errors import InputError, check_range
+from xsim.files.documents import read_text
+from xsim.files.plain import TABLE
 from xsim.spectrum import Spectrum, beam_of
 
 __all__ = ["Quantity", "Reference", "as_curves", "load_references", "modelled", "read_references", "residual"]
@@ -131,13 +133,7 @@ def read_references(path: Path) -> tuple[Reference, ...]:
     InputError
         If a column is missing or a row not usable; the message names the line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: no such file: check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is no text: give a CSV file of references") from None
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(read_text(path, TABLE).splitlines())
     names = [item.name for item in fields(Reference)]
     if missing := set(names) - set(reader.fieldnames or ()):
         raise InputError(f"{path}: no column '{min(missing)}': give the columns {', '.join(names)}")

@@ -6,12 +6,13 @@ import io
 import math
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xsim.errors import InputError
+from xsim.files.plain import ARCHIVE, check_plain, open_plain
 
 __all__ = ["read_npz"]
 
@@ -24,11 +25,15 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises
     ------
+    MissingFileError
+        If there is no such file.
     InputError
-        If it is damaged, is none, holds objects, or unpacks to more than 4 GiB.
+        If it is no plain file, damaged, no archive, holds objects, or unpacks to more than 4 GiB.
     """
+    check_plain(path, ARCHIVE)
     try:
-        return _arrays(path)
+        with open_plain(path, ARCHIVE) as file:
+            return _arrays(file)
     except MemoryError:
         raise
     except Exception as error:  # a damaged archive makes zipfile and numpy raise almost anything
@@ -36,8 +41,8 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         raise InputError(f"{path}: is not a sound archive of arrays ({what}): make it anew") from error
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    with zipfile.ZipFile(path) as archive:
+def _arrays(file: BinaryIO) -> dict[str, NDArray[Any]]:
+    with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         claimed = sum(member.file_size for member in members)
         if claimed > MAX_BYTES:

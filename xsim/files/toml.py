@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from xsim.errors import InputError, MissingFileError
+from xsim.errors import InputError
 from xsim.files.whole import write_whole
 
-__all__ = ["read_toml", "toml_text", "write_toml"]
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file.
-
-    Raises
-    ------
-    MissingFileError
-        If there is no such file.
-    InputError
-        If it is a folder, or no TOML; the message names the line.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: no such file: check the path") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder: give a TOML file") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: is no TOML file: {error}") from None
+__all__ = ["toml_text", "write_toml"]
 
 
 def write_toml(path: Path, tables: Mapping[str, Any]) -> None:

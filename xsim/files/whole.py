@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -194,7 +195,13 @@ def _flush(path: Path, flags: int) -> None:
 
 
 def _check_free(path: Path, *, replace: bool) -> None:
-    if path.exists() and not replace:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # renaming over /dev/null would take it from everybody
+        raise InputError(f"{path}: is a pipe or a device: give another output")
+    if not replace:
         raise InputError(f"{path}: exists already: give another output or --force")
 
 

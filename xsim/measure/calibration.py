@@ -23,7 +23,8 @@ from xsim.degradation.degradation import Degradation
 from xsim.degradation.link import GreyLink
 from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.errors import InputError, XsimWarning
-from xsim.files.toml import read_toml, write_toml
+from xsim.files.documents import read_toml
+from xsim.files.toml import write_toml
 from xsim.grids import nyquist_lp_mm
 from xsim.measure.edge import EdgeMTF, average_edges
 from xsim.measure.noise import NNPS, nnps

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xsim.errors import InputError, MissingFileError
+from xsim.errors import InputError
 from xsim.files.npz import read_npz
 from xsim.files.whole import whole_file
 from xsim.materials import linear_attenuation_per_mm
+from xsim.materials import material as known_material
 
 __all__ = ["Ball", "Defect", "Phantom", "attenuation", "picture", "write_preview"]
 
 # What the header of a phantom file says it is.
 FORMAT = "xsim.phantom/1"
+# Longest way through a material, and largest pixel [mm]: a kilometre is no object, and its exponentials underflow.
+_MOST_MM = 1e6
 
 
 @dataclass(frozen=True)
@@ -157,11 +161,15 @@ class Phantom:
                 f"phantom '{self.name}': thickness maps of shape {maps.shape} and type {maps.dtype} for "
                 f"{len(self.materials)} materials: give float32 of shape (materials, H, W)"
             )
-        if not self.pixel_mm > 0:
-            raise InputError(f"phantom '{self.name}': pixel {self.pixel_mm} mm: give a size above 0")
+        if not 0 < self.pixel_mm <= _MOST_MM:
+            raise InputError(
+                f"phantom '{self.name}': pixel {self.pixel_mm} mm: give a size above 0, of {_MOST_MM:g} at most"
+            )
         # NaN fails both comparisons.
-        if maps.size and not (float(maps.min()) >= 0.0 and float(maps.max()) < np.inf):
-            raise InputError(f"phantom '{self.name}': thickness below zero or not finite: give maps in mm, 0 or more")
+        if maps.size and not (float(maps.min()) >= 0.0 and float(maps.max()) <= _MOST_MM):
+            raise InputError(f"phantom '{self.name}': thickness below zero or not finite: give maps in mm, 0 to 1e6")
+        if len(self.height_mm) not in {0, len(self.materials)} or not all(map(math.isfinite, self.height_mm)):
+            raise InputError(f"phantom '{self.name}': {len(self.height_mm)} heights: give one [mm] for each material")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -270,8 +278,6 @@ class Phantom:
             If the file is not a phantom, is damaged, or unpacks to more than 4 GiB.
         """
         path = Path(path)
-        if not path.is_file():
-            raise MissingFileError(f"{path}: no such file: check the path")
         stored = read_npz(path)
         try:
             return cls(**_fields(json.loads(str(stored["header"])), stored))
@@ -288,19 +294,57 @@ def _fields(header: dict[str, Any], stored: Mapping[str, NDArray[Any]]) -> dict[
     defects = []
     for i, item in enumerate(header["defects"]):
         row, column = item.pop("corner_px")
-        defects.append(Defect(**item, corner_px=(int(row), int(column)), mask=stored[f"mask_{i}"]))
+        mask = stored[f"mask_{i}"]
+        if mask.ndim != 2 or mask.dtype != bool:
+            raise ValueError(f"the mask of defect {i} has shape {mask.shape} and type {mask.dtype}")
+        defects.append(Defect(**_told(Defect, item), corner_px=(int(row), int(column)), mask=mask))
     return {
-        "materials": tuple(header["materials"]),
+        "materials": _materials(header["materials"]),
         "thickness_mm": stored["thickness_mm"],
-        "pixel_mm": float(header["pixel_mm"]),
+        "pixel_mm": _number(header["pixel_mm"]),
         "name": str(header["name"]),
         "family": str(header["family"]),
-        "seed": header["seed"],
+        "seed": None if header["seed"] is None else _whole(header["seed"]),
         "defects": tuple(defects),
-        "height_mm": tuple(float(height) for height in header["height_mm"]),
+        "height_mm": tuple(_number(height) for height in header["height_mm"]),
         # Files of earlier versions hold none.
-        "balls": tuple(Ball(**ball) for ball in header.get("balls", ())),
+        "balls": tuple(Ball(**_told(Ball, ball)) for ball in header.get("balls", ())),
     }
+
+
+def _materials(names: Any) -> tuple[str, ...]:
+    """Return the names of materials, if each of them is one."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"its materials are {str(names)[:60]}, not a list of names")
+    for name in names:
+        known_material(name)
+    return tuple(names)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{str(value)[:40]} is no number")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{str(value)[:40]} is no whole number")
+    return value
+
+
+def _told(kind: type[Defect | Ball], item: Any) -> dict[str, Any]:
+    """Return what a header says of a defect or a ball, if every value is of the kind that it is to be."""
+    if not isinstance(item, dict):
+        raise TypeError(f"a {kind.__name__.lower()} is {str(item)[:40]}, not a table")
+    hints = {one.name: one.type for one in fields(kind)}
+    for name, value in item.items():
+        wanted: type | tuple[type, ...] = {"str": str, "int": int}.get(str(hints.get(name)), (int, float))
+        if isinstance(value, bool) or not isinstance(value, wanted):
+            raise TypeError(f"'{name}' of a {kind.__name__.lower()} is {str(value)[:40]}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"'{name}' of a {kind.__name__.lower()} is {value}")
+    return item
 
 
 # One energy stands for the spectrum of a picture [keV].

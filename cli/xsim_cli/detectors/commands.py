@@ -45,9 +45,10 @@ def add(
     if check_name(name) in named_detectors() and not force:
         raise InputError(f"a detector is named '{name}' already: give another name or --force")
     from xsim.degradation.known_file import read_known
+    from xsim.files.plain import TOML, read_plain
 
     found = read_known(existing(file))
-    path = keep(name, file.read_bytes(), force=force)
+    path = keep(name, read_plain(file, TOML), force=force)
     report("detectors.add", {"name": name, "path": path, **_facts(found)}, [f"{name}: {_line(found)}"], json_=json_)
 
 

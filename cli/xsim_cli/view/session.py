@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
@@ -196,14 +197,15 @@ class Session:
         assert process.stdin is not None
         assert process.stdout is not None
         with process.stdout, errors:
-            try:
-                with process.stdin:
-                    process.stdin.write(json.dumps(task) + "\n")
-            except OSError:
-                pass  # it died at once; how it ended says so below
+            with suppress(OSError):  # it died at once; how it ended says so below
+                process.stdin.write(json.dumps(task) + "\n")
+                process.stdin.flush()
+            # Its end of this pipe stays open as long as this process lives, however that ends: it watches it.
             for line in process.stdout:
                 self._note(job, json.loads(line))
             code = process.wait()
+            with suppress(OSError):
+                process.stdin.close()
             errors.seek(0)
             said = errors.read().strip().splitlines()
         if job.busy:

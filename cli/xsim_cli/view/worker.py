@@ -6,8 +6,10 @@ A process of its own gives memory back, can be stopped at once, and takes the se
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,20 @@ def _tell(**what: Any) -> None:
     sys.stdout.flush()
 
 
+def _end_with_server() -> None:
+    """Wait until the server closes its end of the pipe, which it does however it ends, and end with it."""
+    # Not through sys.stdin: Python waits for its lock when it ends.
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
 def main() -> None:
     """Do the job that stdin names."""
     # Ctrl-C reaches every process of a terminal; the server decides what becomes of this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_server, daemon=True).start()
     try:
         _restore(Path(job["input"]), Path(job["output"]), job["restorer"], job["settings"])
     except XsimError as error:

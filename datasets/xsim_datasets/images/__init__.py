@@ -9,6 +9,7 @@ from xsim_datasets.images.files import (
     write_image,
     written_kind,
 )
+from xsim_datasets.images.people import anonymised, people_in
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph
 from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, exposure_of_log, find_open_field, scale_of
 from xsim_datasets.images.tiff import write_simulated
@@ -20,9 +21,11 @@ __all__ = [
     "Polarity",
     "Radiograph",
     "Scale",
+    "anonymised",
     "exposure_of_log",
     "find_open_field",
     "kind_of_name",
+    "people_in",
     "publish",
     "read_image",
     "rehearse",

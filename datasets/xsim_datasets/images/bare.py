@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from xsim.errors import InputError, MissingFileError
+from xsim.files.documents import read_toml
 from xsim_datasets.images.radiograph import Radiograph, check_claim
 
 __all__ = ["describe_raw", "read_npy", "read_raw", "sidecar_path", "write_npy", "write_raw"]
@@ -95,9 +95,10 @@ def read_raw(path: Path, *, max_pixels: int) -> Radiograph:
     """
     size = path.stat().st_size
     sidecar = sidecar_path(path)
-    if not sidecar.is_file():
-        raise MissingFileError(f"is RAW without {sidecar.name}: write one, e.g. {_guess(size)}")
-    shape, dtype, offset, pitch_mm = _parse(sidecar)
+    try:
+        shape, dtype, offset, pitch_mm = _parse(sidecar)
+    except MissingFileError:
+        raise MissingFileError(f"is RAW without {sidecar.name}: write one, e.g. {_guess(size)}") from None
     check_claim(shape, dtype, size, max_pixels)
     wanted = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if size != offset + wanted:
@@ -109,10 +110,7 @@ def read_raw(path: Path, *, max_pixels: int) -> Radiograph:
 
 
 def _parse(sidecar: Path) -> tuple[tuple[int, ...], np.dtype[Any], int, float | None]:
-    try:
-        data = tomllib.loads(sidecar.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"its {sidecar.name} is not TOML ({error}): correct it") from error
+    data = read_toml(sidecar)
     if unknown := sorted(set(data) - _KEYS):
         raise InputError(f"its {sidecar.name} has unknown keys {', '.join(unknown)}: allowed are {', '.join(_KEYS)}")
     shape, offset, pitch = data.get("shape"), data.get("offset", 0), data.get("pitch_mm")

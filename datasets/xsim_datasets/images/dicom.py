@@ -14,14 +14,30 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.charset import convert_encodings
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import generate_frames
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import _read_file_meta_info, read_preamble
+from pydicom.filewriter import write_data_element
+from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
 from xsim.errors import InputError
+from xsim_datasets.images.codec import check_codestream, check_inflation
 from xsim_datasets.images.dicom_meaning import INTENSITIES, doubts_of, pitch_of, polarity_of, rescale_of, said_of
-from xsim_datasets.images.radiograph import Radiograph, check_claim
+from xsim_datasets.images.radiograph import BOMB_BYTES, BOMB_RATIO, Radiograph, check_claim
 from xsim_datasets.images.rescale import rescaled
 from xsim_datasets.images.tiff import invert
 
@@ -33,6 +49,18 @@ _WORDS = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 _PIXELS = 0x7FE00010
 # An odd group is private (DICOM PS3.5 7.8); the creator's name keeps ours apart from others in it.
 _PRIVATE_GROUP, _PRIVATE_CREATOR = 0x0099, "XSIM"
+# Run lengths at their worst: a byte before every byte (PS3.5 G.3.1).
+_RLE_OVERHEAD = 2
+# What is changed when an image is derived, and what its values are.
+_DERIVED: dict[str, tuple[type, ...]] = {
+    "ImageType": (str, MultiValue),
+    "SourceImageSequence": (Sequence,),
+    "DerivationDescription": (str,),
+    "SOPClassUID": (str,),
+    "SOPInstanceUID": (str,),
+}
+# Dropped elements that are named one by one.
+_NAMED = 20
 # Longest text of VR ST, that of DerivationDescription (DICOM PS3.5 6.2).
 _MAX_TEXT = 1024
 
@@ -50,6 +78,7 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         warnings.simplefilter("ignore")
         # A map of the file never gives more bytes than there are, whatever an element claims.
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            _check_deflated(_from_meta(content), len(content), max_pixels)
             dataset = pydicom.dcmread(_from_meta(content), force=True)
         _check_elements(dataset)
         _complete_meta(dataset)
@@ -61,6 +90,7 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         wanted = frames * shape[0] * shape[1] * dtype.itemsize
         if not dataset.file_meta.TransferSyntaxUID.is_compressed and len(dataset.PixelData) < wanted:
             raise InputError(f"is truncated: {len(dataset.PixelData)} of {wanted} bytes of pixels: copy it again")
+        _check_frames(dataset, frames, shape, dtype)
         pitch = pitch_of(dataset)
         pixels = np.asarray(dataset.pixel_array).astype(dtype, copy=False).reshape((frames, *shape))
     if frames == 1:
@@ -71,6 +101,8 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
     if inverted:
         pixels = invert(pixels, white)
     del dataset.PixelData
+    dropped = _drop_unwritable(dataset)
+    told = (f"elements that do not move along (dropped): {', '.join(dropped)}",) if dropped else ()
     polarity, reason, disagreement = polarity_of(dataset, inverted=inverted)
     radiograph = Radiograph(
         pixels,
@@ -81,7 +113,7 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         polarity=polarity,
         polarity_reason=reason,
         intensity=INTENSITIES.get(str(dataset.get("PixelIntensityRelationship"))),
-        notes=(*pitch.said, *said_of(dataset)),
+        notes=(*pitch.said, *said_of(dataset), *told),
         header={"dataset": dataset},
         doubts=(*doubts_of(dataset), *disagreement),
         pitch_doubt=pitch.doubt,
@@ -100,6 +132,32 @@ def _from_meta(content: mmap.mmap) -> BinaryIO:
     return cast("BinaryIO", content)
 
 
+def _check_deflated(content: BinaryIO, file_bytes: int, max_pixels: int) -> None:
+    """Refuse a deflated data set that inflates beyond belief (PS3.5 A.5); pydicom would inflate all of it."""
+    try:
+        read_preamble(content, force=True)
+        meta = _read_file_meta_info(content)
+        deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    except Exception:  # noqa: BLE001  (what is no DICOM is said so by those who read it)
+        deflated = False
+    if deflated:
+        check_inflation(content.read(), "deflate", min(max(BOMB_BYTES, BOMB_RATIO * file_bytes), 8 * max_pixels))
+    content.seek(0)
+
+
+def _check_frames(dataset: Dataset, frames: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse coded frames that are larger than the data set says, before any is decoded."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated:
+        return
+    most = _RLE_OVERHEAD * shape[0] * shape[1] * dtype.itemsize + 2**16
+    for frame in generate_frames(dataset.PixelData, number_of_frames=frames):
+        if syntax != RLELossless:
+            check_codestream(frame, (shape[0], shape[1]))
+        elif len(frame) > most:
+            raise InputError(f"its run lengths take {len(frame)} bytes, of at most {most}: copy it again")
+
+
 def _check_syntax(syntax: UID) -> None:
     """Refuse pixels that nothing here decodes, and name the programs that do."""
     cure = "decompress it first, with gdcmconv --raw (GDCM), dcmdjpeg, dcmdjpls or dcmdrle (DCMTK), or at the console"
@@ -112,6 +170,37 @@ def _check_syntax(syntax: UID) -> None:
             available = False
         if not available:
             raise InputError(f"holds pixels as {syntax.name}, which is not read here: {cure}")
+
+
+def _drop_unwritable(dataset: Dataset) -> list[str]:
+    """Take out elements that cannot be written again, or are not of the kind that their name says; return which."""
+    dropped = []
+    for tag in list(dataset.keys()):
+        element: Any = None
+        try:
+            element = dataset[tag]  # only now its value is parsed
+            kinds = _DERIVED.get(element.keyword)
+            fitting = kinds is None or (isinstance(element.value, kinds) and dictionary_VR(tag) == element.VR)
+            write_data_element(_little_endian(), element, list(_character_sets(dataset)))
+        except Exception:  # noqa: BLE001  (pydicom raises almost anything on values of another kind)
+            fitting = False
+        if not fitting:
+            dropped.append(getattr(element, "keyword", "") or str(tag))
+            del dataset[tag]
+    return dropped[:_NAMED] + ([f"{len(dropped) - _NAMED} more"] if len(dropped) > _NAMED else [])
+
+
+def _little_endian() -> DicomBytesIO:
+    file = DicomBytesIO()
+    file.is_little_endian, file.is_implicit_VR = True, False
+    return file
+
+
+def _character_sets(dataset: Dataset) -> list[str]:
+    try:
+        return convert_encodings(dataset.get("SpecificCharacterSet", "ISO_IR 6"))
+    except Exception:  # noqa: BLE001  (an unknown one is read as the usual one)
+        return ["iso8859"]
 
 
 def _check_elements(dataset: Dataset) -> None:
@@ -213,7 +302,12 @@ def _derive(dataset: Dataset, stamp: Mapping[str, Any]) -> None:
         said = str(dataset.get("DerivationDescription") or "")
         line = f"restored by xsim: {stamp.get('restorer', '')}".strip()
         dataset.DerivationDescription = "; ".join(filter(None, (said, line)))[-_MAX_TEXT:]
-        block = dataset.private_block(_PRIVATE_GROUP, _PRIVATE_CREATOR, create=True)
+        try:
+            block = dataset.private_block(_PRIVATE_GROUP, _PRIVATE_CREATOR, create=True)
+        except Exception:  # noqa: BLE001  (others fill the group, or their creators are no names: pydicom stops anyhow)
+            for element in list(dataset.group_dataset(_PRIVATE_GROUP)):
+                del dataset[element.tag]
+            block = dataset.private_block(_PRIVATE_GROUP, _PRIVATE_CREATOR, create=True)
         block.add_new(0x01, "UT", json.dumps(stamp, sort_keys=True))
     if meta.TransferSyntaxUID != ImplicitVRLittleEndian:
         meta.TransferSyntaxUID = ExplicitVRLittleEndian

@@ -33,7 +33,7 @@ def doubts_of(dataset: Dataset) -> tuple[str, ...]:
     syntax = dataset.file_meta.TransferSyntaxUID
     if str(dataset.get("LossyImageCompression")) == "01" or syntax in _LOSSY:
         method = dataset.get("LossyImageCompressionMethod") or (syntax.name if syntax in _LOSSY else "as the file says")
-        method = method if isinstance(method, str) else ", ".join(method)
+        method = method if isinstance(method, str) else ", ".join(map(str, method))
         doubts += (f"lossy compression ({method})",)
     if str(dataset.get("PresentationIntentType", "")).strip() == "FOR PRESENTATION":
         doubts += ("processed for presentation",)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xsim.errors import InputError, MissingFileError, XsimError
+from xsim.files.plain import IMAGE, check_plain
 from xsim.files.whole import whole_file
 from xsim_datasets.images.bare import describe_raw, read_npy, read_raw, sidecar_path, write_npy, write_raw
 from xsim_datasets.images.dicom import read_dicom, write_dicom
@@ -118,7 +117,7 @@ def read_image(
     """
     path = Path(path)
     try:
-        _check_plain(path)
+        check_plain(path, IMAGE)
         radiograph = _READERS[_kind_of_content(path)](path, max_pixels=max_pixels)
         pixels = check_pixels(radiograph.pixels, uniform=uniform)
     except MissingFileError as error:
@@ -142,30 +141,15 @@ def read_image(
 
 
 def _named(path: Path, what: object) -> str:
-    return f"{path}: {str(what).removeprefix(f'{path}: ')}"
-
-
-def _check_plain(path: Path) -> None:
-    """Refuse what is not a plain, readable file with something in it."""
-    try:
-        status = path.stat()
-    except FileNotFoundError as error:
-        what = "is a link to nothing" if path.is_symlink() else "no such file"
-        raise MissingFileError(f"{what}: check the path") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot be reached ({reason.lower()}): check the path") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError("is not a plain file: give an image file")
-    if status.st_size == 0:
-        raise InputError("is empty: copy it again")
-    if not os.access(path, os.R_OK):
-        raise InputError("may not be read: change its permissions")
+    # What names the file already, or the one that describes it, stays.
+    return str(what) if str(what).startswith(str(path)) else f"{path}: {what}"
 
 
 def _kind_of_content(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(132)
+    if not head:
+        raise InputError("is empty: copy it again")
     found = [kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic]
     if "dicom" in found and path.suffix.lower() not in SUFFIXES:
         return "dicom"  # on media of the standard its files have no suffix (PS3.10 8.2)
@@ -238,7 +222,7 @@ def rehearse(path: Path, radiograph: Radiograph) -> None:
     corner = replace(radiograph, pixels=radiograph.pixels[..., :_CORNER_PX, :_CORNER_PX])
     with tempfile.TemporaryDirectory() as folder:
         try:
-            _WRITERS[kind](Path(folder) / path.name, corner, {})
+            _WRITERS[kind](Path(folder) / path.name, corner, {"restorer": "rehearsed"})
         except XsimError as error:
             raise InputError(_named(path, error)) from error
         except OSError:

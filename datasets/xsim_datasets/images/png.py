@@ -14,6 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from xsim.errors import InputError
+from xsim_datasets.images.codec import check_codestream
 from xsim_datasets.images.pitch import MM_PER_INCH, Pitch, pitch_from_dpi, pitch_from_metric
 from xsim_datasets.images.radiograph import Radiograph, check_claim
 
@@ -47,6 +48,8 @@ def read_png(path: Path, *, max_pixels: int) -> Radiograph:
             if getattr(image, "n_frames", 1) > 1:
                 raise InputError("is animated: give one image")
             dtype = _MODES[mode]
+            if kind == "jpeg":
+                check_codestream(path.read_bytes(), (image.height, image.width))
             check_claim((image.height, image.width), dtype, path.stat().st_size, max_pixels)
             image.load()
             pixels = _grey(np.asarray(image)).astype(dtype)

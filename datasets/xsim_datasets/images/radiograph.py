@@ -13,14 +13,19 @@ from numpy.typing import NDArray
 from xsim.errors import InputError
 from xsim_datasets.images.scale import Polarity
 
-__all__ = ["MAX_PIXELS", "Radiograph", "check_claim", "check_pixels"]
+__all__ = ["BOMB_BYTES", "BOMB_RATIO", "MAX_PIXELS", "Radiograph", "check_claim", "check_pixels"]
 
 MAX_PIXELS = 2**29
 """Most pixels that a file may claim before anything is decoded (23,000 x 23,000)."""
 
-# What inflates beyond both is no radiograph but a bomb: their noise alone keeps them from packing 200 times.
-_BOMB_BYTES = 2**28
-_BOMB_RATIO = 200
+BOMB_BYTES, BOMB_RATIO = 2**28, 200
+"""What inflates beyond both is no radiograph but a bomb: their noise alone keeps them from packing 200 times."""
+
+# Squares and sums of grey levels are computed in 32 bits of floating point, which end at 3e38 and 1e-38. No detector
+# counts so many quanta, and no scale is made so fine.
+_LARGEST, _SMALLEST = 1e15, 1e-15
+# One part in 2^24: what 32 bits of floating point tell apart.
+_FINEST = 2.0**-24
 # One row or column of pixels is a line, no image.
 _MIN_SIDE_PX = 2
 
@@ -146,7 +151,7 @@ def check_claim(shape: tuple[int, ...], dtype: np.dtype[Any], file_bytes: int, m
     if pixels > max_pixels:
         raise InputError(f"claims {size} pixels: at most {max_pixels} are read: cut it into parts")
     claimed = pixels * dtype.itemsize
-    if claimed > _BOMB_BYTES and claimed > _BOMB_RATIO * file_bytes:
+    if claimed > BOMB_BYTES and claimed > BOMB_RATIO * file_bytes:
         raise InputError(f"claims {claimed} bytes of pixels in a file of {file_bytes}: no radiograph packs so well")
 
 
@@ -156,7 +161,8 @@ def check_pixels(pixels: NDArray[Any], *, uniform: bool = False) -> NDArray[Any]
     Raises
     ------
     InputError
-        If they are not real numbers, hold NaN or infinity, or one grey level only and are not to be ``uniform``.
+        If they are not real numbers, hold NaN or infinity, are too large or too small to be counted, or hold one grey
+        level only and are not to be ``uniform``.
     """
     kind = pixels.dtype.kind
     if kind not in "uif" or pixels.dtype.itemsize > 8:
@@ -167,6 +173,11 @@ def check_pixels(pixels: NDArray[Any], *, uniform: bool = False) -> NDArray[Any]
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int(np.count_nonzero(~np.isfinite(native)))
         raise InputError(f"holds {bad} pixels that are NaN or infinite: mask or repair them first")
+    largest = max(abs(float(low)), abs(float(high)))
+    if largest > _LARGEST or 0.0 < largest < _SMALLEST:
+        raise InputError(f"holds grey levels of up to {largest:.3g}, which no detector counts: scale them first")
     if low == high and not uniform:
         raise InputError(f"holds one grey level only ({low:g}): there is nothing to see: check what wrote it")
+    if not uniform and float(high) - float(low) < largest * _FINEST:
+        raise InputError(f"holds {low!s} to {high!s}, one grey level where 32 bits compute: subtract what they share")
     return native

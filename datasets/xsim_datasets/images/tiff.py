@@ -16,7 +16,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from xsim.errors import InputError
-from xsim_datasets.images.codec import lossy_codestream
+from xsim_datasets.images.codec import check_codestream, check_inflation, lossy_codestream
 from xsim_datasets.images.radiograph import Radiograph, check_claim
 from xsim_datasets.images.rescale import rescaled
 from xsim_datasets.images.tiff_pitch import imagej_properties, resolution_of, tiff_pitch
@@ -40,6 +40,17 @@ _MAY_LOSE = frozenset({6, 7, 22610, 33003, 33004, 33005, 34712, 34887, 34892, 34
 _NAMED = 20
 # From this many bytes the coding of a strip or tile is told.
 _CODEC_HEAD = 2**16
+# Codecs whose code streams say their own size, in place of the page's; and those that inflate.
+_CODED = _MAY_LOSE | {34933}
+_INFLATED = {8: "zlib", 32946: "zlib", 34925: "lzma"}
+_DEFLATE_RATIO, _SMALL_BYTES = 1032, 2**26
+# Tiles may reach beyond the image to a multiple of their own side, which no program makes larger than this.
+_TILE_PX = 4096
+_LARGE_TILE_PX = _TILE_PX**2
+# More strips or tiles than any program cuts an image into: each takes a time of its own.
+_MAX_SEGMENTS = 2**20
+# More tags than the pages of any series hold together: of 4096 pages, sixty each.
+_MAX_TAGS = 2**18
 # Unsigned, signed, floating point; not complex or undefined.
 _SAMPLE_FORMATS = frozenset({1, 2, 3})
 
@@ -64,6 +75,7 @@ def read_tiff(path: Path, *, max_pixels: int) -> Radiograph:
         check_claim((len(pages) + hidden, *first.shape), dtype, file.filehandle.size, max_pixels)
         for page in pages:
             _check_segments(page, file.filehandle.size)
+            _check_coding(file, page)
         pixels = _hidden_stack(file, first, 1 + hidden) if hidden else _stack(pages)
         layout: dict[str, Any] = {"byteorder": file.byteorder, "bigtiff": file.is_bigtiff}
         tags, dropped = kept_tags(file, first, **layout)
@@ -175,12 +187,16 @@ def invert(pixels: NDArray[Any], white: float | None) -> NDArray[Any]:
 def _pages(file: tifffile.TiffFile) -> list[tifffile.TiffPage]:
     pages: list[tifffile.TiffPage] = []
     seen: set[int] = set()
+    tags = 0
     for page in file.pages:
         if not isinstance(page, tifffile.TiffPage):
             raise InputError("holds pages that cannot be read on their own: write it anew")
         if page.offset in seen or len(pages) >= _MAX_PAGES:
             raise InputError(f"its chain of pages loops or holds more than {_MAX_PAGES}: write it anew")
         seen.add(page.offset)
+        tags += len(page.tags)
+        if tags > _MAX_TAGS:
+            raise InputError(f"its pages hold more than {_MAX_TAGS} tags: write it anew")
         # Reduced copies (thumbnails, pyramids) are no images of their own.
         if not page.is_reduced:
             pages.append(page)
@@ -211,6 +227,35 @@ def _check_segments(page: tifffile.TiffPage, file_bytes: int) -> None:
     wanted = (page.shape[0] * page.shape[1] * int(page.bitspersample)) // 8
     if page.compression == 1 and stored < wanted:
         raise InputError(f"is truncated: {stored} of {wanted} bytes of pixels are there: copy it again")
+
+
+def _check_coding(file: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
+    """Refuse strips and tiles that are larger, or inflate to more, than the page says; before anything is decoded."""
+    rows, columns = _segment_shape(page)
+    wanted = rows * columns * max(int(page.bitspersample) // 8, 1)
+    within = -(-page.shape[0] // _TILE_PX) * -(-page.shape[1] // _TILE_PX) * _TILE_PX**2
+    if rows * columns > max(within, _LARGE_TILE_PX):
+        raise InputError(f"has strips or tiles of {rows} x {columns} pixels for {page.shape[0]} x {page.shape[1]}")
+    if len(page.dataoffsets) > _MAX_SEGMENTS:
+        raise InputError(
+            f"is cut into {len(page.dataoffsets)} strips or tiles, of at most {_MAX_SEGMENTS}: save it anew"
+        )
+    coding = _INFLATED.get(int(page.compression))
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        if int(page.compression) in _CODED:
+            file.filehandle.seek(offset)
+            check_codestream(file.filehandle.read(count), (rows, columns))
+        # LZMA is decoded without an end where it holds more than is wanted; deflate packs 1032 times at most.
+        elif coding == "lzma" or (coding is not None and count * _DEFLATE_RATIO > max(_SMALL_BYTES, wanted)):
+            file.filehandle.seek(offset)
+            check_inflation(file.filehandle.read(count), coding, wanted)
+
+
+def _segment_shape(page: tifffile.TiffPage) -> tuple[int, int]:
+    """Return height and width of a strip or tile [px]."""
+    if page.is_tiled:
+        return int(page.tilelength), int(page.tilewidth)
+    return min(int(page.rowsperstrip or page.shape[0]), page.shape[0]), page.shape[1]
 
 
 def write_tiff(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,8 +14,8 @@ from xsim_datasets.images.pitch import MM_PER_UNIT, Pitch, pitch_from_dpi, pitch
 
 __all__ = ["imagej_properties", "resolution_of", "tiff_pitch"]
 
-_INCH, _CENTIMETRE = 2, 3
-"""Values of the tag ResolutionUnit; 1 is none."""
+_NO_UNIT, _INCH, _CENTIMETRE = 1, 2, 3
+"""Values of the tag ResolutionUnit; programs write others, which mean nothing."""
 
 _MICROMANAGER: Final = 51123
 """Private tag of the metadata of MicroManager, JSON."""
@@ -55,7 +56,17 @@ def imagej_properties(description: str) -> dict[str, str]:
 def resolution_of(page: tifffile.TiffPage) -> tuple[Any, Any, int] | None:
     """Return what the tags say along x and y, and the unit: 1 none, 2 inch, 3 cm."""
     x, y = page.tags.get(282), page.tags.get(283)
-    return None if x is None or y is None else (x.value, y.value, int(page.resolutionunit or 1))
+    if x is None or y is None or not all(_is_ratio(tag.value) for tag in (x, y)):
+        return None
+    unit = int(page.resolutionunit or _NO_UNIT)
+    return x.value, y.value, unit if unit in {_NO_UNIT, _INCH, _CENTIMETRE} else _NO_UNIT
+
+
+def _is_ratio(value: object) -> bool:
+    """Whether a resolution can be written again: a pair of whole numbers that 32 bits hold, or a finite number."""
+    if isinstance(value, tuple):
+        return len(value) == 2 and all(isinstance(part, int) and 0 <= part < 2**32 for part in value) and value[1] > 0
+    return isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
 
 
 def _of_ome(description: str) -> Pitch | None:

@@ -36,6 +36,8 @@ _TRIAL = np.zeros((16, 16), np.uint8)
 _LONG = 2**20
 # More tags than any program writes; a hostile file of 65535 would be tried for minutes.
 _MOST_TAGS = 500
+# What tags may hold together: numbers of two bytes take forty in Python, and values may lie on each other in a file.
+_MOST_BYTES = 2**25
 
 
 def kept_tags(
@@ -49,11 +51,13 @@ def kept_tags(
     kept: list[Tag] = []
     dropped: list[str] = []
     seen: set[int] = set()
+    bytes_left = _MOST_BYTES
     for tag in page.tags:
         code = int(tag.code)
         if code in _LAYOUT or (code in seen and str(tag.value).startswith(_SHAPE)):
             continue
-        found = None if code in _POINTERS or code in seen else _tag(file, tag)
+        bytes_left -= int(tag.valuebytecount)
+        found = None if code in _POINTERS or code in seen or bytes_left < 0 else _tag(file, tag)
         if found is None:
             dropped.append(f"{tag.name} ({code})")
         else:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsim.errors import InputError, MissingFileError, check_range
+from xsim.files.plain import IMAGE, digest_plain
 from xsim.imaging.setup import PairSetup
 from xsim_datasets.images import SUFFIXES
 from xsim_datasets.real.correction import FlatField, image_files
@@ -243,7 +244,7 @@ def _plan_of(maker: RealMaker, shape: tuple[int, int], nominal: Recipe | None) -
         "pitch_mm": maker.pitch_mm,
         "nominal": None if nominal is None else nominal.name,
         "cameras": {"hr": _about(maker.hr_flat_field), "lr": _about(maker.lr_flat_field)},
-        "files": {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)},
+        "files": {str(path): digest_plain(path, IMAGE) for path in sorted(files)},
     }
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
     return Plan(len(maker.positions), *shape, 0, recipe, digest, origin="real", pairs_per_shard=16)

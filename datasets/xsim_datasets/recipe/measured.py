@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, Self
 
 from xsim.degradation.known_file import detector_pair
 from xsim.detector.detector import Detector
+from xsim.files.plain import TOML, digest_plain
 from xsim_datasets.recipe.tables import Strict
 
 __all__ = ["MeasuredDetectors"]
@@ -34,7 +34,7 @@ class MeasuredDetectors(Strict):
             If there is no such file, or it gives no two detectors.
         """
         hr, lr = detector_pair(path)
-        return cls(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), hr=hr.to_dict(), lr=lr.to_dict())
+        return cls(sha256=digest_plain(path, TOML), hr=hr.to_dict(), lr=lr.to_dict())
 
     def pair(self) -> tuple[Detector, Detector]:
         """Return the HR and the LR detector."""

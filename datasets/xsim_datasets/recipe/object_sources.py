@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xsim.errors import InputError, check_range
+from xsim.files.plain import MESH, digest_plain
 from xsim.materials import linear_attenuation_per_mm
 from xsim.materials import material as known_material
 from xsim.phantoms import View
@@ -154,7 +154,7 @@ def mesh_source(settings: MeshBoards, split: Split) -> MeshSource:
         known_material(material)
     for file in files:
         _load_mesh(file, settings.mm_per_unit)
-    digests = tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    digests = tuple(digest_plain(file, MESH) for file in files)
     return MeshSource(settings, files, digests, split_named_families(split, [file.stem for file in files]))
 
 

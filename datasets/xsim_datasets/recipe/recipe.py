@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -24,7 +23,8 @@ from pydantic import (
 )
 
 from xsim.detector.named import resolve
-from xsim.errors import InputError, MissingFileError, UnknownNameError, nearest
+from xsim.errors import InputError, UnknownNameError, nearest
+from xsim.files.documents import parse_toml, read_toml
 from xsim_datasets.recipe.boards import (
     OBJECT_KINDS,
     Boards,
@@ -74,6 +74,10 @@ class Split(Strict):
         return self
 
 
+# Codes are of 16 bits. Grey levels are shares of the open field, 1.0: beyond this they could tell nothing apart.
+_LAST_CODE, _MOST_GREY = 2**16 - 1, 1000.0
+
+
 class Storage(Strict):
     """How pixels become bytes: ``grey = code * scale + offset``, ``pairs_per_shard`` pairs in one file."""
 
@@ -86,6 +90,14 @@ class Storage(Strict):
     """Pairs in one file."""
     zstd_level: Annotated[int, Field(ge=0, le=22)] = 3
     """Effort of the compression."""
+
+    @model_validator(mode="after")
+    def _reaches_the_open_field(self) -> Self:
+        # Infinite ends of huge numbers fail as well.
+        high = self.offset + self.scale * _LAST_CODE
+        if not (abs(self.offset) <= _MOST_GREY and self.offset < 1.0 < high <= _MOST_GREY):
+            raise ValueError(f"codes hold {self.offset:g} to {high:g}: give a scale and an offset that hold 1.0")
+        return self
 
 
 class Recipe(Strict):
@@ -170,17 +182,11 @@ def load_recipe(
     """
     path = Path(name)
     if path.suffix == ".toml":
-        if not path.is_file():
-            raise MissingFileError(f"{name}: no such recipe file: check the path")
-        text = path.read_bytes()
+        content = read_toml(path)
     elif name in recipe_names():
-        text = (_SHIPPED / f"{name}.toml").read_bytes()
+        content = parse_toml((_SHIPPED / f"{name}.toml").read_bytes(), name)
     else:
         raise UnknownNameError("recipe", name, recipe_names())
-    try:
-        content = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{name}: is not TOML: {error}") from error
     content |= {key: value for key, value in changes.items() if value is not None}
     own = content.get("imaging", {})
     if detectors is not None and isinstance(own, dict):
@@ -225,8 +231,8 @@ def imaging_settings(assignments: Iterable[str]) -> dict[str, Any]:
         if not (key and found):
             raise InputError(f"--set {text}: is not KEY=VALUE: write for example --set sensor.read_noise_e=800")
         try:
-            settings[key] = tomllib.loads(f"value = {value}")["value"]
-        except (tomllib.TOMLDecodeError, RecursionError):
+            settings[key] = parse_toml(f"value = {value}".encode(errors="replace"), f"--set {key}")["value"]
+        except InputError:
             settings[key] = value
     return settings
 

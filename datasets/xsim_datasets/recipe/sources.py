@@ -13,6 +13,7 @@ import numpy as np
 
 import xsim
 from xsim.errors import InputError, MissingFileError
+from xsim.files.plain import ARCHIVE, GERBER, digest_plain, read_plain
 from xsim.phantoms import BoardRecipe, Phantom
 from xsim_datasets.recipe.boards import MeshBoards, ObjectBoards
 from xsim_datasets.recipe.families import (
@@ -108,7 +109,10 @@ class GerberSource:
         for folder in self.folders:
             digest = hashlib.sha256()
             for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-                digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+                digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+                # What is too long to be a layer is not read as one either: its name and its length stand for it.
+                long = path.stat().st_size > GERBER.most_bytes
+                digest.update(str(path.stat().st_size).encode() if long else read_plain(path, GERBER))
             boards[folder.name] = digest.hexdigest()
         return {"kind": "gerber", "boards": boards}
 
@@ -180,7 +184,7 @@ def source_of(recipe: Recipe, number: int) -> BoardSource:
     files = tuple(sorted(settings.path.glob("*.npz")))
     if not files:
         raise InputError(f"{settings.path}: holds no phantoms (*.npz): make some with xsim phantom")
-    digests = tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    digests = tuple(digest_plain(file, ARCHIVE) for file in files)
     return PhantomSource(files, digests, split_named_families(split, [_load(file).family for file in files]))
 
 

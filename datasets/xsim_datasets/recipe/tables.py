@@ -10,10 +10,18 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from inspect import getdoc
-from typing import Annotated, Any, Self, get_type_hints
+from typing import Annotated, Any, Self, get_args, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    create_model,
+    model_validator,
+)
 
 __all__ = [
     "Choice",
@@ -26,14 +34,40 @@ __all__ = [
     "WholeRange",
     "drawn",
     "parameter",
+    "refuse_truth",
     "table_of",
 ]
+
+
+def refuse_truth(model: type[BaseModel], content: Any) -> Any:
+    """Return what a model is made from; true and false for a number would mean a length, a dose, a count.
+
+    Raises
+    ------
+    ValueError
+        If a field is a truth value, or holds one, and takes none.
+    """
+    for name, value in content.items() if isinstance(content, dict) else ():
+        given = value if isinstance(value, (list, tuple)) else (value,)
+        field = model.model_fields.get(name)
+        if field and any(isinstance(item, bool) for item in given) and not _takes_truth(field.annotation):
+            raise ValueError(f"{name}: is a truth value, where a number or a word is wanted")
+    return content
+
+
+def _takes_truth(annotation: Any) -> bool:
+    return annotation is bool or annotation is Any or any(_takes_truth(part) for part in get_args(annotation))
 
 
 class Strict(BaseModel):
     """A part of a recipe: unknown keys, NaN and infinities are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, content: Any) -> Any:
+        return refuse_truth(cls, content)
 
 
 class Range(Strict):

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_sentinel
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from xsim.errors import EnvironmentFaultError, ExtraMissingError
+from xsim.errors import EnvironmentFaultError, ExtraMissingError, XsimError
+from xsim.files.whole import disk_fault
 
 __all__ = ["DaskCluster", "Executor", "ProcessPool", "Serial"]
 
@@ -25,6 +30,8 @@ Result = TypeVar("Result")
 # How often a task whose worker died is tried again: a lost machine is survived, a shard that is too large for the
 # workers' memory does not go round for ever.
 _RETRIES = 3
+# Less than this is no room: a process writes a few kilobytes to start.
+_LEAST_ROOM_BYTES = 2**16
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "BLOSC_NTHREADS")
 
 
@@ -72,7 +79,8 @@ class ProcessPool:
         Raises
         ------
         EnvironmentFaultError
-            If a worker was killed, naming it and its signal.
+            If a worker was killed, naming it and its signal; or if the disk refused it what it needs, before the
+            function itself could say so.
         """
         others = set(multiprocessing.active_children())
         children: set[BaseProcess] = set()  # noted here, so that a dead one can still be named
@@ -85,7 +93,7 @@ class ProcessPool:
             try:
                 for task in tasks:
                     with _interrupts_held():
-                        waiting.add(pool.submit(function, task))
+                        waiting.add(pool.submit(_run_packed, pickle.dumps((function, task))))
                     children |= set(multiprocessing.active_children()) - others
                     # Two tasks a worker keep it busy; a million futures would only fill the memory.
                     while len(waiting) >= 2 * self.workers:
@@ -93,6 +101,11 @@ class ProcessPool:
                         yield from (future.result() for future in done)
                 yield from (future.result() for future in as_completed(waiting))
                 finished = True
+            except OSError as error:
+                if isinstance(error, XsimError):
+                    raise
+                where = Path(error.filename or tempfile.gettempdir())
+                raise disk_fault(where, error, advice=", then run again with --resume") from error
             except BrokenProcessPool as error:
                 pool.shutdown(wait=True)  # only then is it known how each of them ended
                 raise EnvironmentFaultError(_obituary(children)) from error
@@ -104,13 +117,33 @@ class ProcessPool:
                 pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _run_packed(packed: bytes) -> Any:
+    """Unpack a function and its task here and run it.
+
+    What unpacking imports may fail, of a full disk for example. Outside the function the pool would take that for the
+    death of the worker, with a traceback and without a cause.
+    """
+    function, task = pickle.loads(packed)  # noqa: S301  (what this program packed itself)
+    return function(task)
+
+
 def _obituary(children: Iterable[BaseProcess]) -> str:
     # The pool ends the survivors with SIGTERM itself; the one that died otherwise is the culprit.
     for child in children:
         if child.exitcode is not None and child.exitcode not in (0, -signal.SIGTERM):
             cause = signal.Signals(-child.exitcode).name if child.exitcode < 0 else f"exit code {child.exitcode}"
-            return f"worker process {child.pid} died ({cause}): check memory, then run again with --resume"
+            check = f"no space left on {full}: make room" if (full := _full_disk()) else "check memory and disks"
+            return f"worker process {child.pid} died ({cause}): {check}, then run again with --resume"
     return "a worker process died: check memory, then run again with --resume"
+
+
+def _full_disk() -> Path | None:
+    """Return the folder that has no room left, of those that processes need to start."""
+    for folder in (Path(tempfile.gettempdir()), Path.cwd(), Path("/dev/shm")):  # noqa: S108  (locks lie there)
+        with suppress(OSError):
+            if shutil.disk_usage(folder).free < _LEAST_ROOM_BYTES:
+                return folder
+    return None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from xsim._version import __version__
-from xsim.errors import EnvironmentFaultError, InputError
+from xsim.errors import EnvironmentFaultError, InputError, XsimError
 from xsim.files.whole import sync_folder
 from xsim_datasets.store.executors import Executor, ProcessPool
 from xsim_datasets.store.folder import Folder, LocalFolder, check_target, is_url, open_folder
@@ -100,11 +100,30 @@ def make_store(
         return MakeSummary(target, plan.n, time.monotonic() - started, 0, Manifest.read(open_folder(target)).digest)
     with work.locked() if isinstance(work, LocalFolder) else nullcontext():
         made = 0
-        if not _begin(work, plan, identity, resume=resume, force=force):
-            made = _make_shards(work, plan, maker, executor or ProcessPool(1), progress)
+        fresh = not work.names()
+        with _cleared_if_refused(work) if fresh else nullcontext():
+            begun = _begin(work, plan, identity, resume=resume, force=force)
+            if not begun:
+                made = _make_shards(work, plan, maker, executor or ProcessPool(1), progress)
+        if not begun:
             _seal(work, plan, maker, identity)
         digest = _publish(work, target)
     return MakeSummary(target, plan.n, time.monotonic() - started, made, digest)
+
+
+@contextmanager
+def _cleared_if_refused(work: Folder) -> Iterator[None]:
+    """Leave nothing of a start that is refused before a shard stands; what was made is kept for ``resume``."""
+    try:
+        yield
+    except XsimError as error:
+        left = set(work.names())
+        # Of a full disk the plan stays where it could be written: what to go on with.
+        if not left or (isinstance(error, InputError) and left == {PLAN}):
+            work.delete(PLAN)
+            if isinstance(work, LocalFolder):
+                shutil.rmtree(work.path, ignore_errors=True)
+        raise
 
 
 def versions() -> dict[str, str]:

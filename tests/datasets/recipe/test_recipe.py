@@ -54,7 +54,7 @@ def test_paper_is_the_papers_setup() -> None:
         ('name = "a"\n[imaging]\nkvp = {low = 9, high = 1}', "'imaging.kvp'.*low 9 is above high 1"),
         ('name = "a"\n[imaging]\nkvp = {low = 1, high = 9, log = true, step = 2}', "'imaging.kvp'.*give log or step"),
         ('name = "a"\n[imaging]\nkvp = nan', "'imaging.kvp'.*finite"),
-        ('name = "a"\n[imaging]\nkvp = "70"x', "is not TOML"),
+        ('name = "a"\n[imaging]\nkvp = "70"x', "is no TOML file"),
         ('name = "a"\n[imaging]\nhr_frames = 0', "'imaging.hr_frames'"),
         ('name = "a"\n[imaging]\nsetups = 3', "nothing is a range"),
         ('name = "a"\nn = 0', "'n'"),

@@ -10,7 +10,8 @@ from tests.xsim.detectors import measured_from, response
 from xsim.detector.detector import Detector, Screen, Sensor, read_detectors, write_detectors
 from xsim.detector.measured_curves import read_curves
 from xsim.errors import InputError, MissingFileError
-from xsim.files.toml import read_toml, toml_text
+from xsim.files.documents import read_toml
+from xsim.files.toml import toml_text
 
 if TYPE_CHECKING:
     from pathlib import Path

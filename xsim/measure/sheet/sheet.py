@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from xsim.errors import InputError
-from xsim.files.toml import read_toml, write_toml
+from xsim.files.documents import read_toml
+from xsim.files.toml import write_toml
 from xsim.measure.resolution import DuplexWire
 from xsim.measure.sheet.bad_pixels import BadPixels
 from xsim.measure.sheet.dose import DoseSNR, Efficiency

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.stats import linregress
 
 from xsim.errors import InputError
+from xsim.files.plain import JOURNAL, read_plain
 from xsim.files.whole import locked, write_whole
 from xsim.measure.sheet.sheet import FIGURES
 
@@ -140,14 +141,14 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         return []
     entries, before = [], _START
     try:
-        text = path.read_text(encoding="utf-8")
-    except (UnicodeDecodeError, IsADirectoryError):
+        text = read_plain(path, JOURNAL).decode("utf-8")
+    except UnicodeDecodeError:
         raise InputError(f"{path}: is no log of checks: give another file") from None
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             entry = json.loads(line)
             fits = entry["previous"] == before and isinstance(entry["figures"], dict) and bool(entry["time"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{path}: line {number} is no entry of a log of checks: give another log") from None
         if not fits:
             raise InputError(
@@ -174,7 +175,7 @@ def append_check(path: Path, time: datetime, checks: Sequence[Check], **more: An
     """
     with locked(path.absolute().parent, by="check"):
         read_log(path)
-        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        old = read_plain(path, JOURNAL).decode("utf-8") if path.exists() else ""
         lines = old.splitlines()
         entry = {
             "time": time.isoformat(timespec="seconds"),

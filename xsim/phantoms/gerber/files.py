@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xsim.errors import InputError, MissingFileError
+from xsim.files.plain import GERBER
 
 __all__ = ["ROLES", "BoardFiles", "sort_files"]
 
 # What a file can be said to be.
 ROLES = ("copper", "mask-top", "mask-bottom", "paste-top", "paste-bottom", "outline", "drill", "ignore")
-# A guard against files that are no layer: those of real boards are far smaller.
-MOST_BYTES = 64 * 2**20
 # Patterns on the lower-case file name. Protel and Altium name by extension, Eagle by other extensions, KiCad and
 # Siemens by words. Copper patterns come with the order from the top; 1000 is the bottom.
 _INNER = r"\.g(?:l|p)?(\d+)$|[-_.]in(\d+)[-_.]cu|inner[-_ ]?(?:layer)?[-_ ]?(\d+)|etchlayer(\d+)"
@@ -104,7 +103,7 @@ def sort_files(folder: Path, roles: Mapping[str, str] | None = None) -> BoardFil
 
 def _kind(path: Path) -> str | None:
     """Return "gerber", "drill" or None from the beginning of a file."""
-    if path.stat().st_size > MOST_BYTES:
+    if path.stat().st_size > GERBER.most_bytes:
         return None
     with path.open("rb") as file:
         head = file.read(8192)

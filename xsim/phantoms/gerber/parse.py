@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from xsim.errors import ExtraMissingError, InputError
+from xsim.errors import ExtraMissingError, InputError, XsimError
+from xsim.files.plain import GERBER, read_plain
 from xsim.phantoms import flat
 from xsim.phantoms.design.rules import PLATING_MM
+from xsim.phantoms.gerber.guard import REACH_MM, check_apertures, check_text
 from xsim.phantoms.polygons import Polygon, polygon_area
 
 __all__ = ["Artwork", "Drill", "Flash", "board_edge", "read_drills", "read_gerber", "read_outline_pieces"]
@@ -100,22 +103,29 @@ def _open(path: Path, kind: str) -> Any:
         from gerbonara.rs274x import GerberFile  # noqa: PLC0415
     except ImportError as error:
         raise ExtraMissingError("gerbonara", "gerber") from error
-    if kind == "gerber":
-        tail = path.read_bytes()[-4096:]
-        if b"M02" not in tail and b"M00" not in tail:
-            raise InputError(f"{path}: has no end mark (M02): it was cut short: export it again")
+    text = read_plain(path, GERBER).decode("latin-1")
+    if kind == "gerber" and "M02" not in text[-4096:] and "M00" not in text[-4096:]:
+        raise InputError(f"{path}: has no end mark (M02): it was cut short: export it again")
+    check_text(path, text, kind)
+    with _named_faults(path, kind), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if kind == "gerber":
+            return GerberFile.open(path)
+        if SLOT.search(text):
+            return ExcellonFile.from_string(SLOT.sub(ROUTED, text), filename=path)
+        return ExcellonFile.open(path)
+
+
+@contextmanager
+def _named_faults(path: Path, kind: str) -> Iterator[None]:
+    """Say of what gerbonara raises which file it is; macros are worked out only where their shapes are asked for."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if kind == "gerber":
-                return GerberFile.open(path)
-            text = path.read_text(encoding="latin-1")
-            if SLOT.search(text):
-                return ExcellonFile.from_string(SLOT.sub(ROUTED, text), filename=path)
-            return ExcellonFile.open(path)
+        yield
+    except XsimError:
+        raise
     except FAULTS as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: cannot be read as {kind} ({reason}): export it again") from error
+        raise InputError(f"{path}: cannot be read as {kind} ({reason[:200]}): export it again") from error
 
 
 def read_gerber(path: Path) -> Artwork:
@@ -131,13 +141,22 @@ def read_gerber(path: Path) -> Artwork:
     file = _open(path, "gerber")
     shapes: list[flat.Row | Polygon] = []
     flashes = []
-    for item in file.objects:
-        if type(item).__name__ == "Flash":
-            flashes.append(_flash(item, MM))
-        for primitive in item.to_primitives(unit=MM):
-            shapes.extend(_shapes(primitive))
-    boxes = np.array([_box(shape) for shape in shapes], dtype=np.float64).reshape(-1, 4)
+    with _named_faults(path, "gerber"):
+        check_apertures(path, file.objects)
+        for item in file.objects:
+            if type(item).__name__ == "Flash":
+                flashes.append(_flash(item, MM))
+            for primitive in item.to_primitives(unit=MM):
+                shapes.extend(_shapes(primitive))
+        boxes = np.array([_box(shape) for shape in shapes], dtype=np.float64).reshape(-1, 4)
+        _check_reach(boxes)
     return Artwork(tuple(shapes), boxes, tuple(flashes))
+
+
+def _check_reach(places: NDArray[np.float64]) -> None:
+    """Refuse places that are not finite, or farther away than any board reaches [mm]; NaN fails the comparison."""
+    if places.size and not float(np.abs(places).max()) <= REACH_MM:
+        raise ValueError(f"it reaches beyond {REACH_MM / 1000:g} m")
 
 
 def _flash(item: Any, unit: Any) -> Flash:
@@ -189,6 +208,11 @@ def _arc(
     if sweep < 1e-9:
         sweep = 2.0 * math.pi
     step = 2.0 * math.acos(max(0.5, 1.0 - ARC_MM / max(radius, ARC_MM)))
+    if radius > REACH_MM or not math.isfinite(radius):
+        # So far around, an arc between points of a board is its chord; half of it is not on the board.
+        if sweep > math.pi:
+            raise ValueError(f"an arc has a radius of {radius:.3g} mm")
+        return [start]
     count = max(1, math.ceil(sweep / step))
     sign = -1.0 if clockwise else 1.0
     angles = [a + sign * sweep * k / count for k in range(count)]
@@ -216,17 +240,22 @@ def read_drills(path: Path) -> list[Drill]:
     """
     from gerbonara.utils import MM  # noqa: PLC0415
 
-    found = []
-    for item in _open(path, "drill").objects:
-        to_mm = item.unit.convert_to
-        diameter = float(item.aperture.unit.convert_to(MM, item.aperture.diameter))
-        plated = None if item.plated is None else bool(item.plated)
-        # A routed arc is cut along its chord: slots are straight, and contours lie on the board's edge.
-        flashed = type(item).__name__ == "Flash"
-        ends = (item.x, item.y, item.x, item.y) if flashed else (item.x1, item.y1, item.x2, item.y2)
-        x0, y0, x1, y1 = (to_mm(MM, end) for end in ends)
-        found.append(Drill(x0, -y0, x1, -y1, diameter, plated))
+    file = _open(path, "drill")
+    with _named_faults(path, "drill"):
+        found = [_drill(item, MM) for item in file.objects]
+        _check_reach(np.array([(hole.x0, hole.y0, hole.x1, hole.y1, hole.diameter) for hole in found]))
     return found
+
+
+def _drill(item: Any, unit: Any) -> Drill:
+    to_mm = item.unit.convert_to
+    diameter = float(item.aperture.unit.convert_to(unit, item.aperture.diameter))
+    plated = None if item.plated is None else bool(item.plated)
+    # A routed arc is cut along its chord: slots are straight, and contours lie on the board's edge.
+    flashed = type(item).__name__ == "Flash"
+    ends = (item.x, item.y, item.x, item.y) if flashed else (item.x1, item.y1, item.x2, item.y2)
+    x0, y0, x1, y1 = (to_mm(unit, end) for end in ends)
+    return Drill(x0, -y0, x1, -y1, diameter, plated)
 
 
 def read_outline_pieces(path: Path) -> list[Points]:
@@ -234,13 +263,17 @@ def read_outline_pieces(path: Path) -> list[Points]:
     from gerbonara.utils import MM  # noqa: PLC0415
 
     pieces = []
-    for item in _open(path, "gerber").objects:
-        for primitive in item.to_primitives(unit=MM):
-            if type(primitive).__name__ in LINES:
-                pieces.append(_points(primitive))
-            elif type(primitive).__name__ == "ArcPoly":
-                points = _points(primitive)
-                pieces.append([*points, points[0]])
+    file = _open(path, "gerber")
+    with _named_faults(path, "gerber"):
+        check_apertures(path, file.objects)
+        for item in file.objects:
+            for primitive in item.to_primitives(unit=MM):
+                if type(primitive).__name__ in LINES:
+                    pieces.append(_points(primitive))
+                elif type(primitive).__name__ == "ArcPoly":
+                    points = _points(primitive)
+                    pieces.append([*points, points[0]])
+        _check_reach(np.array([point for piece in pieces for point in piece]))
     return pieces
 
 

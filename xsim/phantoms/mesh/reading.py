@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from xsim.errors import ExtraMissingError, InputError, MissingFileError
+from xsim.errors import ExtraMissingError, InputError
+from xsim.files.plain import MESH, check_plain
 from xsim.phantoms.mesh.mesh import Mesh, MeshPart
 
 __all__ = ["FORMATS", "read_mesh"]
@@ -42,8 +43,7 @@ def read_mesh(path: Path, *, scale: float = 1.0) -> Mesh:
     InputError
         If it holds no mesh, or one that is not closed, naming the part and how many edges are open.
     """
-    if not path.is_file():
-        raise MissingFileError(f"{path}: no such mesh file: check the path")
+    check_plain(path, MESH)
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path}: meshes are read from {', '.join(FORMATS)}: save it as one of them")
     # NaN fails the comparison.

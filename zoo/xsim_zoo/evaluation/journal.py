@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xsim.errors import DamageError, InputError
+from xsim.files.plain import JOURNAL, read_plain
 
 __all__ = ["Journal"]
 
@@ -48,14 +49,14 @@ class Journal(AbstractContextManager["Journal"]):
 
     def _read(self, path: Path, header: dict[str, str]) -> int:
         """Take over a file's findings and return the length of what is whole."""
-        content = path.read_bytes()
+        content = read_plain(path, JOURNAL)
         whole = content.rfind(b"\n") + 1
         lines = content[:whole].splitlines()
         if not lines:
             return 0
         try:
             entries = [json.loads(line) for line in lines]
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DamageError(f"{path}: holds a line that is no JSON ({error}): remove the file") from error
         if not isinstance(entries[0], dict) or entries[0].get("schema") != _SCHEMA:
             raise InputError(f"{path}: is no journal of an evaluation: give another file")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from xsim.curves import checked_table
 from xsim.degradation.degradation import Degradation
 from xsim.errors import InputError
 from xsim.grids import radial_frequency, radial_mean
@@ -134,10 +135,8 @@ class RadialSpectrum:
         InputError
             If the tables differ in length, do not rise, or are not positive.
         """
-        frequency = np.asarray(data["frequency_lp_mm"], dtype=float)
-        S = np.asarray(data["S_mm2"], dtype=float)
-        sound = frequency.shape == S.shape and frequency.ndim == 1 and len(frequency) > 1
-        if not (sound and (np.diff(frequency) > 0).all() and frequency[0] > 0 and (S > 0).all()):
+        frequency, S = checked_table("S(f)", data["frequency_lp_mm"], data["S_mm2"])
+        if not (frequency[0] > 0 and (S > 0).all()):
             raise InputError("the table of S(f) is unusable: frequencies must rise from above zero and S be positive")
         if data.get("mtf_squared") is None:
             return cls(frequency, S)

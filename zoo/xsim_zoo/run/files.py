@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 from xsim._version import __version__
 from xsim.detector.named import resolve
 from xsim.errors import InputError, NotCertifiedError
-from xsim_datasets.images import publish, read_image, rehearse, write_image
+from xsim_datasets.images import Radiograph, anonymised, people_in, publish, read_image, rehearse, write_image
 from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_zoo.network.tiles import bytes_per_px
 from xsim_zoo.process.grid import PaddedGrid, blocks
@@ -36,6 +36,9 @@ _TRIAL_PX = 192
 
 _BASE_BYTES = 3.5e8
 """The program itself [bytes]."""
+
+_MOST_PAGES = 256
+"""Pages of one file that are restored unless one is asked for: small ones too take tenths of a second each."""
 
 _FILTER_BYTES_PER_PX = 38.0
 _CHECK_BYTES_PER_PX = 48.0
@@ -66,6 +69,8 @@ class FileRestorer:
         Write no image that its check does not vouch for.
     corrections : Corrections
         Dark, flat and bad pixels of all files.
+    anonymise : bool
+        Leave out of results what the file says about people.
     """
 
     restorer: Restorer
@@ -77,6 +82,7 @@ class FileRestorer:
     estimates: Estimates = field(default_factory=Estimates)
     strict: bool = False
     corrections: Corrections = field(default_factory=Corrections)
+    anonymise: bool = False
 
     def __call__(self, job: FileJob) -> dict[str, Any]:
         """Restore a file and return the entry of its record; one of an earlier run that did just this is skipped.
@@ -99,10 +105,14 @@ class FileRestorer:
         """What decides how a result comes out, its input aside."""
         weights = _restorer_digest(self.restorer)
         settings = asdict(self.settings)
+        if settings["page"] is None:  # as in records of before there was a choice
+            del settings["page"]
         if self.settings.detectors not in {"image", "weights"}:
             settings["detectors"] = _sha256(resolve(self.settings.detectors))
+        more = {"anonymised": True} if self.anonymise else {}
         corrections = self.corrections.identity()
-        return {"restorer": self.restorer.name, "weights": weights, "settings": settings, "corrections": corrections}
+        who = {"restorer": self.restorer.name, "weights": weights}
+        return {**who, "settings": settings, "corrections": corrections, **more}
 
     def _finished(self, job: FileJob) -> dict[str, Any] | None:
         """Return the entry of an earlier run that did just this, if its result is still there unaltered."""
@@ -128,7 +138,9 @@ class FileRestorer:
         for path in (job.output, *self._companions(job)):
             if path.exists() and not self.force:
                 raise InputError(f"{path}: exists already: give another output or --force")
-        source = corrected(read_image(job.input, pages=True), self.corrections)
+        source = corrected(
+            _about_people(_read(job.input, self.settings.page), anonymise=self.anonymise), self.corrections
+        )
         # Nothing is computed that cannot be written.
         rehearse(job.output, source)
         result = restore(self.restorer, source, self.settings, on_tile=self.on_tile, estimates=self.estimates)
@@ -199,6 +211,38 @@ class FileRestorer:
         publish(job.record, lambda part: part.write_bytes(content), force=replaced)
 
 
+def _read(path: Path, page: int | None) -> Radiograph:
+    """Return the pages of a file that are to be restored.
+
+    Raises
+    ------
+    InputError
+        If it has no such page, or so many that nobody has asked for hours of work.
+    """
+    source = read_image(path, pages=True)
+    if page is not None and page > source.pages:
+        raise InputError(f"{path}: has {source.pages} page(s): give --page 1 to {source.pages}")
+    if page is None and source.pages > _MOST_PAGES:
+        raise InputError(
+            f"{path}: holds {source.pages} pages, of which {_MOST_PAGES} at most are restored at once: give one with "
+            "--page, or split it into files"
+        )
+    return source if page is None else replace(source, pixels=list(source.images())[page - 1])
+
+
+def _about_people(source: Radiograph, anonymise: bool) -> Radiograph:
+    """Return a radiograph without what it says about people, or one that says what it hands on."""
+    found = people_in(source)
+    if anonymise:
+        source = anonymised(source)
+        note = "left out what the file says about people; its name, and text in its pixels, are as they were"
+        return replace(source, notes=(*source.notes, note))
+    if not found:
+        return source
+    note = f"the result says about people what the file says ({', '.join(found)}): --anonymise leaves it out"
+    return replace(source, notes=(*source.notes, note))
+
+
 def _restorer_digest(restorer: Restorer) -> str:
     """Return the SHA-256 of what a restorer knows: its physics and its tensors."""
     digest = hashlib.sha256(json.dumps(restorer.physics.to_dict(), sort_keys=True).encode())
@@ -237,7 +281,7 @@ def forecast(
     """
     with job.named_errors():
         corrections = corrections or Corrections()
-        source = corrected(read_image(job.input, pages=True), corrections)
+        source = corrected(_read(job.input, settings.page), corrections)
         rehearse(job.output, source)
         plan = planned(restorer, source, settings, estimates=estimates)
     restorer = plan.restorer

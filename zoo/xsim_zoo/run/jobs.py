@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xsim.errors import EnvironmentFaultError, InputError, MissingFileError, XsimError, ran_out_of_memory
+from xsim.files.documents import read_json
 from xsim_datasets.images import SUFFIXES, Radiograph, written_kind
 
 __all__ = ["RECORD_SCHEMA", "FileJob", "images_of", "plan", "read_record"]
@@ -150,7 +150,7 @@ def _is_input(path: Path) -> bool:
 def read_record(path: Path) -> dict[str, Any] | None:
     """Return a JSON record, or None where there is none that this program wrote."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and record.get("schema") == RECORD_SCHEMA else None

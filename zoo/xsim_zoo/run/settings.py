@@ -66,6 +66,8 @@ class RunSettings:
         another detector, unless the image itself is the only evidence for that.
     hand_over : bool
         Take weights of many detectors where the given ones were made for others.
+    page : int, optional
+        Which page of a file is restored, counted from 1; all of them if not given.
     precision : str
         "float32" or "bfloat16", of the network only; "auto" takes what is faster without hurting.
 
@@ -93,6 +95,7 @@ class RunSettings:
     target: str | None = None
     grey: str | None = None
     hand_over: bool = True
+    page: int | None = None
 
     def __post_init__(self) -> None:
         check_range("sharpness", self.sharpness, 0, 1)
@@ -100,6 +103,8 @@ class RunSettings:
         check_seed(self.seed)
         if self.steps is not None:
             check_range("number of steps", self.steps, 1, 10_000)
+        if self.page is not None:
+            check_range("page", self.page, 1, 10_000)
         if self.tile_px is not None:
             check_range("tile", self.tile_px, 64, 1_000_000, "px")
         if self.pitch_mm is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xsim.errors import DamageError, InputError
+from xsim.files.documents import read_json
 from xsim.files.whole import locked, write_whole
 from xsim_datasets.store.reader import PairStore
 from xsim_zoo.evaluation.competitor import Competitor
@@ -100,7 +101,7 @@ def _begin(study: Study, folder: Path) -> None:
     path = folder / _FILE
     if path.is_file():
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
+            before = read_json(path)
         except (ValueError, RecursionError) as error:
             raise DamageError(
                 f"{path}: is damaged ({error}): remove it if the runs beside it are this study's"

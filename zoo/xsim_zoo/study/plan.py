@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from xsim.errors import InputError, MissingFileError, UnknownNameError, XsimError
+from xsim.errors import InputError, UnknownNameError, XsimError
+from xsim.files.documents import read_toml
 from xsim_datasets.store.schema import SPLITS
 from xsim_zoo.evaluation.competitor import Competitor
 from xsim_zoo.restorers.registry import get
@@ -160,12 +160,7 @@ def load_study(path: Path) -> Study:
     InputError
         If it is no study, naming the key.
     """
-    if not path.is_file():
-        raise MissingFileError(f"{path}: no such file: check the path")
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no TOML ({error}): mend it") from error
+    content = read_toml(path)
     try:
         study = Study(**content)
     except ValidationError as error:

@@ -6,7 +6,6 @@ scored before the first step, with the physics that they came with and with the 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from xsim.degradation.degradation import Degradation
 from xsim.degradation.known_file import degradation_of_pairs
 from xsim.errors import InputError, MissingFileError
+from xsim.files.plain import TOML, digest_plain
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.training.data import GivenPhysics, MixedPairs, PairSource, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
@@ -266,7 +266,7 @@ def _source_of_physics(pairs: PairSource, detectors: Path | None, *, measured: b
         raise InputError("the detectors are either in a file or measured on the pairs: give --detectors or --measured")
     if not detectors.is_file():
         raise MissingFileError(f"{detectors}: no such file: give one of `xsim calibrate` or `xsim detector --save`")
-    return hashlib.sha256(detectors.read_bytes()).hexdigest()
+    return digest_plain(detectors, TOML)
 
 
 def _with_physics(pairs: PairSource, restorer: LearnedRestorer, source: str, detectors: Path | None) -> PairSource:

@@ -22,6 +22,8 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
 from xsim.errors import DamageError, InputError, MissingFileError
+from xsim.files.documents import read_json, read_text
+from xsim.files.plain import JOURNAL, WEIGHTS, read_plain
 from xsim.files.whole import locked, whole_file, write_whole
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ class RunFolder:
         if not self._settings.is_file():
             raise MissingFileError(f"{self.path}: holds no run to resume: start it without --resume")
         try:
-            settings: dict[str, Any] = json.loads(self._settings.read_text(encoding="utf-8"))
+            settings: dict[str, Any] = read_json(self._settings)
         except (ValueError, RecursionError) as error:
             raise DamageError(f"{self._settings}: is damaged ({error}): start the run anew") from error
         return settings
@@ -127,7 +129,7 @@ class RunFolder:
     def newest_state(self) -> tuple[int, dict[str, Tensor]] | None:
         """Return step and tensors of the newest sound state, None if there is none; torn ones are passed over."""
         for step, path in self._states():
-            content = path.read_bytes()
+            content = read_plain(path, WEIGHTS)
             match = _STATE.fullmatch(path.name)
             if match and hashlib.sha256(content).hexdigest()[:16] == match[2]:
                 return step, load_safetensors(content)
@@ -142,7 +144,7 @@ class RunFolder:
         """Drop log lines after ``step``: a resumed run writes them again."""
         if not self.log.is_file():
             return
-        kept = [line for line in self.log.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+        kept = [line for line in read_text(self.log, JOURNAL).splitlines() if _step_of(line) <= step]
         write_whole(self.log, "".join(line + "\n" for line in kept).encode())
 
 

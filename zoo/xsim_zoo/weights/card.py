@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xsim._version import __version__
-from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError
+from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError, XsimError
+from xsim.files.documents import read_json
 
 __all__ = ["WEIGHTS_FOLDER", "Card", "of_any_pitch", "read_card", "shipped", "suited", "weights_path"]
 
@@ -149,8 +149,10 @@ def read_card(path: Path) -> Card:
         If it is torn, or no card.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        data = read_json(path)
+    except XsimError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise DamageError(f"{path}: is not a card ({error}): take sound weights") from error
     if not isinstance(data, dict) or data.pop("schema", None) != _SCHEMA:
         raise InputError(f"{path}: is not a card of weights ({_SCHEMA}): give weights that xsim wrote")

@@ -17,6 +17,7 @@ from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from xsim.errors import DamageError, MissingFileError
+from xsim.files.plain import WEIGHTS, read_plain
 from xsim.files.whole import write_whole
 from xsim_zoo.process.conditions import Met
 from xsim_zoo.process.physics import Physics
@@ -116,7 +117,7 @@ def load_checkpoint(weights: str | Path) -> Checkpoint:
 def _read_tensors(path: Path, card: Card) -> dict[str, Tensor]:
     if not path.is_file():
         raise MissingFileError(f"{path}: the tensors of this card are missing: fetch them again")
-    content = path.read_bytes()
+    content = read_plain(path, WEIGHTS)
     if hashlib.sha256(content).hexdigest() != card.digest:
         raise DamageError(f"{path}: its digest is not the one on its card, it is torn or altered: fetch it again")
     try:

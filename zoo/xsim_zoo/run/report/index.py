@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from xsim.errors import InputError
+from xsim.files.plain import IMAGE, open_plain
 from xsim_datasets.images import publish
 from xsim_zoo.pages.page import environment, inline, policy
 from xsim_zoo.run.jobs import FileJob, read_record
@@ -183,9 +184,9 @@ def check_index(path: Path, *, force: bool = False) -> None:
 
 def _is_ours(path: Path) -> bool:
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return _OURS in file.read(_HEAD_BYTES)
-    except OSError:
+        with open_plain(path, IMAGE) as file:
+            return _OURS in file.read(_HEAD_BYTES).decode(errors="replace")
+    except (OSError, InputError):
         return False
 
 
