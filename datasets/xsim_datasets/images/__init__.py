@@ -6,9 +6,11 @@ from xsim_datasets.images.files import (
     publish,
     read_image,
     rehearse,
+    suffixes,
     write_image,
     written_kind,
 )
+from xsim_datasets.images.formats import FileFormat
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph
 from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, exposure_of_log, find_open_field, scale_of
 from xsim_datasets.images.tiff import write_simulated
@@ -17,6 +19,7 @@ __all__ = [
     "MAX_PIXELS",
     "POLARITIES",
     "SUFFIXES",
+    "FileFormat",
     "Polarity",
     "Radiograph",
     "Scale",
@@ -27,6 +30,7 @@ __all__ = [
     "read_image",
     "rehearse",
     "scale_of",
+    "suffixes",
     "write_image",
     "write_simulated",
     "written_kind",
