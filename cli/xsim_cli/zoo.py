@@ -170,9 +170,10 @@ def export(
     force: ForceOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Write a restorer's network for other programs, with the card of its weights. It is checked against torch to 1e-4.
+    """Write a restorer's network, with its card, for other programs.
 
-    Filters, sampler and link around it follow from the card: examples/restore_numpy.py does all of it in numpy alone.
+    It is checked against torch to 1e-4. Filters, sampler and link around it follow from the card:
+    examples/restore_numpy.py does all of it in numpy alone.
     """
     from dataclasses import asdict
 

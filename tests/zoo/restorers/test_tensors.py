@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_type_hints
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,8 @@ from xsim.errors import InputError
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.restorers.registry import names
+from xsim_zoo.restorers.restoration import RunOptions
+from xsim_zoo.run.settings import RunSettings
 
 SHAPE = (41, 56)
 
@@ -172,6 +176,13 @@ def test_arrays_that_mean_something_else_are_refused(change, what, physics, y):
     for door in (restorer.restore_array, restorer.restore):
         with pytest.raises(InputError, match=what):
             door(change(y.clone()))
+
+
+def test_keywords_of_restoring_are_its_settings(physics, y):
+    keywords, fields = get_type_hints(RunOptions), get_type_hints(RunSettings)
+    assert keywords == fields
+    with pytest.raises(InputError, match=r"unknown option 'stpes': did you mean steps"):
+        ready("wiener", physics).restore(y[0, 0].numpy(), stpes=3)
 
 
 def test_codes_are_no_grey(physics, y):

@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack
 
 import numpy as np
 import torch
@@ -27,8 +27,11 @@ from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import Network
 from xsim_zoo.process.sampling import NoiseSource, PlacedNoise, time_grid
 from xsim_zoo.restorers.batch import Batch, Examples
-from xsim_zoo.restorers.restoration import Restoration
+from xsim_zoo.restorers.restoration import Restoration, RunOptions
 from xsim_zoo.restorers.tensors import check_level, check_operator, check_tensor, image_noise
+
+if TYPE_CHECKING:
+    from xsim_datasets.real.corrections import Corrections
 
 __all__ = ["How", "LearnedRestorer", "Restoration", "Restorer"]
 
@@ -318,18 +321,22 @@ class Restorer(ABC):
         x_0 = self.solve(y, operator, how, network or self._own_network)
         return self.link_on(operator.shape).inverse(x_0) if self.uses_link and not linked else x_0
 
-    def restore(self, image: ArrayLike | Path | str, **options: Any) -> Restoration:
+    def restore(
+        self, image: ArrayLike | Path | str, *, corrections: Corrections | None = None, **options: Unpack[RunOptions]
+    ) -> Restoration:
         """Restore an array or an image file, and check it against its input.
 
         Parameters
         ----------
         image : (H, W) array or path
             The LR image.
+        corrections : Corrections, optional
+            Dark, flat and bad pixels; without any, isolated bad pixels are looked for and repaired.
         **options
-            See `xsim_zoo.run.restore.restore`.
+            See `xsim_zoo.run.settings.RunSettings`.
         """
         # By name, as an entry point is: what runs and checks a restorer builds on this module, and none may import up.
-        restoration: Restoration = resolve_name(_RESTORE)(self, image, **options)
+        restoration: Restoration = resolve_name(_RESTORE)(self, image, corrections=corrections, **options)
         return restoration
 
 

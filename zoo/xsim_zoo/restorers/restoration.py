@@ -1,14 +1,37 @@
-"""What a restored radiograph offers, whoever made it: restorers return it, and what makes it builds on them."""
+"""What restorers are asked for and return; what makes it (`xsim_zoo.run`) builds on them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Evidence", "Restoration"]
+__all__ = ["Evidence", "Restoration", "RunOptions"]
+
+
+class RunOptions(TypedDict, total=False):
+    """Keywords of `Restorer.restore`: the fields of `xsim_zoo.run.settings.RunSettings`, which says what they mean."""
+
+    steps: int | None
+    sharpness: float
+    samples: int
+    flips: bool
+    seed: int
+    pitch_mm: float | None
+    open_field: float | None
+    polarity: Literal["metal-dark", "metal-bright"] | None
+    white: float | None
+    scale: str
+    density_white: float | None
+    film_gradient: float | None
+    tile_px: int | None
+    precision: str
+    detectors: str
+    target: str | None
+    grey: str | None
+    hand_over: bool
 
 
 class Evidence(Protocol):

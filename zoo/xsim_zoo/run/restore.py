@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from xsim.errors import InputError
+from xsim.errors import InputError, UnknownNameError
 from xsim_datasets.images import Radiograph, Scale, read_image, write_image
 from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_zoo.check.consistency import CUT_BORDER_PX, check, measured_noise
@@ -21,6 +21,7 @@ from xsim_zoo.process.grid import PaddedGrid, Pixels, array_of, blocks
 from xsim_zoo.process.sampling import PlacedNoise
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.flips import averaged
+from xsim_zoo.restorers.restoration import RunOptions
 from xsim_zoo.run.detectors import Assumed, assume, for_noise, unmet
 from xsim_zoo.run.doubts import bounded, doubts_of, thinned
 from xsim_zoo.run.estimates import Estimates
@@ -121,7 +122,7 @@ def restore(
     on_tile: Callable[[], None] | None = None,
     estimates: Estimates | None = None,
     corrections: Corrections | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Restored:
     """Restore a radiograph: an array, a file, or one that was read already.
 
@@ -146,7 +147,11 @@ def restore(
     ------
     InputError
         If the image, its pitch or an option cannot be used.
+    UnknownNameError
+        If there is no such option; the nearest are suggested.
     """
+    if unknown := [name for name in options if name not in RunOptions.__annotations__]:
+        raise UnknownNameError("option", unknown[0], RunOptions.__annotations__)
     if settings is None:
         settings = RunSettings(**options)
     elif options:
