@@ -24,13 +24,26 @@ HEAVY = {"numpy", "torch", "scipy", "zarr", "numba", "matplotlib", "spekpy", "xr
 
 ROOMS = {
     "xsim": [
-        *("_version", "errors", "units", "seeds", "grids", "curves", "files", "materials", "spectrum", "phantoms"),
+        *(
+            "_version",
+            "errors",
+            "plugins",
+            "units",
+            "seeds",
+            "grids",
+            "curves",
+            "files",
+            "materials",
+            "spectrum",
+            "phantoms",
+        ),
         *("detector", "degradation", "imaging", "measure", "inspect", "recipes"),
     ],
     "xsim_datasets": ["images", "progress", "store", "recipe", "real", "pictures", "pair_folder"],
     "xsim_zoo": [
         "pages",
         "process",
+        "operators",
         "network",
         "restorers",
         "weights",

@@ -18,6 +18,7 @@ __all__ = [
     "ExtraMissingError",
     "InputError",
     "MissingFileError",
+    "NoSuchSampleError",
     "NotCertifiedError",
     "PhysicsRangeError",
     "UnknownNameError",
@@ -66,6 +67,10 @@ class PhysicsRangeError(InputError):
 
 class MissingFileError(InputError, FileNotFoundError):
     """A named file or folder does not exist."""
+
+
+class NoSuchSampleError(InputError, IndexError):
+    """A store has no sample of this number."""
 
 
 class UnknownNameError(InputError, LookupError):

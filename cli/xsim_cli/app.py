@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -14,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 try:
     from xsim._version import DISTRIBUTION, namesakes
-    from xsim.errors import XsimError, nearest, ran_out_of_memory
+    from xsim.errors import XsimError, XsimWarning, nearest, ran_out_of_memory
 except ModuleNotFoundError as missing:
     if not (missing.name or "").startswith("xsim."):
         raise
@@ -137,6 +138,18 @@ def _terminate(signum: int, frame: object) -> NoReturn:
     raise SystemExit(128 + signum)
 
 
+_usual_format = warnings.formatwarning
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return the one line of xsim's own warnings; where in the code they arise says nothing to people."""
+    if issubclass(category, XsimWarning):
+        return f"xsim: {' '.join(str(message).split())}\n"
+    return _usual_format(message, category, filename, lineno, line)
+
+
 def _run(args: Sequence[str] | None) -> None:
     for other in namesakes():
         sys.stderr.write(
@@ -155,6 +168,7 @@ def main(args: Sequence[str] | None = None) -> None:
     words = [word for word in given if word != "--debug"]
     debug = len(words) < len(given)
     signal.signal(signal.SIGTERM, _terminate)
+    warnings.formatwarning = _format_warning
     try:
         _run(words)
     except SystemExit:

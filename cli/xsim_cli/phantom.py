@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xsim.errors import InputError
+from xsim.plugins import plugins
 from xsim_cli.common import ForceOption, JsonOption, check_output, emit_json, say
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ _OBJECTS = {
 }
 
 
-def _object_command(kind: str) -> Callable[..., None]:
+def _object_command(kind: str, about: str) -> Callable[..., None]:
     """Return the command that draws a kind of object."""
 
     def draw(
@@ -208,11 +209,11 @@ def _object_command(kind: str) -> Callable[..., None]:
         force: ForceOption = False,
         json_: JsonOption = False,
     ) -> None:
-        from xsim.phantoms.objects import OBJECTS
+        from xsim.phantoms.objects.registry import drawer
         from xsim.units import mm_from_um
 
         outputs = _outputs(out, force)
-        phantom = OBJECTS[kind](
+        phantom = drawer(kind)(
             seed,
             (size, size),
             mm_from_um(pixel_um),
@@ -222,13 +223,19 @@ def _object_command(kind: str) -> Callable[..., None]:
         )
         _write(phantom, outputs, kind, marked=mark_defects, json_=json_)
 
-    draw.__doc__ = f"Draw {_OBJECTS[kind]}."
+    draw.__doc__ = f"Draw {about}."
     return draw
 
 
-for _kind in _OBJECTS:
+_TAKEN = (*_OBJECTS, "random", "gerber", "target", "mesh", "phantoms", "plugin")
+"""Names that packages cannot take, as `xsim.phantoms.objects.registry` has them: that module imports numpy."""
+
+for _kind, _about in {
+    **_OBJECTS,
+    **{name: f"what the package {found.package} adds" for name, found in plugins("xsim.phantoms", _TAKEN).items()},
+}.items():
     app.command(_kind, epilog=f"Example: xsim phantom {_kind} --seed 7 -o {_kind}.npz --mark-defects")(
-        _object_command(_kind)
+        _object_command(_kind, _about)
     )
 
 

@@ -50,6 +50,9 @@ def list_(json_: JsonOption = False) -> None:
 
     restorers, lines = list_restorers(), []
     for restorer in restorers:
+        if restorer["package"] is not None:
+            lines.append(f"{restorer['name']:22s} {'plugin':10s} of the package {restorer['package']}")
+            continue
         kind = "learned" if restorer["learned"] else "classical"
         other = "any detectors" if restorer["adapts_to_detectors"] else "its own detectors"
         weights = [f"{item['name']} ({item['parameters'] / 1e6:.2f} M)" for item in restorer["weights"]]
@@ -69,6 +72,8 @@ def info(name: RestorerName, weights: WeightsOption = None, json_: JsonOption = 
 
 def _description_lines(description: dict[str, Any]) -> Iterator[str]:
     yield f"{description['name']}: {description['about']}"
+    if description["package"] is not None:
+        yield f"from the package {description['package']}"
     yield f"learned: {description['learned']}, steps: {description['default_steps']}"
     other = "yes" if description["adapts_to_detectors"] else "no, its network has learned one blur"
     yield f"other detectors: {other}"
@@ -84,6 +89,11 @@ def _description_lines(description: dict[str, Any]) -> Iterator[str]:
         yield f"{key + ':':12s} {value}"
 
 
+def _network_of(options: dict[str, Any]) -> str:
+    own = options.get("backbone")
+    return str(options.get("size", "none")) if own is None else f"{own} {options.get('backbone_options', {})}"
+
+
 def _card_lines(card: dict[str, Any]) -> dict[str, str]:
     scores = card["scores"]
     training, data = card["training"], card["data"]
@@ -91,7 +101,7 @@ def _card_lines(card: dict[str, Any]) -> dict[str, str]:
     if training.get("lr_only"):
         what = f"{data['lr_windows']} LR windows and {what}"
     lines = {
-        "network": f"{card['options'].get('size', 'none')}, {card['parameters'] / 1e6:.2f} M parameters",
+        "network": f"{_network_of(card['options'])}, {card['parameters'] / 1e6:.2f} M parameters",
         "pitch": "any" if data.get("setups", 1) > 1 else f"{card['physics']['degradation']['pitch_mm']:g} mm",
         "trained": (
             f"{training.get('steps', 0)} steps on {what} of {data.get('name') or 'some data'}, "
@@ -99,6 +109,8 @@ def _card_lines(card: dict[str, Any]) -> dict[str, str]:
         ),
         "digest": card["digest"] or "none",
     }
+    if card.get("packages"):
+        lines["packages"] = ", ".join(f"{part}: {package}" for part, package in card["packages"].items())
     for split in ("validation", "lr"):
         if split in scores:
             lines[split] = f"{scores[split]['psnr_dB']:.2f} dB, SSIM {scores[split]['ssim']:.4f}"
@@ -160,12 +172,17 @@ def export(
     force: ForceOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Write a restorer's network for other programs. It is checked against torch to 1e-4."""
+    """Write a restorer's network, with its card, for other programs.
+
+    It is checked against torch to 1e-4. Filters, sampler and link around it follow from the card:
+    examples/restore_numpy.py does all of it in numpy alone.
+    """
     from dataclasses import asdict
 
     from xsim_zoo.network.export import export as export_network
     from xsim_zoo.restorers.base import LearnedRestorer
     from xsim_zoo.weights.card import weights_path
+    from xsim_zoo.weights.checkpoint import load_checkpoint
     from xsim_zoo.weights.loading import load
 
     tensors = None if weights is None else weights_path(weights)
@@ -173,7 +190,8 @@ def export(
     restorer = load(name, weights, device="cpu")
     if not isinstance(restorer, LearnedRestorer):
         raise InputError(f"restorer '{name}' has no network to export: give one that learns")
-    exported = asdict(export_network(restorer.network, output, format_))
+    card = load_checkpoint(name if weights is None else weights).card.to_dict()
+    exported = asdict(export_network(restorer.network, output, format_, card=card))
     if json_:
         emit_json("zoo.export", exported)
         return

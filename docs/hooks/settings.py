@@ -46,6 +46,7 @@ _PLACES = {
     "GerberBoards": '`[[boards]]` with `kind = "gerber"`',
     "PhantomBoards": '`[[boards]]` with `kind = "phantoms"`',
     "ObjectBoards": '`[[boards]]` with `kind = "casting"`, `"weld"`, `"machined"`, `"wedge"` or `"texture"`',
+    "PluginBoards": '`[[boards]]` with `kind = "plugin"`',
     "MeshBoards": '`[[boards]]` with `kind = "mesh"`',
     "Split": "`[split]`",
     "Storage": "`[storage]`",

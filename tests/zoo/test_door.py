@@ -14,7 +14,7 @@ import pytest
 import xsim_zoo
 
 if TYPE_CHECKING:
-    from xsim_zoo.restorers.base import Restoration
+    from xsim_zoo.restorers.restoration import Restoration
     from xsim_zoo.run.restore import Restored
 
 ROOT = Path(__file__).parents[2]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     # What type checkers see; `_HOMES` is the same for those who run it, and a test compares them.
     from xsim_zoo.evaluation.engine import evaluate as evaluate
+    from xsim_zoo.network.backbone import backbone as backbone
     from xsim_zoo.process.physics import Physics as Physics
     from xsim_zoo.restorers.base import LearnedRestorer as LearnedRestorer
     from xsim_zoo.restorers.base import Restorer as Restorer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from xsim_zoo.run.restore import Restored as Restored
     from xsim_zoo.run.restore import restore as restore
     from xsim_zoo.run.settings import RunSettings as RunSettings
+    from xsim_zoo.training.data import StoreDataset as StoreDataset
     from xsim_zoo.training.finetune import finetune as finetune
     from xsim_zoo.training.settings import TrainSettings as TrainSettings
     from xsim_zoo.training.train import train as train
@@ -34,7 +36,9 @@ _HOMES = {
     "Restored": "xsim_zoo.run.restore",
     "Restorer": "xsim_zoo.restorers.base",
     "RunSettings": "xsim_zoo.run.settings",
+    "StoreDataset": "xsim_zoo.training.data",
     "TrainSettings": "xsim_zoo.training.settings",
+    "backbone": "xsim_zoo.network.backbone",
     "build": "xsim_zoo.weights.loading",
     "evaluate": "xsim_zoo.evaluation.engine",
     "finetune": "xsim_zoo.training.finetune",

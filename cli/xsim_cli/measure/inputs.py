@@ -30,12 +30,12 @@ PolarityOption = Annotated[
 
 def image_files(paths: Sequence[Path]) -> tuple[Path, ...]:
     """Return the files, with folders opened; every path must exist."""
-    from xsim_datasets.images import SUFFIXES
+    from xsim_datasets.images import suffixes
 
     files: list[Path] = []
     for path in paths:
         if existing(path).is_dir():
-            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in SUFFIXES)
+            inside = sorted(item for item in path.iterdir() if item.suffix.lower() in suffixes())
             if not inside:
                 raise InputError(f"{path}: holds no images: give a folder with some")
             files += inside

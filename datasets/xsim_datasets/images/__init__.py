@@ -6,9 +6,11 @@ from xsim_datasets.images.files import (
     publish,
     read_image,
     rehearse,
+    suffixes,
     write_image,
     written_kind,
 )
+from xsim_datasets.images.formats import FileFormat
 from xsim_datasets.images.people import anonymised, people_in
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph
 from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, exposure_of_log, find_open_field, scale_of
@@ -18,6 +20,7 @@ __all__ = [
     "MAX_PIXELS",
     "POLARITIES",
     "SUFFIXES",
+    "FileFormat",
     "Polarity",
     "Radiograph",
     "Scale",
@@ -30,6 +33,7 @@ __all__ = [
     "read_image",
     "rehearse",
     "scale_of",
+    "suffixes",
     "write_image",
     "write_simulated",
     "written_kind",

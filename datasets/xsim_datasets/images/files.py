@@ -13,11 +13,12 @@ from xsim.files.plain import IMAGE, check_plain
 from xsim.files.whole import whole_file
 from xsim_datasets.images.bare import describe_raw, read_npy, read_raw, sidecar_path, write_npy, write_raw
 from xsim_datasets.images.dicom import read_dicom, write_dicom
+from xsim_datasets.images.formats import format_of, format_suffixes
 from xsim_datasets.images.png import read_png, write_png
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph, check_pixels
 from xsim_datasets.images.tiff import read_tiff, write_tiff
 
-__all__ = ["SUFFIXES", "kind_of_name", "publish", "read_image", "rehearse", "write_image", "written_kind"]
+__all__ = ["SUFFIXES", "kind_of_name", "publish", "read_image", "rehearse", "suffixes", "write_image", "written_kind"]
 
 SUFFIXES: dict[str, str] = {
     ".tif": "tiff",
@@ -33,7 +34,7 @@ SUFFIXES: dict[str, str] = {
     ".dicom": "dicom",
     ".raw": "raw",
 }
-"""Suffix of a file name, in lower case -> kind of image."""
+"""Suffix of a file name, in lower case -> kind of image; other packages add theirs, see `suffixes`."""
 
 
 _READERS: dict[str, Callable[..., Radiograph]] = {
@@ -79,10 +80,32 @@ def kind_of_name(path: Path) -> str:
     InputError
         If the suffix is unknown.
     """
-    kind = SUFFIXES.get(path.suffix.lower())
-    if kind is None:
-        raise InputError(f"{path}: '{path.suffix}' is no kind of image known here: known are {', '.join(SUFFIXES)}")
-    return kind
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    if suffix and suffix in suffixes():
+        return suffix[1:]
+    raise InputError(f"{path}: '{path.suffix}' is no kind of image known here: known are {', '.join(suffixes())}")
+
+
+def suffixes() -> tuple[str, ...]:
+    """Return the suffixes of all files that are read, those of other packages last."""
+    return (*SUFFIXES, *format_suffixes(SUFFIXES))
+
+
+def _reader(kind: str) -> Callable[..., Radiograph]:
+    if kind in _READERS:
+        return _READERS[kind]
+    own = format_of(kind, SUFFIXES)
+    assert own is not None
+    return own.read
+
+
+def _writer(kind: str) -> Callable[[Path, Radiograph, Mapping[str, Any]], None] | None:
+    if kind in _READERS:
+        return _WRITERS.get(kind)
+    own = format_of(kind, SUFFIXES)
+    return None if own is None else own.write
 
 
 def read_image(
@@ -118,7 +141,7 @@ def read_image(
     path = Path(path)
     try:
         check_plain(path, IMAGE)
-        radiograph = _READERS[_kind_of_content(path)](path, max_pixels=max_pixels)
+        radiograph = _reader(_kind_of_content(path))(path, max_pixels=max_pixels)
         pixels = check_pixels(radiograph.pixels, uniform=uniform)
     except MissingFileError as error:
         raise MissingFileError(_named(path, error)) from error
@@ -154,6 +177,9 @@ def _kind_of_content(path: Path) -> str:
     if "dicom" in found and path.suffix.lower() not in SUFFIXES:
         return "dicom"  # on media of the standard its files have no suffix (PS3.10 8.2)
     named = kind_of_name(path)
+    own = None if named in _READERS else format_of(named, SUFFIXES)
+    if own is not None and (head.startswith(own.magic) if own.magic else not found):
+        return named
     # The preamble of a DICOM file may make it a TIFF as well: it is read as what it is named.
     if named in {*found, "raw"} or (not found and named in _NAME_DECIDES):
         return named
@@ -187,9 +213,11 @@ def write_image(
     """
     path = Path(path)
     kind = written_kind(path)
+    write = _writer(kind)
+    assert write is not None
     if kind == "raw":
         publish(sidecar_path(path), lambda part: part.write_text(describe_raw(radiograph), "utf-8"), force=force)
-    publish(path, lambda part: _WRITERS[kind](part, radiograph, stamp or {}), force=force)
+    publish(path, lambda part: write(part, radiograph, stamp or {}), force=force)
     return path
 
 
@@ -202,7 +230,9 @@ def written_kind(path: Path) -> str:
         If the suffix is unknown, or the kind loses what it is given.
     """
     kind = kind_of_name(path)
-    if kind not in _WRITERS:
+    if kind not in _READERS and _writer(kind) is None:
+        raise InputError(f"{path}: {kind.upper()} is only read: write PNG or TIFF")
+    if _writer(kind) is None:
         raise InputError(f"{path}: {kind.upper()} holds 8 bits and would lose what was restored: write PNG or TIFF")
     return kind
 
@@ -219,10 +249,12 @@ def rehearse(path: Path, radiograph: Radiograph) -> None:
         If it cannot be written as the kind of ``path``.
     """
     kind = written_kind(path)
+    write = _writer(kind)
+    assert write is not None
     corner = replace(radiograph, pixels=radiograph.pixels[..., :_CORNER_PX, :_CORNER_PX])
     with tempfile.TemporaryDirectory() as folder:
         try:
-            _WRITERS[kind](Path(folder) / path.name, corner, {"restorer": "rehearsed"})
+            write(Path(folder) / path.name, corner, {"restorer": "rehearsed"})
         except XsimError as error:
             raise InputError(_named(path, error)) from error
         except OSError:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from xsim.errors import InputError, MissingFileError
-from xsim_datasets.images import SUFFIXES, Polarity, Radiograph, exposure_of_log, find_open_field, read_image, scale_of
+from xsim_datasets.images import Polarity, Radiograph, exposure_of_log, find_open_field, read_image, scale_of, suffixes
 from xsim_datasets.real.repair import repaired
 
 __all__ = ["FlatField", "frame_files", "image_files", "mean_of"]
@@ -160,9 +160,9 @@ def image_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise MissingFileError(f"{folder}: no such folder: check the path")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes() and path.is_file())
     if not files:
-        raise InputError(f"{folder}: holds no images: known are {', '.join(SUFFIXES)}")
+        raise InputError(f"{folder}: holds no images: known are {', '.join(suffixes())}")
     return files
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from xsim.errors import InputError, MissingFileError, check_range
 from xsim.files.plain import IMAGE, digest_plain
 from xsim.imaging.setup import PairSetup
-from xsim_datasets.images import SUFFIXES
+from xsim_datasets.images import suffixes
 from xsim_datasets.real.correction import FlatField, image_files
 from xsim_datasets.real.registration import Similarity, detail_ratio, register
 from xsim_datasets.recipe.families import family_id, split_named_families
@@ -160,10 +160,10 @@ def _items(folder: Path) -> dict[str, tuple[Path, ...]]:
         depth = len(path.relative_to(folder).parts)
         if path.is_dir() and depth == 2:
             items[path.relative_to(folder).as_posix()] = tuple(image_files(path))
-        elif path.is_file() and depth <= 2 and path.suffix.lower() in SUFFIXES:
+        elif path.is_file() and depth <= 2 and path.suffix.lower() in suffixes():
             items[path.relative_to(folder).with_suffix("").as_posix()] = (path,)
     if not items:
-        raise InputError(f"{folder}: holds no images: known are {', '.join(SUFFIXES)}")
+        raise InputError(f"{folder}: holds no images: known are {', '.join(suffixes())}")
     return items
 
 

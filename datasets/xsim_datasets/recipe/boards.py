@@ -16,6 +16,7 @@ __all__ = [
     "MeshBoards",
     "ObjectBoards",
     "PhantomBoards",
+    "PluginBoards",
     "RandomBoards",
 ]
 
@@ -85,10 +86,7 @@ class PhantomBoards(_Boards):
     """Folder of the files."""
 
 
-class ObjectBoards(_Boards):
-    """Castings, welds, machined parts, step wedges or textures drawn by xsim itself, every sample one of its own."""
-
-    kind: ObjectKind
+class _Objects(_Boards):
     materials: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """What they are made of, one drawn for each; the usual materials of the kind if not given."""
     transmission: Number = Range(low=0.05, high=0.7, log=True)
@@ -97,6 +95,25 @@ class ObjectBoards(_Boards):
     """The usual thickness itself, whatever the beam lets through; wins over `transmission`."""
     flaw_rates: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] | None = None
     """Rates that replace the usual ones, by class of flaw."""
+
+
+class ObjectBoards(_Objects):
+    """Castings, welds, machined parts, step wedges or textures drawn by xsim itself, every sample one of its own."""
+
+    kind: ObjectKind
+
+    @property
+    def name(self) -> str:
+        """Name of the kind."""
+        return self.kind
+
+
+class PluginBoards(_Objects):
+    """Objects that another package draws (`xsim.phantoms.objects.registry`), every sample one of its own."""
+
+    kind: Literal["plugin"]
+    name: str
+    """What the package calls them."""
 
 
 class MeshBoards(_Boards):
@@ -113,4 +130,6 @@ class MeshBoards(_Boards):
     """Largest extent in sides of the image, by which a mesh is scaled; none leaves it as large as it is."""
 
 
-Boards = Annotated[RandomBoards | GerberBoards | PhantomBoards | ObjectBoards | MeshBoards, Field(discriminator="kind")]
+Boards = Annotated[
+    RandomBoards | GerberBoards | PhantomBoards | ObjectBoards | PluginBoards | MeshBoards, Field(discriminator="kind")
+]

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xsim.errors import InputError, check_range
+from xsim.errors import InputError, XsimError, check_range
 from xsim.files.plain import MESH, digest_plain
 from xsim.materials import linear_attenuation_per_mm
 from xsim.materials import material as known_material
-from xsim.phantoms import View
+from xsim.phantoms import Phantom, View
 from xsim.phantoms.mesh import Mesh, draw_mesh, read_mesh
 from xsim.phantoms.mesh.reading import FORMATS as MESH_FORMATS
-from xsim.phantoms.objects import MATERIALS, OBJECTS
-from xsim_datasets.recipe.boards import MeshBoards, ObjectBoards
+from xsim.phantoms.objects.registry import drawer, usual_materials
+from xsim_datasets.recipe.boards import MeshBoards, ObjectBoards, PluginBoards
 from xsim_datasets.recipe.families import (
     Board,
     Wanted,
@@ -40,21 +40,21 @@ __all__ = ["MeshSource", "ObjectSource", "check_object", "mesh_source", "thickne
 class ObjectSource:
     """Castings and other objects: every sample is one of its own, and a family of its own."""
 
-    settings: ObjectBoards
+    settings: ObjectBoards | PluginBoards
     split: Split
 
     def board(self, wanted: Wanted) -> Board:
         """Draw an object that lets through as much of the beam as the recipe wants."""
         rng = wanted.rng("object")
         object_seed = int(rng.integers(2**63))
-        materials = self.settings.materials or MATERIALS[self.settings.kind]
+        materials = self.settings.materials or usual_materials(self.settings.name)
         material = materials[int(rng.integers(len(materials)))]
         grey = number_of(self.settings.transmission, rng)
         thickness_mm = number_of(self.settings.thickness_mm, rng)
         if thickness_mm is None:
             assert grey is not None
             thickness_mm = thickness_for(material, grey, wanted.response)
-        phantom = OBJECTS[self.settings.kind](
+        phantom = drawer(self.settings.name)(
             object_seed,
             (wanted.side_px, wanted.side_px),
             wanted.pixel_mm,
@@ -65,8 +65,9 @@ class ObjectSource:
         return Board(phantom, object_seed, object_seed, split_of_sample(self.split, wanted.seed, wanted.index))
 
     def record(self) -> dict[str, Any]:
-        """Return the kind."""
-        return {"kind": self.settings.kind}
+        """Return the kind, and what it is of another package."""
+        own = {"kind": self.settings.kind}
+        return own if isinstance(self.settings, ObjectBoards) else {**own, "name": self.settings.name}
 
 
 # Thicknesses between which an object's is sought [mm]: from a foil to more than any tube of a radiographer crosses.
@@ -119,7 +120,7 @@ class MeshSource:
         return {"kind": "mesh", "files": dict(zip((file.name for file in self.files), self.digests, strict=True))}
 
 
-def check_object(settings: ObjectBoards) -> None:
+def check_object(settings: ObjectBoards | PluginBoards) -> None:
     """Say what is wrong with materials, rates and ranges before the work begins.
 
     Raises
@@ -129,14 +130,31 @@ def check_object(settings: ObjectBoards) -> None:
     """
     for material in settings.materials or ():
         known_material(material)
-    OBJECTS[settings.kind](0, (8, 8), 0.1, flaw_rates=settings.flaw_rates)
+    _drawn_once(settings)
     for what, number, limits in (
         ("transmission", settings.transmission, (1e-6, 1.0)),
         ("thickness", settings.thickness_mm, _THICKNESS_MM),
     ):
         for end in (number.low, number.high) if isinstance(number, Range) else (number,):
             if end is not None:
-                check_range(f"{what} of a {settings.kind}", end, *limits)
+                check_range(f"{what} of a {settings.name}", end, *limits)
+
+
+def _drawn_once(settings: ObjectBoards | PluginBoards) -> None:
+    """Draw a small object, which finds out what is wrong with rates and with the code of another package."""
+    draw = drawer(settings.name)
+    try:
+        phantom = draw(0, (8, 8), 0.1, flaw_rates=settings.flaw_rates)
+    except XsimError:
+        raise
+    except Exception as error:
+        if isinstance(settings, ObjectBoards):
+            raise
+        raise InputError(
+            f"phantom '{settings.name}' fails ({error!r:.200}): repair or uninstall its package"
+        ) from error
+    if not isinstance(phantom, Phantom):
+        raise InputError(f"phantom '{settings.name}' draws a {type(phantom).__name__}: draw an xsim.phantoms.Phantom")
 
 
 def mesh_source(settings: MeshBoards, split: Split) -> MeshSource:

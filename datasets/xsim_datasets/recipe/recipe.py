@@ -32,6 +32,7 @@ from xsim_datasets.recipe.boards import (
     MeshBoards,
     ObjectBoards,
     PhantomBoards,
+    PluginBoards,
     RandomBoards,
 )
 from xsim_datasets.recipe.free_shape import FreeShape
@@ -261,6 +262,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "gerber": GerberBoards,
     "phantoms": PhantomBoards,
     "mesh": MeshBoards,
+    "plugin": PluginBoards,
     **dict.fromkeys(OBJECT_KINDS, ObjectBoards),
 }
 _ELSEWHERE: dict[type[BaseModel], dict[str, str]] = {

@@ -15,7 +15,7 @@ import xsim
 from xsim.errors import InputError, MissingFileError
 from xsim.files.plain import ARCHIVE, GERBER, digest_plain, read_plain
 from xsim.phantoms import BoardRecipe, Phantom
-from xsim_datasets.recipe.boards import MeshBoards, ObjectBoards
+from xsim_datasets.recipe.boards import MeshBoards, ObjectBoards, PluginBoards
 from xsim_datasets.recipe.families import (
     Board,
     BoardSource,
@@ -165,7 +165,7 @@ def source_of(recipe: Recipe, number: int) -> BoardSource:
     settings, split = recipe.boards[number], recipe.split
     if settings.kind == "random":
         return RandomSource(settings, split)
-    if isinstance(settings, ObjectBoards):
+    if isinstance(settings, ObjectBoards | PluginBoards):
         check_object(settings)
         return ObjectSource(settings, split)
     what = {"gerber": "boards", "mesh": "meshes"}.get(settings.kind, "phantoms")

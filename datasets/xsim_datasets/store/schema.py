@@ -25,6 +25,8 @@ SPLITS = ("train", "validation", "test")
 # Never the code of a pixel: a chunk that is missing reads as this, and is noticed.
 FILL_VALUE = 65535
 _TABLE_CHUNK = 65536
+# What the axes of a group's arrays are called, from the last one: xarray opens no array of zarr 3 without names.
+_DIMENSIONS = {"table": ("sample",), "defects": ("defect",), "physics": ("frequency", "setup")}
 _KEY_ENCODING = {"name": "default", "separator": "."}
 
 
@@ -58,6 +60,11 @@ class Encoding:
             clipped = int(np.count_nonzero((levels < 0) | (levels >= FILL_VALUE)))
             np.clip(levels, 0, FILL_VALUE - 1, out=levels)
         return levels.astype(np.uint16), clipped
+
+    @property
+    def attributes(self) -> dict[str, float | int]:
+        """The line in the words of the CF conventions, by which xarray decodes codes."""
+        return {"scale_factor": self.scale, "add_offset": self.offset, "_FillValue": FILL_VALUE}
 
     def decode(self, codes: NDArray[np.uint16], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Return the grey levels of codes, float32, in ``out`` if it is given."""
@@ -98,8 +105,17 @@ class ShardLayout:
         """Return the name of a shard's file in the store."""
         return f"pairs/c.{shard}.0.0.0"
 
-    def documents(self, shard: int | None = None, codes: NDArray[np.uint16] | None = None) -> dict[str, bytes]:
-        """Return the array's metadata document and, where codes are given, the file of their shard, by key."""
+    def documents(
+        self,
+        shard: int | None = None,
+        codes: NDArray[np.uint16] | None = None,
+        *,
+        encoding: Encoding | None = None,
+    ) -> dict[str, bytes]:
+        """Return the array's metadata document and, where codes are given, the file of their shard, by key.
+
+        The document says the ``encoding`` where it is given; stores of before 0.2 say it in the plan only.
+        """
         store: dict[str, Any] = {}
         array = zarr.create_array(
             MemoryStore(store),
@@ -113,6 +129,7 @@ class ShardLayout:
             fill_value=FILL_VALUE,
             chunk_key_encoding=_KEY_ENCODING,  # type: ignore[arg-type]
             dimension_names=["sample", "screen", "y", "x"],
+            attributes=None if encoding is None else dict(encoding.attributes),
         )
         if shard is not None and codes is not None:
             span = self.samples(shard)
@@ -134,6 +151,7 @@ def encode_group(path: str, arrays: Mapping[str, NDArray[Any]], attributes: Mapp
     """
     store: dict[str, Any] = {}
     prefix = f"{path}/" if path else ""
+    names = _DIMENSIONS.get(path, ())
     zarr.create_group(MemoryStore(store), path=path, attributes=dict(attributes))
     for name, values in arrays.items():
         chunks = (min(len(values), _TABLE_CHUNK) or 1, *values.shape[1:])
@@ -146,6 +164,7 @@ def encode_group(path: str, arrays: Mapping[str, NDArray[Any]], attributes: Mapp
             compressors=[BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec()],
             fill_value=0,
             chunk_key_encoding=_KEY_ENCODING,  # type: ignore[arg-type]
+            dimension_names=names[: values.ndim][::-1] if values.ndim <= len(names) else None,
             config={"write_empty_chunks": True},
         )
         if values.size:

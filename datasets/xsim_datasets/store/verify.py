@@ -125,14 +125,15 @@ def _check_plan(folder: Folder, manifest: Manifest, report: VerifyReport) -> Non
         return
     wanted = {"zarr.json", "table/zarr.json", "defects/zarr.json", "physics/zarr.json"}
     wanted |= {plan.layout.key(shard) for shard in range(plan.layout.shards)}
-    expected = plan.layout.documents()
+    expected = plan.layout.documents(encoding=plan.encoding)
+    before = plan.layout.documents()  # as stores of before 0.2 have it
     for key in sorted({*wanted, *expected} - set(manifest.files)):
         report.add(key, "is not in the manifest")
     listed = {key for key in manifest.files if key.startswith("pairs/")}
     for key in sorted(listed - wanted - set(expected)):
         report.add(key, "is in the manifest but not in the plan")
     for key, data in expected.items():
-        if key in manifest.files and manifest.files[key] != entry_of(data):
+        if key in manifest.files and manifest.files[key] not in (entry_of(data), entry_of(before[key])):
             report.add(key, "is not the document of the store's plan")
 
 

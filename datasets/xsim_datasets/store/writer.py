@@ -245,7 +245,7 @@ def _seal(work: Folder, plan: Plan, maker: Maker, identity: Mapping[str, Any]) -
         **encode_group("table", table, {"split": list(SPLITS), "design": designs}),
         **encode_group("defects", defects, {"kind": kinds}),
         **encode_group("physics", maker.tables(), {}),
-        **plan.layout.documents(),
+        **plan.layout.documents(encoding=plan.encoding),
     }
     for key, data in documents.items():
         work.write(key, data)

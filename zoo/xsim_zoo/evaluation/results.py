@@ -1,7 +1,8 @@
 """The result of an evaluation as one document, and the sections that it may hold.
 
 A section is a class in a file of `xsim_zoo.evaluation.probes`: its row, how the rows are found, its verdict, its
-blocks of the report, and its exports stand together there. `register` makes it known; nothing else names it.
+blocks of the report, and its exports stand together there. `register` makes it known; nothing else names it. Other
+packages add theirs by entry points of the group ``xsim.probes``, see `xsim.plugins`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from xsim.errors import InputError
+from xsim.plugins import Plugin, plugins, say_broken
 from xsim_zoo.evaluation.records import ImageScore, MetricSummary, Provenance, Row, Verdict
 
 if TYPE_CHECKING:
@@ -127,10 +129,14 @@ def register(section: S) -> S:
         If another section holds the name.
     """
     holder = _registered.get(section.name)
-    if holder is not None and type(holder).__qualname__ != section.__qualname__:
-        raise InputError(f"section '{section.name}' is registered already by {type(holder).__qualname__}")
+    if holder is not None and _place(type(holder)) != _place(section):
+        raise InputError(f"section '{section.name}' is registered already by {_place(type(holder))}: take another name")
     _registered[section.name] = section()
     return section
+
+
+def _place(section: type[Section]) -> str:
+    return f"{section.__module__}.{section.__qualname__}"
 
 
 @cache
@@ -138,6 +144,22 @@ def _import_probes() -> None:
     folder = importlib.import_module(_PROBES)
     for module in pkgutil.iter_modules(folder.__path__):
         importlib.import_module(f"{_PROBES}.{module.name}")
+    own = [name for name, section in _registered.items() if _place(type(section)).startswith(f"{_PROBES}.")]
+    for plugin in plugins("xsim.probes", own).values():
+        before = dict(_registered)
+        try:
+            _add(plugin)
+        except Exception as error:  # noqa: BLE001  (the code of others; an evaluation goes on without it)
+            _registered.clear()
+            _registered.update(before)
+            say_broken(error if isinstance(error, InputError) else plugin.broken(repr(error)))
+
+
+def _add(plugin: Plugin) -> None:
+    found = plugin.load()
+    if not (isinstance(found, type) and issubclass(found, Section) and found.name == plugin.name):
+        raise plugin.broken(f"{plugin.value} is no section of that name")
+    register(found)
 
 
 def sections() -> dict[str, Section]:

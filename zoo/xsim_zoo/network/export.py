@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,12 @@ import torch
 
 from xsim.errors import DamageError, ExtraMissingError, UnknownNameError
 from xsim.files.whole import whole_file
-from xsim_zoo.network.unet import UNet
+from xsim_zoo.network.backbone import Backbone
 
-__all__ = ["TOLERANCE", "Exported", "export"]
+__all__ = ["CARD", "TOLERANCE", "Exported", "export"]
+
+CARD = "xsim.card"
+"""Metadata property of ONNX files that holds the card."""
 
 TOLERANCE = 1e-4
 """Largest difference from torch that an exported network may show on answers of unit size.
@@ -51,8 +55,21 @@ class Exported:
     largest_difference: float
 
 
-def export(network: UNet, path: Path, format_: str = "onnx") -> Exported:
+def export(network: Backbone, path: Path, format_: str = "onnx", *, card: Mapping[str, Any] | None = None) -> Exported:
     """Write a network; inputs are ``features`` (B, C, H, W) and ``conditions`` (B, 3, 6 or 11), any H, W in 8s.
+
+    What stands around the network (filters, sampler, link) follows from the card, see ``examples/restore_numpy.py``.
+
+    Parameters
+    ----------
+    network : Backbone
+        The network.
+    path : Path
+        Where to.
+    format_ : str
+        "onnx".
+    card : mapping, optional
+        The card of its weights, kept in the file as the metadata property ``xsim.card``, JSON.
 
     Raises
     ------
@@ -69,14 +86,14 @@ def export(network: UNet, path: Path, format_: str = "onnx") -> Exported:
         if importlib.util.find_spec(package) is None:
             raise ExtraMissingError(package, "onnx")
     with whole_file(path) as partial:
-        _write_onnx(network, partial)
+        _write_onnx(network, partial, card)
         difference = _difference(network, partial)
         if not difference <= TOLERANCE:
             raise DamageError(f"{path}: the exported network is off by {difference:.1e}: report it, and use torch")
     return Exported(str(path), format_, path.stat().st_size, difference)
 
 
-def _write_onnx(network: UNet, path: Path) -> None:
+def _write_onnx(network: Backbone, path: Path, card: Mapping[str, Any] | None) -> None:
     network = network.cpu().eval()
     features, conditions = _probe(network, (64, 96), batch=2)
     batch, height, width = (torch.export.Dim(name, min=2, max=4096) for name in ("batch", "height", "width"))
@@ -91,10 +108,12 @@ def _write_onnx(network: UNet, path: Path) -> None:
             dynamo=True,
             verbose=False,
         )
+        if card is not None:
+            program.model.metadata_props[CARD] = json.dumps(card)
         program.save(str(path), external_data=False)
 
 
-def _difference(network: UNet, path: Path) -> float:
+def _difference(network: Backbone, path: Path) -> float:
     import onnxruntime  # noqa: PLC0415  (an extra)
 
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
@@ -108,7 +127,7 @@ def _difference(network: UNet, path: Path) -> float:
     return worst
 
 
-def _probe(network: UNet, shape: tuple[int, int], batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _probe(network: Backbone, shape: tuple[int, int], batch: int) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn((batch, network.inputs, *shape), generator=generator)
     return features, torch.rand((batch, network.conditions), generator=generator) - 0.5

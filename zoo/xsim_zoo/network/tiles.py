@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from xsim.errors import InputError
-from xsim_zoo.network.unet import STRIDE_PX, UNet
+from xsim_zoo.network.backbone import Backbone
+from xsim_zoo.network.unet import STRIDE_PX
 from xsim_zoo.process.grid import Span
 from xsim_zoo.process.preconditioning import Network
 
@@ -145,13 +146,13 @@ def fitting_tile_px(channels: int, margin_px: int, free_bytes: int) -> int:
     return max(_MIN_TILE_PX, min(side, _MAX_TILE_PX)) // STRIDE_PX * STRIDE_PX
 
 
-def bytes_per_px(network: UNet) -> float:
+def bytes_per_px(network: Backbone) -> float:
     """Return what a network takes for each pixel of a tile [bytes]."""
-    return _BYTES_PER_PX_AND_CHANNEL * network.size.channels
+    return _BYTES_PER_PX_AND_CHANNEL * network.channels
 
 
 def tiled(
-    network: UNet,
+    network: Backbone,
     *,
     device: torch.device,
     tile_px: int | None = None,
@@ -162,7 +163,7 @@ def tiled(
 
     Parameters
     ----------
-    network : UNet
+    network : Backbone
         The network.
     device : torch device
         Where it computes.
@@ -171,7 +172,7 @@ def tiled(
     """
     margin = network.receptive_px
     if tile_px is None:
-        tile_px = fitting_tile_px(network.size.channels, margin, _free_bytes(device))
+        tile_px = fitting_tile_px(network.channels, margin, _free_bytes(device))
     return TiledNetwork(network, receptive_px=margin, tile_px=tile_px, precision=precision, on_tile=on_tile)
 
 

@@ -6,13 +6,15 @@ are normalised over channels only, so the interior of a tile equals the same pla
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from xsim.errors import InputError, UnknownNameError
+from xsim_zoo.network.backbone import Backbone
+from xsim_zoo.network.sizes import SIZES, UNetSize
 from xsim_zoo.process.conditions import CONDITIONS, DETECTOR_CONDITIONS, LINK_CONDITIONS
 
 __all__ = ["SIZES", "STRIDE_PX", "UNet", "UNetSize", "build_unet"]
@@ -25,22 +27,6 @@ _EMBEDDING = 64
 
 _WITH_LINK = CONDITIONS + LINK_CONDITIONS
 _WITH_DETECTORS = _WITH_LINK + DETECTOR_CONDITIONS
-
-
-@dataclass(frozen=True)
-class UNetSize:
-    """Width of the first level (it doubles at each of the next two) and residual blocks of each level."""
-
-    channels: int
-    blocks: tuple[int, int, int]
-
-
-SIZES: dict[str, UNetSize] = {
-    "tiny": UNetSize(24, (1, 1, 2)),  # 0.5 M
-    "small": UNetSize(32, (2, 2, 3)),  # 1.5 M
-    "base": UNetSize(64, (2, 2, 4)),  # 6.5 M
-    "large": UNetSize(128, (2, 3, 5)),  # 33 M
-}
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -114,7 +100,7 @@ class ResBlock(nn.Module):
         return x + change
 
 
-class UNet(nn.Module):
+class UNet(Backbone):
     """Three levels at 1/2, 1/4 and 1/8 of the pixel grid, joined by sums.
 
     Parameters
@@ -140,7 +126,7 @@ class UNet(nn.Module):
         super().__init__()
         if size_name not in SIZES:
             raise UnknownNameError("network size", size_name, SIZES)
-        self.inputs = inputs
+        self.inputs, self.spec = inputs, "unet"
         self.size_name = size_name
         self.link_conditioning = link_conditioning
         self.detector_conditioning = detector_conditioning
@@ -164,6 +150,21 @@ class UNet(nn.Module):
         if self.detector_conditioning:
             return _WITH_DETECTORS
         return _WITH_LINK if self.link_conditioning else CONDITIONS
+
+    @property
+    def stride(self) -> int:
+        """Sides and starts of tiles are multiples of it [px]."""
+        return STRIDE_PX
+
+    @property
+    def channels(self) -> int:
+        """Width of the first level."""
+        return self.size.channels
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Its size and what it is told."""
+        return {"size": self.size_name, **self.told}
 
     def told_more(self, *, link_conditioning: bool = False, detector_conditioning: bool = False) -> UNet:
         """Return a copy that is told more, of link or detectors, and answers as this one does until it is trained."""

@@ -23,7 +23,18 @@ from torch import Tensor
 
 from xsim.errors import InputError
 
-__all__ = ["BORDER_PX", "MARGIN_PX", "Block", "PaddedGrid", "Pixels", "Span", "blocks", "fast_size"]
+__all__ = [
+    "BORDER_PX",
+    "MARGIN_PX",
+    "WHOLE_PX",
+    "Block",
+    "PaddedGrid",
+    "Pixels",
+    "Span",
+    "array_of",
+    "blocks",
+    "fast_size",
+]
 
 BORDER_PX = 32
 """Smallest reflected border on each side [px]."""
@@ -266,6 +277,23 @@ def _cut(size: int, block_px: int, margin_px: int) -> list[Span]:
     ]
 
 
+def array_of(image: ArrayLike | Tensor) -> NDArray[Any]:
+    """Return an image as an array, from any device.
+
+    Raises
+    ------
+    InputError
+        If it is a tensor that wants gradients, which arrays do not have, or of a type that numpy lacks.
+    """
+    if isinstance(image, torch.Tensor):
+        if image.requires_grad:
+            raise InputError("a tensor with requires_grad was given, and arrays have no gradient: call restorer(y)")
+        if image.dtype == torch.bfloat16:
+            raise InputError("a tensor of torch.bfloat16 was given: give y.float()")
+        image = image.cpu()
+    return np.asarray(image)
+
+
 @dataclass(frozen=True)
 class Pixels:
     """An image whose grey levels are made linear where they are asked for, so that no linear copy of it is held.
@@ -292,10 +320,15 @@ class Pixels:
         """
         if isinstance(image, Pixels):
             return image
-        grey = np.asarray(image.cpu() if isinstance(image, torch.Tensor) else image, dtype=np.float32)
+        grey = array_of(image)
         if grey.ndim != 2:
-            raise InputError(f"an image of shape {grey.shape} was given: give one of shape (H, W)")
-        return cls(grey)
+            meant = ", here image[..., 0]" if grey.ndim == 3 and grey.shape[-1] == 1 else ""
+            raise InputError(f"an image of shape {grey.shape} was given: give one of shape (H, W){meant}")
+        if grey.dtype.kind != "f":
+            raise InputError(
+                f"an image of {grey.dtype} codes was given: divide by that of the open field, or give it to restore()"
+            )
+        return cls(grey.astype(np.float32, copy=False))
 
     @property
     def shape(self) -> tuple[int, int]:

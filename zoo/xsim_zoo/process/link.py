@@ -34,7 +34,8 @@ def _in_pieces(curve: Callable[[TorchLink, Tensor], Tensor]) -> Callable[[TorchL
 
     @wraps(curve)
     def applied(link: TorchLink, grey: Tensor) -> Tensor:
-        if grey.numel() <= _PIECE_PX:
+        # Pieces that are written into one tensor have no gradient.
+        if grey.numel() <= _PIECE_PX or (grey.requires_grad and torch.is_grad_enabled()):
             return curve(link, grey)
         answer = torch.empty(grey.shape, dtype=grey.dtype, device=grey.device)
         pieces = -(-grey.numel() // _PIECE_PX)

@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack
 
 import numpy as np
 import torch
@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from xsim.errors import InputError, XsimWarning, check_range
+from xsim.errors import InputError, UnknownNameError, XsimWarning, check_range
+from xsim_zoo.network.backbone import Backbone
 from xsim_zoo.network.tiles import tiled
-from xsim_zoo.network.unet import UNet
 from xsim_zoo.process.conditions import Met
 from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.link import LinkOnGrid
@@ -27,6 +27,11 @@ from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import Network
 from xsim_zoo.process.sampling import NoiseSource, PlacedNoise, time_grid
 from xsim_zoo.restorers.batch import Batch, Examples
+from xsim_zoo.restorers.restoration import Restoration, RunOptions
+from xsim_zoo.restorers.tensors import check_level, check_operator, check_tensor, image_noise
+
+if TYPE_CHECKING:
+    from xsim_datasets.real.corrections import Corrections
 
 __all__ = ["How", "LearnedRestorer", "Restoration", "Restorer"]
 
@@ -36,41 +41,6 @@ _RESTORE = "xsim_zoo.run.restore:restore"
 _REMEMBERED = 2**26
 """Pixels x channels x steps of a rollout up to which all steps are held in memory, for a third less time: about
 2 GiB."""
-
-
-class Evidence(Protocol):
-    """What the check of a restored image found."""
-
-    @property
-    def consistent(self) -> bool:
-        """Whether the image agrees with its measurement."""
-
-    @property
-    def verdict(self) -> str:
-        """One line for people."""
-
-
-class Restoration(Protocol):
-    """A restored radiograph with its evidence, as `xsim_zoo.run.restore.Restored` is one."""
-
-    @property
-    def image(self) -> NDArray[np.float32]:
-        """Linear HR image (H, W) or (pages, H, W), open field 1.0."""
-
-    @property
-    def std(self) -> NDArray[np.float32] | None:
-        """Standard deviation of the posterior samples, where they were drawn."""
-
-    @property
-    def consistency(self) -> Evidence:
-        """The check against the measurement."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was assumed, for people."""
-
-    def save(self, path: Path | str, *, force: bool = False) -> Path:
-        """Write the image as the kind of file that ``path`` names, in the input's type and with its tags."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +143,7 @@ class Restorer(ABC):
 
     def noise_level(self, y: ArrayLike | Tensor) -> NDArray[np.float64]:
         """Return the noise power of LR images (..., H, W) that the restorer expects, relative to the open field."""
-        grey = y.cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
+        grey = y.detach().cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
         if not self.noise_follows_grey:
             return np.ones(grey.shape[:-2])
         return self.physics.degradation.noise_level(grey)
@@ -244,12 +214,95 @@ class Restorer(ABC):
             block.add(hr[0, 0][block.inner].float().cpu().numpy(), answer)
         return answer
 
+    def __call__(
+        self,
+        y: Tensor,
+        operator: Operator | None = None,
+        *,
+        steps: int | None = None,
+        eta: float | None = None,
+        sharpness: float = 1.0,
+        samples: int | None = None,
+        seed: int = 0,
+        noise: NoiseSource | None = None,
+        noise_level: float | Tensor | None = None,
+        grey: Literal["hr", "lr"] = "hr",
+    ) -> Tensor:
+        """Restore a batch of tensors on its device, with gradients with respect to ``y`` and the network's weights.
+
+        Parameters
+        ----------
+        y : (B, 1, H, W) float32 tensor
+            LR images in grey, open field 1.0, on the restorer's device (`to`).
+        operator : Operator, optional
+            What lies between the detectors, with the noise of the open field, on the padded grid; one for all or for
+            each image (`Operator.stack`). None takes the restorer's own.
+        steps, sharpness
+            See `How`.
+        eta : float, optional
+            See `How`; None is 0, and 1 for samples.
+        samples : int, optional
+            How many posterior samples of each image; None for the answer itself.
+        seed : int
+            Seed of the noise of the first image; the next images have the next seeds.
+        noise : NoiseSource, optional
+            Noise on the padded grid (B, 1, H', W'), in place of that of ``seed``.
+        noise_level : float or (B,) tensor, optional
+            Noise power relative to the open field; None takes it from the mean grey of each image, as a constant.
+        grey : str
+            "hr", or "lr" to leave the answer before the grey-level link is undone.
+
+        Returns
+        -------
+        (B, 1, H, W) tensor, or (samples, B, 1, H, W)
+            HR images in grey.
+
+        Raises
+        ------
+        InputError
+            If tensor, operator and levels do not fit each other or the restorer, or it draws no samples.
+        """
+        grid = check_tensor(y, self.device)
+        if operator is not None:
+            check_operator(operator, grid, len(y))
+        if grey not in {"hr", "lr"}:
+            raise UnknownNameError("grey", grey, ["hr", "lr"])
+        if samples is not None and not (self.samples and samples > 0):
+            raise InputError(
+                f"'{self.name}' was asked for {samples} samples: it draws {'1 or more' * self.samples or 'none'}"
+            )
+        level = check_level(self.noise_level(y[:, 0]) if noise_level is None else noise_level, len(y), y)
+        eta = (0.0 if samples is None else 1.0) if eta is None else eta
+        padded, answers = grid.pad(y), []
+        for number in range(samples or 1):
+            random = noise is None and (samples is not None or eta > 0)
+            source = image_noise(seed, number, grid, self.device) if random else noise
+            how = How(self.default_steps if steps is None else steps, eta, sharpness, source)
+            answer = self._restore_block(padded, how, level, None, operator, linked=grey == "lr")
+            answers.append(grid.crop(answer))
+        return answers[0] if samples is None else torch.stack(answers)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move to another device and return this restorer, as torch's modules do."""
+        self.device = torch.device(device)
+        self._operators, self._links = {}, {}
+        return self
+
     def mean_noise_level(self, image: Pixels) -> float:
         """Return the noise power of a whole image that the restorer expects, relative to the open field."""
         return sum(float(self.noise_level(rows)) * len(rows) for rows in image.row_parts()) / image.shape[0]
 
-    def _restore_block(self, y: Tensor, how: How, level: float, network: Network | None) -> Tensor:
-        """Return the HR grey of a block (1, 1, H, W) of LR grey, with the noise level of the whole image."""
+    def _restore_block(
+        self,
+        y: Tensor,
+        how: How,
+        level: float | Tensor,
+        network: Network | None,
+        operator: Operator | None = None,
+        *,
+        linked: bool = False,
+    ) -> Tensor:
+        """Return the HR grey of blocks (B, 1, H, W) of LR grey, or their LR grey, with the noise of the whole image."""
         if self.awaits_detectors:
             raise InputError(
                 "these weights have learned many detectors and hold the tables of none: give yours with --detectors, "
@@ -264,22 +317,26 @@ class Restorer(ABC):
                 XsimWarning,
                 stacklevel=2,
             )
-        operator = self.operator((y.shape[-2], y.shape[-1])).at_noise_level(level)
+        operator = (operator or self.operator((y.shape[-2], y.shape[-1]))).at_noise_level(level)
         x_0 = self.solve(y, operator, how, network or self._own_network)
-        return self.link_on(operator.shape).inverse(x_0) if self.uses_link else x_0
+        return self.link_on(operator.shape).inverse(x_0) if self.uses_link and not linked else x_0
 
-    def restore(self, image: ArrayLike | Path | str, **options: Any) -> Restoration:
+    def restore(
+        self, image: ArrayLike | Path | str, *, corrections: Corrections | None = None, **options: Unpack[RunOptions]
+    ) -> Restoration:
         """Restore an array or an image file, and check it against its input.
 
         Parameters
         ----------
         image : (H, W) array or path
             The LR image.
+        corrections : Corrections, optional
+            Dark, flat and bad pixels; without any, isolated bad pixels are looked for and repaired.
         **options
-            See `xsim_zoo.run.restore.restore`.
+            See `xsim_zoo.run.settings.RunSettings`.
         """
         # By name, as an entry point is: what runs and checks a restorer builds on this module, and none may import up.
-        restoration: Restoration = resolve_name(_RESTORE)(self, image, **options)
+        restoration: Restoration = resolve_name(_RESTORE)(self, image, corrections=corrections, **options)
         return restoration
 
 
@@ -297,13 +354,13 @@ def _no_network(features: Tensor, conditions: Tensor, /) -> Tensor:  # noqa: ARG
 
 
 class LearnedRestorer(Restorer):
-    """A restorer around the one backbone.
+    """A restorer around a backbone, see `xsim_zoo.network.backbone`.
 
     Parameters
     ----------
     physics : Physics
         Degradation and prior spectrum.
-    network : UNet
+    network : Backbone
         The backbone, with ``inputs`` input channels.
     device : torch device or str
         Where it computes.
@@ -326,7 +383,7 @@ class LearnedRestorer(Restorer):
     def __init__(
         self,
         physics: Physics,
-        network: UNet,
+        network: Backbone,
         *,
         device: torch.device | str = "cpu",
         link: bool | None = None,
@@ -343,11 +400,7 @@ class LearnedRestorer(Restorer):
     @property
     def options(self) -> dict[str, Any]:
         """What else the constructor was told, for the card: what network it is."""
-        found: dict[str, Any] = {"size": self.network.size_name}
-        if self.network.link_conditioning:
-            found["link_conditioning"] = True
-        if self.network.detector_conditioning:
-            found["detector_conditioning"] = True
+        found = dict(self.network.options)
         if self.uses_link != type(self).uses_link:
             found["link"] = self.uses_link
         if self.trained_steps is not None:
@@ -363,7 +416,12 @@ class LearnedRestorer(Restorer):
     def _own_network(self) -> Network:
         return tiled(self.network, device=self.device)
 
-    def with_network(self, network: UNet) -> Self:
+    def to(self, device: torch.device | str) -> Self:
+        """Move to another device, network and all, and return this restorer, as torch's modules do."""
+        self.network.to(device)
+        return super().to(device)
+
+    def with_network(self, network: Backbone) -> Self:
         """Return this restorer around another network."""
         other = copy(self)
         other.network = network.to(self.device)
@@ -414,5 +472,5 @@ class LearnedRestorer(Restorer):
             answer: Tensor = checkpoint(net, features, conditions, use_reentrant=False)
             return answer
 
-        remembered = steps * y.numel() * self.network.size.channels <= _REMEMBERED
+        remembered = steps * y.numel() * self.network.channels <= _REMEMBERED
         return self.solve(y, operator, How(steps), net if remembered else forgetful)

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from xsim.errors import UnknownNameError
-from xsim_zoo.network.unet import UNet
+from xsim_zoo.network.backbone import Backbone
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import Network, beside
-from xsim_zoo.process.sampling import white_noise
+from xsim_zoo.process.sampling import NoiseSource, white_noise
 from xsim_zoo.restorers.base import How, LearnedRestorer
 from xsim_zoo.restorers.batch import Batch, Examples
 from xsim_zoo.restorers.registry import register
@@ -62,7 +62,7 @@ class ConditionalDiffusion(LearnedRestorer):
     def __init__(
         self,
         physics: Physics,
-        network: UNet,
+        network: Backbone,
         *,
         device: torch.device | str = "cpu",
         link: bool | None = None,
@@ -95,7 +95,7 @@ class ConditionalDiffusion(LearnedRestorer):
 
         ``how.sharpness`` mixes the first answer, which is regression's, with the sampled one.
         """
-        noise = how.noise or white_noise(torch.Generator().manual_seed(0), y.device)
+        noise = how.noise or _same_for_each(white_noise(torch.Generator().manual_seed(0), y.device))
         origin, unit = self._frame(y, operator)
         z_t = noise(tuple(y.shape)).to(y.dtype)
         answers: list[Tensor] = []
@@ -124,6 +124,11 @@ class ConditionalDiffusion(LearnedRestorer):
         if self.prediction == "x0":
             return answer
         return alpha * z_t - sigma * answer if self.prediction == "v" else (z_t - sigma * answer) / alpha
+
+
+def _same_for_each(noise: NoiseSource) -> NoiseSource:
+    """Return noise of which every image of a batch gets the same, as it does alone."""
+    return lambda shape: noise((1, *shape[1:])).expand(shape)
 
 
 def _schedule(t: Tensor) -> tuple[Tensor, Tensor]:

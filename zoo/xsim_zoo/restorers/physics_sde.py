@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from xsim.errors import InputError, UnknownNameError, check_range
-from xsim_zoo.network.unet import UNet
+from xsim_zoo.network.backbone import Backbone
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import WIENER_INPUTS, Network, WienerView, beside, centred
@@ -71,7 +71,7 @@ class PhysicsSDE(LearnedRestorer):
     def __init__(
         self,
         physics: Physics,
-        network: UNet,
+        network: Backbone,
         *,
         device: torch.device | str = "cpu",
         link: bool | None = None,
@@ -129,7 +129,7 @@ class PaperSDE(LearnedRestorer):
     def __init__(
         self,
         physics: Physics,
-        network: UNet,
+        network: Backbone,
         *,
         device: torch.device | str = "cpu",
         link: bool | None = None,

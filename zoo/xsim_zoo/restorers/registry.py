@@ -1,6 +1,7 @@
 """Restorers by name. A new one is a file with a ``@register`` class and one line in ``_BUILTIN``.
 
-The table lets a name be looked up, and a wrong one refused, before torch is imported.
+The table lets a name be looked up, and a wrong one refused, before torch is imported. Other packages add theirs by
+entry points of the group ``xsim.restorers``, see `xsim.plugins`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ import importlib
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from xsim.errors import InputError, UnknownNameError
+from xsim.plugins import Plugin, plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from xsim_zoo.restorers.base import Restorer
 
-__all__ = ["check_name", "get", "names", "register"]
+__all__ = ["check_name", "get", "names", "plugin_of", "register"]
 
 # name -> module that registers it
 _BUILTIN: Final = {
@@ -29,6 +31,8 @@ _BUILTIN: Final = {
     "unet-wiener": "xsim_zoo.restorers.regression",
     "wiener": "xsim_zoo.restorers.classical",
 }
+
+_GROUP: Final = "xsim.restorers"
 
 _registry: dict[str, type[Restorer]] = {}
 
@@ -57,8 +61,13 @@ def register(name: str) -> Callable[[R], R]:
 
 
 def names() -> list[str]:
-    """Return the names of all restorers, sorted."""
-    return sorted({*_BUILTIN, *_registry})
+    """Return the names of all restorers, sorted; those of other packages too, which are not imported for it."""
+    return sorted({*_BUILTIN, *_registry, *plugins(_GROUP, _BUILTIN)})
+
+
+def plugin_of(name: str) -> Plugin | None:
+    """Return the plugin that adds a restorer, None of xsim's own."""
+    return plugins(_GROUP, _BUILTIN).get(name)
 
 
 def check_name(name: str) -> str:
@@ -82,7 +91,28 @@ def get(name: str) -> type[Restorer]:
     ------
     UnknownNameError
         If there is none; the nearest names are suggested.
+    InputError
+        If it belongs to another package that cannot be imported.
     """
     if check_name(name) not in _registry:
-        importlib.import_module(_BUILTIN[name])
+        if name in _BUILTIN:
+            importlib.import_module(_BUILTIN[name])
+        else:
+            _load(plugins(_GROUP, _BUILTIN)[name])
     return _registry[name]
+
+
+def _load(plugin: Plugin) -> None:
+    """Import a restorer of another package and register it, unless its module has done so."""
+    from xsim_zoo.restorers.base import Restorer  # noqa: PLC0415  (torch, only when a restorer is used)
+
+    found = plugin.load()
+    if not (isinstance(found, type) and issubclass(found, Restorer)):
+        raise plugin.broken(f"{plugin.value} is no class of xsim_zoo.Restorer")
+    own = found.__dict__.get("name", plugin.name)  # not one that it inherits
+    if own != plugin.name:
+        raise plugin.broken(f"{plugin.value} calls itself '{own}'")
+    try:
+        register(plugin.name)(found)
+    except InputError as error:
+        raise plugin.broken(str(error)) from error

@@ -11,7 +11,7 @@ from typing import Any
 
 from xsim.errors import EnvironmentFaultError, InputError, MissingFileError, XsimError, ran_out_of_memory
 from xsim.files.documents import read_json
-from xsim_datasets.images import SUFFIXES, Radiograph, written_kind
+from xsim_datasets.images import Radiograph, kind_of_name, suffixes, written_kind
 
 __all__ = ["RECORD_SCHEMA", "FileJob", "images_of", "plan", "read_record"]
 
@@ -125,9 +125,9 @@ def images_of(given: Path) -> Iterator[tuple[Path, Path]]:
         If a folder or pattern holds no image.
     """
     if given.is_dir():
-        paths = sorted(path for path in given.rglob("*") if path.suffix.lower() in SUFFIXES and _is_input(path))
+        paths = sorted(path for path in given.rglob("*") if path.suffix.lower() in suffixes() and _is_input(path))
         if not paths:
-            raise MissingFileError(f"{given}: holds no image: known are {', '.join(SUFFIXES)}")
+            raise MissingFileError(f"{given}: holds no image: known are {', '.join(suffixes())}")
         yield from ((path, path.relative_to(given)) for path in paths)
     elif _GLOB & set(given.name) and not given.exists():
         paths = sorted(path for path in given.parent.glob(given.name) if _is_input(path))
@@ -143,7 +143,7 @@ def _is_input(path: Path) -> bool:
     if path.name.startswith(".") or not path.is_file():
         return False
     stem = path.stem.removesuffix(_STD).removesuffix(_PICTURE)
-    owners = [path, *(path.with_name(f"{stem}{suffix}") for suffix in SUFFIXES if stem != path.stem)]
+    owners = [path, *(path.with_name(f"{stem}{suffix}") for suffix in suffixes() if stem != path.stem)]
     return all(read_record(owner.with_name(f"{owner.name}.json")) is None for owner in owners)
 
 
@@ -157,8 +157,9 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def _target(path: Path, inside: Path, output: Path | None, *, single: bool) -> Path:
-    kind = SUFFIXES.get(path.suffix.lower())
-    if kind is None:
+    if path.suffix.lower() in suffixes():
+        kind = kind_of_name(path)
+    else:
         # Only DICOM is read under any name, of which dots may be a part.
         path, inside, kind = (Path(f"{path}{_DICOM}"), Path(f"{inside}{_DICOM}"), "dicom")
     suffix = _OTHER_SUFFIX.get(kind, path.suffix)
@@ -167,7 +168,7 @@ def _target(path: Path, inside: Path, output: Path | None, *, single: bool) -> P
     if single and output.suffix and not output.is_dir():
         written_kind(output)
         return output
-    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+    if output.suffix.lower() in suffixes() and not output.is_dir():
         raise InputError(f"{output}: names a file, and results go into a folder here: name a folder")
     return output / inside.with_suffix(suffix)
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from xsim.errors import InputError
+from xsim.errors import InputError, UnknownNameError
 from xsim_datasets.images import Radiograph, Scale, read_image, write_image
 from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_zoo.check.consistency import CUT_BORDER_PX, check, measured_noise
 from xsim_zoo.check.verdict import NOISE_TOLERANCE, Consistency, merged
 from xsim_zoo.network.tiles import TiledNetwork, tiled
-from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
+from xsim_zoo.process.grid import PaddedGrid, Pixels, array_of, blocks
 from xsim_zoo.process.sampling import PlacedNoise
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.flips import averaged
+from xsim_zoo.restorers.restoration import RunOptions
 from xsim_zoo.run.detectors import Assumed, assume, for_noise, unmet
 from xsim_zoo.run.doubts import bounded, doubts_of, thinned
 from xsim_zoo.run.estimates import Estimates
@@ -34,6 +35,9 @@ _NOISE_PX = 2048
 
 _NOISE_KNOWN = 1.25
 """Factor within which noise that is measured and noise that is expected are the same: so good is the measurement."""
+
+_MOST_CHANNELS = 4
+"""Longest last axis that is taken for channels of colour, grey with alpha among them; no radiograph is as narrow."""
 
 _ROWS = 512
 """Rows of the samples whose mean and spread are updated at a time, to hold few copies of a large image."""
@@ -118,7 +122,7 @@ def restore(
     on_tile: Callable[[], None] | None = None,
     estimates: Estimates | None = None,
     corrections: Corrections | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Restored:
     """Restore a radiograph: an array, a file, or one that was read already.
 
@@ -143,7 +147,11 @@ def restore(
     ------
     InputError
         If the image, its pitch or an option cannot be used.
+    UnknownNameError
+        If there is no such option; the nearest are suggested.
     """
+    if unknown := [name for name in options if name not in RunOptions.__annotations__]:
+        raise UnknownNameError("option", unknown[0], RunOptions.__annotations__)
     if settings is None:
         settings = RunSettings(**options)
     elif options:
@@ -377,9 +385,15 @@ def _source(image: ArrayLike | Path | str | Radiograph) -> Radiograph:
         return image
     if isinstance(image, (str, Path)):
         return read_image(image, pages=True)
-    pixels = np.asarray(image)
+    pixels = array_of(image)
     if pixels.ndim not in {2, 3}:
-        raise InputError(f"an image of shape {pixels.shape} was given: give (H, W) or (pages, H, W)")
+        what = "tensors (B, 1, H, W) go to restorer(y)" if pixels.ndim == 4 else "one image"
+        raise InputError(f"an image of shape {pixels.shape} was given: give (H, W) or (pages, H, W); {what}")
+    if pixels.ndim == 3 and pixels.shape[-1] <= _MOST_CHANNELS:
+        raise InputError(
+            f"an image of shape {pixels.shape} was given, whose last axis looks like channels: give (H, W), as of "
+            "image[..., 0], or (pages, H, W)"
+        )
     return Radiograph(pixels, "array", white=float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind in "ui" else None)
 
 

@@ -1,28 +1,31 @@
-"""Where pairs come from: a zarr store, arrays in memory, real pairs with synthetic ones mixed in."""
+"""Where pairs come from: a zarr store, arrays in memory, real pairs mixed with synthetic ones; a data set of torch."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from xsim.errors import DamageError, InputError, check_range
+from xsim_datasets.store.reader import PairStore
 
 if TYPE_CHECKING:
     from xsim.degradation.degradation import Degradation
-    from xsim_datasets.store.reader import PairStore
 
 __all__ = [
     "GivenPhysics",
     "MemoryPairs",
     "MixedPairs",
     "PairSource",
+    "StoreDataset",
     "StorePairs",
     "check_setups",
     "check_split",
@@ -288,3 +291,50 @@ def read_pairs(pairs: PairSource, indices: Sequence[int]) -> tuple[Tensor, Tenso
         if not all(bool(torch.isfinite(image).all()) for image in pair):
             raise DamageError(f"sample {index} holds NaN or infinite pixels: verify the data set and make it again")
     return hr, lr
+
+
+class StoreDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Pairs (hr, lr) of a store, float32 (1, H, W) each, open field 1.0.
+
+    Data loaders of any number of workers read it, forked or spawned; a batch is read at once.
+
+    Parameters
+    ----------
+    store : PairStore, path or URL
+        The store.
+    split : str, optional
+        "train", "validation" or "test"; None takes all pairs.
+    samples : str, optional
+        Some of them, as ``"0,3,10-19"``.
+
+    Raises
+    ------
+    InputError
+        If the store or the selection is none.
+
+    Attributes
+    ----------
+    store : PairStore
+        Where degradations, table and defects of the samples stand.
+    indices : list of int
+        Number in the store of every pair.
+    """
+
+    def __init__(self, store: PairStore | Path | str, split: str | None = None, *, samples: str | None = None) -> None:
+        self.store = store if isinstance(store, PairStore) else PairStore.open(store)
+        self.indices = self.store.select(samples, split)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return one pair; from the end where ``index`` is below zero."""
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """Return several pairs, read at once: what data loaders call for a batch."""
+        hr, lr = self.store.read_batch([self.indices[index] for index in indices])
+        return list(zip(torch.from_numpy(hr)[:, None], torch.from_numpy(lr)[:, None], strict=True))
+
+    def __repr__(self) -> str:
+        return f"<StoreDataset of {len(self)} pairs of {self.store!r}>"

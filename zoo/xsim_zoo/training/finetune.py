@@ -221,7 +221,8 @@ def with_one_network(restorer: LearnedRestorer, settings: TrainSettings) -> tupl
     wanted = {key: bool(getattr(settings, key)) for key in _TOLD}
     if any(wanted[key] and not getattr(restorer.network, key) for key in _TOLD):
         restorer = restorer.with_network(restorer.network.told_more(**wanted))
-    own = {key: restorer.options.get(key) for key in ("size", "prediction")}
+    network = restorer.network
+    own = {"backbone": network.spec, "size": network.size_name, "prediction": restorer.options.get("prediction")}
     own |= {key: getattr(restorer.network, key) for key in _TOLD}
     for key, value in own.items():
         given = getattr(settings, key)

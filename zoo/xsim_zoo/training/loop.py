@@ -23,6 +23,7 @@ from xsim_zoo.training.validation import Scores, Validation, restorers_of, score
 from xsim_zoo.weights.card import Card
 from xsim_zoo.weights.checkpoint import save_checkpoint
 from xsim_zoo.weights.families import merged, packed
+from xsim_zoo.weights.packages import packages_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -205,6 +206,7 @@ class Trainer(Course[tuple[Tensor, Tensor], TrainResult]):
         card = Card(
             restorer=restorer.name,
             options=restorer.options,
+            packages=packages_of(restorer),
             physics=restorer.physics.to_dict(),
             training={
                 "settings": self.settings.model_dump(),

@@ -32,6 +32,7 @@ from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.validation import DivergedError
 from xsim_zoo.weights.card import Card
 from xsim_zoo.weights.checkpoint import save_checkpoint
+from xsim_zoo.weights.packages import packages_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -199,6 +200,7 @@ class LrCourse(Course[Data, int]):
         card = Card(
             restorer=restorer.name,
             options=restorer.options,
+            packages=packages_of(restorer),
             physics=restorer.physics.to_dict(),
             training={
                 "lr_only": True,

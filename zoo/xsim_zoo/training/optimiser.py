@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from xsim.errors import DamageError
-from xsim_zoo.network.unet import UNet
+from xsim_zoo.network.backbone import Backbone
 from xsim_zoo.process.preconditioning import Network
 from xsim_zoo.restorers.batch import Batch
 from xsim_zoo.training.settings import TrainSettings, learning_rate
@@ -55,7 +55,7 @@ class Optimiser:
         self._network, self._optimizer = accelerator.prepare(restorer.network, optimizer)
         self.average = deepcopy(restorer)
         self._ema = AveragedModel(self.average.network, multi_avg_fn=_average(settings.ema))
-        self.average.network = cast("UNet", self._ema.module)
+        self.average.network = cast("Backbone", self._ema.module)
         self.average.network.eval()
 
     def step(self, step: int, batch: Batch, batch_name: Callable[[], str]) -> dict[str, float]:

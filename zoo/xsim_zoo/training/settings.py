@@ -7,11 +7,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from xsim.errors import InputError, nearest
+from xsim.errors import InputError, UnknownNameError, nearest
 from xsim.files.documents import read_toml
 from xsim_datasets.recipe.tables import refuse_truth
+from xsim_zoo.network.sizes import SIZES
 
 __all__ = ["TrainSettings", "checked_settings", "learning_rate", "settings_from"]
 
@@ -28,9 +38,11 @@ class TrainSettings(BaseModel):
     def _no_truth_as_number(cls, content: Any) -> Any:
         return refuse_truth(cls, content)
 
+    backbone: str = "unet"
+    """Network: unet, or MODULE:FACTORY of another package (`xsim_zoo.network.backbone`)."""
     # Gains .6 dB over tiny after 600 steps, for twice the time (docs/experiments.md); the larger ones want a GPU.
-    size: Literal["tiny", "small", "base", "large"] = "small"
-    """Size of the network."""
+    size: str = "small"
+    """Size of the network: tiny, small, base, large; with another backbone what that takes."""
     # The shipped weights, of size tiny, took 2000; the larger network is given half as many again, untuned.
     steps: Positive = 3000
     """Steps in all."""
@@ -101,6 +113,13 @@ class TrainSettings(BaseModel):
     a network as it is."""
     detector_conditioning: bool | None = None
     """Tell the network where B_1 falls and the colour of the noise; None as with the link."""
+
+    @field_validator("size")
+    @classmethod
+    def _size_is_known(cls, size: str, info: ValidationInfo) -> str:
+        if info.data.get("backbone") == "unet" and size not in SIZES:
+            raise ValueError(str(UnknownNameError("network size", size, SIZES)))
+        return size
 
     def said_only(self, keys: set[str]) -> Self:
         """Return these settings with only some keys counted as set by somebody (`model_fields_set`)."""
@@ -182,4 +201,4 @@ def _explain(error: ValidationError) -> str:
         close = nearest(key, TrainSettings.model_fields)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(TrainSettings.model_fields)}"
         return f"unknown training setting '{key}': {hint}"
-    return f"training setting {key}={problem['input']}: {problem['msg']}"
+    return f"training setting {key}={problem['input']}: {problem['msg'].removeprefix('Value error, ')}"

@@ -12,9 +12,10 @@ from accelerate import Accelerator
 
 from xsim.errors import InputError
 from xsim.seeds import torch_seed
+from xsim_zoo.network.backbone import check_backbone
 from xsim_zoo.process.physics import Physics, in_lr_grey
 from xsim_zoo.process.prior import RadialSpectrum
-from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.registry import get
 from xsim_zoo.training.course import Course
 from xsim_zoo.training.data import PairSource, check_setups, check_split, read_pairs
@@ -230,10 +231,13 @@ def _fresh(name: str, physics: Physics, settings: TrainSettings, device: torch.d
     given = {"prediction": settings.prediction, "coupling": settings.coupling, "link": settings.link}
     options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if get(name).learned:
-        options["size"] = settings.size
+        options |= {"backbone": settings.backbone, "size": settings.size}
         told = {key: getattr(settings, key) for key in ("link_conditioning", "detector_conditioning")}
         options |= {key: setups > 1 if asked is None else asked for key, asked in told.items()}
     # torch initialises from its global generator: borrow it and put it back.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(settings.seed, stage="weights"))
-        return build(name, physics, device=device, **options)
+        restorer = build(name, physics, device=device, **options)
+    if isinstance(restorer, LearnedRestorer) and settings.backbone != "unet":
+        check_backbone(restorer.network)
+    return restorer

@@ -49,6 +49,8 @@ class Card:
         sha256 of the safetensors file; empty if there is none.
     version : str
         Version of xsim that wrote them.
+    packages : dict
+        Packages with their versions that bring the restorer or its backbone, where xsim itself does not.
     """
 
     restorer: str
@@ -61,10 +63,14 @@ class Card:
     parameters: int = 0
     digest: str = ""
     version: str = __version__
+    packages: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types, the schema's name first."""
-        return {"schema": _SCHEMA, **asdict(self)}
+        content = asdict(self)
+        if not self.packages:
+            del content["packages"]  # cards of xsim's own stay readable for earlier versions
+        return {"schema": _SCHEMA, **content}
 
 
 def shipped() -> dict[str, Path]:

@@ -22,6 +22,7 @@ from xsim.files.whole import write_whole
 from xsim_zoo.process.conditions import Met
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.weights.card import Card, read_card, weights_path
+from xsim_zoo.weights.packages import check_packages
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
@@ -107,10 +108,11 @@ def load_checkpoint(weights: str | Path) -> Checkpoint:
     DamageError
         If the card or the tensors are torn, altered, or not finite.
     MissingFileError, UnknownNameError, InputError
-        See `weights_path`.
+        See `weights_path`; if a package that they need is not installed, naming it.
     """
     path = weights_path(weights)
     card = read_card(path.with_suffix(".json"))
+    check_packages(card, path)
     return Checkpoint(card, _read_tensors(path, card) if card.digest else {}, path)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from xsim.degradation.known_file import degradation_of
-from xsim.errors import DamageError, InputError, MissingFileError
+from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError
+from xsim_zoo.network.backbone import Backbone, build_backbone
 from xsim_zoo.network.unet import build_unet
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
-from xsim_zoo.restorers.registry import get, names
+from xsim_zoo.restorers.registry import get, names, plugin_of
 from xsim_zoo.weights.card import Card, of_any_pitch, read_card, shipped
 from xsim_zoo.weights.checkpoint import load_checkpoint
 
@@ -58,12 +60,33 @@ def build(
     physics: Physics,
     *,
     device: str | torch.device = "cpu",
+    backbone: str = "unet",
     size: str = "small",
+    backbone_options: Mapping[str, Any] | None = None,
     link_conditioning: bool = False,
     detector_conditioning: bool = False,
     **options: Any,
 ) -> Restorer:
-    """Return a fresh restorer; a learned one gets a new network of a named size, told of link and detectors or not.
+    """Return a fresh restorer; a learned one gets a new network, told of link and detectors or not.
+
+    Parameters
+    ----------
+    name : str
+        A registered name.
+    physics : Physics
+        Degradation and prior spectrum.
+    device : torch device or str
+        Where it computes.
+    backbone : str
+        "unet", or ``module:factory`` of another package, see `xsim_zoo.network.backbone`.
+    size : str
+        Size of the network.
+    backbone_options : mapping, optional
+        Keywords of another backbone's factory; its size alone if not given.
+    link_conditioning, detector_conditioning : bool
+        What the network is told.
+    **options
+        Arguments of the restorer.
 
     Raises
     ------
@@ -75,7 +98,12 @@ def build(
         if not issubclass(cls, LearnedRestorer):
             return cls(physics, device=device, **options)
         told = {"link_conditioning": link_conditioning, "detector_conditioning": detector_conditioning}
-        return cls(physics, build_unet(cls.inputs, size, **told), device=device, **options)
+        if backbone == "unet":
+            network: Backbone = build_unet(cls.inputs, size, **told)
+        else:
+            given = {"size": size} if backbone_options is None else backbone_options
+            network = build_backbone(backbone, cls.inputs, given, **told)
+        return cls(physics, network, device=device, **options)
     except TypeError as error:
         raise InputError(
             f"restorer '{name}' does not take these options: {', '.join(options) or 'none'} given"
@@ -105,7 +133,12 @@ def load(name: str, weights: str | Path | None = None, *, device: str | torch.de
     DamageError
         If they are damaged.
     """
-    cls = get(name)
+    try:
+        cls = get(name)
+    except UnknownNameError:
+        if weights is not None:
+            load_checkpoint(weights)  # whose card may say which package brings the restorer
+        raise
     place = resolve_device(device)
     if weights is None:
         available = shipped()
@@ -195,7 +228,16 @@ def list_restorers() -> list[dict[str, Any]]:
                 "pitch_mm": card.physics["degradation"]["pitch_mm"],
             }
         )
-    return [{"name": name, **_facts(get(name)), "weights": of_restorer[name]} for name in names()]
+    return [{"name": name, **_listed(name), "weights": of_restorer[name]} for name in names()]
+
+
+def _listed(name: str) -> dict[str, Any]:
+    """Return what a list says of a restorer; of another package's only the package, as nothing of it is imported."""
+    plugin = plugin_of(name)
+    if plugin is None:
+        return {**_facts(get(name)), "package": None}
+    unknown = dict.fromkeys(("learned", "samples_posterior", "adapts_to_detectors"))
+    return {**unknown, "package": f"{plugin.package} {plugin.version}"}
 
 
 def _facts(cls: type[Restorer]) -> dict[str, bool]:
@@ -223,6 +265,7 @@ def describe(name: str, weights: str | Path | None = None) -> dict[str, Any]:
     return {
         "name": name,
         **_facts(cls),
+        "package": None if (plugin := plugin_of(name)) is None else f"{plugin.package} {plugin.version}",
         "default_steps": cls.default_steps,
         "about": (cls.__doc__ or "").strip().splitlines()[0],
         "card": None if card is None else card.to_dict(),

@@ -1,0 +1,1 @@
+"""What two detectors do to an image, as operators of other libraries."""
