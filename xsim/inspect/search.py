@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from xsim.inspect.fit import Fit, Prior, ball_of, fit, start_of
+from xsim.inspect.fit import HOLE_MEAN, HOLE_SPREAD, Fit, Prior, ball_of, fit, start_of
 from xsim.inspect.patch import Patch
-from xsim.inspect.shape import VOID, transmission
+from xsim.inspect.shape import HOLE, VOID, hole_light, transmission
 
 __all__ = ["MOST_VOIDS", "Candidates", "Look", "first_look", "search", "see_through"]
 
@@ -19,6 +19,9 @@ Array = NDArray[np.float64]
 
 _RADII = (0.12, 0.2, 0.33, 0.5)
 """Radii of the voids that are looked for [radii of the ball]; the fit finds those in between."""
+
+_HOLE_RADII = (0.25, 0.4, 0.6, 0.85)
+"""Radii of the holes that are looked for [radii of the ball]: drills of .2 to .3 mm beside balls of .25 to .76 mm."""
 
 _LARGEST = 0.6
 """Radius of the largest void [radii of the ball], up to which each is thought equally likely: a third of the area."""
@@ -36,13 +39,17 @@ many places and sizes there are for it."""
 _SEEN = 30.0
 """Fall of the sum of squares from which a void is seen, whatever the background: half of it a soft background takes."""
 
+_HOLED = 0.1
+"""How likely a plated hole stands at a ball before its pixels are looked at: between the balls of boards there is one to
+every few, and beside, seldom in, a land."""
+
 MOST_VOIDS = 5
 """Voids that are told apart at most; more are froth, or no voids."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Fits of one ball with none, one, two, ... voids.
+    """Fits of one ball with none, one, two, ... voids, and the same with a plated hole of the board at the ball.
 
     Parameters
     ----------
@@ -141,28 +148,45 @@ def search(patch: Patch, start: Fit, prior: Prior, under: float) -> Candidates:
     fits = [fit(patch, start, prior, soft)]
     path = Fit(fits[0].theta, np.where(patch.inner, 0.0, fits[0].background), fits[0].veil)
     path = fit(patch, path, prior, stiff, fixed=fits[0].fixed)
-    while path.count < MOST_VOIDS:
-        start = path.with_void(_likeliest_void(patch, path))
-        longer = fit(patch, start, prior, stiff, fixed=fits[-1].fixed)
-        gain, path = path.cost - longer.cost, longer
-        fits.append(fit(patch, path, prior, soft))
-        if gain < _GOES_ON:
-            break
+    bare = path
+    fits += _with_voids(patch, path, prior, stiff, soft, fits[0].fixed)
+    # What no void explains is no hole either: it is looked for where something was found.
+    if len(fits) > 2 or _probability(fits)[0] < 0.5:
+        start = bare.with_hole(_likeliest_hole(patch, bare))
+        holed = fit(patch, start, prior, stiff, iterations=10, fixed=fits[0].fixed)
+        fits.append(fit(patch, holed, prior, soft))
+        fits += _with_voids(patch, holed, prior, stiff, soft, fits[-1].fixed)
     probability = _probability(fits)
     return Candidates(tuple(fits), probability, _just_seen(patch, fits[int(probability.argmax())]))
 
 
+def _with_voids(
+    patch: Patch, path: Fit, prior: Prior, stiff: Array, soft: Array, fixed: Array | None
+) -> list[Fit]:
+    """Return fits on a soft background with one, two, ... voids more than a fit on a stiff one."""
+    fits: list[Fit] = []
+    while path.count < MOST_VOIDS:
+        start = path.with_void(_likeliest_void(patch, path))
+        longer = fit(patch, start, prior, stiff, fixed=fixed)
+        gain, path = path.cost - longer.cost, longer
+        fits.append(fit(patch, path, prior, soft))
+        fixed = fits[-1].fixed
+        if gain < _GOES_ON:
+            break
+    return fits
+
+
 def _just_seen(patch: Patch, found: Fit) -> float:
     """Return the share of a ball's area of the smallest void that would be seen, half way between middle and rim."""
-    assert found.ball is not None
     assert found.ground is not None
-    ball, height, voids = ball_of(found.theta)
+    ball, height, voids = ball_of(found.solder)
     shares = np.array([0.06, 0.09, 0.13, 0.19, 0.27, 0.38])
     evident = []
+    plain = transmission(ball, height, voids, patch.top, patch.left, patch.shape)
     for share in shares:
         more = np.vstack([voids, [ball[0] + 0.35 * ball[2], ball[1] - 0.35 * ball[2], share * ball[2]]])
         through = transmission(ball, height, more, patch.top, patch.left, patch.shape)
-        change = patch.seen(patch.inside * found.ground * (through - found.ball)) * patch.weight
+        change = patch.seen(patch.inside * found.ground * (through - plain)) * patch.weight
         evident.append(float((change[patch.use] ** 2).sum()))
     # The signal grows with more than the fifth power of the radius: straight in logarithms.
     radius = np.exp(np.interp(np.log(_SEEN), np.log(np.maximum(evident, 1e-9)), np.log(shares)))
@@ -174,8 +198,16 @@ def _probability(fits: list[Fit]) -> Array:
     radius = float(np.exp(fits[0].theta[2]))
     # Anywhere in the ball, any radius up to the largest.
     room = math.log(math.pi * radius**2 * _LARGEST * radius)
+    # A hole may stand out of the ball, and its densities are known within their spreads.
+    hole_room = math.log(math.pi * (1.6 * radius) ** 2 * radius) + float(np.log(HOLE_SPREAD).sum()) - math.log(_HOLED)
     evidence = np.array(
-        [-0.5 * one.cost + one.log_volume + one.count * (0.5 * VOID * math.log(2.0 * math.pi) - room) for one in fits]
+        [
+            -0.5 * one.cost
+            + one.log_volume
+            + one.count * (0.5 * VOID * math.log(2.0 * math.pi) - room)
+            + one.holes * (1.5 * math.log(2.0 * math.pi) - hole_room)
+            for one in fits
+        ]
     )
     likely = np.exp(evidence - evidence.max())
     return np.asarray(likely / likely.sum())
@@ -186,7 +218,7 @@ def _likeliest_void(patch: Patch, found: Fit) -> Array:
     assert found.image is not None
     assert found.ball is not None
     assert found.ground is not None
-    ball, height, _ = ball_of(found.theta)
+    ball, height, _ = ball_of(found.solder)
     # Light that a little less solder in the middle would let through, by its share of the thickness there.
     opens = patch.inside * found.ground * found.ball * ball[3] / (1.0 + ball[5])
     weight = np.where(patch.use, patch.weight**2, 0.0)
@@ -206,4 +238,29 @@ def _likeliest_void(patch: Patch, found: Fit) -> Array:
         if gain[row, column] > best:
             best = float(gain[row, column])
             where = np.array([patch.top + row, patch.left + column, radius], dtype=np.float64)
+    return where
+
+
+def _likeliest_hole(patch: Patch, found: Fit) -> Array:
+    """Return the unknowns of the plated hole that would explain most of what is left, by matched filters."""
+    assert found.image is not None
+    assert found.ball is not None
+    assert found.ground is not None
+    ball, _, _ = ball_of(found.solder)
+    weight = np.where(patch.use, patch.weight**2, 0.0)
+    light = patch.inside * found.ground * found.ball
+    left, power = (patch.data - found.image) * weight * light, weight * light**2
+    distance = patch.distance(ball[0], ball[1])
+    best, where = -1.0, np.zeros(HOLE)
+    for share in _HOLE_RADII:
+        hole = np.array([0.0, 0.0, max(share * ball[2], 1.0), *HOLE_MEAN])
+        half = int(1.2 * hole[2]) + 4
+        kernel = hole_light(hole, ball[2], -half, -half, (2 * half + 1, 2 * half + 1)) - 1.0
+        seen, noise = patch.matched(kernel, left, power)
+        good = (distance < ball[2] + 0.5 * hole[2]) & (seen > 0.0)
+        gain = np.where(good, seen**2 / np.maximum(noise, 1e-12), 0.0)
+        row, column = np.unravel_index(int(gain.argmax()), gain.shape)
+        if gain[row, column] > best:
+            best = float(gain[row, column])
+            where = np.array([patch.top + row, patch.left + column, *hole[2:]])
     return where

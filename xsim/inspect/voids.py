@@ -225,7 +225,7 @@ def _judge(case: _Case, under: float, limit: Limit, optics: Optics) -> None:
         case.judged = JudgedBall(0, case.grid, *outline, "not judged", reason)
         return
     share = share_of(found, optics)
-    ball, _, voids = ball_of(found.best.theta)
+    ball, _, voids = ball_of(found.best.solder)
     covariance = found.best.covariance
     assert covariance is not None
     case.judged = JudgedBall(
