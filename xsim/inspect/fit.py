@@ -67,7 +67,7 @@ class Fit:
     Parameters
     ----------
     theta : (OWN + 3 K + 5 holes,) array
-        Unknowns of the ball, of its K voids, and of a hole.
+        Unknowns of the ball, of its K voids, and of holes.
     background : (B,) array
         Density of each bump, its sign turned: what is above 0 is lighter.
     veil : (3,) array
@@ -85,7 +85,7 @@ class Fit:
     fixed : (B + 3, n) array
         Derivatives of the pixels by background and veil.
     holes : int
-        Plated holes of the board at the ball: none or one.
+        Plated holes of the board at the ball.
     """
 
     theta: Array
@@ -103,7 +103,7 @@ class Fit:
 
     @property
     def solder(self) -> Array:
-        """Return the unknowns of the ball and its voids, without the hole's."""
+        """Return the unknowns of the ball and its voids, without the holes'."""
         return self.theta[: len(self.theta) - HOLE * self.holes]
 
     @property
@@ -118,8 +118,8 @@ class Fit:
         return Fit(theta, self.background, self.veil, holes=self.holes)
 
     def with_hole(self, hole: Array) -> Fit:
-        """Return a start for a fit with a hole; see `xsim.inspect.shape.HOLE`."""
-        return Fit(np.concatenate([self.theta, hole]), self.background, self.veil, holes=1)
+        """Return a start for a fit with one more hole; see `xsim.inspect.shape.HOLE`."""
+        return Fit(np.concatenate([self.theta, hole]), self.background, self.veil, holes=self.holes + 1)
 
 
 def ball_of(theta: Array) -> tuple[Array, float, Array]:
@@ -213,8 +213,8 @@ class _Problem:
         """Return what ball and hole let through."""
         patch = self.patch
         through = transmission(*ball_of(theta[: self.end]), patch.top, patch.left, patch.shape)
-        if self.holes:
-            through *= hole_light(theta[self.end :], np.exp(theta[2]), patch.top, patch.left, patch.shape)
+        for hole in theta[self.end :].reshape(-1, HOLE):
+            through *= hole_light(hole, np.exp(theta[2]), patch.top, patch.left, patch.shape)
         return np.asarray(through)
 
     def at(self, theta: Array, background: Array, veil: Array) -> _State:
@@ -289,7 +289,7 @@ class _Problem:
 def _allowed(theta: Array, end: int) -> Array:
     """Return the unknowns within what they can be: voids lie within the ball, but for a third of their radius.
 
-    From ``end`` on they are a hole's, which may stand out of the ball by all of itself.
+    From ``end`` on they are holes', which may stand beside the ball.
     """
     theta = theta.copy()
     theta[4], theta[5], theta[7] = np.clip(theta[4], 0.1, 1.0), np.clip(theta[5], 0.0, 0.3), max(theta[7], 0.0)
@@ -302,5 +302,5 @@ def _allowed(theta: Array, end: int) -> Array:
     for hole in theta[end:].reshape(-1, HOLE):
         hole[2:] = np.clip(hole[2:], (1.0, 0.0, 0.0), (1.2 * radius, 1.5, 5.0))
         off = float(np.hypot(*(hole[:2] - theta[:2])))
-        hole[:2] = theta[:2] + (hole[:2] - theta[:2]) * min(1.0, (radius + hole[2]) / max(off, 1e-9))
+        hole[:2] = theta[:2] + (hole[:2] - theta[:2]) * min(1.0, (1.3 * radius + hole[2]) / max(off, 1e-9))
     return theta

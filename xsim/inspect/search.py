@@ -43,6 +43,9 @@ _HOLED = 0.1
 """How likely a plated hole stands at a ball before its pixels are looked at: between the balls of boards there is one to
 every few, and beside, seldom in, a land."""
 
+_MOST_HOLES = 2
+"""Plated holes that may stand around a ball."""
+
 MOST_VOIDS = 5
 """Voids that are told apart at most; more are froth, or no voids."""
 
@@ -90,8 +93,10 @@ class Look:
     raised: float
 
 
-def first_look(patch: Patch, prior: Prior) -> Look:
+def first_look(patch: Patch, prior: Prior, crossed: float) -> Look:
     """Fit a ball without voids on a soft background, and set the noise of the patch by what is left.
+
+    Where more than ``crossed`` of fine structure is left around the ball, plated holes are tried, as long as they help.
 
     Around the ball what is left beyond noise is structure that is finer than the bumps: it goes on under the ball, in
     proportion to the light there. All over, residuals that exceed their noise, pixel by pixel or in blocks of 3 x 3,
@@ -99,15 +104,18 @@ def first_look(patch: Patch, prior: Prior) -> Look:
     """
     spread = np.where(patch.inner, max(patch.structure, _SOFT), patch.structure)
     found = fit(patch, start_of(patch, prior), prior, spread)
+    excess = _structure(patch, found)
+    while excess > crossed**2 and found.holes < _MOST_HOLES:
+        start = found.with_hole(_likeliest_hole(patch, found))
+        holed = fit(patch, start, prior, spread, iterations=12)
+        less = _structure(patch, holed)
+        if less > 0.7 * excess:
+            break
+        found, excess = holed, less
     assert found.image is not None
     left = patch.data - found.image
-    y, x, radius = found.theta[0], found.theta[1], float(np.exp(found.theta[2]))
-    ring = patch.use & (patch.distance(y, x) > radius + 1.0)
-    light, excess = np.maximum(found.image, 1e-4), 0.0
-    if ring.any():
-        excess = float(np.mean((left[ring] / light[ring]) ** 2) - np.mean((patch.weight[ring] * light[ring]) ** -2.0))
-        excess = max(excess, 0.0)
-        patch.weight = (patch.weight**-2.0 + excess * light**2) ** -0.5
+    light = np.maximum(found.image, 1e-4)
+    patch.weight = (patch.weight**-2.0 + excess * light**2) ** -0.5
     raised = np.where(patch.use, left * patch.weight, 0.0)
     whole = uniform_filter(patch.use.astype(float), 3) > 0.999
     single = _robust(raised[patch.use])
@@ -115,6 +123,19 @@ def first_look(patch: Patch, prior: Prior) -> Look:
     factor = max(1.0, single, blocks)
     patch.weight = patch.weight / factor
     return Look(found, math.sqrt(excess), factor)
+
+
+def _structure(patch: Patch, found: Fit) -> float:
+    """Return the mean square of what a fit leaves around the ball, beyond noise, as a share of the light."""
+    assert found.image is not None
+    left = patch.data - found.image
+    y, x, radius = found.theta[0], found.theta[1], float(np.exp(found.theta[2]))
+    ring = patch.use & (patch.distance(y, x) > radius + 1.0)
+    light = np.maximum(found.image, 1e-4)
+    if not ring.any():
+        return 0.0
+    excess = np.mean((left[ring] / light[ring]) ** 2) - np.mean((patch.weight[ring] * light[ring]) ** -2.0)
+    return max(float(excess), 0.0)
 
 
 def _robust(values: Array) -> float:
@@ -146,12 +167,13 @@ def search(patch: Patch, start: Fit, prior: Prior, under: float) -> Candidates:
     soft = np.where(patch.inner, under, patch.structure)
     stiff = np.where(patch.inner, min(_STIFF, under), patch.structure)
     fits = [fit(patch, start, prior, soft)]
-    path = Fit(fits[0].theta, np.where(patch.inner, 0.0, fits[0].background), fits[0].veil)
+    background = np.where(patch.inner, 0.0, fits[0].background)
+    path = Fit(fits[0].theta, background, fits[0].veil, holes=fits[0].holes)
     path = fit(patch, path, prior, stiff, fixed=fits[0].fixed)
     bare = path
     fits += _with_voids(patch, path, prior, stiff, soft, fits[0].fixed)
     # What no void explains is no hole either: it is looked for where something was found.
-    if len(fits) > 2 or _probability(fits)[0] < 0.5:
+    if not bare.holes and (len(fits) > 2 or _probability(fits)[0] < 0.5):
         start = bare.with_hole(_likeliest_hole(patch, bare))
         holed = fit(patch, start, prior, stiff, iterations=10, fixed=fits[0].fixed)
         fits.append(fit(patch, holed, prior, soft))
@@ -257,7 +279,7 @@ def _likeliest_hole(patch: Patch, found: Fit) -> Array:
         half = int(1.2 * hole[2]) + 4
         kernel = hole_light(hole, ball[2], -half, -half, (2 * half + 1, 2 * half + 1)) - 1.0
         seen, noise = patch.matched(kernel, left, power)
-        good = (distance < ball[2] + 0.5 * hole[2]) & (seen > 0.0)
+        good = (distance < 1.2 * ball[2] + hole[2]) & (seen > 0.0)
         gain = np.where(good, seen**2 / np.maximum(noise, 1e-12), 0.0)
         row, column = np.unravel_index(int(gain.argmax()), gain.shape)
         if gain[row, column] > best:
