@@ -199,6 +199,7 @@ def summary(rows: list[Row], false: int) -> dict[str, float]:
         "found_percent": 100.0 * len(found) / max(len(rows), 1),
         "false_percent": 100.0 * false / max(len(rows), 1),
         "judged": len(judged),
+        "not_judged_percent": 100.0 * (len(found) - len(judged)) / max(len(found), 1),
         "bias": mean(error),
         "bias_standard_error": float(error.std() / math.sqrt(len(error))) if len(error) else math.nan,
         "rms_error": float(np.sqrt(mean(error**2))),
@@ -266,10 +267,16 @@ def main() -> None:
         for source, image in dict.fromkeys((row.source, row.image) for row in rows)
     }
     print_table(table)
+    reasons = {
+        name: Counter(row.reason for row in rows if f"{row.source} {row.image}" == name and row.reason)
+        for name in table
+    }
+    for name, counted in reasons.items():
+        print(f"{name}, not judged: " + ("; ".join(f"{n} {why}" for why, n in counted.most_common()) or "none"))
     arguments.output.mkdir(parents=True, exist_ok=True)
     document = {
         "first_seed": arguments.first_seed, "last_seed": seed - 1, "rates": RATES,
-        "table": table, "balls": [asdict(row) for row in rows],
+        "table": table, "not_judged": reasons, "balls": [asdict(row) for row in rows],
     }  # fmt: skip
     write_whole(arguments.output / "voids.json", json.dumps(document, indent=1).encode())
 

@@ -209,10 +209,13 @@ class _Problem:
         places = np.concatenate([places, *[np.array([*[_VOID_WIDTH_PX**-2] * 3, 0.0, 0.0])] * holes])
         self.precision = np.concatenate([self.known + places, spread**-2, np.full(3, _VEIL**-2)])
 
-    def light(self, theta: Array) -> Array:
-        """Return what ball and hole let through."""
+        self.two = bool(count) and patch.has_faint
+
+    def light(self, theta: Array, *, whole: bool = False) -> Array:
+        """Return what ball and holes let through; of a ``whole`` ball, without its voids."""
         patch = self.patch
-        through = transmission(*ball_of(theta[: self.end]), patch.top, patch.left, patch.shape)
+        own = theta[: OWN if whole else self.end]
+        through = transmission(*ball_of(own), patch.top, patch.left, patch.shape)
         for hole in theta[self.end :].reshape(-1, HOLE):
             through *= hole_light(hole, np.exp(theta[2]), patch.top, patch.left, patch.shape)
         return np.asarray(through)
@@ -222,7 +225,10 @@ class _Problem:
         patch = self.patch
         ball = self.light(theta)
         ground = patch.base * np.exp(np.tensordot(background, patch.bumps, 1))
-        image = patch.outside + patch.seen(patch.inside * ground * ball) + np.tensordot(veil, self.slopes, 1)
+        shown = patch.seen(patch.inside * ground * ball)
+        if self.two:
+            shown += patch.lost(patch.inside * ground * (self.light(theta, whole=True) - ball))
+        image = patch.outside + shown + np.tensordot(veil, self.slopes, 1)
         residual = (patch.data - image)[patch.use] * self.weight
         known = (theta - self.mean) ** 2 @ self.known
         cost = (
@@ -237,13 +243,21 @@ class _Problem:
 
     def ball_columns(self, here: _State) -> Array:
         """Return the derivatives by the unknowns of ball and voids."""
-        patch, maps = self.patch, []
+        patch, maps, lost = self.patch, [], []
+        whole = self.light(here.theta, whole=True) if self.two else here.ball
         steps = np.concatenate([_STEPS, np.full(VOID * self.count, 0.08), *[_HOLE_STEPS] * self.holes])
         for number, step in enumerate(steps):
             theta = here.theta.copy()
             theta[number] += step
-            maps.append(patch.inside * here.ground * (self.light(theta) - here.ball) / step)
-        return np.asarray(patch.seen(np.array(maps))[:, patch.use] * self.weight)
+            moved = self.light(theta)
+            maps.append(patch.inside * here.ground * (moved - here.ball) / step)
+            if self.two:
+                change = self.light(theta, whole=True) - whole - moved + here.ball
+                lost.append(patch.inside * here.ground * change / step)
+        shown = patch.seen(np.array(maps))
+        if self.two:
+            shown += patch.lost(np.array(lost))
+        return np.asarray(shown[:, patch.use] * self.weight)
 
     def pull(self, here: _State) -> Array:
         """Return what the priors pull the unknowns back with."""

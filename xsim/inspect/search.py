@@ -208,7 +208,7 @@ def _just_seen(patch: Patch, found: Fit) -> float:
     for share in shares:
         more = np.vstack([voids, [ball[0] + 0.35 * ball[2], ball[1] - 0.35 * ball[2], share * ball[2]]])
         through = transmission(ball, height, more, patch.top, patch.left, patch.shape)
-        change = patch.seen(patch.inside * found.ground * (through - plain)) * patch.weight
+        change = patch.faint(patch.inside * found.ground * (through - plain)) * patch.weight / patch.doubt
         evident.append(float((change[patch.use] ** 2).sum()))
     # The signal grows with more than the fifth power of the radius: straight in logarithms.
     radius = np.exp(np.interp(np.log(_SEEN), np.log(np.maximum(evident, 1e-9)), np.log(shares)))
@@ -278,7 +278,7 @@ def _likeliest_hole(patch: Patch, found: Fit) -> Array:
         hole = np.array([0.0, 0.0, max(share * ball[2], 1.0), *HOLE_MEAN])
         half = int(1.2 * hole[2]) + 4
         kernel = hole_light(hole, ball[2], -half, -half, (2 * half + 1, 2 * half + 1)) - 1.0
-        seen, noise = patch.matched(kernel, left, power)
+        seen, noise = patch.matched(kernel, left, power, strong=True)
         good = (distance < 1.2 * ball[2] + hole[2]) & (seen > 0.0)
         gain = np.where(good, seen**2 / np.maximum(noise, 1e-12), 0.0)
         row, column = np.unravel_index(int(gain.argmax()), gain.shape)
