@@ -121,6 +121,13 @@ class Fit:
         """Return a start for a fit with one more hole; see `xsim.inspect.shape.HOLE`."""
         return Fit(np.concatenate([self.theta, hole]), self.background, self.veil, holes=self.holes + 1)
 
+    def void_as_hole(self, number: int) -> Fit:
+        """Return a start for a fit in which a void, from 0, is a hole."""
+        first = OWN + VOID * number
+        hole = np.concatenate([self.theta[first : first + VOID], HOLE_MEAN])
+        theta = np.concatenate([np.delete(self.theta, np.s_[first : first + VOID]), hole])
+        return Fit(theta, self.background, self.veil, holes=self.holes + 1)
+
 
 def ball_of(theta: Array) -> tuple[Array, float, Array]:
     """Return what `xsim.inspect.shape.transmission` takes: the ball, its height [px], its voids (K, 3)."""

@@ -178,6 +178,10 @@ def search(patch: Patch, start: Fit, prior: Prior, under: float) -> Candidates:
         holed = fit(patch, start, prior, stiff, iterations=10, fixed=fits[0].fixed)
         fits.append(fit(patch, holed, prior, soft))
         fits += _with_voids(patch, holed, prior, stiff, soft, fits[-1].fixed)
+        # Beside a void that is clearer than it a hole may have passed for one more void.
+        best = fits[int(_probability(fits).argmax())]
+        if not best.holes and best.count > 1:
+            fits += [fit(patch, best.void_as_hole(n), prior, soft, iterations=10) for n in range(best.count)]
     probability = _probability(fits)
     return Candidates(tuple(fits), probability, _just_seen(patch, fits[int(probability.argmax())]))
 
