@@ -2,7 +2,8 @@
 
 What is found in the object is seen through the detector: object = background x ball, image = transfer * object + veil.
 The background is a plane times bumps of an unknown density, each with a prior of its own: traces and planes under the
-ball; and, where it is asked for, a plated hole, whose light middle looks like a void but whose wall is dark. It is linear near the solution, so that its normal equations are made once a fit.
+ball; and, where it is asked for, a plated hole, whose light middle looks like a void but whose wall is dark.
+The bumps are linear near the solution, so that their normal equations are made once a fit.
 """
 
 from __future__ import annotations
@@ -15,7 +16,18 @@ from numpy.typing import NDArray
 from xsim.inspect.patch import Patch
 from xsim.inspect.shape import BALL, HOLE, VOID, hole_light, transmission
 
-__all__ = ["DEFAULT_COLLAPSE", "HARDENING", "HOLE_MEAN", "HOLE_SPREAD", "OWN", "Fit", "Prior", "ball_of", "fit", "start_of"]
+__all__ = [
+    "DEFAULT_COLLAPSE",
+    "HARDENING",
+    "HOLE_MEAN",
+    "HOLE_SPREAD",
+    "OWN",
+    "Fit",
+    "Prior",
+    "ball_of",
+    "fit",
+    "start_of",
+]
 
 Array = NDArray[np.float64]
 
@@ -209,9 +221,7 @@ class _Problem:
         self.slopes = np.stack([np.ones(patch.shape), rows / height - 0.5, columns / width - 0.5])
         # A void's unknowns have no mean; a hole's densities have.
         self.mean = np.concatenate([prior.mean, np.zeros(VOID * count), *[np.zeros(3), HOLE_MEAN] * holes])
-        self.known = np.concatenate(
-            [prior.spread**-2, np.zeros(VOID * count), *[np.zeros(3), HOLE_SPREAD**-2] * holes]
-        )
+        self.known = np.concatenate([prior.spread**-2, np.zeros(VOID * count), *[np.zeros(3), HOLE_SPREAD**-2] * holes])
         places = np.concatenate([np.zeros(OWN), np.full(VOID * count, _VOID_WIDTH_PX**-2)])
         places = np.concatenate([places, *[np.array([*[_VOID_WIDTH_PX**-2] * 3, 0.0, 0.0])] * holes])
         self.precision = np.concatenate([self.known + places, spread**-2, np.full(3, _VEIL**-2)])
@@ -238,9 +248,7 @@ class _Problem:
         image = patch.outside + shown + np.tensordot(veil, self.slopes, 1)
         residual = (patch.data - image)[patch.use] * self.weight
         known = (theta - self.mean) ** 2 @ self.known
-        cost = (
-            residual @ residual + known + ((background / self.spread) ** 2).sum() + (veil**2).sum() / _VEIL**2
-        )
+        cost = residual @ residual + known + ((background / self.spread) ** 2).sum() + (veil**2).sum() / _VEIL**2
         return _State(theta, background, veil, image, ball, ground, residual, float(cost))
 
     def fixed_columns(self, here: _State) -> Array:

@@ -106,9 +106,7 @@ class Patch:
         spectrum *= transfer.astype(np.float32)
         return np.asarray(scipy.fft.irfft2(spectrum, s=self._size)[..., :height, :width], dtype=np.float64)
 
-    def matched(
-        self, kernel: Array, left: Array, power: Array, *, strong: bool = False
-    ) -> tuple[Array, Array]:
+    def matched(self, kernel: Array, left: Array, power: Array, *, strong: bool = False) -> tuple[Array, Array]:
         """Return, for every place, how a small thing there agrees with what is left, and what it would be alone.
 
         Parameters

@@ -40,8 +40,8 @@ _SEEN = 30.0
 """Fall of the sum of squares from which a void is seen, whatever the background: half of it a soft background takes."""
 
 _HOLED = 0.1
-"""How likely a plated hole stands at a ball before its pixels are looked at: between the balls of boards there is one to
-every few, and beside, seldom in, a land."""
+"""How likely a plated hole stands at a ball before its pixels are looked at: there is one to every few balls, but
+seldom behind one."""
 
 _MOST_HOLES = 2
 """Plated holes that may stand around a ball."""
@@ -186,9 +186,7 @@ def search(patch: Patch, start: Fit, prior: Prior, under: float) -> Candidates:
     return Candidates(tuple(fits), probability, _just_seen(patch, fits[int(probability.argmax())]))
 
 
-def _with_voids(
-    patch: Patch, path: Fit, prior: Prior, stiff: Array, soft: Array, fixed: Array | None
-) -> list[Fit]:
+def _with_voids(patch: Patch, path: Fit, prior: Prior, stiff: Array, soft: Array, fixed: Array | None) -> list[Fit]:
     """Return fits on a soft background with one, two, ... voids more than a fit on a stiff one."""
     fits: list[Fit] = []
     while path.count < MOST_VOIDS:

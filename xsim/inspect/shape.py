@@ -18,11 +18,11 @@ VOID = 3
 """Numbers that describe a void: y, x, radius [px]."""
 
 HOLE = 5
-"""Numbers that describe a plated hole of the board: y, x, radius [px], density that the drill took, that of its wall."""
+"""Numbers that describe a plated hole: y, x, radius [px], density that the drill took, that of its wall."""
 
 _WALL, _LEAST_WALL_PX = 0.1, 1.5
-"""Width of a hole's wall [radii of the ball], and its least [px]: 25 um of copper, seen end on, beside a ball of .3 mm; a
-blurred image tells width times density, which is free."""
+"""Width of a hole's wall [radii of the ball], and its least [px]: 25 um of copper, seen end on, beside a ball of .5 mm.
+A blurred image tells width times density, which is free."""
 
 _SAMPLES = 3
 """Rays a pixel and direction: with 5 a void of 3 px changes by .2 % of its area."""

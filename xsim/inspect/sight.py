@@ -30,9 +30,10 @@ rims. Both from boards of seeds 3000 to 3039; a few of those that `benchmarks/vo
 faults were mended."""
 
 _FAINT_RATIO, _FAINT_POWER = 0.38, 3.0
-"""Where the detector passes so much of what the target does, a restorer brings half of a faint detail back, and the less
-the finer: gratings of 1 % in balls came back from `physics-sde` by .82, .40, .12 at .05, .1 and .15 cycles/px, behind
-the paper's screens. Images have that power of less and less to show, noise after deblurring has not: Wiener's ratio."""
+"""Where the detector passes so much of what the target does, a restorer brings half of a faint detail back, and less of
+finer ones. Gratings of 1 % of the open field in balls (paper's screens, board of seed 3018, `physics-sde`) came back by
+.58, .28, .08, .05 of what the target shows at .05, .1, .15 and .2 cycles/px, of which about .65 is the link between the
+two grey values. Wiener's ratio has this form: the power of images falls with about the third power of the frequency."""
 
 _RESTORED_NOISE = 2.0
 """Noise of a restored image over that of the image that it was made from, as both are seen through a ball: what is left
@@ -59,8 +60,8 @@ class Optics:
     area_error : float
         Relative error of a void's area at 95 %, for what is not as it is modelled.
     faint : float or None
-        Frequency [cycles/px] at which half of a faint detail's contrast is lost, beyond what ``transfer`` says of strong
-        ones; None where nothing is.
+        Frequency [cycles/px] at which half of a faint detail's contrast is lost, beyond what ``transfer`` says of
+        strong ones; None where nothing is.
     doubt : float
         Factor on the noise by which it is told how small a void may be and still be seen.
     """

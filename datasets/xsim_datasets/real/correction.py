@@ -93,7 +93,9 @@ class FlatField:
         MissingFileError, InputError
             If one does not exist or holds no images, or they cannot be used.
         """
-        frames = [None if path is None else mean_of(frame_files(path), uniform=True, as_signal=True) for path in (dark, flat)]
+        frames = [
+            None if path is None else mean_of(frame_files(path), uniform=True, as_signal=True) for path in (dark, flat)
+        ]
         return cls(frames[0], frames[1], polarity, open_field, scale, log_factor)
 
     def image(self, files: Sequence[Path]) -> NDArray[np.float32]:
@@ -228,9 +230,9 @@ def mean_of(
 
 
 def _as_signal(radiograph: Radiograph) -> Radiograph:
-    """Return a radiograph as it is stored, where that is the signal: MONOCHROME1 of plates and panels is how it is shown.
+    """Return a radiograph as it is stored, where that is the signal, else as it is.
 
-    Others are returned as they are.
+    MONOCHROME1 of plates and panels only says how it is shown.
     """
     if not radiograph.white_is_zero or radiograph.white is None or radiograph.polarity != "metal-bright":
         return radiograph
