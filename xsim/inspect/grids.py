@@ -215,9 +215,9 @@ def _grown(
     fit = _affine(cells, basis)
     radius = float(np.median([site.spot.radius for site in cells.values()]))
     pitch = float(np.hypot(*basis[0]))
-    for cell, site in list(cells.items()):
-        most = _CLEARLY_OFF if site.spot.round_share > _ROUND else _OFF
-        if np.hypot(*(fit(cell) - (site.spot.y, site.spot.x))) > most * pitch:
+    for cell, spot in start.items():
+        most = _CLEARLY_OFF if spot.round_share > _ROUND else _OFF
+        if np.hypot(*(fit(cell) - (spot.y, spot.x))) > most * pitch:
             del cells[cell]
     tree = cKDTree(np.array([(s.y, s.x) for s in spots]))
     tried, edge = set(cells), list(cells)
