@@ -36,8 +36,8 @@ finer ones. Gratings of 1 % of the open field in balls (paper's screens, board o
 two grey values. Wiener's ratio has this form: the power of images falls with about the third power of the frequency."""
 
 _RESTORED_NOISE = 2.0
-"""Factor on the noise by which it is told how small a void of a restored image would still be seen: twice as evident ones
-were missed as on the image that it was made from (boards of seeds 3010 to 3024)."""
+"""Factor on the noise by which it is told how small a void of a restored image would still be seen: larger ones were
+missed there than on the image that it was made from (boards of seeds 3010 to 3024)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +94,8 @@ class Optics:
         """
         noise = float(np.sqrt(max(float(known.noise_power[0]), 1e-12)))
         spread = known.blur_spread or 1.0
-        ratio = known.mtf / np.maximum(np.interp(known.frequency, frequency, mtf), 1e-6)
-        below = np.flatnonzero((ratio < _FAINT_RATIO) & (known.frequency > 0.0))
+        aim = np.interp(known.frequency, frequency, mtf)
+        below = np.flatnonzero((known.mtf < _FAINT_RATIO * aim) & (known.frequency > 0.0))
         faint = float(known.frequency[below[0]]) if len(below) else None
         return cls(frequency, mtf, np.ones_like(mtf), noise, spread, _RESTORED_AREA_ERROR, faint, _RESTORED_NOISE)
 
