@@ -132,6 +132,7 @@ class Row:
     smallest: float = math.nan
 
 
+MOST_PLAIN: Final = 4
 HIDDEN: Final = 0.04
 """Grey around a ball below which a part hides it: it then counts neither as found nor as missed."""
 
@@ -185,6 +186,8 @@ def summary(rows: list[Row], false: int) -> dict[str, float]:
     judged = [row for row in found if row.verdict != "not judged"]
     error = np.array([100.0 * (row.share - row.true_share) for row in judged])
     held = np.array([row.low <= row.true_share <= row.high for row in judged], dtype=bool)
+    # Four voids of some size is the most that balls have: more are froth.
+    plain = np.array([row.voids <= MOST_PLAIN for row in judged], dtype=bool)
     holed = np.array([row.voids > 0 for row in judged], dtype=bool)
     width = np.array([100.0 * (row.high - row.low) for row in judged])
     wrong = [
@@ -199,8 +202,11 @@ def summary(rows: list[Row], false: int) -> dict[str, float]:
         "found_percent": 100.0 * len(found) / max(len(rows), 1),
         "false_percent": 100.0 * false / max(len(rows), 1),
         "judged": len(judged),
+        "not_judged_percent": 100.0 * (len(found) - len(judged)) / max(len(found), 1),
         "bias": mean(error),
         "bias_standard_error": float(error.std() / math.sqrt(len(error))) if len(error) else math.nan,
+        "froth": int((~plain).sum()),
+        "bias_without_froth": mean(error[plain]),
         "rms_error": float(np.sqrt(mean(error**2))),
         "coverage_percent": 100.0 * mean(held),
         "coverage_with_voids_percent": 100.0 * mean(held[holed]),
@@ -250,13 +256,17 @@ def main() -> None:
             false[source, name] += wrong
             print(f"{phantom.name} ({phantom.family}), {name}: {json.dumps(summary(more, wrong))}", flush=True)
 
-    seed, pitches = arguments.first_seed, Counter[float]()
-    while sum(row.source == "random" and row.image == "LR" for row in rows) < arguments.balls:
+    seed, pitches, total = arguments.first_seed, Counter[float](), 0
+    while total < arguments.balls:
         window = board_window(seed)
-        # Fine grids show many balls at once: no pitch may be much more than a quarter of them.
-        if window is not None and pitches[window[1]] < arguments.balls // 4:
+        # Fine grids show many balls at once: no pitch may be much more than a third of those that count. With less only
+        # rare pitches are left in the end, and dozens of boards are drawn for one of them.
+        if window is not None and pitches[window[1]] < arguments.balls // 3:
             inspect(*window, "random", seed)
-            pitches[window[1]] += len(window[0].balls)
+            counted = sum(row.source == "random" and row.image == "LR" for row in rows)
+            pitches[window[1]] += counted - total
+            total = counted
+            print(f"{total} of {arguments.balls} balls", flush=True)
         seed += 1
     print(f"random boards: seeds {arguments.first_seed} to {seed - 1}")
     for number, window in enumerate(gerber_windows(arguments.gerber) if arguments.gerber else ()):
@@ -266,10 +276,16 @@ def main() -> None:
         for source, image in dict.fromkeys((row.source, row.image) for row in rows)
     }
     print_table(table)
+    reasons = {
+        name: Counter(row.reason for row in rows if f"{row.source} {row.image}" == name and row.reason)
+        for name in table
+    }
+    for name, counted in reasons.items():
+        print(f"{name}, not judged: " + ("; ".join(f"{n} {why}" for why, n in counted.most_common()) or "none"))
     arguments.output.mkdir(parents=True, exist_ok=True)
     document = {
         "first_seed": arguments.first_seed, "last_seed": seed - 1, "rates": RATES,
-        "table": table, "balls": [asdict(row) for row in rows],
+        "table": table, "not_judged": reasons, "balls": [asdict(row) for row in rows],
     }  # fmt: skip
     write_whole(arguments.output / "voids.json", json.dumps(document, indent=1).encode())
 

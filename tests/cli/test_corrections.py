@@ -60,12 +60,17 @@ def test_measure_mtf_needs_the_corrections_and_takes_them(shots, capsys):
         found = json_of(capsys, *words, *frames, *bad)
         f, mtf = np.array(found["frequency_lp_mm"]), np.array(found["mtf"])
         assert np.abs(mtf - np.exp(-2 * (np.pi * f * 0.05) ** 2)).max() < 2 * found["noise_floor"] + 0.005
+        (repaired,) = found["bad_pixels"]
+        assert repaired["input"] == str(shots / "edge.tif")
+        assert {(50, 60), (100, 120)} <= {(place["y"], place["x"]) for place in repaired["places"]}
 
 
 def test_measure_nnps_is_free_of_the_fixed_pattern(shots, capsys):
     flats = sorted((shots / "noise").iterdir())
     words = ("measure", "nnps", *flats, "--pitch-mm", 0.05, "--region-px", 64)
     raw = json_of(capsys, *words, "--bad-pixels", "auto")
+    assert [one["input"] for one in raw["bad_pixels"]] == [str(path) for path in flats]
+    assert all(one["count"] >= 2 for one in raw["bad_pixels"])
     clean = json_of(capsys, *words, "--dark", shots / "dark", "--flat", shots / "flat")
     assert clean["relative_variance"] == pytest.approx(0.004**2 * (1 + 1 / 8), rel=0.06)
     assert raw["relative_variance"] > 20 * clean["relative_variance"]

@@ -1,8 +1,9 @@
 """Least squares fit of a ball with so many voids to its patch: Gauss-Newton with priors, on a background that is free.
 
 What is found in the object is seen through the detector: object = background x ball, image = transfer * object + veil.
-The background is a plane times bumps of an unknown density, each with a prior of its own: traces, planes and vias under
-the ball. It is linear near the solution, so that its normal equations are made once a fit.
+The background is a plane times bumps of an unknown density, each with a prior of its own: traces and planes under the
+ball; and, where it is asked for, a plated hole, whose light middle looks like a void but whose wall is dark.
+The bumps are linear near the solution, so that their normal equations are made once a fit.
 """
 
 from __future__ import annotations
@@ -13,9 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsim.inspect.patch import Patch
-from xsim.inspect.shape import BALL, VOID, transmission
+from xsim.inspect.shape import BALL, HOLE, VOID, hole_light, transmission
 
-__all__ = ["DEFAULT_COLLAPSE", "HARDENING", "OWN", "Fit", "Prior", "ball_of", "fit", "start_of"]
+__all__ = [
+    "DEFAULT_COLLAPSE",
+    "HARDENING",
+    "HOLE_MEAN",
+    "HOLE_SPREAD",
+    "OWN",
+    "Fit",
+    "Prior",
+    "ball_of",
+    "fit",
+    "start_of",
+]
 
 Array = NDArray[np.float64]
 
@@ -41,6 +53,13 @@ _LARGEST = np.array([2.0, 2.0, 0.2, 0.3, 0.2, 0.05, 0.2, 0.3])
 _VOID_WIDTH_PX = 100.0
 """Spread of the prior of a void's place and radius: none to speak of."""
 
+HOLE_MEAN, HOLE_SPREAD = np.array([0.35, 1.5]), np.array([0.25, 1.0])
+"""What is known of a plated hole: density of what the drill took, laminate and some copper, and of its wall: 1.6 mm of
+copper end on let nothing through, but leaning by a degree it is wider and lighter."""
+
+_HOLE_STEPS, _HOLE_LARGEST = np.array([0.08, 0.08, 0.08, 0.02, 0.05]), np.array([2.0, 2.0, 2.0, 0.15, 0.5])
+"""As those of the other unknowns, for a hole's."""
+
 _DONE = 0.05
 """Fall of the sum of squares below which an iteration was the last."""
 
@@ -59,8 +78,8 @@ class Fit:
 
     Parameters
     ----------
-    theta : (OWN + 3 K,) array
-        Unknowns of the ball and its K voids.
+    theta : (OWN + 3 K + 5 holes,) array
+        Unknowns of the ball, of its K voids, and of holes.
     background : (B,) array
         Density of each bump, its sign turned: what is above 0 is lighter.
     veil : (3,) array
@@ -69,7 +88,7 @@ class Fit:
         Sum of squares with the priors' shares.
     chi2 : float
         Mean square of the residuals over their standard deviation.
-    covariance : (OWN + 3 K, OWN + 3 K) array
+    covariance : array
         Of ``theta``.
     log_volume : float
         Half the log determinant of the covariance of all unknowns.
@@ -77,6 +96,8 @@ class Fit:
         Fitted image, transmission of the ball, background.
     fixed : (B + 3, n) array
         Derivatives of the pixels by background and veil.
+    holes : int
+        Plated holes of the board at the ball.
     """
 
     theta: Array
@@ -90,15 +111,34 @@ class Fit:
     ball: Array | None = None
     ground: Array | None = None
     fixed: Array | None = None
+    holes: int = 0
+
+    @property
+    def solder(self) -> Array:
+        """Return the unknowns of the ball and its voids, without the holes'."""
+        return self.theta[: len(self.theta) - HOLE * self.holes]
 
     @property
     def count(self) -> int:
         """Return the number of voids."""
-        return (len(self.theta) - OWN) // VOID
+        return (len(self.theta) - OWN - HOLE * self.holes) // VOID
 
     def with_void(self, void: Array) -> Fit:
         """Return a start for a fit with one more void (y, x, radius)."""
-        return Fit(np.concatenate([self.theta, void]), self.background, self.veil)
+        end = len(self.solder)
+        theta = np.concatenate([self.theta[:end], void, self.theta[end:]])
+        return Fit(theta, self.background, self.veil, holes=self.holes)
+
+    def with_hole(self, hole: Array) -> Fit:
+        """Return a start for a fit with one more hole; see `xsim.inspect.shape.HOLE`."""
+        return Fit(np.concatenate([self.theta, hole]), self.background, self.veil, holes=self.holes + 1)
+
+    def void_as_hole(self, number: int) -> Fit:
+        """Return a start for a fit in which a void, from 0, is a hole."""
+        first = OWN + VOID * number
+        hole = np.concatenate([self.theta[first : first + VOID], HOLE_MEAN])
+        theta = np.concatenate([np.delete(self.theta, np.s_[first : first + VOID]), hole])
+        return Fit(theta, self.background, self.veil, holes=self.holes + 1)
 
 
 def ball_of(theta: Array) -> tuple[Array, float, Array]:
@@ -137,7 +177,7 @@ def fit(
     fixed : array, optional
         Derivatives by background and veil of a fit nearby: good enough to look for voids, not for an answer.
     """
-    problem = _Problem(patch, prior, spread, start.count)
+    problem = _Problem(patch, prior, spread, start.count, start.holes)
     here = problem.at(start.theta, start.background, start.veil)
     fixed = problem.fixed_columns(here) if fixed is None else fixed
     square = fixed @ fixed.T
@@ -171,26 +211,44 @@ class _State:
 class _Problem:
     """The sum of squares of one patch, and its derivatives."""
 
-    def __init__(self, patch: Patch, prior: Prior, spread: Array, count: int) -> None:
-        self.patch, self.prior, self.spread, self.count = patch, prior, spread, count
+    def __init__(self, patch: Patch, prior: Prior, spread: Array, count: int, holes: int) -> None:
+        self.patch, self.prior, self.spread, self.count, self.holes = patch, prior, spread, count, holes
+        self.end = OWN + VOID * count
+        self.unknowns = self.end + HOLE * holes
         self.weight = patch.weight[patch.use]
         height, width = patch.shape
         rows, columns = np.mgrid[:height, :width]
         self.slopes = np.stack([np.ones(patch.shape), rows / height - 0.5, columns / width - 0.5])
-        voids = np.full(VOID * count, _VOID_WIDTH_PX**-2)
-        self.precision = np.concatenate([prior.spread**-2, voids, spread**-2, np.full(3, _VEIL**-2)])
+        # A void's unknowns have no mean; a hole's densities have.
+        self.mean = np.concatenate([prior.mean, np.zeros(VOID * count), *[np.zeros(3), HOLE_MEAN] * holes])
+        self.known = np.concatenate([prior.spread**-2, np.zeros(VOID * count), *[np.zeros(3), HOLE_SPREAD**-2] * holes])
+        places = np.concatenate([np.zeros(OWN), np.full(VOID * count, _VOID_WIDTH_PX**-2)])
+        places = np.concatenate([places, *[np.array([*[_VOID_WIDTH_PX**-2] * 3, 0.0, 0.0])] * holes])
+        self.precision = np.concatenate([self.known + places, spread**-2, np.full(3, _VEIL**-2)])
+
+        self.two = bool(count) and patch.has_faint
+
+    def light(self, theta: Array, *, whole: bool = False) -> Array:
+        """Return what ball and holes let through; of a ``whole`` ball, without its voids."""
+        patch = self.patch
+        own = theta[: OWN if whole else self.end]
+        through = transmission(*ball_of(own), patch.top, patch.left, patch.shape)
+        for hole in theta[self.end :].reshape(-1, HOLE):
+            through *= hole_light(hole, np.exp(theta[2]), patch.top, patch.left, patch.shape)
+        return np.asarray(through)
 
     def at(self, theta: Array, background: Array, veil: Array) -> _State:
         """Return image and cost of some values of the unknowns."""
         patch = self.patch
-        ball = transmission(*ball_of(theta), patch.top, patch.left, patch.shape)
+        ball = self.light(theta)
         ground = patch.base * np.exp(np.tensordot(background, patch.bumps, 1))
-        image = patch.outside + patch.seen(patch.inside * ground * ball) + np.tensordot(veil, self.slopes, 1)
+        shown = patch.seen(patch.inside * ground * ball)
+        if self.two:
+            shown += patch.lost(patch.inside * ground * (self.light(theta, whole=True) - ball))
+        image = patch.outside + shown + np.tensordot(veil, self.slopes, 1)
         residual = (patch.data - image)[patch.use] * self.weight
-        known = (theta[:OWN] - self.prior.mean) / self.prior.spread
-        cost = (
-            residual @ residual + known @ known + ((background / self.spread) ** 2).sum() + (veil**2).sum() / _VEIL**2
-        )
+        known = (theta - self.mean) ** 2 @ self.known
+        cost = residual @ residual + known + ((background / self.spread) ** 2).sum() + (veil**2).sum() / _VEIL**2
         return _State(theta, background, veil, image, ball, ground, residual, float(cost))
 
     def fixed_columns(self, here: _State) -> Array:
@@ -200,28 +258,34 @@ class _Problem:
 
     def ball_columns(self, here: _State) -> Array:
         """Return the derivatives by the unknowns of ball and voids."""
-        patch, maps = self.patch, []
-        steps = np.concatenate([_STEPS, np.full(VOID * self.count, 0.08)])
+        patch, maps, lost = self.patch, [], []
+        whole = self.light(here.theta, whole=True) if self.two else here.ball
+        steps = np.concatenate([_STEPS, np.full(VOID * self.count, 0.08), *[_HOLE_STEPS] * self.holes])
         for number, step in enumerate(steps):
             theta = here.theta.copy()
             theta[number] += step
-            moved = transmission(*ball_of(theta), patch.top, patch.left, patch.shape)
+            moved = self.light(theta)
             maps.append(patch.inside * here.ground * (moved - here.ball) / step)
-        return np.asarray(patch.seen(np.array(maps))[:, patch.use] * self.weight)
+            if self.two:
+                change = self.light(theta, whole=True) - whole - moved + here.ball
+                lost.append(patch.inside * here.ground * change / step)
+        shown = patch.seen(np.array(maps))
+        if self.two:
+            shown += patch.lost(np.array(lost))
+        return np.asarray(shown[:, patch.use] * self.weight)
 
     def pull(self, here: _State) -> Array:
         """Return what the priors pull the unknowns back with."""
-        own = (here.theta[:OWN] - self.prior.mean) / self.prior.spread**2
-        rest = [np.zeros(VOID * self.count), here.background / self.spread**2, here.veil / _VEIL**2]
-        return np.concatenate([own, *rest])
+        own = (here.theta - self.mean) * self.known
+        return np.concatenate([own, here.background / self.spread**2, here.veil / _VEIL**2])
 
     def step(self, here: _State, normal: Array, slope: Array, damping: float) -> tuple[_State | None, float]:
         """Return a better state, None if there is none, and the damping for the next step."""
-        unknowns = OWN + VOID * self.count
-        largest = np.concatenate([_LARGEST, np.full(VOID * self.count, 2.0)])
+        unknowns = self.unknowns
+        largest = np.concatenate([_LARGEST, np.full(VOID * self.count, 2.0), *[_HOLE_LARGEST] * self.holes])
         for _ in range(5):
             change = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), slope)
-            theta = _allowed(here.theta + np.clip(change[:unknowns], -largest, largest))
+            theta = _allowed(here.theta + np.clip(change[:unknowns], -largest, largest), self.end)
             background = here.background + change[unknowns:-3]
             better = self.at(theta, background, here.veil + change[-3:])
             if better.cost < here.cost:
@@ -234,8 +298,7 @@ class _Problem:
         columns = np.concatenate([self.ball_columns(here), fixed])
         normal = columns @ columns.T + np.diag(self.precision)
         sign, log_determinant = np.linalg.slogdet(normal)
-        unknowns = OWN + VOID * self.count
-        covariance = np.linalg.inv(normal)[:unknowns, :unknowns]
+        covariance = np.linalg.inv(normal)[: self.unknowns, : self.unknowns]
         return Fit(
             here.theta,
             here.background,
@@ -248,17 +311,25 @@ class _Problem:
             here.ball,
             here.ground,
             fixed,
+            self.holes,
         )
 
 
-def _allowed(theta: Array) -> Array:
-    """Return the unknowns within what they can be: voids lie within the ball, but for a third of their radius."""
+def _allowed(theta: Array, end: int) -> Array:
+    """Return the unknowns within what they can be: voids lie within the ball, but for a third of their radius.
+
+    From ``end`` on they are holes', which may stand beside the ball.
+    """
     theta = theta.copy()
     theta[4], theta[5], theta[7] = np.clip(theta[4], 0.1, 1.0), np.clip(theta[5], 0.0, 0.3), max(theta[7], 0.0)
-    radius, voids = float(np.exp(theta[2])), theta[OWN:].reshape(-1, VOID)
+    radius, voids = float(np.exp(theta[2])), theta[OWN:end].reshape(-1, VOID)
     if len(voids):
         voids[:, 2] = np.clip(np.abs(voids[:, 2]), 0.3, 0.8 * radius)
         off = np.hypot(voids[:, 0] - theta[0], voids[:, 1] - theta[1])
         share = np.minimum(1.0, np.maximum(radius - 0.7 * voids[:, 2], 0.1) / np.maximum(off, 1e-9))
         voids[:, :2] = theta[:2] + (voids[:, :2] - theta[:2]) * share[:, None]
+    for hole in theta[end:].reshape(-1, HOLE):
+        hole[2:] = np.clip(hole[2:], (1.0, 0.0, 0.0), (1.2 * radius, 1.5, 5.0))
+        off = float(np.hypot(*(hole[:2] - theta[:2])))
+        hole[:2] = theta[:2] + (hole[:2] - theta[:2]) * min(1.0, (1.3 * radius + hole[2]) / max(off, 1e-9))
     return theta

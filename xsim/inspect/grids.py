@@ -25,11 +25,15 @@ _ALIKE = 0.16
 _PITCH, _TURN = 0.09, 0.09
 """How far the step to a neighbour may differ from the pitch [relative] and from the grid's direction [rad]."""
 
-_OFF = 0.16
-"""How far a ball may stand from its site [pitch]."""
+_OFF, _CLEARLY_OFF = 0.16, 0.3
+"""How far a ball may stand from its site [pitch]; and how far where it is as round and dark as the others: balls of a
+pitch of .4 mm slide by tenths of it before the solder is solid."""
 
 _FAINT = 0.4
 """Share of its neighbours' contrast below which a site is empty: a missing ball leaves a cap of paste."""
+
+_CLEAR = 0.75
+"""Share of its neighbours' contrast that a ball far off its site has at least."""
 
 _DARK = 0.25
 """Optical density that a grid of balls has at least: .2 mm of solder has 2, a third of it where blur has the size of a
@@ -211,8 +215,10 @@ def _grown(
     fit = _affine(cells, basis)
     radius = float(np.median([site.spot.radius for site in cells.values()]))
     pitch = float(np.hypot(*basis[0]))
-    for cell in [c for c, site in cells.items() if np.hypot(*(fit(c) - (site.spot.y, site.spot.x))) > _OFF * pitch]:
-        del cells[cell]
+    for cell, spot in start.items():
+        most = _CLEARLY_OFF if spot.round_share > _ROUND else _OFF
+        if np.hypot(*(fit(cell) - (spot.y, spot.x))) > most * pitch:
+            del cells[cell]
     tree = cKDTree(np.array([(s.y, s.x) for s in spots]))
     tried, edge = set(cells), list(cells)
     while edge:
@@ -225,7 +231,8 @@ def _grown(
             if not (0.0 <= y < density.shape[0] - 0.5 and 0.0 <= x < density.shape[1] - 0.5):
                 continue
             near = [spots[n] for n in tree.query_ball_point((y, x), _OFF * pitch)]
-            site = _seen(density, near, (y, x), radius, usual)
+            far = [spots[n] for n in tree.query_ball_point((y, x), _CLEARLY_OFF * pitch)]
+            site = _seen(density, near, far, (y, x), radius, usual)
             if site is not None:
                 cells[cell] = site
                 if not site.hidden:
@@ -289,6 +296,7 @@ def _level(density: NDArray[np.float64], y: float, x: float, radius: float) -> f
 def _seen(
     density: NDArray[np.float64],
     near: list[Spot],
+    far: list[Spot],
     place: tuple[float, float],
     radius: float,
     usual: tuple[float, float],
@@ -296,6 +304,10 @@ def _seen(
     """Return what is seen at a site: a ball, something that hides it, or nothing."""
     for spot in near:
         if abs(spot.radius / radius - 1.0) < 2.0 * _ALIKE and spot.contrast > _FAINT * usual[0]:
+            return Site(spot)
+    for spot in far:
+        alike = abs(spot.radius / radius - 1.0) < _ALIKE and spot.contrast > _CLEAR * usual[0]
+        if alike and spot.round_share > _ROUND:
             return Site(spot)
     y, x = place
     around = Spot(y, x, radius, 0.0, 0.0)

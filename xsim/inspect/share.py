@@ -69,7 +69,7 @@ def share_of(found: Candidates, optics: Optics) -> Share:
 
 def _model_error(best: Fit, value: float, optics: Optics) -> float:
     """Return the error at 95 % that a wrong blur and the shape of voids bring: both move rims."""
-    ball, _, voids = ball_of(best.theta)
+    ball, _, voids = ball_of(best.solder)
     if not len(voids):
         return 0.0
     # A rim that a blur of width b spreads moves by less than a quarter of what the blur is off.
@@ -87,7 +87,7 @@ def _drawn(one: Fit, count: int, random: np.random.Generator) -> NDArray[np.floa
     shares = np.empty(count)
     for number in range(count):
         theta = one.theta + root @ random.standard_normal(len(one.theta))
-        ball, _, voids = ball_of(theta)
+        ball, _, voids = ball_of(theta[: len(one.solder)])
         voids = voids.copy()
         voids[:, 2] = np.clip(np.abs(voids[:, 2]), 0.0, ball[2])
         shares[number] = union_share(ball, voids, 64)

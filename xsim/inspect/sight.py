@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from xsim.degradation.known import KnownDetector
 from xsim.grids import radial_frequency
 
-__all__ = ["Optics", "Sight", "transfer_of"]
+__all__ = ["Optics", "Sight", "faint_of", "transfer_of"]
 
 _BORDER_PX = 32
 """Mirrored border of the filters [px]: what is left of a whitened blur beyond it is below a thousandth."""
@@ -29,9 +29,15 @@ _AREA_ERROR, _RESTORED_AREA_ERROR = 0.08, 0.25
 rims. Both from boards of seeds 3000 to 3039; a few of those that `benchmarks/voids.py` judges by were looked at while
 faults were mended."""
 
+_FAINT_RATIO, _FAINT_POWER = 0.38, 3.0
+"""Where the detector passes so much of what the target does, a restorer brings half of a faint detail back, and less of
+finer ones. Gratings of 1 % of the open field in balls (paper's screens, board of seed 3018, `physics-sde`) came back by
+.58, .28, .08, .05 of what the target shows at .05, .1, .15 and .2 cycles/px, of which about .65 is the link between the
+two grey values. Wiener's ratio has this form: the power of images falls with about the third power of the frequency."""
+
 _RESTORED_NOISE = 2.0
-"""Noise of a restored image over that of the image that it was made from, as both are seen through a ball: what is left
-hangs together over the width of the blur that was undone, so that pixels tell less than their number."""
+"""Factor on the noise by which it is told how small a void of a restored image would still be seen: larger ones were
+missed there than on the image that it was made from (boards of seeds 3010 to 3024)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +59,11 @@ class Optics:
         Factor by which the frequencies of the transfer may be off either way, at 95 %.
     area_error : float
         Relative error of a void's area at 95 %, for what is not as it is modelled.
+    faint : float or None
+        Frequency [cycles/px] at which half of a faint detail's contrast is lost, beyond what ``transfer`` says of
+        strong ones; None where nothing is.
+    doubt : float
+        Factor on the noise by which it is told how small a void may be and still be seen.
     """
 
     frequency: NDArray[np.float64]
@@ -61,6 +72,8 @@ class Optics:
     noise: float
     blur_spread: float = 1.0
     area_error: float = _AREA_ERROR
+    faint: float | None = None
+    doubt: float = 1.0
 
     @classmethod
     def of_image(cls, known: KnownDetector) -> Optics:
@@ -77,10 +90,14 @@ class Optics:
 
         A restorer smooths noise where it sees no structure, but adds no knowledge of the object: a ball is known no
         better than by the detector's own image, and its noise counts. What is left is not white, and stays as it is.
+        Strong edges have the MTF that was aimed at; of faint details less is left, see `faint_of`.
         """
-        noise = _RESTORED_NOISE * float(np.sqrt(max(float(known.noise_power[0]), 1e-12)))
+        noise = float(np.sqrt(max(float(known.noise_power[0]), 1e-12)))
         spread = known.blur_spread or 1.0
-        return cls(frequency, mtf, np.ones_like(mtf), noise, spread, _RESTORED_AREA_ERROR)
+        aim = np.interp(known.frequency, frequency, mtf)
+        below = np.flatnonzero((known.mtf < _FAINT_RATIO * aim) & (known.frequency > 0.0))
+        faint = float(known.frequency[below[0]]) if len(below) else None
+        return cls(frequency, mtf, np.ones_like(mtf), noise, spread, _RESTORED_AREA_ERROR, faint, _RESTORED_NOISE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +167,14 @@ def transfer_of(shape: tuple[int, ...], optics: Optics, *, without_pixel: bool =
     if without_pixel:
         found = found / (np.sinc(np.fft.fftfreq(size[0]))[:, None] * np.sinc(np.fft.rfftfreq(size[1]))[None, :])
     return found
+
+
+def faint_of(shape: tuple[int, ...], optics: Optics) -> NDArray[np.float64] | None:
+    """Return how much of faint details is left on an ``rfft2`` grid; None where all is."""
+    if optics.faint is None:
+        return None
+    frequency = radial_frequency((int(shape[0]), int(shape[1])), 1.0)
+    return np.asarray(1.0 / (1.0 + (frequency / optics.faint) ** _FAINT_POWER))
 
 
 def _filtered(

@@ -180,7 +180,7 @@ def _look(sight: Sight, grid: Grid, case: _Case, hardening: float) -> None:
         np.array([spot.y, spot.x, np.log(radius), density, 0.5, hardening, np.log(DEFAULT_COLLAPSE[0]), 0.4]),
         np.array([3.0, 3.0, 0.1, 0.4, 0.25, 0.25 * hardening, DEFAULT_COLLAPSE[1], 0.25]),
     )
-    case.look = first_look(case.patch, case.prior)
+    case.look = first_look(case.patch, case.prior, _CROSSED)
 
 
 def _learn(cases: Sequence[_Case]) -> float:
@@ -225,7 +225,7 @@ def _judge(case: _Case, under: float, limit: Limit, optics: Optics) -> None:
         case.judged = JudgedBall(0, case.grid, *outline, "not judged", reason)
         return
     share = share_of(found, optics)
-    ball, _, voids = ball_of(found.best.theta)
+    ball, _, voids = ball_of(found.best.solder)
     covariance = found.best.covariance
     assert covariance is not None
     case.judged = JudgedBall(

@@ -12,7 +12,7 @@ import typer
 from xsim.errors import InputError
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption
 from xsim_cli.corrections import DarkOption, FlatOption, RepairOption, corrections_of
-from xsim_cli.measure.inputs import PolarityOption, blame, image_files, read, signals
+from xsim_cli.measure.inputs import PolarityOption, blame, image_files, read, repairs_of, signals
 
 if TYPE_CHECKING:
     from xsim.measure.blind import BlindDetector
@@ -51,6 +51,7 @@ def blind(
     payload = _payload(found, pitch) | {
         "open_field": seen.open_field,
         "warnings": (*found.remarks, *seen.remarks),
+        **seen.repairs,
     }
     frequency = "frequency_cycles_px" if pitch is None else "frequency_lp_mm"
     outputs.write(
@@ -76,12 +77,15 @@ class Seen:
         Grey level of the open field, as in the file; None of several images.
     remarks : tuple of str
         On the files.
+    repairs : dict
+        Bad pixels that were repaired, for JSON.
     """
 
     found: BlindDetector
     first: Any
     open_field: float | None
     remarks: tuple[str, ...]
+    repairs: dict[str, Any]
 
 
 def look(
@@ -119,7 +123,8 @@ def look(
         inputs[0], measure_blind, greys, pitch,
         full_scale=full / scale if full is not None and len(files) == 1 and polarity == "metal-dark" else None,
     )  # fmt: skip
-    return Seen(found, greys[0], scale if len(greys) == 1 else None, tuple(remarks))
+    level_of_one = scale if len(greys) == 1 else None
+    return Seen(found, greys[0], level_of_one, tuple(remarks), repairs_of(inputs, files))
 
 
 def _payload(found: BlindDetector, pitch: float | None) -> dict[str, Any]:

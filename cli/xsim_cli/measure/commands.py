@@ -26,6 +26,7 @@ from xsim_cli.measure.inputs import (
     read,
     region_of,
     regions_of,
+    repairs_of,
     signals,
 )
 
@@ -89,7 +90,7 @@ def mtf(
             smooth_tails=smooth_tails,
         )
     )
-    payload = _edge_document(mean) | {"oversampling": oversampling}
+    payload = _edge_document(mean) | {"oversampling": oversampling} | repairs_of(inputs, files)
     table = {name: payload[name] for name in ("frequency_lp_mm", "mtf", "noise")}
     lines = [f"{f:8.3g} lp/mm  MTF {m:.3f} +- {n:.3f}" for f, m, n in _some(table)]
     lines.append(
@@ -135,7 +136,7 @@ def nnps(
     found = noise.nnps(frames, pitch, mode=mode, region_px=region_px, full_scale=files[0].white)
     columns = ("frequency_lp_mm", "nnps_mm2", "standard_error_mm2", "x_mm2", "y_mm2", "axis_x_mm2", "axis_y_mm2")
     facts = ("pitch_mm", "mode", "mean", "relative_variance", "frames", "regions", "effective_regions", "warnings")
-    payload = {name: getattr(found, name) for name in (*columns, *facts)}
+    payload = {name: getattr(found, name) for name in (*columns, *facts)} | repairs_of(inputs, files)
     table = {name: payload[name] for name in columns}
     lines = [f"{f:8.3g} lp/mm  NNPS {n:.4g} +- {e:.2g} mm2" for f, n, e, *_ in _some(table)]
     lines.append(
@@ -184,6 +185,7 @@ def ctf(
     payload: dict[str, Any] = table | {
         "contrast": found.contrast, "pitch_mm": pitch, "warnings": found.warnings,
         "groups": [{"roi": group.roi, "bars": group.bars, "vertical": group.vertical} for group in found.groups],
+        **repairs_of(inputs, [file]),
     }  # fmt: skip
     lines = [
         f"{f:8.3g} lp/mm  CTF {c:.3f} +- {e:.3f}  MTF {m:.3f}" for f, c, e, m, _ in zip(*table.values(), strict=True)
@@ -228,6 +230,7 @@ def resolution(
     table = {"diameter_mm": wires.diameter_mm, "dip": wires.dip}
     payload: dict[str, Any] = table | {
         "srb_mm": wires.srb_mm, "isrb_mm": wires.isrb_mm, "pitch_mm": pitch, "warnings": wires.warnings,
+        **repairs_of(inputs[:1], [file]),
     }  # fmt: skip
     lines = [f"{d:7.3g} mm  dip {100 * v:5.1f} %" for d, v in zip(wires.diameter_mm, wires.dip, strict=True)]
     lines.append(f"SRb {wires.srb_mm:.3g} mm, interpolated {wires.isrb_mm:.3g} mm")

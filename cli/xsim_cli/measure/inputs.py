@@ -60,6 +60,14 @@ def read(path: Path, corrections: Corrections | None = None, *, pages: bool = Fa
     return cast("Radiograph", result)
 
 
+def repairs_of(paths: Sequence[Path], files: Sequence[Radiograph]) -> dict[str, Any]:
+    """Return which bad pixels of each file were repaired, for JSON."""
+    from xsim_datasets.real.corrections import Corrected
+
+    bad = {path: file.bad_pixels for path, file in zip(paths, files, strict=True) if isinstance(file, Corrected)}
+    return {"bad_pixels": [{"input": str(path)} | found.to_dict() for path, found in bad.items()]}
+
+
 def common_pitch(given: float | None, paths: Sequence[Path], files: Sequence[Radiograph]) -> float:
     """Return the pitch that was given, else the one that all files name."""
     if given is not None:

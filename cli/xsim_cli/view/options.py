@@ -27,8 +27,8 @@ _NUMBERS: Final[Mapping[str, Callable[[str], float | int]]] = {
     "steps": int,
     "samples": int,
 }
-_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"polarity": ("metal-dark", "metal-bright")}
-_OWN: Final = {"name", "restorer", "detectors", "discard"}
+_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"polarity": ("metal-dark", "metal-bright"), "grey": ("lr", "hr")}
+_OWN: Final = {"name", "restorer", "detectors", "discard", "target"}
 
 
 def choices() -> dict[str, list[str]]:
@@ -69,7 +69,19 @@ def check_options(given: Mapping[str, str]) -> dict[str, Any]:
             raise UnknownNameError(key, given[key], known_words)
         if key in given:
             settings[key] = given[key]
+    if "target" in given:
+        settings["target"] = _target(given["target"])
     return {"restorer": check_name(given.get("restorer", DEFAULT_RESTORER)), "settings": settings}
+
+
+def _target(text: str) -> str:
+    """Return the sharpness that is aimed at: a table of its own is a file, which a page may not name."""
+    if text == "auto":
+        return text
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        raise InputError(f"target '{text}': give auto, or the mass thickness of a screen [mg/cm2]") from None
 
 
 def safe_name(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from scipy.ndimage import median_filter
 
 from xsim.errors import InputError, MissingFileError
 from xsim_datasets.images import Polarity, Radiograph, exposure_of_log, find_open_field, read_image, scale_of, suffixes
+from xsim_datasets.images.tiff import invert
 from xsim_datasets.real.repair import repaired
 
 __all__ = ["FlatField", "frame_files", "image_files", "mean_of"]
@@ -92,7 +93,9 @@ class FlatField:
         MissingFileError, InputError
             If one does not exist or holds no images, or they cannot be used.
         """
-        frames = [None if path is None else mean_of(frame_files(path), uniform=True) for path in (dark, flat)]
+        frames = [
+            None if path is None else mean_of(frame_files(path), uniform=True, as_signal=True) for path in (dark, flat)
+        ]
         return cls(frames[0], frames[1], polarity, open_field, scale, log_factor)
 
     def image(self, files: Sequence[Path]) -> NDArray[np.float32]:
@@ -104,10 +107,12 @@ class FlatField:
             If the frames differ in shape from one another or from the flats, or the files say another scale.
         """
         first = read_image(files[0], pages=True, log=self.scale == "log")
+        if self.flat is not None:
+            first = _as_signal(first)
         polarity = self.polarity or first.polarity or "metal-dark"
         if self.scale == "log":
             return self._from_log(files, first, polarity)
-        grey = mean_of(files)
+        grey = mean_of(files, as_signal=self.flat is not None)
         if self.flat is None:
             return scale_of(grey, first.white, polarity=polarity, open_field=self.open_field).linear(grey)
         if polarity == "metal-bright":
@@ -184,6 +189,7 @@ def mean_of(
     exposure: Callable[[NDArray[Any]], NDArray[np.float64]] | None = None,
     *,
     uniform: bool = False,
+    as_signal: bool = False,
 ) -> NDArray[np.float64]:
     """Return the mean of all frames in files, every page a frame, (H, W).
 
@@ -195,6 +201,8 @@ def mean_of(
         Takes the grey levels of a logarithmic frame to what is averaged; without it logarithmic files are refused.
     uniform : bool
         Whether frames of one grey level alone are welcome.
+    as_signal : bool
+        Whether stored values that are the signal are taken as they are stored, though they are shown inverted.
 
     Raises
     ------
@@ -206,6 +214,7 @@ def mean_of(
     frames = 0
     for file in files:
         radiograph = read_image(file, pages=True, log=exposure is not None, uniform=uniform)
+        radiograph = _as_signal(radiograph) if as_signal else radiograph
         kinds.add((radiograph.polarity, radiograph.intensity))
         if len(kinds) > 1:
             raise InputError(f"{file}: says another polarity or scale than those before: give frames of one kind")
@@ -218,3 +227,14 @@ def mean_of(
     if total is None:
         raise InputError("no frames to average: give one or more")
     return total / frames
+
+
+def _as_signal(radiograph: Radiograph) -> Radiograph:
+    """Return a radiograph as it is stored, where that is the signal, else as it is.
+
+    MONOCHROME1 of plates and panels only says how it is shown.
+    """
+    if not radiograph.white_is_zero or radiograph.white is None or radiograph.polarity != "metal-bright":
+        return radiograph
+    stored = invert(radiograph.pixels, radiograph.white)
+    return replace(radiograph, pixels=stored, white_is_zero=False, polarity="metal-dark")

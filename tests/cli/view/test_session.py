@@ -158,6 +158,18 @@ def test_options_have_their_types() -> None:
     }
 
 
+@pytest.mark.parametrize(("text", "target"), [("auto", "auto"), (" 33.910 ", "33.91")])
+def test_a_target_and_the_grey_values_can_be_told(text: str, target: str) -> None:
+    settings = check_options({"target": text, "grey": "hr"})["settings"]
+    assert settings == {"detectors": "image", "target": target, "grey": "hr"}
+
+
+@pytest.mark.parametrize("given", [{"target": "/etc/passwd"}, {"target": "mtf.csv"}, {"grey": "colour"}])
+def test_a_target_is_no_file_and_grey_values_are_of_one_detector(given: dict[str, str]) -> None:
+    with pytest.raises(InputError):
+        check_options(given)
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [

@@ -109,6 +109,22 @@ def test_a_linear_file_says_its_polarity_too(tmp_path: Path) -> None:
         FlatField(flat=np.full(truth.shape, 50_000.0)).image([path])
 
 
+@pytest.mark.parametrize("modality", ["DX", "CR"])
+def test_flats_correct_stored_signals_that_are_shown_inverted(tmp_path: Path, modality: str) -> None:
+    truth, rng = transmission(), np.random.default_rng(3)
+    gain = 40_000.0 * (1.0 + 0.1 * rng.standard_normal(truth.shape).clip(-2, 2))
+    levels = {"dark": np.full(truth.shape, 500.0), "flat": 500.0 + gain, "image": 500.0 + gain * truth}
+    for name, grey in levels.items():
+        stored = np.rint(grey).astype(np.uint16)
+        write_dicom(tmp_path / f"{name}.dcm", stored, PhotometricInterpretation="MONOCHROME1", Modality=modality)
+    flats = FlatField.of_folders(tmp_path / "dark.dcm", tmp_path / "flat.dcm")
+    np.testing.assert_allclose(flats.image([tmp_path / "image.dcm"]), truth, atol=1e-4)
+    # What falls with the exposure is no raw data, however it is shown.
+    falls = {"PhotometricInterpretation": "MONOCHROME1", "PixelIntensityRelationshipSign": -1, "Modality": modality}
+    write_dicom(tmp_path / "falls.dcm", np.rint(65_535 - levels["image"]).astype(np.uint16), **falls)
+    assert np.abs(flats.image([tmp_path / "falls.dcm"]) - truth).max() < 1e-3
+
+
 def test_frames_of_two_kinds_are_not_averaged(tmp_path: Path) -> None:
     grey = logged(transmission(), "metal-dark")
     paths = [write_dicom(tmp_path / f"{sign}.dcm", grey, PixelIntensityRelationshipSign=sign) for sign in (1, -1)]

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.xsim.inspect.scenes import RADIUS, grid, image, optics
+from tests.xsim.inspect.scenes import RADIUS, SIGMA_PX, detector, grid, image, optics
 from xsim.errors import InputError, PhysicsRangeError
-from xsim.inspect import inspect_voids, limit_of
+from xsim.inspect import Optics, inspect_voids, limit_of
 from xsim.inspect.candidates import find_spots, optical_density
 from xsim.inspect.grids import find_grids
 from xsim.inspect.limits import verdict_of
-from xsim.inspect.shape import transmission, union_share
+from xsim.inspect.shape import hole_light, transmission, union_share
+from xsim.inspect.sight import faint_of
 
 ROOT = Path(__file__).parents[3]
 GERBER = ROOT.parent / "shared" / "data" / "boards" / "limesdr_qpcie"
@@ -115,6 +116,49 @@ def test_one_ball_alone_is_found():
     (ball,) = report.balls
     assert ball.grid == 0
     assert ball.low <= 0.16 <= ball.high
+
+
+@pytest.fixture(scope="module")
+def holed():
+    """Return four balls: a hole behind, a hole at the rim, a hole behind and a void of 16 %, a hole beside."""
+    holes = [(28.0, 33.0, 5.0), (20.0, 85.0, 4.0), (79.0, 26.0, 4.0), (75.0, 96.0, 4.0)]
+    return inspect_voids(image(grid(2, 2), [(71.0, 33.0, 0.4 * RADIUS)], shape=(106, 112), holes=holes), optics())
+
+
+@pytest.mark.parametrize("place", [(30, 30), (30, 75), (75, 75)])
+def test_a_plated_hole_is_no_void(holed, place):
+    ball = by_place(holed, *place)
+    assert ball.verdict == "pass"
+    assert ball.low < 0.01
+    assert ball.void_share < 0.03
+
+
+def test_a_void_beside_a_hole_keeps_its_area(holed):
+    ball = by_place(holed, 75, 30)
+    assert ball.low <= 0.16 <= ball.high
+    assert ball.void_share == pytest.approx(0.16, abs=0.04)
+
+
+def test_a_hole_lights_its_disc_and_darkens_its_wall():
+    light = hole_light(np.array([30.3, 29.8, 8.0, 0.4, 2.0]), 25.0, 0, 0, (60, 60)) - 1.0
+    wall = np.pi * (10.5**2 - 8.0**2) * (np.exp(-2.0) - 1.0)
+    assert light.sum() == pytest.approx(np.pi * 64.0 * (np.exp(0.4) - 1.0) + wall, rel=0.01)
+    assert light[30, 30] == pytest.approx(np.exp(0.4) - 1.0)
+    assert light[30, 39] == pytest.approx(np.exp(-2.0) - 1.0)
+
+
+def test_of_a_restored_image_faint_details_are_less_sharp_unless_nothing_was_undone():
+    known = detector()
+    same = Optics.of_restored(known, known.frequency, known.mtf)
+    assert same.faint is None
+    assert faint_of((64, 64), same) is None
+    sharper = Optics.of_restored(known, known.frequency, np.sinc(known.frequency))
+    kept = faint_of((64, 64), sharper)
+    assert kept is not None
+    assert kept[0, 0] == 1.0
+    # Half is left where the detector passes .38 of what the target does: exp(-2 (pi sigma f)^2) = .38.
+    at_half = np.sqrt(-np.log(0.38) / 2.0) / (np.pi * SIGMA_PX)
+    assert np.interp(at_half, np.fft.rfftfreq(64), kept[0]) == pytest.approx(0.5, abs=0.02)
 
 
 def test_images_without_balls_give_none():

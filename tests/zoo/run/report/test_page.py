@@ -176,4 +176,5 @@ def test_other_kinds_of_files_have_pages(wiener: Any, tmp_path: Any, kind: str) 
     assert np.abs(shown(text, 0, "before") - first).max() <= tolerance
     black, white = json.loads(scripts_by_id(text)["numbers"])["window"]
     assert (black > white) == (kind == "white at zero")
+    assert ("The file has 2 pages" in text) == (kind == "pages")
     assert ("the first is shown" in text) == (kind == "pages")

@@ -127,6 +127,7 @@ def html(result: Restored, record: Mapping[str, Any], *, most_px: int = MOST_PX)
         judgement=judgement,
         notes=entry["notes"],
         stills=_stills(shown, judgement),
+        pages=_pages(entry["pages"]),
         reduction=_reduction(parts[0]),
         chi2_shown=CHI2_SHOWN[0],
         has_spread=shown.spread is not None,
@@ -223,6 +224,16 @@ def _reduction(whole: Part) -> str:
     return (
         f"In this page the whole image is reduced: one of its pixels is the mean of {whole.factor} x {whole.factor} "
         f"({share:.2g} of the pixels), and one part is kept pixel by pixel. The restored file itself has them all."
+    )
+
+
+def _pages(count: int) -> str:
+    """Say that a page shows one of several images, and of which the verdict is."""
+    if count == 1:
+        return ""
+    return (
+        f"The file has {count} pages. All were restored and checked, and the verdict is of the worst; this page shows "
+        "the first. The restored file has them all."
     )
 
 
