@@ -24,7 +24,10 @@ def study(
     device: DeviceOption = "auto",
     json_: JsonOption = False,
 ) -> None:
-    """Train rows with every seed, judge them on the same images, and write tables: CSV, JSON, Markdown, LaTeX."""
+    """Train and judge what a file lists, and table it.
+
+    Every row is trained with every seed and judged on the same images; tables are CSV, JSON, Markdown and LaTeX.
+    """
     from xsim_zoo.study.carry_out import carry_out
     from xsim_zoo.study.plan import load_study
 
