@@ -37,7 +37,7 @@ from pydicom.uid import (
 from xsim.errors import InputError
 from xsim_datasets.images.codec import check_codestream, check_inflation
 from xsim_datasets.images.dicom_meaning import INTENSITIES, doubts_of, pitch_of, polarity_of, rescale_of, said_of
-from xsim_datasets.images.radiograph import BOMB_BYTES, BOMB_RATIO, Radiograph, check_claim
+from xsim_datasets.images.radiograph import BOMB_RATIO, Radiograph, check_claim
 from xsim_datasets.images.rescale import rescaled
 from xsim_datasets.images.tiff import invert
 
@@ -49,6 +49,8 @@ _WORDS = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 _PIXELS = 0x7FE00010
 # An odd group is private (DICOM PS3.5 7.8); the creator's name keeps ours apart from others in it.
 _PRIVATE_GROUP, _PRIVATE_CREATOR = 0x0099, "XSIM"
+# What a deflated data set may inflate to however small it is [bytes]: it is held twice while it is read.
+_SMALL_BYTES = 2**26
 # Run lengths at their worst: a byte before every byte (PS3.5 G.3.1).
 _RLE_OVERHEAD = 2
 # What is changed when an image is derived, and what its values are.
@@ -141,7 +143,7 @@ def _check_deflated(content: BinaryIO, file_bytes: int, max_pixels: int) -> None
     except Exception:  # noqa: BLE001  (what is no DICOM is said so by those who read it)
         deflated = False
     if deflated:
-        check_inflation(content.read(), "deflate", min(max(BOMB_BYTES, BOMB_RATIO * file_bytes), 8 * max_pixels))
+        check_inflation(content.read(), "deflate", min(max(_SMALL_BYTES, BOMB_RATIO * file_bytes), 8 * max_pixels))
     content.seek(0)
 
 
