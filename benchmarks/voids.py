@@ -1,6 +1,6 @@
 """Void shares of labelled solder balls: bias, coverage of the intervals, balls found and missed, false ones.
 
-Run: python benchmarks/voids.py -o FOLDER [--balls 200] [--restorer physics-sde] [--gerber FOLDER]
+Run: python benchmarks/voids.py -o FOLDER [--balls 200] [--restorer physics-sde] [--gerber FOLDER] [--windows N]
 Random boards of all pitches and rule classes, and windows of a real board where its Gerber files are given, are imaged
 magnified, as balls are inspected, through the paper's thick screen (LR), and restored. Every ball of a grid that stands
 whole in the image, and is not hidden behind a part, counts. Bias and errors in percent of the ball's area.
@@ -14,6 +14,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -232,6 +233,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
     parser.add_argument("--restorer", default="physics-sde", help="restorer; 'none' for LR alone")
     parser.add_argument("--gerber", type=Path, help="folder of Gerber files of a real board")
+    parser.add_argument("--windows", type=int, help="windows of it, all if not given")
     arguments = parser.parse_args()
     restorer = None
     if arguments.restorer != "none":
@@ -269,7 +271,8 @@ def main() -> None:
             print(f"{total} of {arguments.balls} balls", flush=True)
         seed += 1
     print(f"random boards: seeds {arguments.first_seed} to {seed - 1}")
-    for number, window in enumerate(gerber_windows(arguments.gerber) if arguments.gerber else ()):
+    windows = gerber_windows(arguments.gerber) if arguments.gerber else ()
+    for number, window in enumerate(islice(windows, arguments.windows)):
         inspect(*window, arguments.gerber.name, FIRST_SEED + number)
     table = {
         f"{source} {image}": summary([r for r in rows if (r.source, r.image) == (source, image)], false[source, image])
