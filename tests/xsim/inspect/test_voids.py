@@ -213,6 +213,15 @@ def test_a_grid_is_found_at_any_angle_and_its_missing_ball_is_not():
     assert len(found.sites) == len(places)
 
 
+def test_a_ball_that_slid_off_its_site_is_found_if_it_is_clearly_one():
+    balls = [(30.0 + 34 * i, 30.0 + 34 * j, 10.0) for i in range(3) for j in range(3)]
+    balls[0] = (26.0, 24.0, 10.0)  # a fifth of the pitch
+    density = optical_density(image(balls, shape=(130, 130)))
+    (found,) = find_grids(density, find_spots(density, 0.1, 22.0, 0.5))
+    assert len(found.sites) == 9
+    assert min(np.hypot(site.spot.y - 26.0, site.spot.x - 24.0) for site in found.sites) < 1.0
+
+
 @pytest.mark.slow
 def test_labelled_balls_of_boards(tmp_path):
     """The figures of `benchmarks/voids.py`: 200 balls of random boards and windows of a real one, LR and restored."""
