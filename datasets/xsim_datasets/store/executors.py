@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -163,7 +164,13 @@ def _single_threaded_children() -> Iterator[None]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Let processes that start meanwhile never see Ctrl-C, not even while they import; ours comes afterwards."""
+    """Let processes that start meanwhile never see Ctrl-C, not even while they import; ours comes afterwards.
+
+    Windows has no such masks: a worker that is hit while it imports dies, and the run ends as Ctrl-C asked.
+    """
+    if sys.platform == "win32":
+        yield
+        return
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -175,7 +182,8 @@ def _start_worker() -> None:
     """Leave Ctrl-C to the parent, and die with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # numcodecs makes a lock when it is imported; in this context it leaves nothing to clean up in a killed process.
-    multiprocessing.set_start_method("fork", force=True)
+    if "fork" in multiprocessing.get_all_start_methods():
+        multiprocessing.set_start_method("fork", force=True)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()

@@ -164,6 +164,7 @@ def test_import_names_the_option_that_a_log_file_needs(tmp_path: Path, capsys: p
     assert not (tmp_path / "real.zarr").exists()
 
 
+@pytest.mark.slow
 def test_a_log_import_is_the_linear_one(tmp_path: Path) -> None:
     rng = np.random.default_rng(8)
     hr = np.ones((96, 96))

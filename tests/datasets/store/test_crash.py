@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ import pytest
 from tests.datasets.fake import FakeMaker, fake_plan
 from tests.datasets.store.test_store import digests
 from xsim.errors import EnvironmentFaultError, InputError
+from xsim_datasets.store import executors
 from xsim_datasets.store.executors import ProcessPool, Serial
 from xsim_datasets.store.folder import LocalFolder
 from xsim_datasets.store.reader import PairStore
@@ -291,7 +293,9 @@ def test_a_full_disk_is_survived(small_disk: Path, monkeypatch: pytest.MonkeyPat
     assert verify_store(str(target)).ok
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_program_ends_with_one_line(tmp_path: Path, number: signal.Signals, code: int) -> None:
     words = ["dataset", "make", "tiny", "-o", "a.zarr", "-n", "100000", "--size", "16", "--workers", "2"]
     program = subprocess.Popen(
@@ -331,3 +335,22 @@ def group_lives(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_workers_start_where_there_is_neither_fork_nor_a_mask_of_signals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on Windows; the workers themselves, which are new processes, are those of this system.
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.delattr(signal, "pthread_sigmask")
+    before = multiprocessing.get_start_method(allow_none=True)
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
+    with executors._interrupts_held():
+        pass
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: None)
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        executors._start_worker()
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+    assert multiprocessing.get_start_method(allow_none=True) == before

@@ -52,7 +52,7 @@ def test_the_grid_goes_on_periodically():
         np.testing.assert_array_equal(shown, expected[tuple(inside)])
 
 
-@pytest.mark.parametrize("name", ["wiener", "physics-sde"])
+@pytest.mark.parametrize("name", ["wiener", pytest.param("physics-sde", marks=pytest.mark.slow)])
 def test_blocks_give_what_the_whole_gives_up_to_the_outermost_pixels(name, monkeypatch):
     restorer = build(name, PHYSICS, size="tiny")
     if name == "physics-sde":

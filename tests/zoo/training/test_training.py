@@ -297,7 +297,7 @@ def test_assignments_win_over_the_recipe(tmp_path: Path) -> None:
     recipe.write_text('size = "tiny"\nsteps = 10\n')
     assert settings_from(recipe, ["steps=20"]) == TrainSettings(size="tiny", steps=20)
     recipe.write_text("size = ")
-    with pytest.raises(InputError, match="not TOML"):
+    with pytest.raises(InputError, match="no TOML"):
         settings_from(recipe)
 
 

@@ -23,6 +23,7 @@ class RunOptions(TypedDict, total=False):
     open_field: float | None
     polarity: Literal["metal-dark", "metal-bright"] | None
     white: float | None
+    page: int | None
     scale: str
     density_white: float | None
     film_gradient: float | None
