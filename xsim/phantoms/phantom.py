@@ -184,7 +184,7 @@ class Phantom:
         return np.zeros(self.shape, np.float32)
 
     def window(self, row: int, column: int, shape: tuple[int, int]) -> Phantom:
-        """Return a part of the phantom, with the defects and balls whose centres it shows.
+        """Return a part of the phantom, with the defects and balls whose centres it shows; its maps are views.
 
         Parameters
         ----------
@@ -211,7 +211,7 @@ class Phantom:
 
         return replace(
             self,
-            thickness_mm=np.ascontiguousarray(self.thickness_mm[:, rows, columns]),
+            thickness_mm=self.thickness_mm[:, rows, columns],
             defects=tuple(defect.within(row, column, shape) for defect in self.defects if shown(defect)),
             balls=tuple(
                 replace(ball, x_px=ball.x_px - column, y_px=ball.y_px - row) for ball in self.balls if shown(ball)
@@ -219,7 +219,7 @@ class Phantom:
         )
 
     def turned(self, way: int) -> Phantom:
-        """Return the phantom in one of the eight positions of a square, defects and balls included.
+        """Return the phantom in one of the eight positions of a square, with defects and balls; its maps are views.
 
         Parameters
         ----------
@@ -245,7 +245,7 @@ class Phantom:
             maps = np.rot90(maps, axes=(1, 2))
             defects = tuple(defect.quarter_turned(width) for defect in defects)
             balls = tuple(replace(ball, x_px=ball.y_px, y_px=width - ball.x_px) for ball in balls)
-        return replace(self, thickness_mm=np.ascontiguousarray(maps), defects=defects, balls=balls)
+        return replace(self, thickness_mm=maps, defects=defects, balls=balls)
 
     def save(self, path: str | Path) -> Path:
         """Write a compressed ``.npz`` (no pickle) and return its path; it appears whole or not at all."""
