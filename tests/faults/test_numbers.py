@@ -23,6 +23,7 @@ RECIPES = {
     "imaging.lr_frames = 1" + "0" * 39: "lr_frames is a whole number beyond 64 bits",
     "imaging.lr_frames = 1" + "0" * 5000: "no TOML file",
     "imaging.lr_frames = 1000000000000": "out of range",
+    'imaging.hr_frames = {low = "' + "9" * 400 + '", high = 200}': "less than or equal",
     "imaging.lr_frames = true": "truth value",
     "imaging.lr_mass_thickness_mg_cm2 = true": "truth value",
     "imaging.registration_px = [true, 0.0]": "truth value",
@@ -62,6 +63,12 @@ def test_training_says_numbers_that_can_be(tmp_path: Path, line: str) -> None:
     path.write_text(line)
     with pytest.raises(InputError):
         settings_from(path, [])
+
+
+@pytest.mark.parametrize("key", ["steps", "warmup", "rollout", "validate_images"])
+def test_a_text_of_many_digits_is_no_number_of_steps(key: str) -> None:
+    with pytest.raises(InputError, match="less than or equal"):
+        settings_from(None, [f"{key}=" + "9" * 400])
 
 
 class Refused:

@@ -99,12 +99,16 @@ class Range(Strict):
         return float(rng.uniform(self.low, self.high))
 
 
+# What 64 bits hold: TOML says so of its numbers, and a text of a thousand digits is taken for a number as well.
+_Whole64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+
+
 class WholeRange(Range):
     """Whole numbers from ``low`` to ``high``, both included; all, those in steps, or as if log-uniform and rounded."""
 
-    low: int
-    high: int
-    step: Annotated[int, Field(gt=0)] | None = None
+    low: _Whole64
+    high: _Whole64
+    step: Annotated[_Whole64, Field(gt=0)] | None = None
 
     def draw(self, rng: np.random.Generator) -> int:
         """Return one number of the range."""

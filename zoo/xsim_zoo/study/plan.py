@@ -80,7 +80,7 @@ class StudySet(_Table):
     """A store of pairs; a path that is not absolute begins at the file's folder."""
     split: str = "test"
     """Which pairs: "test", "validation" or "train"."""
-    images: Annotated[int, Field(ge=1)] | None = None
+    images: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     """Only the first so many of them."""
 
 

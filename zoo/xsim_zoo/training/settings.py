@@ -25,7 +25,9 @@ from xsim_zoo.network.sizes import SIZES
 
 __all__ = ["TrainSettings", "checked_settings", "learning_rate", "settings_from"]
 
-Positive = Annotated[int, Field(ge=1)]
+# A thousand million steps, images or pixels are a slip of the hand, and a text of 400 digits is a number, too.
+_MOST = 10**9
+Positive = Annotated[int, Field(ge=1, le=_MOST)]
 
 
 class TrainSettings(BaseModel):
@@ -58,7 +60,7 @@ class TrainSettings(BaseModel):
     lr: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] = 2e-3
     """Highest learning rate; it warms up linearly and falls as a cosine."""
     # Until AdamW knows the scale of the gradients. Neither this nor lr_end, weight_decay and clip were tuned.
-    warmup: Annotated[int, Field(ge=0)] = 50
+    warmup: Annotated[int, Field(ge=0, le=_MOST)] = 50
     """Steps to the highest learning rate."""
     lr_end: Annotated[float, Field(ge=0, le=1)] = 0.02
     """Last learning rate as a share of the highest."""
@@ -201,4 +203,6 @@ def _explain(error: ValidationError) -> str:
         close = nearest(key, TrainSettings.model_fields)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(TrainSettings.model_fields)}"
         return f"unknown training setting '{key}': {hint}"
-    return f"training setting {key}={problem['input']}: {problem['msg'].removeprefix('Value error, ')}"
+    given = str(problem["input"])
+    shown = given if len(given) <= 60 else f"{given[:60]}..."
+    return f"training setting {key}={shown}: {problem['msg'].removeprefix('Value error, ')}"
