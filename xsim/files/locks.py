@@ -16,7 +16,10 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["RENAMES_WHAT_IS_OPEN", "lock", "open_folder", "open_or_make"]
+__all__ = ["OPEN_FOLDER", "RENAMES_WHAT_IS_OPEN", "lock", "open_folder", "open_or_make"]
+
+OPEN_FOLDER: int | None = getattr(os, "O_DIRECTORY", None)
+"""The flag by which a folder is opened; None where none can be."""
 
 RENAMES_WHAT_IS_OPEN = sys.platform != "win32"
 """Whether a file can get another name while a handle of it is open."""
@@ -25,7 +28,6 @@ RENAMES_WHAT_IS_OPEN = sys.platform != "win32"
 _LOCKLESS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
 # What only some systems have: links are not followed, handles not inherited, a file is bytes, or dies with its handle.
 _MAKE = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_FOLDER: int | None = getattr(os, "O_DIRECTORY", None)
 _FAR_BYTE = 2**40
 _DIES_WITH_ITS_HANDLE = getattr(os, "O_TEMPORARY", 0) | getattr(os, "O_NOINHERIT", 0)
 
@@ -43,8 +45,8 @@ def open_folder(folder: Path) -> int:
     BlockingIOError
         On Windows, if another process has it.
     """
-    if _FOLDER is not None:
-        return os.open(folder, os.O_RDONLY | _FOLDER)
+    if OPEN_FOLDER is not None:
+        return os.open(folder, os.O_RDONLY | OPEN_FOLDER)
     beside = folder.absolute().with_name(f".{folder.name}.lock")
     try:
         return os.open(beside, _MAKE | _DIES_WITH_ITS_HANDLE, 0o666)

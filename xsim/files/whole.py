@@ -18,14 +18,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from xsim.errors import EnvironmentFaultError, InputError, XsimError
-from xsim.files.locks import RENAMES_WHAT_IS_OPEN, lock, open_folder, open_or_make
+from xsim.files.locks import OPEN_FOLDER, RENAMES_WHAT_IS_OPEN, lock, open_folder, open_or_make
 
 __all__ = ["disk_fault", "locked", "sync_folder", "whole_file", "whole_folder", "write_whole"]
 
 # What the system says when there is no room: disk, quota, largest file.
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
-# How a folder is opened, where that can be done.
-_FOLDER: int | None = getattr(os, "O_DIRECTORY", None)
 # What it says when it may not be written.
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -173,8 +171,8 @@ def disk_fault(path: Path, error: OSError, *, advice: str = "") -> EnvironmentFa
 
 def sync_folder(path: Path) -> None:
     """Flush a folder's entries to the disk; Windows does so by itself, and opens no folders."""
-    if _FOLDER is not None:
-        _flush(path, os.O_RDONLY | _FOLDER)
+    if OPEN_FOLDER is not None:
+        _flush(path, os.O_RDONLY | OPEN_FOLDER)
 
 
 def _sync(path: Path) -> None:
