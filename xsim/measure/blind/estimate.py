@@ -229,4 +229,9 @@ def _remarks(blur: JointBlur, noise: FlatNoise, clipped: float, sound: Sequence[
         said.append(
             f"no open field in view: noise measured at grey {noise.grey:.2f}, and scaled by the root of the grey"
         )
+    if noise.texture > 0:
+        share = noise.texture / (noise.texture + noise.coloured + noise.white)
+        said.append(
+            f"texture makes {100 * share:.0f} % of the flattest parts' variance: the object's, no noise, left out"
+        )
     return said

@@ -2,13 +2,14 @@
 
 Blocks are detrended, windowed and sorted by power over grey; the crowd of the calmest ones holds noise alone. Their
 spectrum is fitted by a coloured part (the blur's own MTF to a power: light scattered before it is counted) and a white
-part (quanta of light, electronics, rounding).
+part (quanta of light, electronics, rounding). Where no block is free of texture (the glass weave of a board), that has
+parts of its own, which fall off faster than noise, and are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 
@@ -40,6 +41,18 @@ _SYSTEMATIC = 0.03
 
 _LOWEST = 1.5 / BLOCK_PX
 """Frequencies below are the trend's [cycles/px]."""
+
+_TEXTURES = (0.04, 0.06, 0.09, 0.13, 0.18)
+"""Widths [cycles/px] of Gaussians that texture is made of, blurred as the object: a weave has periods of 6 to 20 px."""
+
+_TEXTURED = 0.25
+"""Share of the misfit from which texture explains what noise alone does not: noise without any leaves above 0.8."""
+
+_AS_GOOD = 2.0
+"""Factor of misfits that tell two colours apart beside texture: below, the middle of what they say is taken."""
+
+_TEXTURE_ERROR = 0.1
+"""Relative error of the level behind texture, beside what colours that fit as well disagree by."""
 
 _TRIAL_PX = 400
 """Side of the noise that is made to see what blocks show of a spectrum: 576 blocks, 2 % of the lowest bin."""
@@ -87,6 +100,8 @@ class FlatNoise:
         Their median grey.
     blocks : (n, 3) array of int
         Where they lie.
+    texture : float
+        Variance, as ``coloured``, of the object's own texture in the flat parts, which is no noise.
     """
 
     rms: float
@@ -100,6 +115,7 @@ class FlatNoise:
     area_px: float
     grey: float
     blocks: NDArray[np.int64]
+    texture: float
 
 
 def rough_noise(image: NDArray[np.float64], usable: NDArray[np.bool_]) -> tuple[float, float]:
@@ -198,19 +214,30 @@ def flat_noise(blocks: Blocks, weights: NDArray[np.float64]) -> FlatNoise | None
     spectrum = blocks.power[calm].mean(axis=0)
     worth = len(calm) * _OVERLAP / 4
     relative = 1 / np.sqrt(count / 2 / 1.9 * worth)
-    coloured, white, colour = _parts(spectrum, count, relative, weights)
-    level = coloured + white
+    parts = _parts(spectrum, count, relative, weights)
+    level = parts.coloured + parts.white
     if level <= 0:
         return None
     area = float(len(np.unique(_quarters(blocks.place[calm]), axis=0))) * (BLOCK_PX / 2) ** 2
     variances = (blocks.power[calm] @ count) / count.sum()
     scatter = float(np.std(variances) / np.mean(variances)) / np.sqrt(worth)
-    shape = 0.5 * coloured / (coloured + white) * 0.06
-    error = float(np.sqrt((scatter / 2) ** 2 + _SYSTEMATIC**2 + shape**2))
+    shape = 0.5 * parts.coloured / level * 0.06
+    error = float(np.sqrt((scatter / 2) ** 2 + _SYSTEMATIC**2 + shape**2 + parts.doubt**2))
     grey = float(np.median(blocks.grey[calm]))
-    fine = coloured * colour + white
+    fine = parts.coloured * parts.colour + parts.white
     return FlatNoise(
-        float(np.sqrt(level)), error, f, spectrum, coloured, white, _GRID, fine, area, grey, blocks.place[calm]
+        rms=float(np.sqrt(level)),
+        error=error,
+        frequency=f,
+        power=spectrum,
+        coloured=parts.coloured,
+        white=parts.white,
+        fine_frequency=_GRID,
+        fine_power=fine,
+        area_px=area,
+        grey=grey,
+        blocks=blocks.place[calm],
+        texture=parts.texture,
     )
 
 
@@ -279,30 +306,78 @@ def _seen(power: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(blocks.power.mean(axis=0) * 1e6)
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """Variances that a spectrum is made of, and the coloured part's spectrum over `_GRID`, of unit variance."""
+
+    coloured: float
+    white: float
+    texture: float
+    colour: NDArray[np.float64]
+    misfit: float
+    doubt: float = 0.0
+    """Standard error of ln rms for what texture hides."""
+
+    @property
+    def level(self) -> float:
+        """Variance of the noise."""
+        return self.coloured + self.white
+
+
 def _parts(
     spectrum: NDArray[np.float64],
     count: NDArray[np.float64],
     relative: NDArray[np.float64],
     weights: NDArray[np.float64],
-) -> tuple[float, float, NDArray[np.float64]]:
-    """Return coloured and white variance, and the coloured part's spectrum over `_GRID`, of unit variance.
-
-    The measured bins give the sum of the two; the fitted shape only says how much of it window and trend hid.
-    """
+) -> _Parts:
+    """Return the parts of a measured spectrum: of noise alone, or beside texture where noise alone does not fit."""
     curve = np.maximum(mtf_columns(_GRID) @ (weights / weights.sum()), 0.0)
     white = _seen(np.ones_like(_GRID))
-    best = (np.inf, 0.0, 0.0, np.ones_like(_GRID))
+    texture = [_seen(np.maximum(curve**2 * np.exp(-((_GRID / width) ** 2)), 1e-12)) for width in _TEXTURES]
+    alone, beside = [], []
     for exponent, aperture in product(_COLOURS, (True, False)):  # light is scattered before pixels, or pixels are mixed
         colour = (curve / np.sinc(_GRID) if aperture else curve) ** (2 * exponent)
-        columns = np.stack([_seen(colour), white], axis=1)
-        fitted = spectrum
-        parts = np.zeros(2)
-        for _ in range(4):
-            weight = 1 / np.maximum(fitted, 1e-30) / np.hypot(relative, 0.03)
-            parts = nnls(columns * weight[:, None], spectrum * weight)[0]
-            fitted = columns @ parts
-        cost = float(np.sum(((spectrum - fitted) / np.maximum(fitted, 1e-30) / np.hypot(relative, 0.03)) ** 2))
-        if cost < 0.8 * best[0]:
-            scale = float(spectrum @ count) / max(float(fitted @ count), 1e-30)
-            best = (cost, scale * float(parts[0]), scale * float(parts[1]), colour / _plane(colour).mean())
-    return best[1:]
+        noise = [_seen(colour), white]
+        alone.append(_fitted(spectrum, count, relative, noise, colour))
+        beside.append(_fitted(spectrum, count, relative, noise + texture, colour))
+    plain = alone[0]
+    for one in alone[1:]:
+        plain = one if one.misfit < 0.8 * plain.misfit else plain
+    least = min(one.misfit for one in beside)
+    if least > _TEXTURED * plain.misfit:
+        return plain
+    return _middle([one for one in beside if one.misfit < _AS_GOOD * least])
+
+
+def _middle(found: Sequence[_Parts]) -> _Parts:
+    """Return the parts whose level lies nearest to the middle, brought to it: texture hides which of them is right."""
+    rms = np.array([0.5 * np.log(max(one.level, 1e-30)) for one in found])
+    middle = float(rms.min() + rms.max()) / 2
+    nearest = int(np.argmin(np.abs(rms - middle)))
+    scale = float(np.exp(2 * (middle - rms[nearest])))
+    one = found[nearest]
+    # Anywhere in between is as likely, so the standard deviation is the width over the root of 12.
+    doubt = float(np.hypot(_TEXTURE_ERROR, np.ptp(rms) / np.sqrt(12)))
+    return replace(one, coloured=scale * one.coloured, white=scale * one.white, doubt=doubt)
+
+
+def _fitted(
+    spectrum: NDArray[np.float64],
+    count: NDArray[np.float64],
+    relative: NDArray[np.float64],
+    seen: Sequence[NDArray[np.float64]],
+    colour: NDArray[np.float64],
+) -> _Parts:
+    """Return the best sum, none below zero, of what blocks show of a coloured part, white noise and any textures."""
+    columns = np.stack(seen, axis=1)
+    fitted, parts = spectrum, np.zeros(columns.shape[1])
+    for _ in range(4):
+        weight = 1 / np.maximum(fitted, 1e-30) / np.hypot(relative, 0.03)
+        parts = nnls(columns * weight[:, None], spectrum * weight)[0]
+        fitted = columns @ parts
+    cost = float(np.sum(((spectrum - fitted) / np.maximum(fitted, 1e-30) / np.hypot(relative, 0.03)) ** 2))
+    if columns.shape[1] == 2:
+        # The measured bins give the sum of the two; the fitted shape only says how much of it window and trend hid.
+        parts = parts * (float(spectrum @ count) / max(float(fitted @ count), 1e-30))
+    texture = float((columns[:, 2:] @ parts[2:]) @ count / count.sum())
+    return _Parts(float(parts[0]), float(parts[1]), texture, colour / _plane(colour).mean(), cost)
