@@ -43,9 +43,16 @@ ThicknessOption = Annotated[
 ]
 ProductsOption = Annotated[
     list[str] | None,
-    typer.Option("--product", help="Screen of a class instead: fine, fine-dyed, regular, standard-plus, fast."),
+    typer.Option(
+        "--product",
+        help="Screen of a class instead: fine, fine-dyed, regular, standard-plus, fast, columnar-thin, columnar-thick.",
+    ),
 ]
 PackingOption = Annotated[float | None, typer.Option(help="Volume share of phosphor; the usual if not given.")]
+OpticsOption = Annotated[
+    str | None,
+    typer.Option(help="Optical constants: generic, dyed, fine-grain or columnar.  [default: the phosphor's usual]"),
+]
 IrradiationOption = Annotated[str, typer.Option(help="X rays enter by the backing (front) or the sensor (back).")]
 SiliconOption = Annotated[
     float,
@@ -86,10 +93,10 @@ def detector(
     active_silicon_mm: SiliconOption = 0.0,
     fibre_plate_mm: PlateOption = 0.0,
     fibre_plate_glass: GlassOption = "FOP-glass",
-    phosphor: Annotated[str, typer.Option(help="Gd2O2S, CaWO4 or CsI.")] = "Gd2O2S",
+    phosphor: Annotated[str, typer.Option(help="Gd2O2S, CaWO4, CsI (a powder) or CsI-columnar.")] = "Gd2O2S",
     packing: PackingOption = None,
     irradiation: IrradiationOption = "front",
-    optics: Annotated[str, typer.Option(help="Optical constants: generic, dyed or fine-grain.")] = "generic",
+    optics: OpticsOption = None,
     fit_mtf: FitOption = None,
     kvp: KvpOption = None,
     filters: FilterOption = None,
@@ -166,14 +173,15 @@ def _sensor(pitch_mm: float, fill_factor: float, silicon_mm: float, plate_mm: fl
     )
 
 
-def _screen(phosphor: str, optics: str, irradiation: str, packing: float | None) -> Screen:
+def _screen(phosphor: str, optics: str | None, irradiation: str, packing: float | None) -> Screen:
     """Return a screen of any mass thickness that the options describe."""
     from xsim.detector.detector import Screen
     from xsim.detector.phosphors import OPTICS
 
-    if optics not in OPTICS:
+    if optics is not None and optics not in OPTICS:
         raise UnknownNameError("optics", optics, OPTICS)
-    return Screen(100.0, phosphor, OPTICS[optics], cast("Any", irradiation), packing)
+    screen = Screen(100.0, phosphor, irradiation=cast("Any", irradiation), packing=packing)
+    return screen if optics is None else replace(screen, optics=OPTICS[optics])
 
 
 def _payload(

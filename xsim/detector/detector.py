@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
 from xsim.detector.direct_hits import direct_hits
-from xsim.detector.light_transport import Optics
 from xsim.detector.phosphors import phosphor
 from xsim.detector.response import DetectorResponse
 from xsim.detector.screen import Screen
@@ -224,6 +223,8 @@ class Detector:
     def to_dict(self) -> dict[str, Any]:
         """Return the detector as JSON and TOML types; `from_dict` turns them back."""
         tables: dict[str, Any] = _plain(asdict(self))
+        if phosphor(self.screen.phosphor).optics.lateral_ratio == 1.0:
+            tables["screen"]["optics"] = self.screen.optics.to_dict()
         usual = Sensor()
         for name in _LATER:
             if getattr(self.sensor, name) == getattr(usual, name):
@@ -255,13 +256,19 @@ class Detector:
         measured = {name: tuple(value) if isinstance(value, list) else value for name, value in measured.items()}
         try:
             return cls(
-                Screen(optics=Optics(**optics), **screen),
+                _screen_of(screen, optics),
                 Sensor(**sensor),
                 Measured(**measured) if measured else None,
             )
         except TypeError as error:
             # A dataclass names the key itself: "... got an unexpected keyword argument 'x'".
             raise InputError(f"detector: {str(error).split('() ')[-1]}: see xsim.Detector") from None
+
+
+def _screen_of(screen: dict[str, Any], optics: dict[str, Any]) -> Screen:
+    """Return the screen of two tables; constants that are not given are those of the phosphor's usual layers."""
+    layer = Screen(**screen)
+    return replace(layer, optics=replace(layer.optics, **optics)) if optics else layer
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ exponential integral E3 that the one-dimensional theory has.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -206,9 +206,10 @@ class Screen:
     mass_thickness_mg_cm2 : float
         Phosphor per area [mg/cm2], binder not counted.
     phosphor : str
-        ``Gd2O2S``, ``CaWO4`` or ``CsI`` (the last two with the caveat that `xsim.detector.phosphors` gives).
-    optics : Optics
-        Optical constants.
+        ``Gd2O2S``, ``CaWO4``, ``CsI`` (as a powder) or ``CsI-columnar``, all but the first with the caveat that
+        `xsim.detector.phosphors` gives.
+    optics : Optics, optional
+        Optical constants; those of the phosphor's usual layers if not given.
     irradiation : {"front", "back"}
         Where X rays enter: through the backing (front), or through the sensor (back: absorption is densest at the
         sensor, and the image sharper).
@@ -225,7 +226,7 @@ class Screen:
 
     mass_thickness_mg_cm2: float
     phosphor: str = "Gd2O2S"
-    optics: Optics = field(default_factory=Optics)
+    optics: Optics = None  # type: ignore[assignment]  # until __post_init__ takes the phosphor's
     irradiation: Literal["front", "back"] = "front"
     packing: float | None = None
 
@@ -235,7 +236,8 @@ class Screen:
             check_range("packing", self.packing, 0.05, 1.0)
         if self.irradiation not in {"front", "back"}:
             raise InputError(f"irradiation '{self.irradiation}' is not known: give front or back")
-        phosphor(self.phosphor)
+        usual = phosphor(self.phosphor).optics
+        object.__setattr__(self, "optics", self.optics or usual)
 
     @property
     def density_g_cm3(self) -> float:
