@@ -54,6 +54,7 @@ OpticsOption = Annotated[
     typer.Option(help="Optical constants: generic, dyed, fine-grain or columnar.  [default: the phosphor's usual]"),
 ]
 IrradiationOption = Annotated[str, typer.Option(help="X rays enter by the backing (front) or the sensor (back).")]
+IncidenceOption = Annotated[float, typer.Option(help="Angle between rays and the screen's normal [degree], 0 to 60.")]
 SiliconOption = Annotated[
     float,
     typer.Option(help="Depth of silicon that X rays behind the screen hit [mm], some 0.002 to 0.010; 0 counts none."),
@@ -96,6 +97,7 @@ def detector(
     phosphor: Annotated[str, typer.Option(help="Gd2O2S, CaWO4, CsI (a powder) or CsI-columnar.")] = "Gd2O2S",
     packing: PackingOption = None,
     irradiation: IrradiationOption = "front",
+    incidence_deg: IncidenceOption = 0.0,
     optics: OpticsOption = None,
     fit_mtf: FitOption = None,
     kvp: KvpOption = None,
@@ -124,7 +126,7 @@ def detector(
     _check_options((save, save_fit), fit_mtf, wedge_mm if not sheet else None, force=force, inputs=inputs)
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
     sensor = _sensor(pitch_mm, fill_factor, active_silicon_mm, fibre_plate_mm, fibre_plate_glass)
-    screen = _screen(phosphor, optics, irradiation, packing)
+    screen = replace(_screen(phosphor, optics, irradiation, packing), incidence_deg=incidence_deg)
     chosen, fit = _choose(
         stored, products, mass_thickness_mg_cm2, screen=screen, sensor=sensor, beam=spectrum, measured=fit_mtf
     )
@@ -133,7 +135,8 @@ def detector(
     sheets = _sheets(responses, wedge_material, wedge_mm) if sheet else {}
     bands = _bands(fit, chosen, spectrum, kerma_uGy, found)
     _save(save, chosen, save_fit, fit)
-    columns = {name: [value for item in found.values() for value in getattr(item, name)] for name in CURVES}
+    curves = (*CURVES, *(("mtf_along", "mtf_across") if incidence_deg else ()))
+    columns = {name: [value for item in found.values() for value in getattr(item, name)] for name in curves}
     outputs.write(
         "detector",
         _payload(found, fit, spectrum, sheets, bands),
@@ -197,10 +200,24 @@ def _payload(
         payload["fit"] = fit.to_dict()
     payload["beam"] = beam.settings()
     payload["detectors"] = [
-        {"name": name, **asdict(item), **bands.get(name, {}), **({"sheet": sheets[name].document()} if sheets else {})}
+        {
+            "name": name,
+            **_figures(item),
+            **bands.get(name, {}),
+            **({"sheet": sheets[name].document()} if sheets else {}),
+        }
         for name, item in table.items()
     ]
     return payload
+
+
+def _figures(item: Performance) -> dict[str, Any]:
+    """Return the figures of a detector; those of a tilt where there is one."""
+    figures = asdict(item)
+    if not item.incidence_deg:
+        for name in ("incidence_deg", "mtf_along", "mtf_across"):
+            del figures[name]
+    return figures
 
 
 def _choose(
@@ -230,7 +247,10 @@ def _choose(
                 stored[name if name not in stored else f"{path.stem}-{name}"] = item
         return stored, None
     if products:
-        return {name: Detector(screen_product(name), sensor) for name in products}, None
+        return {
+            name: Detector(replace(screen_product(name), incidence_deg=screen.incidence_deg), sensor)
+            for name in products
+        }, None
     fitted = None
     if measured is not None:
         # scipy's optimizers take longer to import than the rest of the command to run.
@@ -321,17 +341,25 @@ def _lines(
                 f"  direct hits {item.hits_per_pixel:.3g} a pixel: {100 * item.hit_share:.2g} % of the signal, "
                 f"{100 * item.hit_variance_share:.2g} % of the variance of a pixel"
             )
-        yield "  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE" + (
-            "    MTF at 95 %      DQE at 95 %" if bands else ""
-        )
-        rows = (item.frequency_lp_mm, item.mtf_screen, item.mtf, item.nnps_mm2, item.dqe)
-        # A screenful for people; --json and --csv have every row.
-        step = max(1, len(item.frequency_lp_mm) // 20)
-        band = [bands[name][key] for key in ("mtf_low", "mtf_high", "dqe_low", "dqe_high")] if bands else []
-        for f, screen, mtf, nnps, dqe, *ends in zip(*(row[::step].tolist() for row in (*rows, *band)), strict=True):
-            within = "  {:.4f} - {:.4f}  {:.4f} - {:.4f}".format(*ends) if ends else ""
-            yield f"  {f:5.2f}       {screen:6.4f}  {mtf:6.4f}    {nnps:9.3e}  {dqe:6.4f}{within}"
+        yield from _table(item, bands.get(name, {}))
         if name in sheets:
             from xsim_cli.measure.e2597 import sheet_lines
 
             yield from sheet_lines(sheets[name])
+
+
+def _table(item: Performance, bands: dict[str, Any]) -> Iterator[str]:
+    """Return the rows of a detector's curves, as text."""
+    tilted = bool(item.incidence_deg)
+    heading = "  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE"
+    heading += "   MTF along  across" if tilted else ""
+    yield heading + ("    MTF at 95 %      DQE at 95 %" if bands else "")
+    rows = (item.frequency_lp_mm, item.mtf_screen, item.mtf, item.nnps_mm2, item.dqe, item.mtf_along, item.mtf_across)
+    # A screenful for people; --json and --csv have every row.
+    step = max(1, len(item.frequency_lp_mm) // 20)
+    band = [bands[key] for key in ("mtf_low", "mtf_high", "dqe_low", "dqe_high")] if bands else []
+    few = (row[::step].tolist() for row in (*rows, *band))
+    for f, screen, mtf, nnps, dqe, along, across, *ends in zip(*few, strict=True):
+        directions = f"      {along:6.4f}  {across:6.4f}" if tilted else ""
+        within = "  {:.4f} - {:.4f}  {:.4f} - {:.4f}".format(*ends) if ends else ""
+        yield f"  {f:5.2f}       {screen:6.4f}  {mtf:6.4f}    {nnps:9.3e}  {dqe:6.4f}{directions}{within}"

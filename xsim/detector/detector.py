@@ -130,7 +130,7 @@ class Detector:
         The sensor.
     measured : Measured, optional
         Measured curves that replace the modelled ones. They hold the direct hits that were measured with them: none
-        are added.
+        are added; nor does the blur of oblique rays change them.
 
     Raises
     ------
@@ -226,6 +226,8 @@ class Detector:
         if phosphor(self.screen.phosphor).optics.lateral_ratio == 1.0:
             tables["screen"]["optics"] = self.screen.optics.to_dict()
         usual = Sensor()
+        if not self.screen.incidence_deg:
+            del tables["screen"]["incidence_deg"]
         for name in _LATER:
             if getattr(self.sensor, name) == getattr(usual, name):
                 del tables["sensor"][name]
@@ -289,6 +291,7 @@ def _response(detector: Detector, spectrum: Spectrum, kerma_uGy: float) -> Detec
         photons_per_mm2 = signal.signal_keV_per_mm2_uGy * kerma_uGy * phosphor(screen.phosphor).photons_per_keV
         electrons = photons_per_mm2 * sensor.quantum_efficiency * sensor.aperture_mm**2
     hits = direct_hits(screen, sensor, spectrum, kerma_uGy) if measured is None else None
+    oblique = signal.oblique if measured is None else None
     if measured is not None:
         mtf, nnps = measured.curves(sensor, kerma_uGy, electrons)
     elif hits is None:
@@ -298,6 +301,9 @@ def _response(detector: Detector, spectrum: Spectrum, kerma_uGy: float) -> Detec
         electrons, light = electrons + hits.signal_e, electrons / (electrons + hits.signal_e)
         mtf = RadialCurve(frequency, light * signal.mtf + (1.0 - light))
         nnps = RadialCurve(frequency, light**2 * signal.nnps_mm2(kerma_uGy))
+        if oblique is not None:
+            oblique = oblique.with_hits(1.0 - light, _way_of_hits_mm(screen, sensor))
+            mtf = RadialCurve(frequency, oblique.mean())
     return DetectorResponse(
         spectrum=spectrum,
         sensor=sensor,
@@ -308,7 +314,14 @@ def _response(detector: Detector, spectrum: Spectrum, kerma_uGy: float) -> Detec
         quantum_nnps=nnps,
         alias_orders=0 if measured else 2,
         hits=hits,
+        oblique=oblique,
     )
+
+
+def _way_of_hits_mm(screen: Screen, sensor: Sensor) -> float:
+    """Return how far along the tilt from where they enter oblique rays reach the silicon [mm]."""
+    way_mm = screen.thickness_mm + sensor.fibre_plate_mm if screen.irradiation == "front" else 0.0
+    return way_mm * float(np.tan(np.radians(screen.incidence_deg)))
 
 
 def read_detectors(path: Path) -> dict[str, Detector]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from xsim.curves import RadialCurve
 from xsim.detector.direct_hits import DirectHits, hit_moments
+from xsim.detector.obliquity import ObliqueTransfer
 from xsim.detector.screen import Screen
 from xsim.detector.sensor import Sensor
 from xsim.grids import frequency_axes, half_plane_weights, nyquist_lp_mm, radial_frequency
@@ -51,6 +52,8 @@ class DetectorResponse:
         Orders of aliasing in digital noise; 0 if ``quantum_nnps`` comes from a digital NNPS that was measured.
     hits : DirectHits or None
         X rays that the silicon itself absorbs; None where they are not counted.
+    oblique : ObliqueTransfer or None
+        The screen's transfer function by direction, of which ``screen_mtf`` is the mean; None where rays are normal.
     """
 
     spectrum: Spectrum
@@ -62,6 +65,7 @@ class DetectorResponse:
     quantum_nnps: RadialCurve
     alias_orders: int
     hits: DirectHits | None = None
+    oblique: ObliqueTransfer | None = None
 
     @property
     def pitch_mm(self) -> float:
@@ -69,7 +73,10 @@ class DetectorResponse:
         return self.sensor.pitch_mm
 
     def otf(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
-        """Return the presampled transfer function along a pixel axis: negative where the aperture inverts contrast."""
+        """Return the presampled transfer function along a pixel axis: negative where the aperture inverts contrast.
+
+        Of oblique rays it is the mean over all directions (see `mtf_by_direction`).
+        """
         frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
         return self.screen_mtf(frequency) * np.sinc(self.sensor.aperture_mm * frequency)
 
@@ -77,14 +84,28 @@ class DetectorResponse:
         """Return the presampled MTF along a pixel axis, aperture included."""
         return np.abs(self.otf(frequency_lp_mm))
 
-    def mtf_map(self, shape: tuple[int, int], pixel_mm: float) -> NDArray[np.float64]:
+    def mtf_by_direction(self, frequency_lp_mm: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the presampled MTFs along and across the tilt of oblique rays, aperture included."""
+        frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
+        if self.oblique is None:
+            return self.mtf(frequency), self.mtf(frequency)
+        aperture = np.abs(np.sinc(self.sensor.aperture_mm * frequency))
+        along, across = (np.abs(self.oblique(frequency, u)) * aperture for u in (frequency, 0.0 * frequency))
+        return along, across
+
+    def mtf_map(self, shape: tuple[int, int], pixel_mm: float) -> NDArray[np.float64] | NDArray[np.complex128]:
         """Return the presampled transfer function on the ``rfft2`` grid of an image, (H, W // 2 + 1).
 
         The image is (H, W) and its pixels [mm] may be finer than the pitch. The photodiode's square is included, with
-        its sign: beyond 1/aperture it inverts contrast.
+        its sign: beyond 1/aperture it inverts contrast. It is complex where rays are oblique.
         """
         v, u = frequency_axes(shape, pixel_mm)
         aperture = np.sinc(self.sensor.aperture_mm * v) * np.sinc(self.sensor.aperture_mm * u)
+        if self.oblique is not None:
+            # Even in v: half of the rows are enough.
+            rows = np.abs(v[: shape[0] // 2 + 1])
+            half = self.oblique(np.hypot(rows, u), u)
+            return np.concatenate((half, half[1 : shape[0] - len(rows) + 1][::-1])) * aperture
         return self.screen_mtf(radial_frequency(shape, pixel_mm)) * aperture
 
     @property
@@ -172,7 +193,7 @@ class DetectorResponse:
     def dqe(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
         """Return the DQE: MTF^2 / (photons per mm2 * NNPS), with the digital NNPS of one frame (IEC 62220-1)."""
         frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
-        photons_per_mm2 = self.spectrum.total_fluence_per_mm2_uGy * self.kerma_uGy
+        photons_per_mm2 = self.spectrum.total_fluence_per_mm2_uGy * self.kerma_uGy * self.screen.incidence_cosine
         return np.square(self.mtf(frequency)) / (photons_per_mm2 * self.nnps(frequency))
 
     @cached_property

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xsim.detector.light_transport import Optics, gap_mtf, layer_light
+from xsim.detector.obliquity import ObliqueTransfer
 from xsim.detector.phosphors import PRODUCTS, KEmitter, emission_probability, phosphor
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.materials import mass_coefficient_mm2_g
@@ -102,7 +103,8 @@ class Deposits:
         )
         removal = photo + compton
         faces = np.linspace(0.0, g_mm2_from_mg_cm2(screen.mass_thickness_mg_cm2), screen.layers + 1)
-        beam = np.exp(-removal[:, None] * faces[None, :])
+        # Oblique rays cross the layer over a longer way.
+        beam = np.exp(-removal[:, None] * (faces / screen.incidence_cosine)[None, :])
         profile = (photo / removal)[:, None] * -np.diff(beam, axis=1)
         self.profile: NDArray[np.float64] = profile if screen.irradiation == "front" else profile[:, ::-1]
         self.transmission: NDArray[np.float64] = beam[:, -1]
@@ -131,6 +133,14 @@ class Deposits:
             for terms in self._terms(frequency_lp_mm)
         )
         return signal, noise
+
+    def signal_by_layer(
+        self, fluence: NDArray[np.float64], frequency_lp_mm: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return S(f) [keV] by the layer where the photons were absorbed, (nf, nz); their sum is that of `transfer`."""
+        signal, _ = self._terms(frequency_lp_mm)
+        parts = [by_layer * ((fluence * by_energy) @ self.profile) for by_energy, by_layer in signal]
+        return np.asarray(np.sum(parts, axis=0))
 
     def per_photon(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return S(0) [keV] and W(0) [keV^2] of one incident photon of each energy, each (n,)."""
@@ -190,6 +200,8 @@ class Deposits:
 
 # A guard against wrong units: screens have some 10 to 300 mg/cm2.
 MASS_THICKNESS_RANGE_MG_CM2: Final = (0.001, 1000.0)
+# Laminography stays below; of grazing rays a screen of finite size lets many out by its edge.
+_MOST_OBLIQUE_DEG: Final = 60.0
 # Thickness aimed at for a sub-layer [mm]; `Screen.layers` says within which numbers.
 _LAYER_MM: Final = 0.008
 
@@ -215,11 +227,15 @@ class Screen:
         sensor, and the image sharper).
     packing : float, optional
         Share of the layer's volume that is phosphor; the phosphor's usual one if not given.
+    incidence_deg : float
+        Angle between the rays and the screen's normal [degree], 0 to 60, along the rows of the image. The beam keeps
+        its air kerma, of which an area of the screen catches the cosine.
 
     Raises
     ------
     PhysicsRangeError
-        If the mass thickness is outside 0.001 to 1000 mg/cm2 or the packing outside 0.05 to 1.
+        If the mass thickness is outside 0.001 to 1000 mg/cm2, the packing outside 0.05 to 1, or the angle outside 0
+        to 60 degree.
     UnknownNameError
         If the phosphor is unknown.
     """
@@ -229,11 +245,13 @@ class Screen:
     optics: Optics = None  # type: ignore[assignment]  # until __post_init__ takes the phosphor's
     irradiation: Literal["front", "back"] = "front"
     packing: float | None = None
+    incidence_deg: float = 0.0
 
     def __post_init__(self) -> None:
         check_range("mass thickness", self.mass_thickness_mg_cm2, *MASS_THICKNESS_RANGE_MG_CM2, "mg/cm2")
         if self.packing is not None:
             check_range("packing", self.packing, 0.05, 1.0)
+        check_range("incidence_deg", self.incidence_deg, 0.0, _MOST_OBLIQUE_DEG, "degree")
         if self.irradiation not in {"front", "back"}:
             raise InputError(f"irradiation '{self.irradiation}' is not known: give front or back")
         usual = phosphor(self.phosphor).optics
@@ -256,6 +274,11 @@ class Screen:
         """Return how many sub-layers the depth integrals use: 8 um each, but 32 to 96."""
         return min(max(32, round(self.thickness_mm / _LAYER_MM)), 96)
 
+    @property
+    def incidence_cosine(self) -> float:
+        """Return the cosine of the angle of incidence, exactly 1 where rays are normal."""
+        return float(np.cos(np.radians(self.incidence_deg)))
+
     def deposits(self, energy_keV: ArrayLike) -> Deposits:
         """Return where and how photons of each energy deposit theirs, and what the sensor sees of it at f = 0."""
         return Deposits(self, np.asarray(energy_keV, dtype=np.float64))
@@ -264,10 +287,14 @@ class Screen:
         """Return signal and quantum noise of the screen in a beam, at spatial frequencies [lp/mm]."""
         frequency = np.atleast_1d(np.asarray(frequency_lp_mm, dtype=np.float64))
         deposits = self.deposits(spectrum.energy_keV)
-        fluence = spectrum.fluence_per_mm2_uGy
+        # Photons per area of the screen, on which oblique rays fall more thinly.
+        fluence = spectrum.fluence_per_mm2_uGy * self.incidence_cosine
         signal, noise = deposits.transfer(fluence, np.concatenate(([0.0], frequency)))
         gap = gap_mtf(self.optics, frequency)
         mtf, power = signal[1:] / signal[0] * gap, noise[1:] * np.square(gap)
+        oblique = self._oblique(deposits, fluence, frequency, gap) if self.incidence_deg else None
+        if oblique is not None:
+            mtf = oblique.mean()
         S_0, W_0, photons = float(signal[0]), float(noise[0]), float(fluence.sum())
         absorbed, deposited_keV = (
             float(fluence @ deposits.profile.sum(axis=1)),
@@ -283,7 +310,24 @@ class Screen:
             light_escape=S_0 / deposited_keV,
             swank=S_0**2 / (absorbed * W_0),
             dqe0=S_0**2 / (photons * W_0),
+            oblique=oblique,
         )
+
+    def _oblique(
+        self,
+        deposits: Deposits,
+        fluence: NDArray[np.float64],
+        frequency_lp_mm: NDArray[np.float64],
+        gap: NDArray[np.float64],
+    ) -> ObliqueTransfer:
+        """Return the transfer function of oblique rays, whose deeper light stands further along the tilt."""
+        light = deposits.signal_by_layer(fluence, np.concatenate(([0.0], frequency_lp_mm)))
+        per_mm, layer_mm = np.tan(np.radians(self.incidence_deg)), self.thickness_mm / self.layers
+        way_mm = (np.arange(self.layers) + 0.5) * layer_mm
+        place_mm = per_mm * (way_mm if self.irradiation == "front" else way_mm[::-1])
+        centre_mm = float(light[0] @ place_mm / light[0].sum())
+        table = light[1:] / light[0].sum() * gap[:, None]
+        return ObliqueTransfer(frequency_lp_mm, table, place_mm - centre_mm, float(per_mm * layer_mm), -centre_mm)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -293,7 +337,7 @@ class ScreenSignal:
     Parameters
     ----------
     mtf, noise_keV2_per_mm2_uGy : (n,) arrays
-        MTF and quantum noise power W(f), gap included.
+        MTF (averaged over all directions where rays are oblique) and quantum noise power W(f), gap included.
     lubberts : (n,) array
         Lubberts factor MTF^2(f) / [W(f) / W(0)]: 1 where noise is blurred like signal.
     signal_keV_per_mm2_uGy : float
@@ -304,6 +348,8 @@ class ScreenSignal:
         Share of the light that reaches the sensor.
     swank, dqe0 : float
         Swank factor S(0)^2 / (Phi A_Q W(0)), and the zero-frequency DQE of the screen alone.
+    oblique : ObliqueTransfer or None
+        The transfer function by direction; None where rays are normal to the screen.
     """
 
     mtf: NDArray[np.float64]
@@ -315,6 +361,7 @@ class ScreenSignal:
     light_escape: float
     swank: float
     dqe0: float
+    oblique: ObliqueTransfer | None = None
 
     def nnps_mm2(self, kerma_uGy: float) -> NDArray[np.float64]:
         """Return the quantum NNPS [mm2] at an air kerma, before any pixel, shape (n,)."""
