@@ -61,6 +61,14 @@ SiliconOption = Annotated[
 ]
 PlateOption = Annotated[float, typer.Option(help="Fibre-optic plate between screen and silicon [mm].")]
 GlassOption = Annotated[str, typer.Option(help="Material of the plate: FOP-glass, FOP-core or another.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change any other key of sensor, screen or screen.optics, e.g. sensor.binning=2; repeat for more.",
+    ),
+]
 FitOption = Annotated[
     Path | None,
     typer.Option(
@@ -99,6 +107,7 @@ def detector(
     irradiation: IrradiationOption = "front",
     incidence_deg: IncidenceOption = 0.0,
     optics: OpticsOption = None,
+    set_: SetOption = None,
     fit_mtf: FitOption = None,
     kvp: KvpOption = None,
     filters: FilterOption = None,
@@ -127,6 +136,10 @@ def detector(
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
     sensor = _sensor(pitch_mm, fill_factor, active_silicon_mm, fibre_plate_mm, fibre_plate_glass)
     screen = replace(_screen(phosphor, optics, irradiation, packing), incidence_deg=incidence_deg)
+    if set_:
+        if stored or products:
+            raise InputError("--set changes screens that are modelled: give it without --detector and --product")
+        screen, sensor = _changed(screen, sensor, set_)
     chosen, fit = _choose(
         stored, products, mass_thickness_mg_cm2, screen=screen, sensor=sensor, beam=spectrum, measured=fit_mtf
     )
@@ -185,6 +198,27 @@ def _screen(phosphor: str, optics: str | None, irradiation: str, packing: float 
         raise UnknownNameError("optics", optics, OPTICS)
     screen = Screen(100.0, phosphor, irradiation=cast("Any", irradiation), packing=packing)
     return screen if optics is None else replace(screen, optics=OPTICS[optics])
+
+
+def _changed(screen: Screen, sensor: Sensor, assignments: Sequence[str]) -> tuple[Screen, Sensor]:
+    """Return screen and sensor with keys changed, as a file of detectors has them."""
+    from xsim.detector.detector import Detector
+    from xsim.detector.phosphors import phosphor
+    from xsim_datasets.recipe.recipe import imaging_settings
+
+    tables = Detector(screen, sensor).to_dict()
+    # What follows from others, which may be among the keys: the full well from the pitch, optics from the phosphor.
+    del tables["sensor"]["full_well_e"]
+    if screen.optics == phosphor(screen.phosphor).optics:
+        tables["screen"]["optics"] = {}
+    for key, value in imaging_settings(assignments).items():
+        *place, name = key.split(".")
+        if place not in (["sensor"], ["screen"], ["screen", "optics"]):
+            raise InputError(f"--set {key}: is no key of a detector: give sensor.KEY, screen.KEY or screen.optics.KEY")
+        table = tables[place[0]] if len(place) == 1 else tables["screen"]["optics"]
+        table[name] = value
+    changed = Detector.from_dict(tables)
+    return changed.screen, changed.sensor
 
 
 def _payload(

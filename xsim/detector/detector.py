@@ -95,11 +95,12 @@ class Measured:
         """
         nyquist = nyquist_lp_mm(sensor.pitch_mm)
         frequency = quadratic_grid(nyquist, _ROWS)
-        aperture = np.sinc(sensor.aperture_mm * frequency)
+        aperture = sensor.aperture_mtf(frequency)
         mtf = RadialCurve(self.mtf_frequency_lp_mm, self.mtf)(frequency)
         dose = self.kerma_uGy / kerma_uGy
         total = RadialCurve(self.nnps_frequency_lp_mm, self.nnps_mm2)(frequency) * dose
-        white = (signal_electrons + sensor.electronic_variance_e2) * (sensor.pitch_mm / signal_electrons) ** 2
+        electronic = float(sensor.electronic_variance_at(signal_electrons))
+        white = (signal_electrons + electronic) * (sensor.pitch_mm / signal_electrons) ** 2
         # A small floor keeps the curve positive where electronics alone explain the measured noise.
         quantum = np.maximum(total - white, 1e-3 * total) / np.square(aperture)
         return RadialCurve(frequency, mtf / aperture), RadialCurve(frequency, quantum)
@@ -112,9 +113,19 @@ _END: Final = 4.0
 _END_RANGE_LP_MM: Final = (20.0, 120.0)
 
 
-_TEXTS: Final = frozenset({"phosphor", "irradiation", "mtf_source", "nnps_source", "fibre_plate_glass"})
+_TEXTS: Final = frozenset({"phosphor", "irradiation", "mtf_source", "nnps_source", "fibre_plate_glass", "lag_before"})
 """Keys whose values are words; all others are numbers."""
-_LATER: Final = frozenset({"active_silicon_mm", "fibre_plate_mm", "fibre_plate_glass"})
+_LATER: Final = frozenset(
+    {
+        "active_silicon_mm",
+        "fibre_plate_mm",
+        "fibre_plate_glass",
+        "binning",
+        "high_gain_well_e",
+        "high_gain_read_noise_e",
+    }
+    | {"structure_mm", "line_sd", "lag_before"}
+)
 """Keys of the sensor that came after the first stores, written where they say something: stores keep their bytes."""
 
 

@@ -243,9 +243,9 @@ class Imaging(Strict):
                 # A side says what differs from both sides' tables, so that a default is something to say there.
                 sides = isinstance(value, Side)
                 content[name] = value.model_dump(mode="json", exclude_unset=sides, exclude_defaults=not sides)
-                if name == "screen" and self._has_own_optics() and value.optics.given():
+                if name == "screen" and self._has_own_optics():
                     # The usual constants are then the phosphor's, so that a default is something to say here, too.
-                    content[name]["optics"] = value.optics.model_dump(mode="json", exclude_unset=True)
+                    content[name] |= value.model_dump(mode="json", exclude_unset=True, include={"optics"})
                 usual = not content[name]
             else:
                 usual = value == type(self).model_fields[name].default
