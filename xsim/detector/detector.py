@@ -114,7 +114,9 @@ _END_RANGE_LP_MM: Final = (20.0, 120.0)
 
 
 _TEXTS: Final = frozenset({"phosphor", "irradiation", "mtf_source", "nnps_source", "fibre_plate_glass", "lag_before"})
-"""Keys whose values are words; all others are numbers."""
+"""Keys whose values are words."""
+_TRUTHS: Final = frozenset({"compton_deposits"})
+"""Keys whose values are true or false; all others are numbers."""
 _LATER: Final = frozenset(
     {
         "active_silicon_mm",
@@ -237,8 +239,9 @@ class Detector:
         if phosphor(self.screen.phosphor).optics.lateral_ratio == 1.0:
             tables["screen"]["optics"] = self.screen.optics.to_dict()
         usual = Sensor()
-        if not self.screen.incidence_deg:
-            del tables["screen"]["incidence_deg"]
+        for name in ("incidence_deg", "compton_deposits"):
+            if not tables["screen"][name]:
+                del tables["screen"][name]
         for name in _LATER:
             if getattr(self.sensor, name) == getattr(usual, name):
                 del tables["sensor"][name]
@@ -263,9 +266,10 @@ class Detector:
         optics, measured = dict(screen.pop("optics", {})), dict(tables.get("measured", {}))
         for table in (screen, optics, sensor, measured):
             for name, value in table.items():
-                text = name in _TEXTS
-                if isinstance(value, bool) or isinstance(value, str) != text or isinstance(value, dict):
-                    raise InputError(f"detector: {name} is {value!r}: give a {'text' if text else 'number'}")
+                kind = "a text" if name in _TEXTS else "true or false" if name in _TRUTHS else "a number"
+                given = {str: "a text", bool: "true or false", dict: "a table"}.get(type(value), "a number")
+                if given != kind:
+                    raise InputError(f"detector: {name} is {value!r}: give {kind}")
         measured = {name: tuple(value) if isinstance(value, list) else value for name, value in measured.items()}
         try:
             return cls(
