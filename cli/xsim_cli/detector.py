@@ -43,16 +43,32 @@ ThicknessOption = Annotated[
 ]
 ProductsOption = Annotated[
     list[str] | None,
-    typer.Option("--product", help="Screen of a class instead: fine, fine-dyed, regular, standard-plus, fast."),
+    typer.Option(
+        "--product",
+        help="Screen of a class instead: fine, fine-dyed, regular, standard-plus, fast, columnar-thin, columnar-thick.",
+    ),
 ]
 PackingOption = Annotated[float | None, typer.Option(help="Volume share of phosphor; the usual if not given.")]
+OpticsOption = Annotated[
+    str | None,
+    typer.Option(help="Optical constants: generic, dyed, fine-grain or columnar.  [default: the phosphor's usual]"),
+]
 IrradiationOption = Annotated[str, typer.Option(help="X rays enter by the backing (front) or the sensor (back).")]
+IncidenceOption = Annotated[float, typer.Option(help="Angle between rays and the screen's normal [degree], 0 to 60.")]
 SiliconOption = Annotated[
     float,
     typer.Option(help="Depth of silicon that X rays behind the screen hit [mm], some 0.002 to 0.010; 0 counts none."),
 ]
 PlateOption = Annotated[float, typer.Option(help="Fibre-optic plate between screen and silicon [mm].")]
 GlassOption = Annotated[str, typer.Option(help="Material of the plate: FOP-glass, FOP-core or another.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change any other key of sensor, screen or screen.optics, e.g. sensor.binning=2; repeat for more.",
+    ),
+]
 FitOption = Annotated[
     Path | None,
     typer.Option(
@@ -86,10 +102,12 @@ def detector(
     active_silicon_mm: SiliconOption = 0.0,
     fibre_plate_mm: PlateOption = 0.0,
     fibre_plate_glass: GlassOption = "FOP-glass",
-    phosphor: Annotated[str, typer.Option(help="Gd2O2S, CaWO4 or CsI.")] = "Gd2O2S",
+    phosphor: Annotated[str, typer.Option(help="Gd2O2S, CaWO4, CsI (a powder) or CsI-columnar.")] = "Gd2O2S",
     packing: PackingOption = None,
     irradiation: IrradiationOption = "front",
-    optics: Annotated[str, typer.Option(help="Optical constants: generic, dyed or fine-grain.")] = "generic",
+    incidence_deg: IncidenceOption = 0.0,
+    optics: OpticsOption = None,
+    set_: SetOption = None,
     fit_mtf: FitOption = None,
     kvp: KvpOption = None,
     filters: FilterOption = None,
@@ -117,7 +135,11 @@ def detector(
     _check_options((save, save_fit), fit_mtf, wedge_mm if not sheet else None, force=force, inputs=inputs)
     spectrum = beam(kvp, filters, anode_angle_deg, model, preset)
     sensor = _sensor(pitch_mm, fill_factor, active_silicon_mm, fibre_plate_mm, fibre_plate_glass)
-    screen = _screen(phosphor, optics, irradiation, packing)
+    screen = replace(_screen(phosphor, optics, irradiation, packing), incidence_deg=incidence_deg)
+    if set_:
+        if stored or products:
+            raise InputError("--set changes screens that are modelled: give it without --detector and --product")
+        screen, sensor = _changed(screen, sensor, set_)
     chosen, fit = _choose(
         stored, products, mass_thickness_mg_cm2, screen=screen, sensor=sensor, beam=spectrum, measured=fit_mtf
     )
@@ -126,7 +148,8 @@ def detector(
     sheets = _sheets(responses, wedge_material, wedge_mm) if sheet else {}
     bands = _bands(fit, chosen, spectrum, kerma_uGy, found)
     _save(save, chosen, save_fit, fit)
-    columns = {name: [value for item in found.values() for value in getattr(item, name)] for name in CURVES}
+    curves = (*CURVES, *(("mtf_along", "mtf_across") if incidence_deg else ()))
+    columns = {name: [value for item in found.values() for value in getattr(item, name)] for name in curves}
     outputs.write(
         "detector",
         _payload(found, fit, spectrum, sheets, bands),
@@ -166,14 +189,36 @@ def _sensor(pitch_mm: float, fill_factor: float, silicon_mm: float, plate_mm: fl
     )
 
 
-def _screen(phosphor: str, optics: str, irradiation: str, packing: float | None) -> Screen:
+def _screen(phosphor: str, optics: str | None, irradiation: str, packing: float | None) -> Screen:
     """Return a screen of any mass thickness that the options describe."""
     from xsim.detector.detector import Screen
     from xsim.detector.phosphors import OPTICS
 
-    if optics not in OPTICS:
+    if optics is not None and optics not in OPTICS:
         raise UnknownNameError("optics", optics, OPTICS)
-    return Screen(100.0, phosphor, OPTICS[optics], cast("Any", irradiation), packing)
+    screen = Screen(100.0, phosphor, irradiation=cast("Any", irradiation), packing=packing)
+    return screen if optics is None else replace(screen, optics=OPTICS[optics])
+
+
+def _changed(screen: Screen, sensor: Sensor, assignments: Sequence[str]) -> tuple[Screen, Sensor]:
+    """Return screen and sensor with keys changed, as a file of detectors has them."""
+    from xsim.detector.detector import Detector
+    from xsim.detector.phosphors import phosphor
+    from xsim_datasets.recipe.recipe import imaging_settings
+
+    tables = Detector(screen, sensor).to_dict()
+    # What follows from others, which may be among the keys: the full well from the pitch, optics from the phosphor.
+    del tables["sensor"]["full_well_e"]
+    if screen.optics == phosphor(screen.phosphor).optics:
+        tables["screen"]["optics"] = {}
+    for key, value in imaging_settings(assignments).items():
+        *place, name = key.split(".")
+        if place not in (["sensor"], ["screen"], ["screen", "optics"]):
+            raise InputError(f"--set {key}: is no key of a detector: give sensor.KEY, screen.KEY or screen.optics.KEY")
+        table = tables[place[0]] if len(place) == 1 else tables["screen"]["optics"]
+        table[name] = value
+    changed = Detector.from_dict(tables)
+    return changed.screen, changed.sensor
 
 
 def _payload(
@@ -189,10 +234,24 @@ def _payload(
         payload["fit"] = fit.to_dict()
     payload["beam"] = beam.settings()
     payload["detectors"] = [
-        {"name": name, **asdict(item), **bands.get(name, {}), **({"sheet": sheets[name].document()} if sheets else {})}
+        {
+            "name": name,
+            **_figures(item),
+            **bands.get(name, {}),
+            **({"sheet": sheets[name].document()} if sheets else {}),
+        }
         for name, item in table.items()
     ]
     return payload
+
+
+def _figures(item: Performance) -> dict[str, Any]:
+    """Return the figures of a detector; those of a tilt where there is one."""
+    figures = asdict(item)
+    if not item.incidence_deg:
+        for name in ("incidence_deg", "mtf_along", "mtf_across"):
+            del figures[name]
+    return figures
 
 
 def _choose(
@@ -222,7 +281,10 @@ def _choose(
                 stored[name if name not in stored else f"{path.stem}-{name}"] = item
         return stored, None
     if products:
-        return {name: Detector(screen_product(name), sensor) for name in products}, None
+        return {
+            name: Detector(replace(screen_product(name), incidence_deg=screen.incidence_deg), sensor)
+            for name in products
+        }, None
     fitted = None
     if measured is not None:
         # scipy's optimizers take longer to import than the rest of the command to run.
@@ -313,17 +375,25 @@ def _lines(
                 f"  direct hits {item.hits_per_pixel:.3g} a pixel: {100 * item.hit_share:.2g} % of the signal, "
                 f"{100 * item.hit_variance_share:.2g} % of the variance of a pixel"
             )
-        yield "  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE" + (
-            "    MTF at 95 %      DQE at 95 %" if bands else ""
-        )
-        rows = (item.frequency_lp_mm, item.mtf_screen, item.mtf, item.nnps_mm2, item.dqe)
-        # A screenful for people; --json and --csv have every row.
-        step = max(1, len(item.frequency_lp_mm) // 20)
-        band = [bands[name][key] for key in ("mtf_low", "mtf_high", "dqe_low", "dqe_high")] if bands else []
-        for f, screen, mtf, nnps, dqe, *ends in zip(*(row[::step].tolist() for row in (*rows, *band)), strict=True):
-            within = "  {:.4f} - {:.4f}  {:.4f} - {:.4f}".format(*ends) if ends else ""
-            yield f"  {f:5.2f}       {screen:6.4f}  {mtf:6.4f}    {nnps:9.3e}  {dqe:6.4f}{within}"
+        yield from _table(item, bands.get(name, {}))
         if name in sheets:
             from xsim_cli.measure.e2597 import sheet_lines
 
             yield from sheet_lines(sheets[name])
+
+
+def _table(item: Performance, bands: dict[str, Any]) -> Iterator[str]:
+    """Return the rows of a detector's curves, as text."""
+    tilted = bool(item.incidence_deg)
+    heading = "  lp/mm   MTF screen     MTF   NNPS [mm2]     DQE"
+    heading += "   MTF along  across" if tilted else ""
+    yield heading + ("    MTF at 95 %      DQE at 95 %" if bands else "")
+    rows = (item.frequency_lp_mm, item.mtf_screen, item.mtf, item.nnps_mm2, item.dqe, item.mtf_along, item.mtf_across)
+    # A screenful for people; --json and --csv have every row.
+    step = max(1, len(item.frequency_lp_mm) // 20)
+    band = [bands[key] for key in ("mtf_low", "mtf_high", "dqe_low", "dqe_high")] if bands else []
+    few = (row[::step].tolist() for row in (*rows, *band))
+    for f, screen, mtf, nnps, dqe, along, across, *ends in zip(*few, strict=True):
+        directions = f"      {along:6.4f}  {across:6.4f}" if tilted else ""
+        within = "  {:.4f} - {:.4f}  {:.4f} - {:.4f}".format(*ends) if ends else ""
+        yield f"  {f:5.2f}       {screen:6.4f}  {mtf:6.4f}    {nnps:9.3e}  {dqe:6.4f}{directions}{within}"

@@ -130,6 +130,20 @@ def test_measured_curves_are_fitted(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert set(found["fit"]["relative_sd"]) == {"extrapolation_sensor_mm", "extrapolation_backing_mm", "gap_mm"}
 
 
+def test_any_key_of_a_detector_can_be_set_and_oblique_rays_have_two_mtfs(capsys: pytest.CaptureFixture[str]) -> None:
+    common = ("detector", "--mass-thickness-mg-cm2", "134.55", "--frequencies", "1,2")
+    (usual,) = document(capsys, *common)["detectors"]
+    keys = ("sensor.pitch_mm=0.1", "sensor.binning=2", "screen.phosphor=CsI-columnar", "screen.optics.gap_mm=0.01")
+    (changed,) = document(capsys, *common, *(word for key in keys for word in ("--set", key)))["detectors"]
+    assert (changed["pitch_mm"], changed["phosphor"]) == (0.1, "CsI-columnar")
+    assert changed["mtf"][1] > usual["mtf"][1] + 0.1
+    assert "mtf_along" not in usual
+    (tilted,) = document(capsys, *common, "--incidence-deg", "45")["detectors"]
+    assert tilted["mtf_along"][1] < 0.6 * usual["mtf"][1] < tilted["mtf_across"][1]
+    main([*common, "--incidence-deg", "45"])
+    assert "MTF along  across" in capsys.readouterr().out
+
+
 def test_saturation_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(item["full_well_share"] < 1 for item in document(capsys, "detector")["detectors"])
     main(["detector", "--kerma-uGy", "1000", "--frequencies", "1"])
@@ -146,6 +160,10 @@ def test_products_carry_their_own_optics(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["detector", "--set", "sensor.glow=1"], "unexpected keyword argument 'glow'"),
+        (["detector", "--set", "geometry.tilt_deg=5"], "give sensor.KEY, screen.KEY or screen.optics.KEY"),
+        (["detector", "--set", "sensor.binning=0", "--product", "fine"], "without --detector and --product"),
+        (["detector", "--incidence-deg", "80"], "incidence_deg 80 degree is out of range: give 0 to 60 degree"),
         (["detector", "--product", "fin"], "unknown screen 'fin': did you mean fine"),
         (["detector", "--product", "fine", "--mass-thickness-mg-cm2", "34"], "give them alone"),
         (["spectrum", "--kvp", "5"], "tube voltage 5 kV is out of range: give 30 to 300 kV"),

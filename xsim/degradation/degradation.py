@@ -241,23 +241,24 @@ class Degradation:
 
 def _mean_nnps(response: DetectorResponse, frequency_lp_mm: NDArray[np.float64], frames: int) -> NDArray[np.float64]:
     """Return the NNPS [mm2] of a mean of frames: S_stoch * (averaging + gain map) + S_fix."""
-    scale, floor = response.frames_factors(frames)
-    return scale * response.nnps(frequency_lp_mm) + floor
+    return response.mean_nnps(frequency_lp_mm, frames)
 
 
 def _mtf_ratio(
     hr_response: DetectorResponse, lr_response: DetectorResponse, frequency_lp_mm: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return B_1 = MTF_LR / MTF_HR, clipped to [floor, 1]; equal apertures cancel, so their zeros do no harm."""
-    hr_side, lr_side = hr_response.sensor.aperture_mm, lr_response.sensor.aperture_mm
+    hr_sensor, lr_sensor = hr_response.sensor, lr_response.sensor
+    hr_side, lr_side = hr_sensor.aperture_mm, lr_sensor.aperture_mm
+    differ = (hr_side, hr_sensor.binning) != (lr_side, lr_sensor.binning)
     # Up to where both curves are known and the larger photodiode still transmits; beyond, the last ratio goes on.
     end = min(hr_response.screen_mtf.last_lp_mm, lr_response.screen_mtf.last_lp_mm)
-    if hr_side != lr_side:
+    if differ:
         end = min(end, 0.8 / max(hr_side, lr_side))
     usable = np.minimum(frequency_lp_mm, end)
     hr, lr = hr_response.screen_mtf(usable), lr_response.screen_mtf(usable)
-    if hr_side != lr_side:
-        hr, lr = hr * np.sinc(hr_side * usable), lr * np.sinc(lr_side * usable)
+    if differ:
+        hr, lr = hr * hr_sensor.aperture_mtf(usable), lr * lr_sensor.aperture_mtf(usable)
     ratio = lr / np.maximum(hr, 1e-12)
     known = hr > 0.02
     swapped = known & (ratio > _SWAPPED)

@@ -116,8 +116,7 @@ class KnownDetector:
         """Return what is known of a detector in a beam; its images are means of so many frames."""
         pitch_mm = response.pitch_mm
         frequency = quadratic_grid(1.02 * _CORNER, _ROWS)
-        scale, floor = response.frames_factors(frames)
-        nnps = scale * response.nnps(frequency / pitch_mm) + floor
+        nnps = response.mean_nnps(frequency / pitch_mm, frames)
         return cls(
             source,
             frequency,

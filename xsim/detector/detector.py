@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
 from xsim.detector.direct_hits import direct_hits
-from xsim.detector.light_transport import Optics
 from xsim.detector.phosphors import phosphor
 from xsim.detector.response import DetectorResponse
 from xsim.detector.screen import Screen
@@ -96,11 +95,12 @@ class Measured:
         """
         nyquist = nyquist_lp_mm(sensor.pitch_mm)
         frequency = quadratic_grid(nyquist, _ROWS)
-        aperture = np.sinc(sensor.aperture_mm * frequency)
+        aperture = sensor.aperture_mtf(frequency)
         mtf = RadialCurve(self.mtf_frequency_lp_mm, self.mtf)(frequency)
         dose = self.kerma_uGy / kerma_uGy
         total = RadialCurve(self.nnps_frequency_lp_mm, self.nnps_mm2)(frequency) * dose
-        white = (signal_electrons + sensor.electronic_variance_e2) * (sensor.pitch_mm / signal_electrons) ** 2
+        electronic = float(sensor.electronic_variance_at(signal_electrons))
+        white = (signal_electrons + electronic) * (sensor.pitch_mm / signal_electrons) ** 2
         # A small floor keeps the curve positive where electronics alone explain the measured noise.
         quantum = np.maximum(total - white, 1e-3 * total) / np.square(aperture)
         return RadialCurve(frequency, mtf / aperture), RadialCurve(frequency, quantum)
@@ -113,9 +113,21 @@ _END: Final = 4.0
 _END_RANGE_LP_MM: Final = (20.0, 120.0)
 
 
-_TEXTS: Final = frozenset({"phosphor", "irradiation", "mtf_source", "nnps_source", "fibre_plate_glass"})
-"""Keys whose values are words; all others are numbers."""
-_LATER: Final = frozenset({"active_silicon_mm", "fibre_plate_mm", "fibre_plate_glass"})
+_TEXTS: Final = frozenset({"phosphor", "irradiation", "mtf_source", "nnps_source", "fibre_plate_glass", "lag_before"})
+"""Keys whose values are words."""
+_TRUTHS: Final = frozenset({"compton_deposits"})
+"""Keys whose values are true or false; all others are numbers."""
+_LATER: Final = frozenset(
+    {
+        "active_silicon_mm",
+        "fibre_plate_mm",
+        "fibre_plate_glass",
+        "binning",
+        "high_gain_well_e",
+        "high_gain_read_noise_e",
+    }
+    | {"structure_mm", "line_sd", "lag_before"}
+)
 """Keys of the sensor that came after the first stores, written where they say something: stores keep their bytes."""
 
 
@@ -131,7 +143,7 @@ class Detector:
         The sensor.
     measured : Measured, optional
         Measured curves that replace the modelled ones. They hold the direct hits that were measured with them: none
-        are added.
+        are added; nor does the blur of oblique rays change them.
 
     Raises
     ------
@@ -224,7 +236,12 @@ class Detector:
     def to_dict(self) -> dict[str, Any]:
         """Return the detector as JSON and TOML types; `from_dict` turns them back."""
         tables: dict[str, Any] = _plain(asdict(self))
+        if phosphor(self.screen.phosphor).optics.lateral_ratio == 1.0:
+            tables["screen"]["optics"] = self.screen.optics.to_dict()
         usual = Sensor()
+        for name in ("incidence_deg", "compton_deposits"):
+            if not tables["screen"][name]:
+                del tables["screen"][name]
         for name in _LATER:
             if getattr(self.sensor, name) == getattr(usual, name):
                 del tables["sensor"][name]
@@ -249,19 +266,26 @@ class Detector:
         optics, measured = dict(screen.pop("optics", {})), dict(tables.get("measured", {}))
         for table in (screen, optics, sensor, measured):
             for name, value in table.items():
-                text = name in _TEXTS
-                if isinstance(value, bool) or isinstance(value, str) != text or isinstance(value, dict):
-                    raise InputError(f"detector: {name} is {value!r}: give a {'text' if text else 'number'}")
+                kind = "a text" if name in _TEXTS else "true or false" if name in _TRUTHS else "a number"
+                given = {str: "a text", bool: "true or false", dict: "a table"}.get(type(value), "a number")
+                if given != kind:
+                    raise InputError(f"detector: {name} is {value!r}: give {kind}")
         measured = {name: tuple(value) if isinstance(value, list) else value for name, value in measured.items()}
         try:
             return cls(
-                Screen(optics=Optics(**optics), **screen),
+                _screen_of(screen, optics),
                 Sensor(**sensor),
                 Measured(**measured) if measured else None,
             )
         except TypeError as error:
             # A dataclass names the key itself: "... got an unexpected keyword argument 'x'".
             raise InputError(f"detector: {str(error).split('() ')[-1]}: see xsim.Detector") from None
+
+
+def _screen_of(screen: dict[str, Any], optics: dict[str, Any]) -> Screen:
+    """Return the screen of two tables; constants that are not given are those of the phosphor's usual layers."""
+    layer = Screen(**screen)
+    return replace(layer, optics=replace(layer.optics, **optics)) if optics else layer
 
 
 def _plain(value: Any) -> Any:
@@ -282,6 +306,7 @@ def _response(detector: Detector, spectrum: Spectrum, kerma_uGy: float) -> Detec
         photons_per_mm2 = signal.signal_keV_per_mm2_uGy * kerma_uGy * phosphor(screen.phosphor).photons_per_keV
         electrons = photons_per_mm2 * sensor.quantum_efficiency * sensor.aperture_mm**2
     hits = direct_hits(screen, sensor, spectrum, kerma_uGy) if measured is None else None
+    oblique = signal.oblique if measured is None else None
     if measured is not None:
         mtf, nnps = measured.curves(sensor, kerma_uGy, electrons)
     elif hits is None:
@@ -291,6 +316,9 @@ def _response(detector: Detector, spectrum: Spectrum, kerma_uGy: float) -> Detec
         electrons, light = electrons + hits.signal_e, electrons / (electrons + hits.signal_e)
         mtf = RadialCurve(frequency, light * signal.mtf + (1.0 - light))
         nnps = RadialCurve(frequency, light**2 * signal.nnps_mm2(kerma_uGy))
+        if oblique is not None:
+            oblique = oblique.with_hits(1.0 - light, _way_of_hits_mm(screen, sensor))
+            mtf = RadialCurve(frequency, oblique.mean())
     return DetectorResponse(
         spectrum=spectrum,
         sensor=sensor,
@@ -301,7 +329,14 @@ def _response(detector: Detector, spectrum: Spectrum, kerma_uGy: float) -> Detec
         quantum_nnps=nnps,
         alias_orders=0 if measured else 2,
         hits=hits,
+        oblique=oblique,
     )
+
+
+def _way_of_hits_mm(screen: Screen, sensor: Sensor) -> float:
+    """Return how far along the tilt from where they enter oblique rays reach the silicon [mm]."""
+    way_mm = screen.thickness_mm + sensor.fibre_plate_mm if screen.irradiation == "front" else 0.0
+    return way_mm * float(np.tan(np.radians(screen.incidence_deg)))
 
 
 def read_detectors(path: Path) -> dict[str, Detector]:

@@ -76,7 +76,7 @@ def direct_hits(screen: Screen, sensor: Sensor, spectrum: Spectrum, kerma_uGy: f
         return None
     energy = spectrum.energy_keV
     through, fluorescent = _hits_per_photon(screen, sensor, energy)
-    photons = spectrum.fluence_per_mm2_uGy * (kerma_uGy * sensor.aperture_mm**2)
+    photons = spectrum.fluence_per_mm2_uGy * (kerma_uGy * screen.incidence_cosine * sensor.aperture_mm**2)
     return DirectHits(
         _ELECTRONS_PER_KEV * np.append(energy, [photon_keV for photon_keV, _ in fluorescent]),
         np.append(photons * through, [photons @ share for _, share in fluorescent]),
@@ -105,9 +105,10 @@ def _hits_per_photon(
     """
     deposits = screen.deposits(energy_keV)
     attenuation, absorbed = _silicon(sensor, energy_keV)
-    through = -np.expm1(-attenuation) * absorbed
+    cosine = screen.incidence_cosine
+    through = -np.expm1(-attenuation / cosine) * absorbed
     if screen.irradiation == "front":
-        through = through * deposits.transmission * np.exp(-_plate(sensor, energy_keV))
+        through = through * deposits.transmission * np.exp(-_plate(sensor, energy_keV) / cosine)
     fluorescent = []
     for emitter, emission in deposits.emissions:
         leaves = _leaving(screen, sensor, emitter.photon_keV, deposits.removal_per_mm(emitter.photon_keV))

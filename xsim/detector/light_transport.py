@@ -4,11 +4,18 @@ Light born at depth z as a point reaches the sensor as a spot whose transform is
 equation in a slab, with Robin conditions at the two faces. Only two lengths and the absorption matter: the
 extrapolation lengths h = (2/3) l* (1 + R) / (1 - R) of the sensor and backing faces (l* transport mean free path,
 R internal reflectance), and the diffusion length L. The model holds for q l* < 1, below some 10 lp/mm in a powder.
+
+Columns guide light. Let it run along its column, either way, for a mean path l until a flaw turns it or lets it out,
+and hop with probability p to a neighbour at a distance d: two streams along the columns, with hops between them. They
+obey the same equation exactly (below 1/d), with h = l (1 + R) / (1 - R), and with the frequency times a = d sqrt(p) /
+(2 l): a layer that spreads light sideways by the share a of what a powder of its depth would. Spread and gain then
+still change with depth, and with them the noise (Lubberts).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +32,8 @@ _RANGES_MM = {
     "diffusion_length_mm": (1e-3, 1e9),
     "gap_mm": (0.0, 1.0),
 }
+# Below a hundredth no light would leave its column; above 1 a layer would spread light further sideways than in depth.
+_LATERAL: Final = (0.01, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +56,8 @@ class Optics:
         Effective distance between screen and photodiodes [mm].
     gain_noise : float
         Excess relative variance of the light of one energy deposit.
+    lateral_ratio : float
+        Spread of light across the layer relative to that along its depth: 1 in a powder, less where columns guide it.
 
     Raises
     ------
@@ -59,12 +70,17 @@ class Optics:
     diffusion_length_mm: float = 2.0
     gap_mm: float = 0.0064
     gain_noise: float = 0.157
+    lateral_ratio: float = 1.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            low, high = _RANGES_MM.get(field.name, (0.0, 10.0))
+            low, high = _LATERAL if field.name == "lateral_ratio" else _RANGES_MM.get(field.name, (0.0, 10.0))
             unit = "mm" if field.name.endswith("_mm") else ""
             check_range(f"optical constant {field.name}", getattr(self, field.name), low, high, unit)
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the constants by name; that of columns, which came later, where it says something."""
+        return {name: value for name, value in asdict(self).items() if name != "lateral_ratio" or value != 1.0}
 
 
 def light_transfer(
@@ -103,7 +119,8 @@ def _exponentials(
     G = [cosh qz + sinh qz / (q h_b)] / {cosh qT + sinh qT / (q h_b) + q h_s [sinh qT + cosh qT / (q h_b)]}, written
     in decaying exponentials so that no q T overflows.
     """
-    q = np.hypot(2.0 * np.pi * frequency_lp_mm, 1.0 / optics.diffusion_length_mm)[:, None]
+    wave = 2.0 * np.pi * frequency_lp_mm * optics.lateral_ratio
+    q = np.hypot(wave, 1.0 / optics.diffusion_length_mm)[:, None]
     at_backing = 1.0 / (q * optics.extrapolation_backing_mm)
     at_sensor = q * optics.extrapolation_sensor_mm
     rising, falling = 1.0 + at_backing, 1.0 - at_backing

@@ -42,6 +42,7 @@ _PRIORS: Final[dict[str, tuple[float, float]]] = {
     "gap_mm": (0.01, 2.0),
     "diffusion_length_mm": (0.3, 10.0),
     "gain_noise": (0.15, 3.0),
+    "lateral_ratio": (0.4, 2.0),
 }
 # Constants whose posterior is normal in themselves rather than in their logarithms.
 _ALONG_A_LINE: Final = frozenset({"extrapolation_sensor_mm", "gap_mm"})
@@ -51,6 +52,7 @@ FITTED: Final = ("extrapolation_sensor_mm", "extrapolation_backing_mm", "gap_mm"
 _LIMITS: Final = {name: (1e-3, 1.0) if name == "gap_mm" else (1e-3, 10.0) for name in _PRIORS} | {
     "extrapolation_backing_mm": (1e-4, 1e3),
     "diffusion_length_mm": (1e-3, 1e3),
+    "lateral_ratio": (0.01, 1.0),
 }
 
 
@@ -94,7 +96,7 @@ class FittedOptics:
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON and TOML types; `from_dict` turns them back."""
         covariance = {} if self.covariance is None else {"covariance": self.covariance.tolist()}
-        return {"optics": asdict(self.optics), "relative_sd": self.relative_sd, "rms": self.rms, **covariance}
+        return {"optics": self.optics.to_dict(), "relative_sd": self.relative_sd, "rms": self.rms, **covariance}
 
     @classmethod
     def from_dict(cls, tables: Mapping[str, Any]) -> FittedOptics:
@@ -159,7 +161,7 @@ def fit_optics(
     screen : Screen, optional
         Phosphor, packing, irradiation, and the constants that are not fitted; Gd2O2S if not given.
     names : sequence of str, optional
-        Constants to fit; `FITTED`, and the gain noise where there are NNPS or DQE.
+        Constants to fit; `FITTED`, the gain noise where there are NNPS or DQE, and the lateral ratio of columns.
 
     Raises
     ------
@@ -167,7 +169,10 @@ def fit_optics(
         If there are fewer points than constants, a constant cannot be fitted, or a curve has no beam.
     """
     noisy = any(isinstance(curve, DetectorCurve) for curve in curves)
-    names = names if names is not None else (*FITTED, *(("gain_noise",) if noisy else ()))
+    base = Screen(100.0) if screen is None else screen
+    if names is None:
+        columns = ("lateral_ratio",) if base.optics.lateral_ratio < 1.0 else ()
+        names = (*FITTED, *(("gain_noise",) if noisy else ()), *columns)
     allowed = [name for name in _PRIORS if noisy or name != "gain_noise"]
     if unknown := set(names) - set(allowed):
         raise InputError(f"constant '{min(unknown)}' cannot be fitted to these curves: give {', '.join(allowed)}")
@@ -176,7 +181,6 @@ def fit_optics(
         raise InputError(f"{points} points of curves for {len(names)} constants: give more points")
     if spectrum is None and any(curve.spectrum is None for curve in curves):
         raise InputError("a curve has no beam: give it one, or one for all")
-    base = Screen(100.0) if screen is None else screen
     median, spread = np.log([_PRIORS[name] for name in names]).T
 
     def optics_of(logs: NDArray[np.float64]) -> Optics:

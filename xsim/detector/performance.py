@@ -83,7 +83,12 @@ class Performance:
     frequency_lp_mm : (n,) array
         Spatial frequencies [lp/mm] of the curves.
     mtf_screen, mtf : (n,) arrays
-        MTF of screen and gap (and of direct hits where they are counted), and presampled MTF along a pixel axis.
+        MTF of screen and gap (and of direct hits where they are counted), and presampled MTF along a pixel axis; of
+        oblique rays the mean over all directions.
+    incidence_deg : float
+        Angle between the rays and the screen's normal [degree].
+    mtf_along, mtf_across : (n,) arrays
+        Presampled MTF along and across the tilt of oblique rays.
     nnps_mm2, dqe, lubberts : (n,) arrays
         Digital NNPS [mm2], DQE with it, and the Lubberts factor.
     f50_lp_mm, f10_lp_mm : float
@@ -112,6 +117,9 @@ class Performance:
     frequency_lp_mm: NDArray[np.float64]
     mtf_screen: NDArray[np.float64]
     mtf: NDArray[np.float64]
+    incidence_deg: float
+    mtf_along: NDArray[np.float64]
+    mtf_across: NDArray[np.float64]
     nnps_mm2: NDArray[np.float64]
     dqe: NDArray[np.float64]
     lubberts: NDArray[np.float64]
@@ -149,6 +157,7 @@ def performance(response: DetectorResponse, frequency_lp_mm: ArrayLike) -> Perfo
     check_range("spatial frequency", frequency[-1], 0.0, 1000.0, "lp/mm")
     screen = response.screen
     signal = screen.expose(response.spectrum, frequency)
+    along, across = response.mtf_by_direction(frequency)
     srb_mm = basic_spatial_resolution_mm(response.otf)
     return Performance(
         mass_thickness_mg_cm2=screen.mass_thickness_mg_cm2,
@@ -164,6 +173,9 @@ def performance(response: DetectorResponse, frequency_lp_mm: ArrayLike) -> Perfo
         frequency_lp_mm=frequency,
         mtf_screen=response.screen_mtf(frequency),
         mtf=response.mtf(frequency),
+        incidence_deg=screen.incidence_deg,
+        mtf_along=along,
+        mtf_across=across,
         nnps_mm2=response.nnps(frequency),
         dqe=response.dqe(frequency),
         lubberts=signal.lubberts,

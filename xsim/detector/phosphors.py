@@ -5,7 +5,7 @@ A new phosphor is a new entry of `PHOSPHORS`, and of `PRODUCTS` where there is a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -54,19 +54,22 @@ class Phosphor:
     Parameters
     ----------
     material : Material
-        Composition at crystal density; its name is the phosphor's.
+        Composition at crystal density.
     packing : float
         Usual share of the layer's volume that is phosphor.
     photons_per_keV : float
         Light yield [photons/keV].
     caveat : str
         Where the turbid-layer model stops describing it; empty where it does.
+    optics : Optics
+        Optical constants of its usual layers.
     """
 
     material: Material
     packing: float
     photons_per_keV: float
     caveat: str = ""
+    optics: Optics = field(default_factory=Optics)
 
     @cached_property
     def emitters(self) -> tuple[KEmitter, ...]:
@@ -85,35 +88,51 @@ class Phosphor:
         return tuple(found)
 
 
-# Packing and light yield are typical of the powder (CsI: of the columns). A phosphor that `xsim.materials` does not
-# know brings its composition: Material.mixture("Gd2O3", {"Gd2O3": 1.0}, density_g_cm3=7.07).
-PHOSPHORS: Final[dict[str, Phosphor]] = {
-    known.material.name: known
-    for known in (
-        # 4.5 g/cm3 of phosphor in the layer, the packing for which the optical constants were fitted.
-        Phosphor(material("Gd2O2S"), packing=0.6148, photons_per_keV=60.0),
-        Phosphor(
-            material("CaWO4"),
-            packing=0.60,
-            photons_per_keV=20.0,
-            caveat="optical constants are those of Gd2O2S: fit them to measured MTF curves before trusting the MTF",
-        ),
-        Phosphor(
-            material("CsI"),
-            packing=0.80,
-            photons_per_keV=54.0,
-            caveat="columnar CsI(Tl) guides light; as a turbid layer its MTF is a lower bound: "
-            "fit the optical constants",
-        ),
-    )
-}
-
 # Optical constants by kind of layer. Thin, fine-detail screens measure sharper than one set of constants for all
 # thicknesses says: a dye explains it, or grains so fine that both extrapolation lengths shrink by the same factor.
+# Columns of CsI: a fit to the points of CsI in ``references.csv`` (docs/explanation/references.md shows it), which hold
+# for both thicknesses and both beams.
 OPTICS: Final[dict[str, Optics]] = {
     "generic": Optics(),
     "dyed": Optics(diffusion_length_mm=0.08),
     "fine-grain": Optics(extrapolation_sensor_mm=0.0116 * 0.64, extrapolation_backing_mm=0.100 * 0.64),
+    "columnar": Optics(
+        extrapolation_sensor_mm=0.0142,
+        extrapolation_backing_mm=4.6,
+        diffusion_length_mm=0.50,
+        gap_mm=0.0223,
+        gain_noise=0.0154,
+        lateral_ratio=0.328,
+    ),
+}
+
+# Packing and light yield are typical of the powder (CsI: of the columns). A phosphor that `xsim.materials` does not
+# know brings its composition: Material.mixture("Gd2O3", {"Gd2O3": 1.0}, density_g_cm3=7.07).
+PHOSPHORS: Final[dict[str, Phosphor]] = {
+    # 4.5 g/cm3 of phosphor in the layer, the packing for which the optical constants were fitted.
+    "Gd2O2S": Phosphor(material("Gd2O2S"), packing=0.6148, photons_per_keV=60.0),
+    "CaWO4": Phosphor(
+        material("CaWO4"),
+        packing=0.60,
+        photons_per_keV=20.0,
+        caveat="optical constants are those of Gd2O2S: fit them to measured MTF curves before trusting the MTF",
+    ),
+    # As a powder: what stores and detector files of before there were columns mean by it.
+    "CsI": Phosphor(
+        material("CsI"),
+        packing=0.80,
+        photons_per_keV=54.0,
+        caveat="columnar CsI(Tl) guides light; as a turbid layer its MTF is a lower bound: "
+        "give CsI-columnar, or fit the optical constants",
+    ),
+    "CsI-columnar": Phosphor(
+        material("CsI"),
+        packing=0.80,
+        photons_per_keV=54.0,
+        caveat="constants of columns fitted to four points of MTF and two of DQE, of two detectors: "
+        "fit them to your own",
+        optics=OPTICS["columnar"],
+    ),
 }
 
 # Classes of screens on the market: phosphor per area [mg/cm2], which phosphor, and its optical constants.
@@ -125,6 +144,9 @@ PRODUCTS: Final[dict[str, tuple[float, str, Optics]]] = {
     "regular": (70.0, "Gd2O2S", OPTICS["generic"]),
     "standard-plus": (100.0, "Gd2O2S", OPTICS["generic"]),
     "fast": (134.0, "Gd2O2S", OPTICS["generic"]),
+    # 0.125 and 0.6 mm of columns.
+    "columnar-thin": (45.0, "CsI-columnar", OPTICS["columnar"]),
+    "columnar-thick": (216.0, "CsI-columnar", OPTICS["columnar"]),
     # The two screens of the seed paper, with the constants that fit all thicknesses at once.
     "paper-hr": (33.91, "Gd2O2S", OPTICS["generic"]),
     "paper-lr": (134.55, "Gd2O2S", OPTICS["generic"]),

@@ -162,8 +162,10 @@ def _parsed(name: str, text: str) -> str | float | None:
 
 
 def modelled(reference: Reference, optics: Optics | None = None) -> float:
-    """Return what the model says of a reference, with the default optical constants or others."""
-    screen = Screen(reference.mass_mg_cm2, reference.phosphor, optics or Optics(), reference.irradiation)
+    """Return what the model says of a reference, with the phosphor's usual optical constants or others."""
+    screen = Screen(reference.mass_mg_cm2, reference.phosphor, irradiation=reference.irradiation)
+    if optics is not None:
+        screen = replace(screen, optics=optics)
     sensor = Sensor(pitch_mm=reference.pitch_mm or _NO_PIXEL_MM)
     responses = [Detector(screen, sensor).response(beam, reference.kerma_uGy) for beam in reference.spectra()]
     if reference.quantity in {"swank", "light_escape"}:
@@ -195,23 +197,25 @@ def residual(reference: Reference, optics: Optics | None = None) -> float:
     return min(off, 0.0) if reference.quantity == "mtf_at_least" else off
 
 
-def as_curves(references: Iterable[Reference]) -> list[Curve]:
+def as_curves(references: Iterable[Reference], band_factor: float = 1.0) -> list[Curve]:
     """Return references as curves for `xsim.detector.optics_fit.fit_optics`; bounds and ratios are left out.
 
-    The band is taken for a standard error. A frequency where the MTF reaches a level is a point of the MTF, whose
-    error follows from the slope there: in a powder it falls as a power of f between 1 and 2, and 1.5 is taken.
+    The band, times a factor, is taken for a standard error: with one far below 1 the references outweigh the priors.
+    A frequency where the MTF reaches a level is a point of the MTF, whose error follows from the slope there: in a
+    powder it falls as a power of f between 1 and 2, and 1.5 is taken.
     """
     curves: list[Curve] = []
     for one in references:
         beams, sensor = one.spectra(), Sensor(pitch_mm=one.pitch_mm or _NO_PIXEL_MM)
+        band = band_factor * one.band
         rest: dict[str, Any] = {"spectrum": beams[0], "irradiation": one.irradiation}
         if one.quantity == "mtf":
             point = np.array([one.at]), np.array([one.value])
-            curves.append(MtfCurve(one.mass_mg_cm2, *point, sensor.aperture_mm, one.band, **rest))
+            curves.append(MtfCurve(one.mass_mg_cm2, *point, sensor.aperture_mm, band, **rest))
         elif one.quantity == "f_at_mtf" and one.at is not None:
-            point, error = (np.array([one.value]), np.array([one.at])), 1.5 * one.at * one.band / one.value
+            point, error = (np.array([one.value]), np.array([one.at])), 1.5 * one.at * band / one.value
             curves.append(MtfCurve(one.mass_mg_cm2, *point, sensor.aperture_mm, error, **rest))
         elif one.quantity == "dqe":
-            point, error = (np.array([one.at]), np.array([one.value])), one.band / one.value
+            point, error = (np.array([one.at]), np.array([one.value])), band / one.value
             curves.append(DetectorCurve("dqe", one.mass_mg_cm2, *point, sensor, one.kerma_uGy, error, **rest))
     return curves

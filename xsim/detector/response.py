@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from xsim.curves import RadialCurve
 from xsim.detector.direct_hits import DirectHits, hit_moments
+from xsim.detector.obliquity import ObliqueTransfer
 from xsim.detector.screen import Screen
 from xsim.detector.sensor import Sensor
 from xsim.grids import frequency_axes, half_plane_weights, nyquist_lp_mm, radial_frequency
@@ -51,6 +53,8 @@ class DetectorResponse:
         Orders of aliasing in digital noise; 0 if ``quantum_nnps`` comes from a digital NNPS that was measured.
     hits : DirectHits or None
         X rays that the silicon itself absorbs; None where they are not counted.
+    oblique : ObliqueTransfer or None
+        The screen's transfer function by direction, of which ``screen_mtf`` is the mean; None where rays are normal.
     """
 
     spectrum: Spectrum
@@ -62,6 +66,7 @@ class DetectorResponse:
     quantum_nnps: RadialCurve
     alias_orders: int
     hits: DirectHits | None = None
+    oblique: ObliqueTransfer | None = None
 
     @property
     def pitch_mm(self) -> float:
@@ -69,22 +74,39 @@ class DetectorResponse:
         return self.sensor.pitch_mm
 
     def otf(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
-        """Return the presampled transfer function along a pixel axis: negative where the aperture inverts contrast."""
+        """Return the presampled transfer function along a pixel axis: negative where the aperture inverts contrast.
+
+        Of oblique rays it is the mean over all directions (see `mtf_by_direction`).
+        """
         frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
-        return self.screen_mtf(frequency) * np.sinc(self.sensor.aperture_mm * frequency)
+        return self.screen_mtf(frequency) * self.sensor.aperture_mtf(frequency)
 
     def mtf(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
         """Return the presampled MTF along a pixel axis, aperture included."""
         return np.abs(self.otf(frequency_lp_mm))
 
-    def mtf_map(self, shape: tuple[int, int], pixel_mm: float) -> NDArray[np.float64]:
+    def mtf_by_direction(self, frequency_lp_mm: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the presampled MTFs along and across the tilt of oblique rays, aperture included."""
+        frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
+        if self.oblique is None:
+            return self.mtf(frequency), self.mtf(frequency)
+        aperture = np.abs(self.sensor.aperture_mtf(frequency))
+        along, across = (np.abs(self.oblique(frequency, u)) * aperture for u in (frequency, 0.0 * frequency))
+        return along, across
+
+    def mtf_map(self, shape: tuple[int, int], pixel_mm: float) -> NDArray[np.float64] | NDArray[np.complex128]:
         """Return the presampled transfer function on the ``rfft2`` grid of an image, (H, W // 2 + 1).
 
         The image is (H, W) and its pixels [mm] may be finer than the pitch. The photodiode's square is included, with
-        its sign: beyond 1/aperture it inverts contrast.
+        its sign: beyond 1/aperture it inverts contrast. It is complex where rays are oblique.
         """
         v, u = frequency_axes(shape, pixel_mm)
-        aperture = np.sinc(self.sensor.aperture_mm * v) * np.sinc(self.sensor.aperture_mm * u)
+        aperture = self.sensor.aperture_mtf(v) * self.sensor.aperture_mtf(u)
+        if self.oblique is not None:
+            # Even in v: half of the rows are enough.
+            rows = np.abs(v[: shape[0] // 2 + 1])
+            half = self.oblique(np.hypot(rows, u), u)
+            return np.concatenate((half, half[1 : shape[0] - len(rows) + 1][::-1])) * aperture
         return self.screen_mtf(radial_frequency(shape, pixel_mm)) * aperture
 
     @property
@@ -95,7 +117,8 @@ class DetectorResponse:
     @property
     def read_nnps_mm2(self) -> float:
         """Return the white NNPS of reading and digitising [mm2] in one frame."""
-        return self.sensor.electronic_variance_e2 * self.pitch_mm**2 / self.signal_electrons**2
+        variance_e2 = float(self.sensor.electronic_variance_at(self.signal_electrons))
+        return variance_e2 * self.pitch_mm**2 / self.signal_electrons**2
 
     @property
     def hit_nnps_mm2(self) -> float:
@@ -123,10 +146,22 @@ class DetectorResponse:
         """Return ``(scale, floor_mm2)``: NNPS of a mean of frames = scale * NNPS of one frame + floor.
 
         The scale holds the averaging (with lag) and the noise of the gain map's own flats, which averaging never
-        removes; the floor is the white fixed pattern that flats do not correct (screen structure).
+        removes; the floor is the fixed pattern that flats do not correct (screen structure), white or at f = 0 (see
+        `mean_nnps`).
         """
         flat = self.sensor.frame_average(self.sensor.flat_frames) if self.sensor.flat_frames else 0.0
-        return self.sensor.frame_average(frames) + flat, self.sensor.structure_sd**2 * self.pitch_mm**2
+        floor = self.sensor.structure_sd**2 * self.pitch_mm**2
+        if self.sensor.structure_mm:
+            floor = float(self.sensor.structure_nnps_mm2(np.zeros(()), np.zeros(())))
+        return self.sensor.frame_average(frames) + flat, floor
+
+    def mean_nnps(self, frequency_lp_mm: ArrayLike, frames: int) -> NDArray[np.float64]:
+        """Return the NNPS [mm2] of a corrected mean of frames at |f|, with gain map and structured fixed pattern."""
+        scale, floor = self.frames_factors(frames)
+        if not self.sensor.structure_mm:
+            return scale * self.nnps(frequency_lp_mm) + floor
+        fixed = self._over_directions(frequency_lp_mm, self.sensor.structure_nnps_mm2)
+        return scale * self.nnps(frequency_lp_mm) + fixed
 
     def nnps_map(self, shape: tuple[int, int]) -> NDArray[np.float64]:
         """Return the digital NNPS [mm2] of one corrected frame (H, W) on its ``rfft2`` grid, (H, W // 2 + 1).
@@ -147,24 +182,31 @@ class DetectorResponse:
         Beyond the Nyquist frequency only the directions inside the sampled square count; beyond its corner the
         corner's value is returned.
         """
+        return np.asarray(self._over_directions(frequency_lp_mm, self._aliased_quantum) + self.white_nnps_mm2)
+
+    def _over_directions(
+        self,
+        frequency_lp_mm: ArrayLike,
+        power: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
+    ) -> NDArray[np.float64]:
+        """Return the mean over directions at |f| of a digital power spectrum of (v, u)."""
         nyquist = nyquist_lp_mm(self.pitch_mm)
         frequency = np.atleast_1d(np.minimum(np.asarray(frequency_lp_mm, dtype=np.float64), np.sqrt(2.0) * nyquist))
         first: NDArray[np.float64] = np.arccos(np.minimum(1.0, nyquist / np.maximum(frequency, 1e-12)))
         middle = (np.arange(_ANGLES) + 0.5) / _ANGLES
         angle = first + (np.pi / 4 - first) * middle[:, None]
         u, v = frequency * np.cos(angle), frequency * np.sin(angle)
-        quantum = self._aliased_quantum(v, u).mean(axis=0)
-        return np.asarray(quantum + self.white_nnps_mm2)
+        return np.asarray(power(v, u).mean(axis=0))
 
     def _aliased_quantum(self, v: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the quantum NNPS [mm2] through the aperture, summed over the aliases of (u, v)."""
-        aperture, sampling = self.sensor.aperture_mm, 1.0 / self.pitch_mm
+        aperture, sampling = self.sensor.aperture_mtf, 1.0 / self.pitch_mm
         orders = range(-self.alias_orders, self.alias_orders + 1)
         total = np.zeros(np.broadcast_shapes(v.shape, u.shape))
-        across = [(np.square(u + k * sampling), np.square(np.sinc(aperture * (u + k * sampling)))) for k in orders]
+        across = [(np.square(u + k * sampling), np.square(aperture(u + k * sampling))) for k in orders]
         for order in orders:
             shifted = v + order * sampling
-            down_2, down_T2 = np.square(shifted), np.square(np.sinc(aperture * shifted))
+            down_2, down_T2 = np.square(shifted), np.square(aperture(shifted))
             for across_2, across_T2 in across:
                 total += self.quantum_nnps(np.sqrt(down_2 + across_2)) * (down_T2 * across_T2)
         return total
@@ -172,7 +214,7 @@ class DetectorResponse:
     def dqe(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
         """Return the DQE: MTF^2 / (photons per mm2 * NNPS), with the digital NNPS of one frame (IEC 62220-1)."""
         frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
-        photons_per_mm2 = self.spectrum.total_fluence_per_mm2_uGy * self.kerma_uGy
+        photons_per_mm2 = self.spectrum.total_fluence_per_mm2_uGy * self.kerma_uGy * self.screen.incidence_cosine
         return np.square(self.mtf(frequency)) / (photons_per_mm2 * self.nnps(frequency))
 
     @cached_property

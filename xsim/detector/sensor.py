@@ -10,9 +10,10 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from xsim.errors import PhysicsRangeError, UnknownNameError, check_range
+from xsim.grids import frequency_axes
 from xsim.materials import Material, material
 from xsim.seeds import generator
 
@@ -33,7 +34,14 @@ _RANGES: Final[dict[str, tuple[float, float, str]]] = {
     "defect_fraction": (0.0, 0.1, ""),
     "active_silicon_mm": (0.0, 1.0, "mm"),
     "fibre_plate_mm": (0.0, 50.0, "mm"),
+    "binning": (1, 16, ""),
+    "high_gain_well_e": (0.0, 1e12, "electrons"),
+    "high_gain_read_noise_e": (0.0, 1e6, "electrons"),
+    "structure_mm": (0.0, 5.0, "mm"),
+    "line_sd": (0.0, 0.3, ""),
 }
+# What a shot's lag brings along: the mean light of the frames before, in units of the open field.
+_BEFORE: Final[dict[str, float | None]] = {"steady": None, "open": 1.0, "dark": 0.0}
 
 
 # Glasses of fibre-optic plates: a core of lanthanum and barium borate (refractive index 1.8), and the same with the
@@ -87,24 +95,26 @@ class Sensor:
     Parameters
     ----------
     pitch_mm : float
-        Pixel pitch [mm].
+        Pitch of the image's pixels [mm].
     fill_factor : float
         Share of the pixel that is photodiode, a square in its middle.
     quantum_efficiency : float
         Electrons per light photon that reaches the sensor.
     read_noise_e : float
-        Read noise of a pixel and frame [electrons].
+        Read noise of a pixel and frame [electrons]; where pixels are binned, of each photodiode.
     full_well_e : float
         Charge at which a pixel saturates [electrons]; the ADC's range ends there. 0, the default, takes 2.2e6 at a
         pitch of 0.048 mm, and as much per area at any other.
     adc_bits : int
         Bits of the ADC.
     lag : float
-        Correlation of the stochastic noise of successive frames; k frames apart it is ``lag**k``.
+        Share of a frame that is left in the next one, and so the correlation of their stochastic noise: ``lag**k`` for
+        frames k apart. For the signal see ``lag_before``.
     gain_sd : float
         Relative spread of the pixels' gain, which flat-field correction removes.
     structure_sd : float
-        Relative fixed pattern that flat-field correction leaves (screen structure), white.
+        Relative fixed pattern that flat-field correction leaves (screen structure); white unless ``structure_mm`` says
+        otherwise.
     flat_frames : int
         Frames in the mean flat of the gain map, whose noise is printed onto every image; 0 for a perfect map.
     defect_fraction : float
@@ -117,13 +127,30 @@ class Sensor:
         blur of light do not: they belong to the quantum efficiency and the optical constants.
     fibre_plate_glass : str
         Material of the plate: ``FOP-glass``, ``FOP-core`` (cladding not counted), or one of `xsim.materials`.
+    binning : int
+        Photodiodes along the side of an image's pixel, read one by one and added: 2 makes pixels of four. Their fill
+        factor counts, and so does the noise of reading and digitising each.
+    high_gain_well_e : float
+        Charge of a pixel up to which its signal is read with a second, higher gain [electrons], over which the ADC's
+        range is then spread; 0 where there is one gain only.
+    high_gain_read_noise_e : float
+        Read noise with the higher gain [electrons].
+    structure_mm : float
+        Length over which the fixed pattern that flats leave is correlated [mm], with exp(-(r / length)^2 / 2); 0 for a
+        white one. Grains are some 0.01, the coating of screens some 1 mm.
+    line_sd : float
+        Relative fixed pattern of whole rows, and another of whole columns, that flat-field correction leaves. It stands
+        on the axes of the NNPS, which its radial mean leaves out.
+    lag_before : str
+        What the frames before a shot showed, of which lag leaves a ghost in it: ``steady`` (the same, so no ghost),
+        ``open`` (the open field, as flats have it) or ``dark`` (nothing, so that the first frames are darker).
 
     Raises
     ------
     PhysicsRangeError
         If a parameter is out of range.
     UnknownNameError
-        If the plate's material is unknown.
+        If the plate's material or what was before is unknown.
     """
 
     pitch_mm: float = 0.048
@@ -142,6 +169,13 @@ class Sensor:
     active_silicon_mm: float = 0.0
     fibre_plate_mm: float = 0.0
     fibre_plate_glass: str = "FOP-glass"
+    binning: int = 1
+    high_gain_well_e: float = 0.0
+    # A fifth of the usual noise, as conversion gains of CMOS pixels with two differ by some 4 to 10.
+    high_gain_read_noise_e: float = 40.0
+    structure_mm: float = 0.0
+    line_sd: float = 0.0
+    lag_before: str = "steady"
 
     def __post_init__(self) -> None:
         plate_glass(self.fibre_plate_glass)
@@ -154,23 +188,60 @@ class Sensor:
             low, high, unit = _RANGES[field.name]
             value = getattr(self, field.name)
             check_range(f"sensor {field.name}", value, low, high, unit)
-            if field.name in {"adc_bits", "flat_frames"} and value != int(value):
+            if field.name in {"adc_bits", "flat_frames", "binning"} and value != int(value):
                 raise PhysicsRangeError(f"sensor {field.name} {value:g} is no whole number: give {low:g} to {high:g}")
+
+        if self.lag_before not in _BEFORE:
+            raise UnknownNameError("sensor lag_before", self.lag_before, _BEFORE)
+        if self.high_gain_well_e >= self.full_well_e:
+            raise PhysicsRangeError(
+                f"sensor high_gain_well_e {self.high_gain_well_e:g} electrons is not below the full well of "
+                f"{self.full_well_e:g}: give less, or 0 for one gain"
+            )
 
     @property
     def aperture_mm(self) -> float:
-        """Return the side of the photodiode [mm]."""
+        """Return the side of the photodiode [mm]; of one as large as all those that are binned."""
         return self.pitch_mm * float(np.sqrt(self.fill_factor))
+
+    def aperture_mtf(self, frequency_lp_mm: ArrayLike) -> NDArray[np.float64]:
+        """Return the transfer function of a pixel along an axis: negative where it inverts contrast."""
+        frequency = np.asarray(frequency_lp_mm, dtype=np.float64)
+        if self.binning == 1:
+            return np.asarray(np.sinc(self.aperture_mm * frequency))
+        places = (np.arange(self.binning) - (self.binning - 1) / 2) * (self.pitch_mm / self.binning)
+        comb = np.mean([np.cos(2.0 * np.pi * place * frequency) for place in places.tolist()], axis=0)
+        return np.asarray(np.sinc(self.aperture_mm / self.binning * frequency) * comb)
 
     @property
     def electrons_per_count(self) -> float:
-        """Return the charge of one ADC count [electrons]."""
-        return self.full_well_e / 2.0**self.adc_bits
+        """Return the charge of one ADC count [electrons]; where pixels are binned, of the ADC of a photodiode."""
+        return self.full_well_e / 2.0**self.adc_bits / self.binning**2
 
     @property
     def electronic_variance_e2(self) -> float:
-        """Return the variance of reading and digitising one pixel [electrons^2]."""
-        return self.read_noise_e**2 + self.electrons_per_count**2 / 12.0
+        """Return the variance of reading and digitising one pixel [electrons^2], with the lower gain of two."""
+        return (self.read_noise_e**2 + self.electrons_per_count**2 / 12.0) * self.binning**2
+
+    @property
+    def high_gain_electrons_per_count(self) -> float:
+        """Return the charge of one ADC count [electrons] with the higher gain; 0 where there is none."""
+        return self.high_gain_well_e / 2.0**self.adc_bits / self.binning**2
+
+    @property
+    def high_gain_variance_e2(self) -> float:
+        """Return the variance of reading and digitising one pixel [electrons^2] with the higher gain."""
+        return (self.high_gain_read_noise_e**2 + self.high_gain_electrons_per_count**2 / 12.0) * self.binning**2
+
+    def electronic_variance_at(self, signal_e: ArrayLike) -> NDArray[np.float64]:
+        """Return the variance of reading and digitising pixels of a mean signal [electrons], of any shape."""
+        quiet = np.asarray(signal_e) <= (self.high_gain_well_e or -np.inf)
+        return np.where(quiet, self.high_gain_variance_e2, self.electronic_variance_e2)
+
+    @property
+    def dark_noise_e(self) -> float:
+        """Return the read noise of a pixel without light [electrons]."""
+        return self.binning * (self.high_gain_read_noise_e if self.high_gain_well_e else self.read_noise_e)
 
     def frame_average(self, frames: int) -> float:
         """Return the factor on the stochastic noise power that averaging frames leaves: 1/n without lag.
@@ -187,6 +258,15 @@ class Sensor:
         correlated = float(((1.0 - apart / frames) * self.lag**apart).sum())
         return (1.0 + 2.0 * correlated) / frames
 
+    def ghost_share(self, frames: int) -> float:
+        """Return which share of a mean of frames lag fills with what was before: frame k holds ``lag**k`` of it."""
+        return self.lag * (1.0 - self.lag**frames) / (frames * (1.0 - self.lag))
+
+    def ghost(self, frames: int) -> tuple[float, float]:
+        """Return that share, 0 where nothing changed, and what was before in units of the open field."""
+        before = _BEFORE[self.lag_before]
+        return (0.0, 0.0) if before is None else (self.ghost_share(frames), before)
+
     def gain_map(self, shape: tuple[int, int], seed: int) -> NDArray[np.float32]:
         """Return the pixels' relative gains, (H, W): log-normal with mean 1, the same for the same seed."""
         spread = float(np.sqrt(np.log1p(self.gain_sd**2)))
@@ -196,7 +276,30 @@ class Sensor:
     def structure_map(self, shape: tuple[int, int], seed: int) -> NDArray[np.float32]:
         """Return the factor of the fixed pattern that no flat corrects, (H, W): mean 1, the same for the same seed."""
         normal = generator(seed, stage="sensor-structure").standard_normal(shape)
-        return (1.0 + self.structure_sd * normal).astype(np.float32)
+        if self.structure_mm:
+            down, across = (np.sqrt(self._correlated(f) / self.pitch_mm) for f in frequency_axes(shape, self.pitch_mm))
+            normal = np.fft.irfft2(np.fft.rfft2(normal) * (down * across), s=shape)
+        pattern = 1.0 + self.structure_sd * normal
+        if self.line_sd:
+            lines = generator(seed, stage="sensor-lines")
+            pattern += self.line_sd * (lines.standard_normal((shape[0], 1)) + lines.standard_normal((1, shape[1])))
+        return pattern.astype(np.float32)
+
+    def structure_nnps_mm2(self, v: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the digital NNPS [mm2] of that pattern, lines left out, at frequencies down and across [lp/mm]."""
+        return np.asarray(self.structure_sd**2 * self._correlated(v) * self._correlated(u))
+
+    def _correlated(self, frequency_lp_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the spectrum [mm] along one axis of unit noise that is correlated from pixel to pixel."""
+        if not self.structure_mm:
+            return np.full(frequency_lp_mm.shape, self.pitch_mm)
+        # The Fourier series of the correlation at the pixels' distances, until that is below 1e-8.
+        steps = np.arange(1, int(np.ceil(6.0 * self.structure_mm / self.pitch_mm)) + 1) * self.pitch_mm
+        series = np.ones(frequency_lp_mm.shape)
+        for step in steps.tolist():
+            weight = 2.0 * np.exp(-((step / self.structure_mm) ** 2) / 2.0)
+            series += weight * np.cos(2.0 * np.pi * step * frequency_lp_mm)
+        return np.asarray(self.pitch_mm * np.maximum(series, 0.0))
 
     def defect_map(self, shape: tuple[int, int], seed: int) -> NDArray[np.bool_]:
         """Return which pixels are defective, (H, W) bool, the same for the same seed."""

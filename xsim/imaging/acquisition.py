@@ -86,6 +86,7 @@ def acquire(
     acquisition: Acquisition,
     exposure: float = 1.0,
     kerma: NDArray[np.float32] | float = 1.0,
+    before: NDArray[np.float32] | float | None = None,
 ) -> Shot:
     """Read light out as the mean of frames and correct it.
 
@@ -111,11 +112,20 @@ def acquire(
         Mean kerma of the frames relative to the flats'.
     kerma : (H, W) array or float
         Kerma across the field relative to its nominal value, in flats and shot alike.
+    before : (H, W) array or float, optional
+        What the frames before showed, in units of the open field, of which lag leaves a ghost; as the sensor's
+        ``lag_before`` says if not given.
     """
     sensor, open_e = response.sensor, np.float32(response.signal_electrons)
     average, count_e = sensor.frame_average(frames), sensor.electrons_per_count
+    ghost, usual = sensor.ghost(frames) if before is None else (sensor.ghost_share(frames), before)
+    if ghost:
+        light = np.asarray((1.0 - ghost) * light + ghost * usual, dtype=np.float32)
     # Rounding the mean brings 1 / (12 frames**2) of a count**2 by itself.
     read_e2 = max(0.0, sensor.electronic_variance_e2 * average - count_e**2 / (12.0 * frames**2))
+    fine_e = sensor.high_gain_electrons_per_count
+    quiet_e2 = max(0.0, sensor.high_gain_variance_e2 * average - fine_e**2 / (12.0 * frames**2))
+    high_gain = (sensor.high_gain_well_e, quiet_e2, fine_e / frames) if fine_e else (-np.inf, 0.0, 1.0)
     flat_e = pattern.gain * np.asarray(kerma * open_e, dtype=np.float32)
     image = standard_normal(rng, light.shape)
     saturated = _read_out(
@@ -123,7 +133,7 @@ def acquire(
         light,
         flat_e,
         pattern.offset_e,
-        np.array([exposure, average, read_e2, count_e / frames, sensor.full_well_e - count_e], dtype=np.float32),
+        np.array([exposure, average, read_e2, count_e / frames, sensor.full_well_e - count_e, *high_gain], np.float32),
     )
     defective = None
     if pattern.dead is not None and pattern.hot is not None:
@@ -145,19 +155,25 @@ def _read_out(image, light, flat_e, offset_e, settings):  # type: ignore[no-unty
     """Turn the white noise in ``image`` into digitised electrons, in place; return how many pixels are saturated.
 
     ``settings`` holds exposure, share of the noise that averaging leaves, read variance [electrons**2], ADC step and
-    upper end [electrons]. Below zero a real ADC has an offset that keeps noise symmetric: it is rounded, not clipped.
+    upper end [electrons]; then up to which mean charge a second gain is taken, with its variance and step. Below zero a
+    real ADC has an offset that keeps noise symmetric: it is rounded, not clipped.
     """
-    exposure, average, read_e2, step_e, highest_e = settings
-    steps_per_e = np.float32(1.0) / step_e
+    exposure, average, read_e2, step_e, highest_e, well_e, quiet_e2, fine_e = settings
+    steps_per_e, fine_per_e = np.float32(1.0) / step_e, np.float32(1.0) / fine_e
     saturated = 0
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
             mean = light[y, x] * flat_e[y, x] * exposure
-            value = mean + image[y, x] * np.sqrt(max(mean, np.float32(0.0)) * average + read_e2)
+            quiet = mean <= well_e
+            electronic_e2 = quiet_e2 if quiet else read_e2
+            value = mean + image[y, x] * np.sqrt(max(mean, np.float32(0.0)) * average + electronic_e2)
             if offset_e is not None:
                 value += offset_e[y, x]
             saturated += value >= highest_e
-            image[y, x] = np.rint(min(value, highest_e) * steps_per_e) * step_e
+            if quiet:
+                image[y, x] = np.rint(min(value, highest_e) * fine_per_e) * fine_e
+            else:
+                image[y, x] = np.rint(min(value, highest_e) * steps_per_e) * step_e
     return saturated
 
 
@@ -213,7 +229,7 @@ def fixed_pattern(
     if acquisition.offset_sd_e or acquisition.dark_frames:
         rng = generator(detector_seed, stage="offsets")
         offset_e = standard_normal(rng, size) * np.float32(acquisition.offset_sd_e)
-        error_sd = sensor.read_noise_e / acquisition.dark_frames**0.5 if acquisition.dark_frames else 0.0
+        error_sd = sensor.dark_noise_e / acquisition.dark_frames**0.5 if acquisition.dark_frames else 0.0
         offset_error_e = standard_normal(rng, size) * np.float32(error_sd)
     if sensor.defect_fraction:
         defects = sensor.defect_map(size, detector_seed)

@@ -166,9 +166,13 @@ def imager(
     # The first sample lies at the centre of the first pixel, (s - 1) / 2 cells from the centre of the first cell.
     centre = (plane.oversampling - 1) / 2 * plane.cell_mm
     y, x = (centre - shift * plane.pixel_mm for shift in shift_px)
-    transfer: NDArray[np.float32] | NDArray[np.complex64] = presampled.astype(np.float32)
+    transfer: NDArray[np.float32] | NDArray[np.complex64]
     if y or x:
         transfer = (presampled * np.exp(2j * np.pi * (v * y + u * x))).astype(np.complex64)
+    elif response.oblique is not None:  # whose blur has no symmetry
+        transfer = presampled.astype(np.complex64)
+    else:
+        transfer = presampled.astype(np.float32)
     quantum = quantum_nnps_map(response, padded)
     return Imager(
         plane=plane,

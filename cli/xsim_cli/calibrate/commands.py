@@ -56,7 +56,7 @@ ThicknessOption = Annotated[
     float | None, typer.Option(help="One detector: its screen [mg/cm2].  [default: fitted to the blur]")
 ]
 RoiOption = Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="Region of the edges of one detector.")]
-PhosphorOption = Annotated[str, typer.Option(help="One detector: Gd2O2S, CaWO4 or CsI.")]
+PhosphorOption = Annotated[str, typer.Option(help="One detector: Gd2O2S, CaWO4, CsI (a powder) or CsI-columnar.")]
 LevelOption = Annotated[
     float | None, typer.Option(help="Open field of --image, as in the file [grey].  [default: found]")
 ]

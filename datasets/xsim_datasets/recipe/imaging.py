@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -19,6 +19,7 @@ from pydantic import (
 from xsim.detector.detector import Detector, Sensor
 from xsim.detector.light_transport import Optics
 from xsim.detector.named import resolve
+from xsim.detector.phosphors import PHOSPHORS
 from xsim.detector.screen import Screen
 from xsim.errors import check_range
 from xsim.imaging.acquisition import Acquisition
@@ -242,12 +243,21 @@ class Imaging(Strict):
                 # A side says what differs from both sides' tables, so that a default is something to say there.
                 sides = isinstance(value, Side)
                 content[name] = value.model_dump(mode="json", exclude_unset=sides, exclude_defaults=not sides)
+                if name == "screen" and self._has_own_optics():
+                    # The usual constants are then the phosphor's, so that a default is something to say here, too.
+                    content[name] |= value.model_dump(mode="json", exclude_unset=True, include={"optics"})
                 usual = not content[name]
             else:
                 usual = value == type(self).model_fields[name].default
             if usual:
                 del content[name]
         return content
+
+    def _has_own_optics(self) -> bool:
+        """Whether a screen may be of a phosphor whose layers have optical constants of their own."""
+        tables: tuple[Any, ...] = (self.screen, self.hr.screen, self.lr.screen)
+        words = {word for table in tables for word in getattr(table.phosphor, "choice", (table.phosphor,))}
+        return any(word in PHOSPHORS and PHOSPHORS[word].optics != Optics() for word in words)
 
     @property
     def has_ranges(self) -> bool:
@@ -361,8 +371,9 @@ def _detector(imaging: Any, side: Any, mass_thickness_mg_cm2: float) -> Detector
     sensor = {**imaging.sensor.given(), **side.sensor.given()}
     screen = {**imaging.screen.given(), **side.screen.given()}
     optics = {**imaging.screen.optics.given(), **side.screen.optics.given()}
+    layer = Screen(**{**screen, "mass_thickness_mg_cm2": mass_thickness_mg_cm2, "optics": None})
     return Detector(
-        Screen(**{**screen, "mass_thickness_mg_cm2": mass_thickness_mg_cm2, "optics": Optics(**optics)}),
+        replace(layer, optics=replace(layer.optics, **optics)),
         Sensor(pitch_mm=imaging.pitch_mm, **sensor),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import xsim
 from xsim.detector.detector import Detector, Screen, Sensor
 from xsim.detector.light_transport import Optics
 from xsim.detector.optics_fit import FittedOptics, write_fit
+from xsim.detector.phosphors import OPTICS
 from xsim.errors import InputError
 from xsim.imaging.acquisition import Acquisition
 from xsim.imaging.geometry import Geometry
@@ -51,6 +52,7 @@ VALUES: dict[str, Any] = {
     "range_mm": 5.0, "glare_range_mm": 5.0, "kerma_uGy": 20.0, "flat_frames": 8, "lr_frames": 2, "detector_seed": 3,
     "heel_depth_mm": 0.005, "offset_sd_e": 10.0, "dark_frames": 4, "quantum_efficiency": 0.3, "fill_factor": 0.5,
     "read_noise_e": 800.0, "diffusion_length_mm": 1.0, "fibre_plate_glass": "FOP-core",
+    "binning": 2, "high_gain_well_e": 1e5, "lag_before": "open", "compton_deposits": True,
 }  # fmt: skip
 
 
@@ -104,6 +106,16 @@ def test_a_key_that_says_the_usual_leaves_the_hash_alone() -> None:
     other = load_recipe("paper", imaging={"sensor.read_noise_e": 201.0})
     assert other.hash() != usual.hash()
     assert other.model_dump(mode="json")["imaging"]["sensor"] == {"read_noise_e": 201.0}
+
+
+def test_columns_have_constants_of_their_own_which_a_recipe_keeps_as_given() -> None:
+    keys = {"hr.screen.phosphor": "CsI-columnar", "screen.optics.diffusion_length_mm": 2.0}
+    recipe = load_recipe("paper", imaging=keys)
+    again = Recipe.model_validate(recipe.model_dump(mode="json"))
+    for one in (recipe, again):
+        setup = setup_of(one.imaging)
+        assert setup.hr.screen.optics == replace(OPTICS["columnar"], diffusion_length_mm=2.0)
+        assert setup.lr.screen.optics == Optics()
 
 
 def test_a_recipe_with_tables_survives_its_own_json() -> None:

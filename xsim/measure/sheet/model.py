@@ -112,7 +112,7 @@ def model_wedge(response: DetectorResponse, material: str, thickness_mm: Sequenc
     quantum = quantum_nnps_map(response, _GRID) + response.hit_nnps_mm2
     weights = np.broadcast_to(half_plane_weights(_GRID), quantum.shape)
     power = float(np.average(quantum, weights=weights)) / response.pitch_mm**2
-    relative = (electrons + response.sensor.electronic_variance_e2) / response.signal_electrons**2
+    relative = (electrons + response.sensor.electronic_variance_at(electrons)) / response.signal_electrons**2
     sigma = np.sqrt(power * variance + relative)
     full = response.sensor.full_well_e / response.signal_electrons
     return wedge_figures(thickness, grey, sigma, full_scale=full)
