@@ -68,7 +68,8 @@ class Geometry:
     focal_spot_shape : {"gaussian", "square", "disc"}
         Its emission profile.
     tilt_deg : float
-        Angle between the central ray and the detector's normal [degree], 0 to 45, along the rows of the image.
+        Angle between the central ray and the detector's normal [degree], -45 to 45, along the rows of the image: above
+        zero the source stands before their first pixels.
         Paths and parallax inside the object belong to the phantom: see ``source_mm``.
     falloff : bool
         Let kerma fall across the field by the inverse square law and the cosine of incidence.
@@ -102,7 +103,7 @@ class Geometry:
                     f"lies behind the detector at {self.source_detector_mm:g} mm: bring it up to the detector or nearer"
                 )
         check_range("focal spot", self.focal_spot_mm, 0.0, 20.0, "mm")
-        check_range("tilt", self.tilt_deg, 0.0, 45.0, "degree")
+        check_range("tilt", self.tilt_deg, -45.0, 45.0, "degree")
         check_range("emission depth in the anode", self.heel_depth_mm, 0.0, 0.1, "mm")
         if self.focal_spot_shape not in get_args(FocalSpotShape):
             raise UnknownNameError("focal spot shape", self.focal_spot_shape, get_args(FocalSpotShape))

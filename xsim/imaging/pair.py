@@ -53,7 +53,9 @@ class Pair:
     labels: list[dict[str, Any]] = field(default_factory=list)
 
 
-def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int = 0, clean: bool = False) -> Pair:
+def simulate_pair(
+    phantom: Phantom, setup: PairSetup, seed: int, *, sample: int = 0, place: int | None = None, clean: bool = False
+) -> Pair:
     """Image a phantom with both detectors of a set-up.
 
     Every stage of every image draws from a generator of its own: the same pair comes out whatever the worker or the
@@ -69,6 +71,8 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
         Seed of the run, 0 to 2**64 - 1.
     sample : int
         Index of the pair in the run.
+    place : int, optional
+        Sample on whose window of the detectors the pair falls, its own if not given: pairs of one scan share one.
     clean : bool
         Whether the images without noise are returned too.
 
@@ -94,7 +98,7 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
         for response, beam in projected
     }
     (hr, hr_clean), (lr, lr_clean) = (
-        _shoot(setup, side, plane, response, beams, sources[side], seed, sample, clean=clean)
+        _shoot(setup, side, plane, response, beams, sources[side], (seed, sample, place), clean=clean)
         for side, response in responses.items()
     )
     return Pair(
@@ -138,12 +142,15 @@ def _shoot(
     response: DetectorResponse,
     beams: dict[DetectorResponse, Beam],
     sources: tuple[DetectorResponse, ...],
-    seed: int,
-    sample: int,
+    draws: tuple[int, int, int | None],
     *,
     clean: bool,
 ) -> tuple[Shot, NDArray[np.float32] | None]:
-    """Return one image of the beams that a detector and its sources of noise see, and the same without noise."""
+    """Return one image of the beams that a detector and its sources of noise see, and the same without noise.
+
+    ``draws`` holds the seed, the sample, and the sample on whose window it falls, if that is another.
+    """
+    seed, sample, place = draws
 
     def stage(name: str) -> np.random.Generator:
         return generator(seed, sample=sample, stage=f"{side}-{name}")
@@ -173,7 +180,7 @@ def _shoot(
     shot = acquire(
         light,
         response,
-        pattern.window(plane.shape, stage("window")),
+        pattern.window(plane.shape, generator(seed, sample=sample if place is None else place, stage=f"{side}-window")),
         stage("pixel"),
         frames=frames,
         acquisition=setup.acquisition,
