@@ -12,6 +12,7 @@ from xsim.detector.detector import DetectorResponse
 from xsim.imaging.acquisition import Shot, acquire, fixed_pattern
 from xsim.imaging.exposure import imager
 from xsim.imaging.geometry import DetectorPlane, resample
+from xsim.imaging.material_scatter import scattered_beams
 from xsim.imaging.noise import hit_noise, hit_source, noise_sources
 from xsim.imaging.projection import Beam, project
 from xsim.imaging.scatter import Scatter, add_glare, add_scatter
@@ -91,10 +92,11 @@ def simulate_pair(
     wanted = list(dict.fromkeys([*responses.values(), *sources["hr"], *sources["lr"], *hits]))
     projected = zip(wanted, project(phantom, wanted, method=setup.method), strict=True)
     side_mm = phantom.pixel_mm * setup.geometry.magnification
+    veils = _veils(phantom, setup, wanted, plane, side_mm)
     # Veiling glare is light: direct hits have none.
     bare = replace(setup.scatter, glare=0.0)
     beams = {
-        response: _on_plane(beam, plane, side_mm, bare if response in hits else setup.scatter)
+        response: _on_plane(beam, plane, side_mm, bare if response in hits else setup.scatter, veils.get(response))
         for response, beam in projected
     }
     (hr, hr_clean), (lr, lr_clean) = (
@@ -129,9 +131,24 @@ def simulate_pair(
     )
 
 
-def _on_plane(beam: Beam, plane: DetectorPlane, side_mm: float, scatter: Scatter) -> Beam:
+def _veils(
+    phantom: Phantom, setup: PairSetup, responses: list[DetectorResponse], plane: DetectorPlane, side_mm: float
+) -> dict[DetectorResponse, Beam]:
+    """Return what the object's materials scatter onto each detector, where the set-up asks for it."""
+    if not setup.scatter.by_material:
+        return {}
+    # From the middle of what is in the way; on the screen, half of the object's own height is left.
+    height_mm = float(np.mean(phantom.height_mm)) if phantom.height_mm else 0.0
+    gap_mm = setup.geometry.source_detector_mm - setup.geometry.source_mm + height_mm
+    found = scattered_beams(phantom, responses, plane, side_mm, gap_mm)
+    return dict(zip(responses, found, strict=True))
+
+
+def _on_plane(beam: Beam, plane: DetectorPlane, side_mm: float, scatter: Scatter, veil: Beam | None) -> Beam:
     """Return the beam on the cells of the detector plane, with scatter and glare."""
     beam = Beam(*(resample(part, plane, side_mm) for part in beam))
+    if veil is not None:
+        beam = Beam(beam.grey + veil.grey, beam.variance + veil.variance)
     return add_glare(add_scatter(beam, scatter, plane.cell_mm), scatter, plane.cell_mm)
 
 

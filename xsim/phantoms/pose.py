@@ -109,8 +109,7 @@ class Pose:
     def turned(self, matrix: NDArray[np.float64]) -> Pose:
         """Return the pose that sees the object as this one sees it after it was turned by a (3, 3) rotation."""
         source, detector, u, v = (
-            tuple((matrix.T @ np.asarray(part)).tolist())
-            for part in (self.source_mm, self.detector_mm, self.u, self.v)
+            tuple((matrix.T @ np.asarray(part)).tolist()) for part in (self.source_mm, self.detector_mm, self.u, self.v)
         )
         return Pose(source, detector, u, v)
 
