@@ -336,7 +336,7 @@ def half_value_layer_mm(spectrum: Spectrum, name: str = "Al", layers: int = 1) -
 
 
 def _bare_tube(
-    kvp: float, anode_angle_deg: float, model: str, target: str, transmission_um: float | None
+    kvp: float, anode_angle_deg: float, model: str, target: str = "W", transmission_um: float | None = None
 ) -> Iterable[NDArray[np.float64]]:
     """Return the bins of an unfiltered tube, from the cache.
 

@@ -1,8 +1,11 @@
 """How much the fluorescence of an object could add: a bound, from which the chain leaves it out.
 
-Tin, silver and barium in solders, joints and capacitors answer X rays above their K edges (29.2, 25.5 and 37.4 keV) with
-K photons of 25, 22 and 33 keV, in all directions. The bound counts every one that leaves a plate forwards as if it met
-the screen, none re-absorbed but by the plate itself; photons of other shells, softer than 5 keV, do not get out.
+Tin, silver and barium in solders, joints and capacitors answer X rays above their K edges (29.2, 25.5 and 37.4 keV)
+with K photons of 25, 22 and 33 keV, in all directions. The bound counts every one that leaves a plate forwards as if
+it met the screen, none re-absorbed but by the plate itself; photons of other shells, softer than 5 keV, stay inside.
+
+A disc of radius r that lies g above the screen has within its own shadow no more than ``1 - g / sqrt(g^2 + r^2)`` of
+it: 1 % for a ball of .5 mm under a board of 1.6 mm. The rest is a pedestal.
 """
 
 from __future__ import annotations

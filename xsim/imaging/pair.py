@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from xsim.detector.detector import DetectorResponse
 from xsim.imaging.acquisition import Shot, acquire, fixed_pattern
 from xsim.imaging.exposure import imager
-from xsim.imaging.geometry import DetectorPlane, resample
+from xsim.imaging.geometry import DetectorPlane, Geometry, resample
 from xsim.imaging.material_scatter import scattered_beams
 from xsim.imaging.noise import hit_noise, hit_source, noise_sources
 from xsim.imaging.projection import Beam, project
@@ -19,6 +20,7 @@ from xsim.imaging.scatter import Scatter, add_glare, add_scatter
 from xsim.imaging.setup import PairSetup
 from xsim.phantoms import Phantom
 from xsim.seeds import check_seed, generator, torch_seed
+from xsim.spectrum import Spectrum
 
 __all__ = ["Pair", "simulate_pair"]
 
@@ -177,7 +179,7 @@ def _shoot(
     camera = imager(response, plane, setup.geometry, shift)
     kerma: NDArray[np.float32] | float = 1.0
     if setup.geometry.falloff or setup.geometry.heel_depth_mm:
-        kerma = setup.geometry.kerma_map(plane.shape, plane.pixel_mm, setup.spectrum).astype(np.float32)
+        kerma = _kerma_map(setup.geometry, plane.shape, plane.pixel_mm, setup.spectrum)
     exposure = setup.acquisition.exposure(stage("exposure"), frames)
     spectrum = camera.light_spectrum(beams[response].grey)
     without = camera.image(spectrum.copy()) if clean else None
@@ -205,6 +207,14 @@ def _shoot(
         kerma=kerma,
     )
     return shot, without
+
+
+@lru_cache(maxsize=4)
+def _kerma_map(geometry: Geometry, shape: tuple[int, int], pitch_mm: float, spectrum: Spectrum) -> NDArray[np.float32]:
+    """Return the kerma across the field, the same for both shots and all pairs of a set-up."""
+    kerma = geometry.kerma_map(shape, pitch_mm, spectrum).astype(np.float32)
+    kerma.setflags(write=False)
+    return kerma
 
 
 def _labels(phantom: Phantom, plane: DetectorPlane, scale: float) -> list[dict[str, Any]]:
