@@ -19,6 +19,13 @@ def test_thicknesses_are_those_of_a_wedge_of_even_steps() -> None:
     assert steps[0] == pytest.approx(41.1, abs=0.1)
 
 
+def test_photons_followed_leave_what_the_screen_model_has_where_little_scatters() -> None:
+    # Below the K edge, where one photon in fifty scatters: the two share cross-sections alone.
+    mass = 0.05 * screens.phosphor("Gd2O2S").material.density_g_cm3 * 100.0
+    model = screens.Screen(mass, "Gd2O2S", packing=1.0).deposits([40.0]).deposited_keV()[0]
+    assert screens.followed_keV("Gd2O2S", 0.05, 40.0, 40_000) == pytest.approx(model, rel=0.02)
+
+
 def test_screens_lie_between_the_codes_or_miss_by_what_is_documented() -> None:
     found, beam = screens.compare()
     assert beam["ideal_missed_by"] < 0.006
