@@ -137,7 +137,8 @@ def _setup_of(scenario: Scenario, setup: PairSetup) -> PairSetup:
     """Return a set-up with the beam, the pixels, the spot and the frames of a scenario."""
     from xsim.spectrum import tungsten_spectrum
 
-    spectrum = tungsten_spectrum(scenario.kvp, scenario.filters, setup.spectrum.anode_angle_deg, setup.spectrum.model)
+    how = {"anode_angle_deg": setup.spectrum.anode_angle_deg, "model": setup.spectrum.model, **scenario.tube}
+    spectrum = tungsten_spectrum(scenario.kvp, scenario.filters, **how)
     first = scenario.poses[0]
     geometry = replace(
         setup.geometry,

@@ -17,6 +17,7 @@ from xsim.imaging.setup import PairSetup
 from xsim.imaging.trajectory import AXES, Trajectory
 from xsim.materials import material
 from xsim.phantoms.pose import Pose, rotation
+from xsim.units import mm_from_um
 
 __all__ = ["scenario_document"]
 
@@ -58,9 +59,8 @@ def scenario_document(
     # In the world the stage turns, and tube and detector rest where they are at angle 0.
     world = [poses[0].turned(rotation(axis, -trajectory.start_deg))] if rotates else list(poses)
     stop = trajectory.start_deg + trajectory.arc_deg if rotates else trajectory.start_deg
-    used = (
-        {name for name, _ in setup.spectrum.filters} | {setup.lr.screen.phosphor} | ({sample[1]} if sample else set())
-    )
+    used = {setup.spectrum.target, setup.lr.screen.phosphor, *(sheet for sheet, _ in setup.spectrum.filters)}
+    used |= {sample[1]} if sample else set()
     return {
         "file": _file(name),
         "environment": {"material_id": "Vacuum", "temperature": _value(20.0, "C")},
@@ -88,7 +88,7 @@ def scenario_document(
             "dark_field": {"number": 0, "frame_average": 1, "ideal": True, "correction": True},
             "flat_field": {"number": 0, "frame_average": 1, "ideal": True, "correction": True},
             "pixel_binning": {"u": 1, "v": 1},
-            "scattering": setup.scatter.ratio_per_depth > 0,
+            "scattering": setup.scatter.by_material or setup.scatter.ratio_per_depth > 0,
         },
         "materials": [_vacuum(), *(_material(used_name) for used_name in sorted(used))],
         "simulation": None,
@@ -173,6 +173,7 @@ def _srb_mm(setup: PairSetup) -> float | None:
 
 def _source(setup: PairSetup) -> dict[str, Any]:
     geometry, spectrum = setup.geometry, setup.spectrum
+    through = spectrum.transmission_um
     # The full width at half maximum of a Gaussian is 2.3548 of its standard deviations; other spots have edges.
     gaussian = geometry.focal_spot_shape == "gaussian"
     sigma = geometry.focal_spot_mm / 2.354820045 if gaussian else 0.0
@@ -183,9 +184,9 @@ def _source(setup: PairSetup) -> dict[str, Any]:
         "voltage": _value(spectrum.kvp, "kV"),
         "current": _value(1.0, "mA"),
         "target": {
-            "material_id": "W",
-            "type": "reflection",
-            "thickness": _value(None, "mm"),
+            "material_id": spectrum.target,
+            "type": "reflection" if through is None else "transmission",
+            "thickness": _value(None if through is None else mm_from_um(through), "mm"),
             "angle": {
                 "incidence": _value(90.0 - spectrum.anode_angle_deg, "deg"),
                 "emission": _value(spectrum.anode_angle_deg, "deg"),

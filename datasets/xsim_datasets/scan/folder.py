@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,6 @@ def write_scan(
     scenario: dict[str, Any] | None = None,
     open_field: int = OPEN_FIELD,
     force: bool = False,
-    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Write a scan as a folder, which appears whole or not at all; views are held one at a time.
 
@@ -106,8 +105,6 @@ def write_scan(
         Grey level of the open field in the TIFFs.
     force : bool
         Whether a scan that is there already is replaced.
-    progress : callable, optional
-        Is told the views written and the views in all.
 
     Returns
     -------
@@ -124,7 +121,7 @@ def write_scan(
     check_scan_folder(folder, force=force)
     check_range("open-field level", open_field, 1, 65535)
     with whole_folder(folder, replace=force) as partial:
-        counts = _write_stacks(pairs, len(poses), partial, pitch_mm, open_field, progress)
+        counts = _write_stacks(pairs, len(poses), partial, pitch_mm, open_field)
         index = {
             "schema": _FORMAT,
             "hr": "hr.tif",
@@ -151,7 +148,6 @@ def _write_stacks(
     partial: Path,
     pitch_mm: float,
     open_field: int,
-    progress: Callable[[int, int], None] | None,
 ) -> dict[str, int]:
     """Write both stacks and a picture of the first, a middle and a last view; return the counts of all views."""
     counts: dict[str, int] = {}
@@ -172,7 +168,5 @@ def _write_stacks(
             counts = {name: counts.get(name, 0) + value for name, value in found.items()}
             if number in {0, count // 3, 2 * count // 3}:
                 shown[f"LR, view {number + 1} of {count}"] = pair.lr
-            if progress:
-                progress(number + 1, count)
     draw_comparison(shown, pitch_mm, partial / "scan.png")
     return counts

@@ -51,6 +51,8 @@ class Scenario:
         Pixel pitch [mm].
     kvp : float
         Tube voltage [kV].
+    tube : dict
+        Anode angle, target and its thickness as `xsim.spectrum.tungsten_spectrum` takes them, where they are said.
     filters : tuple of (material, thickness_mm)
         Windows and filters of the tube and before the detector.
     focal_spot_mm : float
@@ -71,6 +73,7 @@ class Scenario:
     shape: tuple[int, int]
     pitch_mm: float
     kvp: float
+    tube: dict[str, Any]
     filters: tuple[tuple[str, float], ...]
     focal_spot_mm: float
     focal_spot_shape: str
@@ -140,6 +143,7 @@ class _Reader:
             shape=tuple(int(check_range(n, self.number(detector[n], {}), 1, 20_000)) for n in ("rows", "columns")),  # type: ignore[arg-type]
             pitch_mm=u,
             kvp=self.number(source["voltage"], _VOLTS),
+            tube=self.tube(source.get("target") or {}),
             filters=self.filters(source, detector),
             focal_spot_mm=spot_mm,
             focal_spot_shape=shape,
@@ -220,6 +224,19 @@ class _Reader:
         if sigma := largest("sigma"):
             return _FWHM * sigma, "gaussian"
         return largest("size"), "square"
+
+    def tube(self, target: dict[str, Any]) -> dict[str, Any]:
+        """Return what is said of the target; where xsim has no such tube, `tungsten_spectrum` refuses it."""
+        found: dict[str, Any] = {}
+        if target.get("material_id"):
+            found["target"] = self.material(target["material_id"])
+        if target.get("type") == "transmission":
+            found["transmission_um"] = 1e3 * self.number(target["thickness"], _UNITS)
+            return found
+        emission = (target.get("angle") or {}).get("emission") or {}
+        if emission.get("value") is not None:
+            found["anode_angle_deg"] = self.number(emission, _ANGLES)
+        return found
 
     def filters(self, source: dict[str, Any], detector: dict[str, Any]) -> tuple[tuple[str, float], ...]:
         spectrum = source.get("spectrum") or {}

@@ -50,7 +50,7 @@ VALUES: dict[str, Any] = {
     "correct": False, "registration_px": (0.5, -1.0), "hr_frames": 3, "pitch_mm": 0.06, "mass_thickness_mg_cm2": 50.0,
     "range_mm": 5.0, "glare_range_mm": 5.0, "kerma_uGy": 20.0, "flat_frames": 8, "lr_frames": 2, "detector_seed": 3,
     "heel_depth_mm": 0.005, "offset_sd_e": 10.0, "dark_frames": 4, "quantum_efficiency": 0.3, "fill_factor": 0.5,
-    "read_noise_e": 800.0, "diffusion_length_mm": 1.0, "fibre_plate_glass": "FOP-core",
+    "read_noise_e": 800.0, "diffusion_length_mm": 1.0, "fibre_plate_glass": "FOP-core", "by_material": True,
 }  # fmt: skip
 
 

@@ -116,6 +116,7 @@ def test_a_scenario_that_xsim_wrote_is_the_same_scan(trajectory: Trajectory, tmp
     found = read_scenario(path)
     assert (found.shape, found.pitch_mm, found.kvp) == (SHAPE, 0.048, 70.0)
     assert found.filters == (("Al", 2.5),)
+    assert found.tube == {"target": "W", "anode_angle_deg": 12.0}
     assert found.focal_spot_mm == pytest.approx(0.05)
     assert not found.remarks
     own = mesh_subject(tetrahedron(), "Al").mesh.parts[0].triangles.reshape(-1, 3)
