@@ -1,11 +1,14 @@
 """Speed of the imaging chain, every stage beside the floor that its arithmetic cannot go below.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/imaging.py [--size 1024] [--repeats 7]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/imaging.py [--size 1024] [--repeats 7] [--options]
 
 One core, CPU time (least of the repeats): a board of eight materials at 60 energies without oversampling, both
 screens, noise included. Floors are measured in the same run on arrays of the same size: ``exp`` on blocks that stay
 in the cache, the FFTs of the padded image, normal numbers. The baseline is the straightforward loop over energies in
 double precision. gVXR projects a board of its own kind where it is installed (see imaging_peers.py beside this file).
+
+``--options`` times pairs with what is off by default instead, one after the other and all together, each beside the
+plain pair in the same run, in turns: the ratios hold on a busy machine too.
 """
 
 from __future__ import annotations
@@ -139,10 +142,41 @@ def report(setup: PairSetup, phantom: Phantom, repeats: int) -> None:
     print(f"  {1e3 / whole:.1f} pairs/s on one core")
 
 
+def optional(setup: PairSetup) -> dict[str, PairSetup]:
+    """Return the set-up as it is, with each of what is off by default, and with all of it."""
+    geometry = replace(setup.geometry, falloff=True, heel_depth_mm=0.0013, tilt_deg=10.0)
+    sides = [replace(side, sensor=replace(side.sensor, active_silicon_mm=0.005)) for side in (setup.hr, setup.lr)]
+    scatter = replace(setup.scatter, by_material=True)
+    hits = {"hr": sides[0], "lr": sides[1]}
+    return {
+        "plain": setup,
+        "falloff, heel, tilt": replace(setup, geometry=geometry),
+        "scatter by material": replace(setup, scatter=scatter),
+        "direct hits": replace(setup, **hits),
+        "all": replace(setup, geometry=geometry, scatter=scatter, **hits),
+    }
+
+
+def report_options(setup: PairSetup, phantom: Phantom, repeats: int) -> None:
+    setups = optional(setup)
+    least = dict.fromkeys(setups, float("inf"))
+    for name in setups:
+        simulate_pair(phantom, setups[name], 1)
+    for _ in range(repeats):
+        for name, one in setups.items():
+            start = time.process_time()
+            simulate_pair(phantom, one, 1)
+            least[name] = min(least[name], time.process_time() - start)
+    print(f"\n{setup.method}")
+    for name, seconds in least.items():
+        print(f"  {name:28}{1e3 * seconds:9.1f} ms   {seconds / least['plain']:5.2f} of plain")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=1024, help="side of the image [pixels]")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--options", action="store_true", help="time pairs with what is off by default instead")
     options = parser.parse_args()
     exact = paper()
     exact = replace(exact, spectrum=in_kev_bins(exact.spectrum))
@@ -151,6 +185,10 @@ def main() -> None:
     print(f"{options.size} x {options.size} pixels, {len(BOARD)} materials; load average {os.getloadavg()[0]:.1f}")
     if os.environ.get("OMP_NUM_THREADS") != "1":
         print("OMP_NUM_THREADS is not 1: CPU times add up over the threads, and waiting threads count too")
+    if options.options:
+        for setup in (exact, fast):
+            report_options(setup, phantom, options.repeats)
+        return
     for setup in (exact, fast):
         report(setup, phantom, options.repeats)
     memory_MB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024.0 if sys.platform != "darwin" else 2.0**20)

@@ -39,7 +39,7 @@ ROOMS = {
         ),
         *("detector", "degradation", "imaging", "measure", "inspect", "recipes"),
     ],
-    "xsim_datasets": ["images", "progress", "store", "recipe", "real", "pictures", "pair_folder"],
+    "xsim_datasets": ["images", "progress", "store", "recipe", "real", "pictures", "pair_folder", "scan"],
     "xsim_zoo": [
         "pages",
         "process",

@@ -1,8 +1,11 @@
-"""X-ray spectra of tungsten tubes: SpekPy makes the bare tube, xraylib filters it, the disk keeps it.
+"""X-ray spectra of tubes: SpekPy makes the bare tube, xraylib filters it, the disk keeps it.
 
 SpekPy takes seconds for a tube, so the bare spectrum of each (tube voltage, anode angle, model) is cached; filters are
 applied afterwards and cost nothing. The choice of the physics model moves the kerma per mAs by some 12 % but the
 fluence per kerma, which is all that a detector sees, by 2 % at most.
+
+Tubes reflect from a thick tungsten anode, or shine through a thin target as microfocus tubes do; targets of molybdenum
+end at 50 kV, where SpekPy ends.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ __all__ = [
     "PRESETS",
     "Spectrum",
     "beam_of",
+    "bearable_spot_mm",
     "half_value_layer_mm",
     "parse_filter",
     "preset_spectrum",
@@ -39,6 +43,13 @@ MODELS: Final = ("kqp", "casim", "spekpy-v1", "spekcalc", "sim", "diff", "classi
 # 4005, 2020), from where a tungsten tube is of use, and anode angles of tubes on the market.
 KVP_RANGE: Final = (30.0, 300.0)
 ANODE_ANGLE_RANGE_DEG: Final = (5.0, 45.0)
+
+# Targets, the tube voltages [kV] to which SpekPy has each, thermal conductivity of the hot metal [W/(mm K)] (at some
+# 2000 K, from handbooks, good to 10 %), and melting point [K].
+TARGETS: Final[dict[str, tuple[float, float, float]]] = {"W": (300.0, 0.105, 3695.0), "Mo": (50.0, 0.088, 2896.0)}
+# Thickness of transmission targets [um]: below, electrons of 30 kV pass; above, none of their photons.
+TRANSMISSION_RANGE_UM: Final = (0.1, 100.0)
+_ROOM_K: Final = 300.0
 
 Filters = tuple[tuple[str, float], ...]
 
@@ -83,6 +94,10 @@ class Spectrum:
         SpekPy's physics model.
     kerma_uGy_per_mAs : float
         Air kerma in the beam at 1 m from the focal spot, in vacuum [uGy/mAs]; NaN if unknown.
+    target : str
+        What electrons hit.
+    transmission_um : float or None
+        Thickness of a target that the beam passes [um]; None for a thick anode that reflects.
     """
 
     energy_keV: NDArray[np.float64]
@@ -93,6 +108,8 @@ class Spectrum:
     anode_angle_deg: float
     model: str
     kerma_uGy_per_mAs: float = math.nan
+    target: str = "W"
+    transmission_um: float | None = None
 
     @property
     def total_fluence_per_mm2_uGy(self) -> float:
@@ -132,6 +149,9 @@ class Spectrum:
             "filters": [list(item) for item in self.filters],
             "anode_angle_deg": self.anode_angle_deg,
             "model": self.model,
+            # What came after the first stores is written where it says something: stores keep their bytes.
+            **({} if self.target == "W" else {"target": self.target}),
+            **({} if self.transmission_um is None else {"transmission_um": self.transmission_um}),
         }
 
 
@@ -140,8 +160,11 @@ def tungsten_spectrum(
     filters: Filters = (("Al", 2.5),),
     anode_angle_deg: float = 12.0,
     model: str = "kqp",
+    *,
+    target: str = "W",
+    transmission_um: float | None = None,
 ) -> Spectrum:
-    """Return the spectrum of a tungsten tube behind filters, per uGy of air kerma.
+    """Return the spectrum of a tube, of tungsten if nothing else is said, behind filters, per uGy of air kerma.
 
     Parameters
     ----------
@@ -153,28 +176,76 @@ def tungsten_spectrum(
         Anode angle [degrees], 5 to 45.
     model : str
         SpekPy's physics model, one of `MODELS`.
+    target : {"W", "Mo"}
+        What electrons hit; molybdenum to 50 kV.
+    transmission_um : float, optional
+        Thickness of a target that the beam passes straight [um], 0.1 to 100, of tubes with a microfocus; the anode
+        angle says nothing then. A thick anode reflects if it is not given.
 
     Raises
     ------
     PhysicsRangeError
         If the voltage, the angle or a thickness is out of range.
     UnknownNameError
-        If the model or a filter's material is unknown.
+        If the model, the target or a filter's material is unknown.
     """
+    _check_tube(kvp, anode_angle_deg, model, target, transmission_um)
+    # One object for one beam, however it was asked for: detector responses are cached by it.
+    plain = tuple((str(name), float(thickness_mm)) for name, thickness_mm in filters)
+    through = None if transmission_um is None else float(transmission_um)
+    return _filtered_tube(float(kvp), plain, float(anode_angle_deg), model, target, through)
+
+
+def _check_tube(kvp: float, anode_angle_deg: float, model: str, target: str, transmission_um: float | None) -> None:
     check_range("tube voltage", kvp, *KVP_RANGE, "kV")
     check_range("anode angle", anode_angle_deg, *ANODE_ANGLE_RANGE_DEG, "degrees")
     if model not in MODELS:
         raise UnknownNameError("spectrum model", model, MODELS)
-    # One object for one beam, however it was asked for: detector responses are cached by it.
-    plain = tuple((str(name), float(thickness_mm)) for name, thickness_mm in filters)
-    return _filtered_tube(float(kvp), plain, float(anode_angle_deg), model)
+    if target not in TARGETS:
+        raise UnknownNameError("target", target, TARGETS)
+    if kvp > TARGETS[target][0]:
+        raise PhysicsRangeError(
+            f"a {target} target at {kvp:g} kV: SpekPy, which makes the spectra, ends at {TARGETS[target][0]:g} kV: "
+            "give a lower voltage or target W"
+        )
+    old = model in {"spekcalc", "spekpy-v1"}
+    if transmission_um is not None:
+        check_range("thickness of the transmission target", transmission_um, *TRANSMISSION_RANGE_UM, "um")
+    if old and (target != "W" or transmission_um is not None):
+        raise PhysicsRangeError(f"model {model} knows thick tungsten anodes only: give kqp or casim")
+
+
+def bearable_spot_mm(power_W: float, target: str = "W") -> float:
+    """Return the smallest focal spot [mm] that a target bears at a power [W].
+
+    A disc of even heat on a half space is warmest in its middle, by ``2 P / (pi kappa d)``; that must not melt: .56 W
+    for each um of tungsten. Targets on diamond bear about twice as much, and rotating anodes far more.
+
+    Source: H. S. Carslaw and J. C. Jaeger, Conduction of Heat in Solids, 2nd ed. (1959), section 10.5.
+
+    Raises
+    ------
+    PhysicsRangeError
+        If the power is not from 0 to 5000 W.
+    UnknownNameError
+        If the target is unknown.
+    """
+    check_range("power of the tube", power_W, 0.0, 5000.0, "W")
+    if target not in TARGETS:
+        raise UnknownNameError("target", target, TARGETS)
+    _, conductivity, melting_K = TARGETS[target]
+    return 2.0 * power_W / (math.pi * conductivity * (melting_K - _ROOM_K))
 
 
 @lru_cache(maxsize=32)
-def _filtered_tube(kvp: float, filters: Filters, anode_angle_deg: float, model: str) -> Spectrum:
-    energy, fluence, kerma = _bare_tube(kvp, anode_angle_deg, model)
+def _filtered_tube(
+    kvp: float, filters: Filters, anode_angle_deg: float, model: str, target: str, transmission_um: float | None
+) -> Spectrum:
+    energy, fluence, kerma = _bare_tube(kvp, anode_angle_deg, model, target, transmission_um)
     output = float(fluence @ kerma)
-    spectrum = Spectrum(energy, fluence / output, kerma, kvp, (), anode_angle_deg, model, output)
+    spectrum = Spectrum(
+        energy, fluence / output, kerma, kvp, (), anode_angle_deg, model, output, target, transmission_um
+    )
     for name, thickness_mm in filters:
         spectrum = spectrum.filtered(name, thickness_mm)
     return spectrum
@@ -264,23 +335,32 @@ def half_value_layer_mm(spectrum: Spectrum, name: str = "Al", layers: int = 1) -
     return tuple(np.diff(depths).tolist())
 
 
-def _bare_tube(kvp: float, anode_angle_deg: float, model: str) -> Iterable[NDArray[np.float64]]:
+def _bare_tube(
+    kvp: float, anode_angle_deg: float, model: str, target: str = "W", transmission_um: float | None = None
+) -> Iterable[NDArray[np.float64]]:
     """Return the bins of an unfiltered tube, from the cache.
 
     Energy [keV], fluence at 1 m [1/(mm2 mAs)], and the air kerma of one photon per mm2 [uGy mm2].
     """
     key = f"spekpy-3/{kvp!r}/{anode_angle_deg!r}/{model}/{_BIN_KEV}"
+    if target != "W" or transmission_um is not None:
+        key += f"/{target}/{transmission_um!r}"
     stored = load_arrays("tube", key)
     if stored is None or set(stored) != {"energy", "fluence", "kerma"}:
-        stored = _run_spekpy(kvp, anode_angle_deg, model)
+        stored = _run_spekpy(kvp, anode_angle_deg, model, target, transmission_um)
         store_arrays("tube", key, stored)
     return stored["energy"], stored["fluence"], stored["kerma"]
 
 
-def _run_spekpy(kvp: float, anode_angle_deg: float, model: str) -> dict[str, NDArray[np.float64]]:
+def _run_spekpy(
+    kvp: float, anode_angle_deg: float, model: str, target: str, transmission_um: float | None
+) -> dict[str, NDArray[np.float64]]:
     import spekpy  # noqa: PLC0415  half a second that a cached beam does not need
 
-    tube = spekpy.Spek(kvp=kvp, th=anode_angle_deg, dk=_BIN_KEV, physics=model, z=100.0, mas=1.0)
+    # SpekPy's angle of a beam straight through a target is -90 degrees.
+    through = {} if transmission_um is None else {"th": -90.0, "trans": True, "thick": transmission_um}
+    how = {"kvp": kvp, "th": anode_angle_deg, "targ": target, **through}
+    tube = spekpy.Spek(dk=_BIN_KEV, physics=model, z=100.0, mas=1.0, **how)
     energy, fluence = (np.asarray(item, dtype=np.float64) for item in tube.get_spectrum(edges=False, diff=False))
     # The mass energy-absorption coefficients [cm2/g] are SpekPy's own, so that its kerma is met exactly.
     absorbed = np.asarray(tube.muen_air_data.get_muen_over_rho_air(energy), dtype=np.float64)

@@ -19,6 +19,11 @@ def g_mm2_from_mg_cm2(mass_thickness_mg_cm2: float) -> float:
     return mass_thickness_mg_cm2 * 1e-5
 
 
+def mg_cm2_from_g_mm2(mass_per_area_g_mm2: float) -> float:
+    """Convert a mass per area from g/mm2 to mg/cm2 (1 g/mm2 = 1e5 mg/cm2)."""
+    return mass_per_area_g_mm2 * 1e5
+
+
 def g_mm3_from_g_cm3(density_g_cm3: float) -> float:
     """Convert a density from g/cm3 to g/mm3."""
     return density_g_cm3 * 1e-3

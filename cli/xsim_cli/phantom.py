@@ -248,7 +248,7 @@ def _pose(text: str) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _materials(texts: list[str]) -> dict[str, str]:
+def material_table(texts: list[str]) -> dict[str, str]:
     """Return materials by the part that they are given for, checked; ``""`` stands for all others."""
     from xsim.materials import material
 
@@ -287,7 +287,7 @@ def mesh(
     from xsim.phantoms.mesh import draw_mesh, read_mesh
 
     outputs = _outputs(out, force)
-    materials, turns = _materials(material), _pose(pose)
+    materials, turns = material_table(material), _pose(pose)
     posed = read_mesh(file, scale=scale).posed(turns)
     phantom = draw_mesh(posed, _mesh_view(posed, size, pixel_um, tilt_deg, source_mm), materials)
     parts = [{"name": part.name, "volume_mm3": part.volume_mm3} for part in posed.parts]

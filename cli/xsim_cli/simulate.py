@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xsim.errors import InputError
 from xsim_cli.common import DetectorsOption, ForceOption, ImagingOption, JsonOption, emit_json, existing, say
+from xsim_cli.scan import is_scan, run_scan
 
 if TYPE_CHECKING:
     from xsim.imaging.setup import PairSetup
@@ -17,7 +19,30 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command(epilog="Example: xsim simulate --seed 7 --size 512 -o pair")
+ViewsOption = Annotated[int | None, typer.Option(help="Take a scan of so many views instead of one pair.")]
+ArcOption = Annotated[
+    float | None, typer.Option(metavar="DEG", help="Scan: the object turns by this angle; 360 if nothing is said.")
+]
+LaminographyOption = Annotated[
+    float | None, typer.Option(metavar="DEG", help="Scan: it turns under a beam tilted by this angle, 1 to 45.")
+]
+TomosynthesisOption = Annotated[
+    float | None, typer.Option(metavar="DEG", help="Scan: tube and detector move sideways over this angle, to 90.")
+]
+StartOption = Annotated[float | None, typer.Option(metavar="DEG", help="Scan: angle of the first view.")]
+MeshOption = Annotated[Path | None, typer.Option(help="Scan: a mesh [mm] instead of a random board.")]
+MaterialOption = Annotated[
+    list[str] | None, typer.Option("--material", help="Scan: MATERIAL of the mesh, or PART=MATERIAL; repeat for more.")
+]
+ScenarioOption = Annotated[
+    Path | None, typer.Option(help="Scan: a CTSimU scenario (JSON) that says course, beam, pixels and mesh.")
+]
+
+
+@app.command(
+    epilog="Examples: xsim simulate --seed 7 --size 512 -o pair; xsim simulate --seed 7 --size 256 --views 90 "
+    "--laminography 30 -o scan"
+)
 def simulate(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make.")],
     phantom: Annotated[
@@ -27,7 +52,15 @@ def simulate(
     recipe: Annotated[str, typer.Option(help="Set-up: a shipped recipe (paper, ...) or a TOML file.")] = "paper",
     detectors: DetectorsOption = None,
     set_: ImagingOption = None,
-    size: Annotated[int, typer.Option(help="Side of a random board's images [pixels].")] = 512,
+    size: Annotated[int, typer.Option(help="Side of a random board's images, or of a scan's [pixels].")] = 512,
+    views: ViewsOption = None,
+    arc: ArcOption = None,
+    laminography: LaminographyOption = None,
+    tomosynthesis: TomosynthesisOption = None,
+    start_deg: StartOption = None,
+    mesh: MeshOption = None,
+    material: MaterialOption = None,
+    scenario: ScenarioOption = None,
     clean: Annotated[bool, typer.Option("--clean", help="Write the images without noise as well.")] = False,
     fast: Annotated[
         bool, typer.Option("--fast", help="28 energies instead of all: two grey levels off at most.")
@@ -46,41 +79,53 @@ def simulate(
     force: ForceOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Image a board with both screens and write the pair as a folder.
+    """Image a board with both screens and write the pair, or a scan of many views, as a folder.
 
     Options without a default are as the recipe has them.
     """
+    given = SimpleNamespace(**locals())
+    if is_scan(given):
+        run_scan(given, _setup(given))
+    else:
+        _run_pair(given)
+
+
+def _run_pair(given: SimpleNamespace) -> None:
+    """Simulate one pair and write it."""
     from xsim.imaging.pair import simulate_pair
     from xsim_datasets.pair_folder import check_pair_folder, write_pair
-    from xsim_datasets.recipe.recipe import imaging_settings, load_recipe
 
+    out, force = given.out, given.force
     check_pair_folder(out, force=force)
-    changes: dict[str, Any] = {
-        "geometry": {
-            "source_detector_mm": source_detector_mm,
-            "source_object_mm": source_object_mm,
-            "focal_spot_mm": focal_spot_mm,
-        },
-        "scatter": {"ratio_per_depth": scatter, "glare": glare},
-        "registration_px": shift_px,
-        "method": "fast" if fast else None,
-        "noise": noise,
-        "kerma_uGy": kerma_uGy,
-        "hr_frames": hr_frames,
-        "lr_frames": lr_frames,
-    }
-    settings = load_recipe(recipe, detectors=detectors, imaging=imaging_settings(set_ or ()))
-    setup = _setup(settings, seed, changes)
-    pair = simulate_pair(_phantom(phantom, seed, size, setup), setup, seed, clean=clean)
-    index = write_pair(pair, out, recipe=recipe, open_field=open_field, force=force)
+    setup = _setup(given)
+    phantom = _phantom(given.phantom, given.seed, given.size, setup)
+    pair = simulate_pair(phantom, setup, given.seed, clean=given.clean)
+    index = write_pair(pair, out, recipe=given.recipe, open_field=given.open_field, force=force)
     unsound = ", ".join(f"{count} pixels {name.replace('_', ' ')}" for name, count in index["counts"].items() if count)
-    if json_:
+    if given.json_:
         emit_json("simulate", {"path": out, **{key: value for key, value in index.items() if key != "schema"}})
     else:
         say(f"{out}: {index['hr']}, {index['lr']}, {index['picture']}, pair.json{': ' + unsound if unsound else ''}")
 
 
-def _setup(recipe: Recipe, seed: int, changes: dict[str, Any]) -> PairSetup:
+def _setup(given: SimpleNamespace) -> PairSetup:
+    """Return the recipe's set-up with what the command line changes."""
+    from xsim_datasets.recipe.recipe import imaging_settings, load_recipe
+
+    changes: dict[str, Any] = {
+        "geometry": {
+            name: getattr(given, name) for name in ("source_detector_mm", "source_object_mm", "focal_spot_mm")
+        },
+        "scatter": {"ratio_per_depth": given.scatter, "glare": given.glare},
+        "registration_px": given.shift_px,
+        "method": "fast" if given.fast else None,
+        **{name: getattr(given, name) for name in ("noise", "kerma_uGy", "hr_frames", "lr_frames")},
+    }
+    settings = load_recipe(given.recipe, detectors=given.detectors, imaging=imaging_settings(given.set_ or ()))
+    return _changed_setup(settings, given.seed, changes)
+
+
+def _changed_setup(recipe: Recipe, seed: int, changes: dict[str, Any]) -> PairSetup:
     """Return a recipe's set-up with what the command line changes; None leaves the recipe's value."""
     from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""``xsim spectrum``: X-ray spectra of tungsten tubes behind filters, and the options by which commands name a beam."""
+"""``xsim spectrum``: X-ray spectra of tubes behind filters, and the options by which commands name a beam."""
 
 from __future__ import annotations
 
@@ -25,13 +25,25 @@ FilterOption = Annotated[
 ]
 AngleOption = Annotated[float, typer.Option("--anode-angle-deg", help="Anode angle [degrees], 5 to 45.")]
 ModelOption = Annotated[str, typer.Option("--model", help="SpekPy's physics model: kqp, casim, spekpy-v1, ...")]
+TargetOption = Annotated[str, typer.Option("--target", help="What electrons hit: W, or Mo to 50 kV.")]
+TransmissionOption = Annotated[
+    float | None,
+    typer.Option("--transmission-um", help="Thickness of a target that the beam passes [um].  [default: it reflects]"),
+]
 PresetOption = Annotated[
     str | None, typer.Option("--preset", help="A beam by name: RQA3, RQA5, RQA7, RQA9 (IEC 61267) or paper.")
 ]
 
 
 def beam(
-    kvp: float | None, filters: list[str] | None, anode_angle_deg: float, model: str, preset: str | None
+    kvp: float | None,
+    filters: list[str] | None,
+    anode_angle_deg: float,
+    model: str,
+    preset: str | None,
+    *,
+    target: str = "W",
+    transmission_um: float | None = None,
 ) -> Spectrum:
     """Return the beam that the options name.
 
@@ -45,11 +57,13 @@ def beam(
     if preset is not None:
         if kvp is not None or filters:
             raise InputError("--preset sets voltage and filters: leave out --kvp and --filter")
+        if target != "W" or transmission_um is not None:
+            raise InputError("--preset is of a tungsten anode: leave out --target and --transmission-um")
         return preset_spectrum(preset, anode_angle_deg, model)
     words = ["Al:2.5"] if filters is None else [word for word in filters if word != "none"]
-    return tungsten_spectrum(
-        70.0 if kvp is None else kvp, tuple(parse_filter(word) for word in words), anode_angle_deg, model
-    )
+    sheets = tuple(parse_filter(word) for word in words)
+    how = {"target": target, "transmission_um": transmission_um}
+    return tungsten_spectrum(70.0 if kvp is None else kvp, sheets, anode_angle_deg, model, **how)
 
 
 @app.command(epilog="Example: xsim spectrum --kvp 70 --filter Al:2.5 --filter Cu:0.1 --plot spectrum.png")
@@ -58,17 +72,19 @@ def spectrum(
     filters: FilterOption = None,
     anode_angle_deg: AngleOption = 12.0,
     model: ModelOption = "kqp",
+    target: TargetOption = "W",
+    transmission_um: TransmissionOption = None,
     preset: PresetOption = None,
     csv: CsvOption = None,
     plot: PlotOption = None,
     force: ForceOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Compute the fluence per keV and uGy of a tungsten tube, its mean energy and half-value layers."""
+    """Compute the fluence per keV and uGy of a tube, its mean energy and half-value layers."""
     from xsim.spectrum import half_value_layer_mm
 
     outputs = Outputs(csv, plot, force=force, json_=json_)
-    chosen = beam(kvp, filters, anode_angle_deg, model, preset)
+    chosen = beam(kvp, filters, anode_angle_deg, model, preset, target=target, transmission_um=transmission_um)
     hvl1, hvl2 = half_value_layer_mm(chosen, "Al", layers=2)
     table = {"energy_keV": chosen.energy_keV, "fluence_per_mm2_uGy": chosen.fluence_per_mm2_uGy}
     facts = {
@@ -93,4 +109,6 @@ def spectrum(
 
 def _name(chosen: Spectrum) -> str:
     filters = " + ".join(f"{thickness:g} mm {name}" for name, thickness in chosen.filters) or "no filter"
-    return f"{chosen.kvp:g} kV W, {chosen.anode_angle_deg:g} deg, {filters} ({chosen.model})"
+    through = chosen.transmission_um
+    anode = f"{chosen.anode_angle_deg:g} deg" if through is None else f"through {through:g} um"
+    return f"{chosen.kvp:g} kV {chosen.target}, {anode}, {filters} ({chosen.model})"

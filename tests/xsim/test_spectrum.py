@@ -12,7 +12,14 @@ import xsim.files.cache
 from xsim import spectrum as spectra
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError
 from xsim.materials import linear_attenuation_per_mm
-from xsim.spectrum import Spectrum, half_value_layer_mm, parse_filter, preset_spectrum, tungsten_spectrum
+from xsim.spectrum import (
+    Spectrum,
+    bearable_spot_mm,
+    half_value_layer_mm,
+    parse_filter,
+    preset_spectrum,
+    tungsten_spectrum,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,7 +136,7 @@ class Counter:
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self, kvp: float, angle: float, model: str) -> dict[str, np.ndarray]:
+    def __call__(self, kvp: float, angle: float, model: str, *target: object) -> dict[str, np.ndarray]:
         self.calls += 1
         energy = np.arange(1.25, kvp, 0.5)
         return {"energy": energy, "fluence": np.ones_like(energy), "kerma": np.full_like(energy, 1e-4)}
@@ -186,3 +193,47 @@ def test_the_cache_follows_the_platform(monkeypatch: pytest.MonkeyPatch, tmp_pat
             tmp_path / "home" / ".cache" / "xsim",
             tmp_path / "home" / "Library" / "Caches" / "xsim",
         }
+
+
+def test_targets_are_spekpys_own() -> None:
+    spekpy = pytest.importorskip("spekpy")
+    thin = tungsten_spectrum(160.0, (("Be", 0.5),), model="casim", transmission_um=5.0)
+    tube = spekpy.Spek(kvp=160.0, th=-90.0, targ="W", trans=True, thick=5.0, physics="casim", dk=0.5)
+    energy, fluence = (np.asarray(part) for part in tube.get_spectrum(edges=False, diff=False))
+    behind = fluence * np.exp(-linear_attenuation_per_mm("Be", energy) * 0.5)
+    np.testing.assert_allclose(
+        thin.fluence_per_mm2_uGy / thin.total_fluence_per_mm2_uGy, behind / behind.sum(), rtol=1e-6, atol=1e-12
+    )
+    assert thin.settings()["transmission_um"] == 5.0
+    assert set(tungsten_spectrum().settings()) == {"kvp", "filters", "anode_angle_deg", "model"}
+
+
+def test_a_thin_target_lets_soft_photons_out_and_a_thick_one_keeps_them() -> None:
+    thin, thick = (tungsten_spectrum(120.0, (), model="casim", transmission_um=um) for um in (3.0, 30.0))
+    assert thin.mean_energy_keV < thick.mean_energy_keV
+
+
+def test_molybdenum_shows_its_lines_and_ends_where_spekpy_ends() -> None:
+    beam = tungsten_spectrum(40.0, (("Mo", 0.03),), target="Mo", model="casim")
+    near = beam.fluence_per_mm2_uGy[np.abs(beam.energy_keV - 17.4) < 0.6].sum()
+    assert near > 0.3 * beam.total_fluence_per_mm2_uGy
+    with pytest.raises(PhysicsRangeError, match="SpekPy, which makes the spectra, ends at 50 kV"):
+        tungsten_spectrum(80.0, target="Mo")
+    with pytest.raises(UnknownNameError, match="target"):
+        tungsten_spectrum(80.0, target="Cr")
+    with pytest.raises(PhysicsRangeError, match="transmission target"):
+        tungsten_spectrum(80.0, transmission_um=1000.0)
+    with pytest.raises(PhysicsRangeError, match="thick tungsten anodes only"):
+        tungsten_spectrum(80.0, model="spekcalc", transmission_um=5.0)
+
+
+def test_the_bearable_spot_is_the_heated_disc_that_just_melts() -> None:
+    # A disc of even heat q on a half space of conductivity kappa: q a / kappa in its middle.
+    power, diameter = 20.0, bearable_spot_mm(20.0)
+    heat = power / (np.pi * (diameter / 2) ** 2)
+    assert heat * (diameter / 2) / 0.105 == pytest.approx(3695.0 - 300.0)
+    assert bearable_spot_mm(1.0) == pytest.approx(1.0 / 560.0, rel=0.01)
+    assert bearable_spot_mm(10.0, "Mo") > bearable_spot_mm(10.0)
+    assert bearable_spot_mm(0.0) == 0.0
+    with pytest.raises(PhysicsRangeError, match="power"):
+        bearable_spot_mm(-1.0)

@@ -68,13 +68,15 @@ class Geometry:
     focal_spot_shape : {"gaussian", "square", "disc"}
         Its emission profile.
     tilt_deg : float
-        Angle between the central ray and the detector's normal [degree], 0 to 45, along the rows of the image.
+        Angle between the central ray and the detector's normal [degree], -45 to 45, along the rows of the image: above
+        zero the source stands before their first pixels.
         Paths and parallax inside the object belong to the phantom: see ``source_mm``.
     falloff : bool
         Let kerma fall across the field by the inverse square law and the cosine of incidence.
     heel_depth_mm : float
         Mean depth below the anode's surface at which photons start [mm]; 0 switches the heel effect off. The anode
-        lies towards the first row of the image.
+        lies towards the first row of the image. SpekPy's spectra off the axis are met within 2 % over half the anode
+        angle (12 degrees, 2.5 mm Al) with 0.0013 mm at 70 kV and 0.0036 mm at 150 kV.
 
     Raises
     ------
@@ -102,7 +104,7 @@ class Geometry:
                     f"lies behind the detector at {self.source_detector_mm:g} mm: bring it up to the detector or nearer"
                 )
         check_range("focal spot", self.focal_spot_mm, 0.0, 20.0, "mm")
-        check_range("tilt", self.tilt_deg, 0.0, 45.0, "degree")
+        check_range("tilt", self.tilt_deg, -45.0, 45.0, "degree")
         check_range("emission depth in the anode", self.heel_depth_mm, 0.0, 0.1, "mm")
         if self.focal_spot_shape not in get_args(FocalSpotShape):
             raise UnknownNameError("focal spot shape", self.focal_spot_shape, get_args(FocalSpotShape))
@@ -173,7 +175,7 @@ class Geometry:
         """Return the kerma across the field relative to the central ray, (H, W).
 
         Inverse square law and cosine of incidence make it fall as ``cos(angle)**3``. The heel effect is the
-        self-absorption of the tungsten anode: a photon that starts at depth d and leaves at angle theta towards the
+        self-absorption of the anode: a photon that starts at depth d and leaves at angle theta towards the
         anode travels ``d / sin(anode_angle - theta)`` through it (its change of the spectrum is left out).
 
         Raises
@@ -190,6 +192,8 @@ class Geometry:
             lateral = (y / self.source_detector_mm) ** 2 + (x / self.source_detector_mm + foot) ** 2
             kerma *= ((1.0 + lateral) / (1.0 + foot**2)) ** -1.5
         if self.heel_depth_mm > 0:
+            if spectrum.transmission_um is not None:
+                raise InputError("a transmission target has no heel: leave heel_depth_mm out")
             anode = radians(spectrum.anode_angle_deg)
             leaving = anode + np.arctan(y / self.source_detector_mm)
             if leaving.min() <= 0:
@@ -198,7 +202,7 @@ class Geometry:
                     f"{spectrum.anode_angle_deg:g} degree: move the detector away or use a larger anode angle"
                 )
             extra = self.heel_depth_mm * (1.0 / np.sin(leaving) - 1.0 / sin(anode))
-            mu = linear_attenuation_per_mm("W", spectrum.energy_keV)
+            mu = linear_attenuation_per_mm(spectrum.target, spectrum.energy_keV)
             share = spectrum.fluence_per_mm2_uGy / spectrum.total_fluence_per_mm2_uGy
             kerma *= np.exp(-extra[..., None] * mu) @ share
         return kerma

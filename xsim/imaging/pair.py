@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,15 @@ from numpy.typing import NDArray
 from xsim.detector.detector import DetectorResponse
 from xsim.imaging.acquisition import Shot, acquire, fixed_pattern
 from xsim.imaging.exposure import imager
-from xsim.imaging.geometry import DetectorPlane, resample
+from xsim.imaging.geometry import DetectorPlane, Geometry, resample
+from xsim.imaging.material_scatter import scattered_beams
 from xsim.imaging.noise import hit_noise, hit_source, noise_sources
 from xsim.imaging.projection import Beam, project
 from xsim.imaging.scatter import Scatter, add_glare, add_scatter
 from xsim.imaging.setup import PairSetup
 from xsim.phantoms import Phantom
 from xsim.seeds import check_seed, generator, torch_seed
+from xsim.spectrum import Spectrum
 
 __all__ = ["Pair", "simulate_pair"]
 
@@ -53,7 +56,9 @@ class Pair:
     labels: list[dict[str, Any]] = field(default_factory=list)
 
 
-def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int = 0, clean: bool = False) -> Pair:
+def simulate_pair(
+    phantom: Phantom, setup: PairSetup, seed: int, *, sample: int = 0, place: int | None = None, clean: bool = False
+) -> Pair:
     """Image a phantom with both detectors of a set-up.
 
     Every stage of every image draws from a generator of its own: the same pair comes out whatever the worker or the
@@ -69,6 +74,8 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
         Seed of the run, 0 to 2**64 - 1.
     sample : int
         Index of the pair in the run.
+    place : int, optional
+        Sample on whose window of the detectors the pair falls, its own if not given: pairs of one scan share one.
     clean : bool
         Whether the images without noise are returned too.
 
@@ -87,14 +94,15 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
     wanted = list(dict.fromkeys([*responses.values(), *sources["hr"], *sources["lr"], *hits]))
     projected = zip(wanted, project(phantom, wanted, method=setup.method), strict=True)
     side_mm = phantom.pixel_mm * setup.geometry.magnification
+    veils = _veils(phantom, setup, wanted, plane, side_mm)
     # Veiling glare is light: direct hits have none.
     bare = replace(setup.scatter, glare=0.0)
     beams = {
-        response: _on_plane(beam, plane, side_mm, bare if response in hits else setup.scatter)
+        response: _on_plane(beam, plane, side_mm, bare if response in hits else setup.scatter, veils.get(response))
         for response, beam in projected
     }
     (hr, hr_clean), (lr, lr_clean) = (
-        _shoot(setup, side, plane, response, beams, sources[side], seed, sample, clean=clean)
+        _shoot(setup, side, plane, response, beams, sources[side], (seed, sample, place), clean=clean)
         for side, response in responses.items()
     )
     return Pair(
@@ -125,9 +133,24 @@ def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int 
     )
 
 
-def _on_plane(beam: Beam, plane: DetectorPlane, side_mm: float, scatter: Scatter) -> Beam:
+def _veils(
+    phantom: Phantom, setup: PairSetup, responses: list[DetectorResponse], plane: DetectorPlane, side_mm: float
+) -> dict[DetectorResponse, Beam]:
+    """Return what the object's materials scatter onto each detector, where the set-up asks for it."""
+    if not setup.scatter.by_material:
+        return {}
+    # From the middle of what is in the way; on the screen, half of the object's own height is left.
+    height_mm = float(np.mean(phantom.height_mm)) if phantom.height_mm else 0.0
+    gap_mm = setup.geometry.source_detector_mm - setup.geometry.source_mm + height_mm
+    found = scattered_beams(phantom, responses, plane, side_mm, gap_mm)
+    return dict(zip(responses, found, strict=True))
+
+
+def _on_plane(beam: Beam, plane: DetectorPlane, side_mm: float, scatter: Scatter, veil: Beam | None) -> Beam:
     """Return the beam on the cells of the detector plane, with scatter and glare."""
     beam = Beam(*(resample(part, plane, side_mm) for part in beam))
+    if veil is not None:
+        beam = Beam(beam.grey + veil.grey, beam.variance + veil.variance)
     return add_glare(add_scatter(beam, scatter, plane.cell_mm), scatter, plane.cell_mm)
 
 
@@ -138,12 +161,15 @@ def _shoot(
     response: DetectorResponse,
     beams: dict[DetectorResponse, Beam],
     sources: tuple[DetectorResponse, ...],
-    seed: int,
-    sample: int,
+    draws: tuple[int, int, int | None],
     *,
     clean: bool,
 ) -> tuple[Shot, NDArray[np.float32] | None]:
-    """Return one image of the beams that a detector and its sources of noise see, and the same without noise."""
+    """Return one image of the beams that a detector and its sources of noise see, and the same without noise.
+
+    ``draws`` holds the seed, the sample, and the sample on whose window it falls, if that is another.
+    """
+    seed, sample, place = draws
 
     def stage(name: str) -> np.random.Generator:
         return generator(seed, sample=sample, stage=f"{side}-{name}")
@@ -153,7 +179,7 @@ def _shoot(
     camera = imager(response, plane, setup.geometry, shift)
     kerma: NDArray[np.float32] | float = 1.0
     if setup.geometry.falloff or setup.geometry.heel_depth_mm:
-        kerma = setup.geometry.kerma_map(plane.shape, plane.pixel_mm, setup.spectrum).astype(np.float32)
+        kerma = _kerma_map(setup.geometry, plane.shape, plane.pixel_mm, setup.spectrum)
     exposure = setup.acquisition.exposure(stage("exposure"), frames)
     spectrum = camera.light_spectrum(beams[response].grey)
     without = camera.image(spectrum.copy()) if clean else None
@@ -173,7 +199,7 @@ def _shoot(
     shot = acquire(
         light,
         response,
-        pattern.window(plane.shape, stage("window")),
+        pattern.window(plane.shape, generator(seed, sample=sample if place is None else place, stage=f"{side}-window")),
         stage("pixel"),
         frames=frames,
         acquisition=setup.acquisition,
@@ -181,6 +207,14 @@ def _shoot(
         kerma=kerma,
     )
     return shot, without
+
+
+@lru_cache(maxsize=4)
+def _kerma_map(geometry: Geometry, shape: tuple[int, int], pitch_mm: float, spectrum: Spectrum) -> NDArray[np.float32]:
+    """Return the kerma across the field, the same for both shots and all pairs of a set-up."""
+    kerma = geometry.kerma_map(shape, pitch_mm, spectrum).astype(np.float32)
+    kerma.setflags(write=False)
+    return kerma
 
 
 def _labels(phantom: Phantom, plane: DetectorPlane, scale: float) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from xsim.errors import check_range
+from xsim.errors import InputError, check_range
 from xsim.grids import radial_frequency
 from xsim.imaging.projection import Beam
 
@@ -38,23 +38,33 @@ class Scatter:
         Share of the light that the detector's own body spreads, 0 to 0.5.
     glare_range_mm : float
         Decay length of the glare kernel [mm].
+    by_material : bool
+        Compute the object's scatter from its own materials, Compton and Rayleigh, and let it land as far away as its
+        angles and the way to the detector say (`xsim.imaging.material_scatter`), in place of ratio and range.
 
     Raises
     ------
     PhysicsRangeError
         If a value is out of range.
+    InputError
+        If scatter is given by material and by ratio.
     """
 
     ratio_per_depth: float = 0.0
     range_mm: float = 15.0
     glare: float = 0.0
     glare_range_mm: float = 10.0
+    by_material: bool = False
 
     def __post_init__(self) -> None:
         check_range("scatter-to-primary ratio per mean free path", self.ratio_per_depth, 0.0, 2.0)
         check_range("scatter range", self.range_mm, 0.1, 500.0, "mm")
         check_range("veiling glare", self.glare, 0.0, 0.5)
         check_range("glare range", self.glare_range_mm, 0.1, 500.0, "mm")
+        if self.by_material and self.ratio_per_depth:
+            raise InputError(
+                f"scatter by material and a ratio of {self.ratio_per_depth:g} per mean free path: give one of both"
+            )
 
 
 def add_scatter(beam: Beam, scatter: Scatter, pixel_mm: float) -> Beam:

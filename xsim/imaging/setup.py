@@ -24,6 +24,9 @@ __all__ = ["PairSetup"]
 # link misses LR grey by .003 to .005, an even mixture of materials by .007.
 _BOARD = ("FR-4", "FR-4-HF", "Cu", "Cu", "Cu", "Cu", "SAC305", "Alloy42", "Al2O3")
 
+# Settings that came after the first stores, written where they say something: stores keep their bytes.
+_LATER = frozenset({"by_material"})
+
 
 @dataclass(frozen=True, eq=False)
 class PairSetup:
@@ -126,7 +129,7 @@ class PairSetup:
             "hr": self.hr.to_dict(),
             "lr": self.lr.to_dict(),
             "geometry": asdict(self.geometry),
-            "scatter": asdict(self.scatter),
+            "scatter": {name: value for name, value in asdict(self.scatter).items() if name not in _LATER or value},
             "acquisition": asdict(self.acquisition),
             "registration_px": list(self.registration_px),
         }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xsim.errors import InputError
-from xsim_cli.calibrate.one import Shots, Told, calibrate_one
+from xsim_cli.calibrate.one import Shots, Told, calibrate_artist, calibrate_one
 from xsim_cli.calibrate.two import Pair, calibrate_two
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption, check_output
 from xsim_cli.corrections import DarkOption, FlatOption, RepairOption, corrections_of
@@ -55,6 +55,9 @@ DqeOption = Annotated[float | None, typer.Option(help="One detector: DQE at zero
 ThicknessOption = Annotated[
     float | None, typer.Option(help="One detector: its screen [mg/cm2].  [default: fitted to the blur]")
 ]
+ArtistOption = Annotated[
+    Path | None, typer.Option("--artdet", metavar="FILE", help="One detector: a file of aRTist (.aRTdet).")
+]
 RoiOption = Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="Region of the edges of one detector.")]
 PhosphorOption = Annotated[str, typer.Option(help="One detector: Gd2O2S, CaWO4, CsI (a powder) or CsI-columnar.")]
 LevelOption = Annotated[
@@ -86,6 +89,7 @@ def calibrate(
     dqe0: DqeOption = None,
     phosphor: PhosphorOption = "Gd2O2S",
     mass_thickness_mg_cm2: ThicknessOption = None,
+    artdet: ArtistOption = None,
     hr_edge: Annotated[Paths | None, typer.Option(help="Two: slanted edge on the sharp (HR) screen; repeat.")] = None,
     lr_edge: Annotated[Paths | None, typer.Option(help="The same on the dose-efficient (LR) screen.")] = None,
     hr_flats: Annotated[Paths | None, typer.Option(help="Two: HR open-field frames, or a folder; repeat.")] = None,
@@ -136,6 +140,9 @@ def _run(given: SimpleNamespace) -> None:
     told = Told(**{name: getattr(given, name) for name in _TOLD}, mtf_at=given.mtf_at or [])
     one = [given.edge or [], given.flats or [], given.image or []]
     pair = any([*two, wedges, given.hr_edge_roi, given.lr_edge_roi])
+    if given.artdet:
+        _run_artist(given, told, others=[*two, *one, given.edge_roi, wedges])
+        return
     missing = [name for name in _TWO[:4] if not getattr(given, name)]
     _check_kinds(given, told, pair=pair, missing=missing)
     groups: list[Any] = [image_files(paths) for paths in ([*two, wedges] if pair else one)]
@@ -156,6 +163,19 @@ def _run(given: SimpleNamespace) -> None:
     about: list[Any] = [(given.hr_edge_roi, given.lr_edge_roi), screens, given.hr_frames, (first, second)]
     files = Pair(*groups, *about)
     calibrate_two(files, given.out, outputs, spectrum, **shared)
+
+
+def _run_artist(given: SimpleNamespace, told: Told, *, others: Sequence[Any]) -> None:
+    """Calibrate from a file of aRTist, beside which nothing of the detector is told."""
+    numbers = [name for name in (*_TOLD, "mtf_at") if getattr(told, name) not in (None, [])]
+    if any(others) or numbers or given.pitch_mm is not None:
+        extra = _option(numbers[0]) if numbers else "--pitch-mm" if given.pitch_mm is not None else "images"
+        raise InputError(f"--artdet tells blur, noise and pixels by itself: leave out {extra}")
+    check_output(given.out, force=given.force, inputs=(given.artdet,))
+    outputs = Outputs(given.csv, given.plot, force=given.force, json_=given.json_, inputs=(given.artdet,))
+    spectrum = beam(given.kvp, given.filters, given.anode_angle_deg, given.model, given.preset)
+    how: Any = {"kerma_uGy": given.kerma_uGy, "fill_factor": given.fill_factor}
+    calibrate_artist(given.artdet, given.out, outputs, spectrum, **how)
 
 
 def _corrections(

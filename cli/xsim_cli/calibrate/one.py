@@ -88,6 +88,35 @@ def calibrate_one(
             phosphor=phosphor,
             full_scale=white,
         )
+    _say(found, out, outputs)
+
+
+def calibrate_artist(
+    file: Path, out: Path, outputs: Outputs, spectrum: Spectrum, *, kerma_uGy: float | None, fill_factor: float
+) -> None:
+    """Make a detector of a file of aRTist, write it, and say what was taken from the file and what was assumed."""
+    from dataclasses import replace
+
+    from xsim.detector.detector import Sensor
+    from xsim.measure.one_detector.make import make_detector
+    from xsim_datasets.scan.artist import read_artdet
+
+    artist = read_artdet(file)
+    sensor = Sensor(pitch_mm=artist.pitch_mm, fill_factor=fill_factor)
+    sheet, screen = artist.sheet(spectrum, sensor.aperture_mm, kerma_uGy), artist.screen()
+    found = make_detector(
+        sheet=sheet, sensor=sensor, spectrum=spectrum, phosphor="Gd2O2S" if screen is None else screen[0]
+    )
+    remarks = [*artist.remarks, f"{file.name}: the beam is not in it: {spectrum.kvp:g} kV is taken, see --kvp"]
+    if sheet.srb_mm != artist.srb_mm:
+        remarks.append(f"{file.name}: says less blur than pixels of {artist.pitch_mm:g} mm have: theirs is taken")
+    if screen is None:
+        remarks.append(f"{file.name}: interacts as no screen that xsim knows: it is taken for Gd2O2S behind objects")
+    _say(replace(found, warnings=(*remarks, *found.warnings)), out, outputs)
+
+
+def _say(found: OneDetector, out: Path, outputs: Outputs) -> None:
+    """Write a detector, and what it is, for people or programs."""
     found.write(out)
     table = _table(found)
     payload = {"path": out, "detector": _document(found, table), "warnings": found.warnings}

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import tifffile
@@ -22,7 +22,7 @@ from xsim_datasets.images.rescale import rescaled
 from xsim_datasets.images.tiff_pitch import imagej_properties, resolution_of, tiff_pitch
 from xsim_datasets.images.tiff_tags import STAMP_TAG, Tag, kept_tags
 
-__all__ = ["STAMP_TAG", "invert", "read_tiff", "write_simulated", "write_tiff"]
+__all__ = ["STAMP_TAG", "StackWriter", "invert", "read_tiff", "write_simulated", "write_tiff"]
 
 # tifffile tells its logger about every oddity; what matters is raised here, as one line.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -51,6 +51,8 @@ _LARGE_TILE_PX = _TILE_PX**2
 _MAX_SEGMENTS = 2**20
 # More tags than the pages of any series hold together: of 4096 pages, sixty each.
 _MAX_TAGS = 2**18
+# Pixels that a classic TIFF holds beside its tags: offsets have 32 bits.
+_CLASSIC_BYTES = 2**32 - 2**25
 # Unsigned, signed, floating point; not complex or undefined.
 _SAMPLE_FORMATS = frozenset({1, 2, 3})
 
@@ -320,6 +322,52 @@ def write_simulated(path: Path, codes: NDArray[np.uint16], *, name: str, open_fi
         resolutionunit=unit,
         description=_SIMULATED.format(name=name, open_field=open_field, pitch_mm=pitch_mm),
     )
+
+
+class StackWriter:
+    """Writes simulated images of one size into one TIFF, page by page; a context.
+
+    Parameters
+    ----------
+    path : path
+        A file to make.
+    pages : int
+        How many images there will be: beyond 4 GB the file is a BigTIFF.
+    name : str
+        Which stack it is, e.g. ``"hr"``.
+    open_field : int
+        Grey level of the open field.
+    pitch_mm : float
+        Pixel pitch [mm].
+    """
+
+    def __init__(self, path: Path, pages: int, *, name: str, open_field: int, pitch_mm: float) -> None:
+        self._path, self._pages = path, pages
+        self._description = _SIMULATED.format(name=name, open_field=open_field, pitch_mm=pitch_mm)
+        self._resolution = _new_resolution(pitch_mm)
+        self._file: tifffile.TiffWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, codes: NDArray[np.uint16]) -> None:
+        """Append an image, (H, W)."""
+        if self._file is None:
+            self._file = tifffile.TiffWriter(self._path, bigtiff=self._pages * codes.nbytes > _CLASSIC_BYTES)
+        x, y, unit = self._resolution
+        self._file.write(
+            codes,
+            photometric="minisblack",
+            resolution=(x, y),
+            resolutionunit=unit,
+            description=self._description,
+            contiguous=True,
+            metadata=None,
+        )
 
 
 def _new_resolution(pitch_mm: float | None) -> tuple[float, float, int]:

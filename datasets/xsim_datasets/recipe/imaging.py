@@ -29,7 +29,7 @@ from xsim.imaging.projection import Method
 from xsim.imaging.scatter import Scatter
 from xsim.imaging.setup import PairSetup
 from xsim.seeds import generator
-from xsim.spectrum import tungsten_spectrum
+from xsim.spectrum import bearable_spot_mm, tungsten_spectrum
 from xsim_datasets.recipe.fitted import FittedConstants
 from xsim_datasets.recipe.free_shape import FreeShape, free_detectors
 from xsim_datasets.recipe.measured import MeasuredDetectors
@@ -150,7 +150,13 @@ class Imaging(Strict):
     kvp: Number = 70.0
     """Tube voltage [kV]."""
     anode_angle_deg: Number = 12.0
-    """Angle of the tungsten anode [deg]."""
+    """Angle of the anode [deg]."""
+    target: str = "W"
+    """What electrons hit: W, or Mo to 50 kV."""
+    transmission_um: Number | None = None
+    """Thickness of a target that the beam passes, as in tubes with a microfocus; none for an anode that reflects."""
+    tube_power_W: Number = 0.0
+    """Power of the tube: the focal spot is at least what the target bears at it; 0 leaves the spot as it is."""
     filters: tuple[Filter, ...] = (Filter(material="Al", thickness_mm=2.5),)
     """Sheets in the beam; 2.5 mm Al by default."""
     hr_mass_thickness_mg_cm2: Number = 33.91
@@ -314,6 +320,7 @@ class Imaging(Strict):
 
 _LEFT_OUT_AT_DEFAULT = frozenset(
     {"registration_px", "method", "noise", "detector_seed", "free_share", "free", "optics_fit"}
+    | {"target", "transmission_um", "tube_power_W"}
     | {key for key in Imaging.model_fields if key in TABLES}
 )
 """Keys that a recipe's canonical JSON holds only where they change something: those that came after the first stores,
@@ -334,6 +341,8 @@ def setup_of(imaging: Imaging) -> PairSetup:
         kvp=values.kvp,
         filters=tuple((item.material, item.thickness_mm) for item in values.filters),
         anode_angle_deg=values.anode_angle_deg,
+        target=values.target,
+        transmission_um=values.transmission_um,
     )
     if values.detectors is not None:
         hr, lr = values.detectors.pair()
@@ -354,7 +363,7 @@ def setup_of(imaging: Imaging) -> PairSetup:
         geometry=Geometry(
             source_detector_mm=distance,
             source_object_mm=distance / magnification if magnification > 1.0 else None,
-            focal_spot_mm=values.focal_spot_mm,
+            focal_spot_mm=max(values.focal_spot_mm, bearable_spot_mm(values.tube_power_W, values.target)),
             **values.geometry.given(),
         ),
         scatter=Scatter(ratio_per_depth=values.scatter_ratio_per_depth, glare=values.glare, **values.scatter.given()),

@@ -52,7 +52,7 @@ VALUES: dict[str, Any] = {
     "range_mm": 5.0, "glare_range_mm": 5.0, "kerma_uGy": 20.0, "flat_frames": 8, "lr_frames": 2, "detector_seed": 3,
     "heel_depth_mm": 0.005, "offset_sd_e": 10.0, "dark_frames": 4, "quantum_efficiency": 0.3, "fill_factor": 0.5,
     "read_noise_e": 800.0, "diffusion_length_mm": 1.0, "fibre_plate_glass": "FOP-core",
-    "binning": 2, "high_gain_well_e": 1e5, "lag_before": "open", "compton_deposits": True,
+    "binning": 2, "high_gain_well_e": 1e5, "lag_before": "open", "compton_deposits": True, "by_material": True,
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from xsim.phantoms.flat import disc
 from xsim.phantoms.scene import Layer, Scene
 from xsim.phantoms.view import View
 from xsim.recipes import paper
-from xsim.spectrum import Spectrum
+from xsim.spectrum import Spectrum, tungsten_spectrum
 
 
 def beam(energy_keV: float = 50.0, anode_angle_deg: float = 12.0) -> Spectrum:
@@ -182,3 +182,24 @@ def test_boards_of_a_set_up_that_says_nothing_are_drawn_as_ever() -> None:
     assert Geometry(500.0).board_source_mm == 500.0
     assert Geometry(800.0).board_source_mm == 800.0
     assert Geometry(600.0, 300.0).board_source_mm == 300.0
+
+
+@pytest.mark.parametrize(("kvp", "depth_mm"), [(70.0, 0.0013), (150.0, 0.0036)])
+def test_the_heel_is_that_of_spekpys_own_spectra_off_the_axis(kvp: float, depth_mm: float) -> None:
+    spekpy = pytest.importorskip("spekpy")
+    beam = tungsten_spectrum(kvp, (("Al", 2.5),), 12.0)
+    kerma = Geometry(source_detector_mm=1000.0, heel_depth_mm=depth_mm).kerma_map((201, 1), 1.0, beam)[:, 0]
+    # Without longer ways through the filter and without falloff, which are not the anode's.
+    tube = spekpy.Spek(kvp=kvp, th=12.0, physics="casim", z=100.0, obli=False).filter("Al", 2.5)
+    seen = []
+    places_cm = (-10.0, -5.0, 0.0, 5.0, 10.0)
+    for x_cm in places_cm:
+        seen.append(tube.set(x=x_cm).get_kerma() * (1.0 + (x_cm / 100.0) ** 2))
+    own = np.interp(np.array(places_cm) * 10.0, np.arange(201) - 100.0, kerma)
+    np.testing.assert_allclose(own, np.array(seen) / seen[2], rtol=0.02)
+
+
+def test_thin_targets_have_no_heel() -> None:
+    beam = tungsten_spectrum(60.0, (), model="casim", transmission_um=5.0)
+    with pytest.raises(InputError, match="no heel"):
+        Geometry(heel_depth_mm=0.001).kerma_map((4, 4), 1.0, beam)
