@@ -5,10 +5,11 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 BROWSER := apt-get install chromium (Debian), brew install --cask chromium (macOS), or XSIM_CHROMIUM=/path/to/it
+SOAK_MINUTES ?= 30
 # Two test processes share the cores: one thread each.
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: help setup demo test test-slow fuzz coverage wheel lint format types bench docs clean
+.PHONY: help setup demo test test-slow test-lowest fuzz soak coverage wheel lint format types bench docs clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -59,6 +60,9 @@ test-slow: .venv/.xsim-dev  ## The checks that take minutes
 
 fuzz: .venv/.xsim-dev  ## Damage images, recipes, weights, phantoms and caches, ten minutes each
 	$(ONE_THREAD) $(BIN)/pytest tests/faults/test_fuzzing.py -m slow --fuzz-seconds 600
+
+soak: .venv/.xsim-dev  ## Everything at once for SOAK_MINUTES=30: memory, descriptors and temporary files stay flat
+	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES)
 
 coverage: .venv/.xsim-dev  ## Which lines the quick tests run; fails below 90 %
 	$(ONE_THREAD) $(BIN)/coverage run -m pytest -m "not slow"

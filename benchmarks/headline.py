@@ -16,7 +16,7 @@ Test sets are made from seeds and kept in the cache folder; each is given to `xs
 the board's Gerber folder (``--gerber``). Written into OUT: ``headline.md``, ``headline.csv`` (one line for each row and
 image), ``headline.json`` (every evaluation, claims, costs and samples) and ``headline.png``. PSNR and SSIM are against
 HR with data range 1.0 (the open field) and without 16 pixels at the border; intervals are 95 %, by bootstrap over
-boards.
+boards. ``python docs/figures.py OUT`` then fills README and documentation in.
 """
 
 from __future__ import annotations

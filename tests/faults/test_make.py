@@ -41,7 +41,7 @@ def check_goes_on(programs: Programs, arguments: list[str], folder: Path, wanted
     assert [path.name for path in folder.iterdir()] == ["a.zarr"]
 
 
-@pytest.mark.slow  # some of these steps fail within the process, and quickly, in tests/datasets/store/test_crash.py
+@pytest.mark.slow  # samples of these steps and moments are quick: tests/datasets/store/test_crash.py
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_every_step_may_fail(
     programs: Programs, wanted: dict[str, str], tmp_path: Path, injected: Callable[..., None], fault: Fault

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -79,6 +80,7 @@ class ViewServer(ThreadingHTTPServer):
 
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 128  # a page asks for several things at once; beyond five connections would be reset
 
     def __init__(self, session: Session, port: int) -> None:
         self.session = session
@@ -87,6 +89,11 @@ class ViewServer(ThreadingHTTPServer):
         self.hosts = {f"{name}:{self.server_port}" for name in (_HERE, "localhost")}
         # Cookies know no ports: sessions beside one another would take each other's.
         self.cookie = f"xsim_view_{self.server_port}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of who has gone away, whatever was being read from them or written to them."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -142,8 +149,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json({"error": str(error)}, HTTPStatus.CONFLICT)
         except XsimError as error:
             self._send_json({"error": str(error)}, HTTPStatus.INTERNAL_SERVER_ERROR)
-        except (ConnectionError, TimeoutError):
-            self.close_connection = True
 
     # ---- who asks
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -175,3 +177,30 @@ def test_a_port_that_is_taken_is_refused(client: Client, folder: Path, capsys: p
     with pytest.raises(SystemExit) as left:
         main(["view", str(folder / "none"), "--no-browser"])
     assert left.value.code == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET /nothing HTTP/1.1\r\n",
+        b"GET /nothing HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n",
+        b"POST /jobs?name=a.tif HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\nab",
+    ],
+)
+def test_who_goes_away_leaves_no_traceback(client: Client, capfd: pytest.CaptureFixture[str], said: bytes) -> None:
+    host = client.headers["Host"].encode()
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", client.server.server_port)) as gone:
+            # Closed with a reset, whatever is on its way.
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            gone.sendall(said.replace(b"{host}", host))
+    assert client.ask("GET", "/").status == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_many_at_once_are_all_answered(client: Client) -> None:
+    with ThreadPoolExecutor(60) as pool:
+        answers = pool.map(lambda _: client.ask("GET", "/job").status, range(120))
+    assert set(answers) == {200}

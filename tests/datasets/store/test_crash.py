@@ -1,11 +1,14 @@
-"""Whatever ends a maker, at whatever moment: what is left is resumed to the bytes of an uninterrupted run."""
+"""Whatever ends a maker, at whatever moment: what is left is resumed to the bytes of an uninterrupted run.
+
+These are quick, with pairs that cost nothing, and take samples of the moments. Every step of the program itself, and
+twenty moments drawn at random: tests/faults/test_make.py.
+"""
 
 from __future__ import annotations
 
 import errno
 import multiprocessing
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 PAIRS = 80
+EVERY = 11
+"""How many steps lie between two that are made to fail; prime, so that no kind of step is always passed over."""
 MAKER = """
 import sys
 from tests.datasets.fake import FakeMaker, fake_plan
@@ -96,14 +101,6 @@ def test_kill_9_then_resume(script: Path, whole: dict[str, str], tmp_path: Path,
     finish(tmp_path / "a.zarr", whole)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches its processes through /proc")
-@pytest.mark.parametrize("round_", range(20))
-def test_kill_9_at_random_moments(script: Path, whole: dict[str, str], tmp_path: Path, round_: int) -> None:
-    kill_at(random.Random(round_).uniform(0.3, 3.0), script, tmp_path / "a.zarr")
-    finish(tmp_path / "a.zarr", whole)
-
-
 class Faults:
     """Counts the steps by which bytes become durable, and makes number ``at`` fail."""
 
@@ -144,14 +141,13 @@ def steps_of_a_run(tmp_path: Path, n: int) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="names files through /proc")
-@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("error", [disk_full, Killed])
-def test_every_single_step_may_fail(tmp_path: Path, error: Callable[[], BaseException], stride: int) -> None:
+def test_steps_may_fail(tmp_path: Path, error: Callable[[], BaseException]) -> None:
     make_store(FakeMaker(), fake_plan(12), str(tmp_path / "whole.zarr"), executor=Serial())
     wanted = digests(tmp_path / "whole.zarr")
     steps = steps_of_a_run(tmp_path, 12)
     assert steps > 50
-    for at in range(1, steps + 1, stride):
+    for at in range(1, steps + 1, EVERY):
         target = tmp_path / f"{error.__name__}-{at}" / "a.zarr"
         target.parent.mkdir()
         with pytest.MonkeyPatch.context() as patch:
