@@ -22,6 +22,7 @@ from xsim.errors import InputError, check_range
 from xsim.files.documents import read_toml
 from xsim.files.toml import write_toml
 from xsim.grids import nyquist_lp_mm
+from xsim.keywords import names_keywords
 from xsim.spectrum import Spectrum
 
 __all__ = [
@@ -119,6 +120,7 @@ _LATER: Final = frozenset({"active_silicon_mm", "fibre_plate_mm", "fibre_plate_g
 """Keys of the sensor that came after the first stores, written where they say something: stores keep their bytes."""
 
 
+@names_keywords
 @dataclass(frozen=True)
 class Detector:
     """A screen on a sensor.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsim.errors import PhysicsRangeError, UnknownNameError, check_range
+from xsim.keywords import names_keywords
 from xsim.materials import Material, material
 from xsim.seeds import generator
 
@@ -80,6 +81,7 @@ _FULL_WELL_E: Final = 2.2e6
 _FULL_WELL_PITCH_MM: Final = 0.048
 
 
+@names_keywords
 @dataclass(frozen=True, kw_only=True)
 class Sensor:
     """A CMOS sensor under a screen.

@@ -16,12 +16,14 @@ from xsim.imaging.noise import hit_noise, hit_source, noise_sources
 from xsim.imaging.projection import Beam, project
 from xsim.imaging.scatter import Scatter, add_glare, add_scatter
 from xsim.imaging.setup import PairSetup
+from xsim.keywords import names_keywords
 from xsim.phantoms import Phantom
 from xsim.seeds import check_seed, generator, torch_seed
 
 __all__ = ["Pair", "simulate_pair"]
 
 
+@names_keywords
 @dataclass(frozen=True, eq=False)
 class Pair:
     """What the two cameras write of one object.
@@ -53,6 +55,7 @@ class Pair:
     labels: list[dict[str, Any]] = field(default_factory=list)
 
 
+@names_keywords
 def simulate_pair(phantom: Phantom, setup: PairSetup, seed: int, *, sample: int = 0, clean: bool = False) -> Pair:
     """Image a phantom with both detectors of a set-up.
 
