@@ -27,6 +27,7 @@ ROOMS = {
         *(
             "_version",
             "errors",
+            "keywords",
             "plugins",
             "units",
             "seeds",

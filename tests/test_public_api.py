@@ -5,15 +5,20 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import pkgutil
+import subprocess
+import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, is_typeddict
 
 import mypy.api
 import pytest
 
 import xsim
 import xsim_datasets
+import xsim_zoo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,3 +152,119 @@ def test_a_door_is_typed(door: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(ROOT)
     assert refused(RIGHT[door], tmp_path / "right.py") == []
     assert refused(WRONG[door], tmp_path / "wrong.py")
+
+
+def signature_of(thing: Any) -> inspect.Signature | None:
+    """Return what a caller may write; None of what takes nothing by name: protocols, errors, typed dictionaries."""
+    unnamed = inspect.isclass(thing) and (
+        Protocol in thing.__mro__ or issubclass(thing, BaseException) or is_typeddict(thing)
+    )
+    return None if unnamed else inspect.signature(thing)
+
+
+@pytest.mark.parametrize("package", [*LIBRARIES, "xsim_cli"])
+def test_no_public_callable_takes_just_anything(package: str) -> None:
+    """Editors complete keywords, and type checkers refuse a wrong one, only where a signature names them."""
+    loose = []
+    for name, thing in public(package):
+        signature = signature_of(thing)
+        for parameter in () if signature is None else signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD and "Unpack[" not in str(parameter.annotation):
+                loose.append(f"{name}(**{parameter.name})")
+    # torch's own signature of a module's constructor, and what exceptions take: a message.
+    assert [
+        name for name in loose if not name.startswith(("xsim_zoo.network.backbone.Backbone(", "xsim.errors."))
+    ] == []
+
+
+def test_keywords_by_name_are_the_fields_that_they_stand_for() -> None:
+    """What `Unpack` lists for editors is what the callables take, no more and no less."""
+    from xsim.imaging.setup import PairChanges, PairSetup
+    from xsim_datasets.recipe.recipe import Recipe, RecipeChanges
+    from xsim_zoo.restorers.restoration import RestorerOptions, RunOptions
+    from xsim_zoo.run.settings import RunSettings
+    from xsim_zoo.weights.loading import arguments_of
+
+    assert set(PairChanges.__annotations__) == {field.name for field in fields(PairSetup)}
+    # The name is the file's, and the imaging has a keyword of its own.
+    assert set(RecipeChanges.__annotations__) == set(Recipe.model_fields) - {"name", "imaging"}
+    assert set(RunOptions.__annotations__) == {field.name for field in fields(RunSettings)}
+    own = [name for name in xsim_zoo.names() if xsim_zoo.get(name).__module__.startswith("xsim_zoo.")]
+    assert set(RestorerOptions.__annotations__) == set().union(*(arguments_of(xsim_zoo.get(name)) for name in own))
+
+
+def offered() -> Iterator[tuple[str, Any]]:
+    """Yield the callables of the doors that take keywords and can be called."""
+    for door in (xsim, xsim.phantoms, xsim.recipes, xsim_datasets, xsim_zoo):
+        for name in door.__all__:
+            thing = getattr(door, name)
+            if callable(thing) and not inspect.isabstract(thing) and inspect.signature(thing).parameters:
+                yield f"{door.__name__}.{name}", thing
+
+
+# What is given besides the wrong keyword, and the right one, where a function checks keywords of its own.
+OPEN = {
+    "xsim.recipes.paper": ((), "kerma_uGy"),
+    "xsim_datasets.load_recipe": (("tiny",), "size_px"),
+    "xsim_zoo.build": (("physics-sde", None), "temperature"),
+    "xsim_zoo.restore": ((None, None), "sharpness"),
+}
+
+
+@pytest.mark.parametrize(("name", "thing"), [pytest.param(*one, id=one[0]) for one in offered()])
+def test_a_wrong_keyword_is_answered_with_the_nearest(name: str, thing: Any) -> None:
+    given, keyword = OPEN[name] if name in OPEN else ((), list(inspect.signature(thing).parameters)[-1])
+    with pytest.raises((TypeError, ValueError), match=f"(?i)did you mean .*{keyword}"):
+        thing(*given, **{keyword + keyword[-1]: 1})
+
+
+EXAMPLE = ROOT / "examples" / "whole_api.py"
+
+
+def test_the_example_uses_the_whole_public_api() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    said = {"xsim": xsim, "datasets": xsim_datasets, "zoo": xsim_zoo}
+    functions = {
+        f"{alias}.{name}"
+        for alias, door in said.items()
+        for name in door.__all__
+        if not inspect.ismodule(getattr(door, name))
+    }
+    assert len(functions) > 50
+    assert [name for name in sorted(functions) if name not in text] == []
+
+
+@pytest.mark.slow  # half a minute, and a minute more without mypy's cache
+def test_the_example_runs_and_is_strictly_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    told, failed, status = mypy.api.run(["--strict", "--config-file", str(ROOT / "pyproject.toml"), str(EXAMPLE)])
+    assert status == 0, told + failed
+    path = os.pathsep.join(str(ROOT / folder) for folder in (".", "datasets", "zoo", "cli"))
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), str(tmp_path / "all")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "all" / "restored.tif").exists()
+    assert "consistent with the measurement" in done.stdout
+
+
+@pytest.mark.slow
+def test_mypy_refuses_keywords_that_do_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    wrong = """
+import xsim
+import xsim_datasets
+import xsim_zoo
+xsim.recipes.paper(kerma_ugy=3.0)
+xsim.simulate_pair(xsim.phantoms.target("edge"), xsim.recipes.paper(), sed=1)
+xsim_datasets.load_recipe("tiny", size=3)
+xsim_datasets.load_recipe("tiny", size_px="many")
+xsim_zoo.load("wiener").restore("a.tif", sharpnes=1.0)
+xsim_zoo.build("physics-sde", xsim_zoo.load("wiener").physics, temperatur=1.0)
+"""
+    lines = {int(line.split(":")[1]) for line in refused(wrong, tmp_path / "wrong.py")}
+    assert lines == {5, 6, 7, 8, 9, 10}

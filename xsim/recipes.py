@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 from xsim.detector.detector import Detector, Screen, Sensor
-from xsim.errors import UnknownNameError
-from xsim.imaging.setup import PairSetup
+from xsim.imaging.setup import PairChanges, PairSetup
+from xsim.keywords import check_keywords
 from xsim.spectrum import tungsten_spectrum
 
 __all__ = ["paper"]
 
 
-def paper(**changes: Any) -> PairSetup:
+def paper(**changes: Unpack[PairChanges]) -> PairSetup:
     """Return the seed paper's set-up: 70 kV, screens of 33.91 and 134.55 mg/cm2, 42.56 uGy a frame, 20 HR frames.
 
     The paper states neither filtration (2.5 mm Al here) nor pixel pitch (0.048 mm here).
@@ -25,7 +25,7 @@ def paper(**changes: Any) -> PairSetup:
 
     Raises
     ------
-    UnknownNameError
+    UnknownKeywordError
         If a change names no field.
     """
     setup = PairSetup(
@@ -33,7 +33,5 @@ def paper(**changes: Any) -> PairSetup:
         hr=Detector(Screen(33.91), Sensor()),
         lr=Detector(Screen(134.55), Sensor()),
     )
-    for name in changes:
-        if name not in PairSetup.__dataclass_fields__:
-            raise UnknownNameError("setting", name, PairSetup.__dataclass_fields__)
+    check_keywords("setting", changes, PairSetup.__dataclass_fields__)
     return replace(setup, **changes)

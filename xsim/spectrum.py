@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError, check_range
 from xsim.files.cache import load_arrays, store_arrays
+from xsim.keywords import names_keywords
 from xsim.materials import linear_attenuation_per_mm, material
 from xsim.units import mm2_g_from_cm2_g
 
@@ -72,6 +73,7 @@ _MM2_PER_CM2: Final = 100.0
 _BIN_KEV: Final = 0.5
 
 
+@names_keywords
 @dataclass(frozen=True, eq=False)
 class Spectrum:
     """An X-ray beam, per unit of the air kerma that it makes.
@@ -155,6 +157,7 @@ class Spectrum:
         }
 
 
+@names_keywords
 def tungsten_spectrum(
     kvp: float = 70.0,
     filters: Filters = (("Al", 2.5),),

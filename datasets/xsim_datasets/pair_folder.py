@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xsim.errors import check_range
 from xsim.files.whole import whole_folder
+from xsim.keywords import names_keywords
 from xsim_datasets.images import Radiograph, write_image, write_simulated
 from xsim_datasets.pictures import draw_comparison
 from xsim_datasets.store.folder import check_target
@@ -62,6 +63,7 @@ def check_pair_folder(folder: Path, *, force: bool = False) -> None:
     check_target(folder, _INDEX, "pair", force=force)
 
 
+@names_keywords
 def write_pair(
     pair: Pair, folder: Path, *, recipe: str, open_field: int = OPEN_FIELD, force: bool = False
 ) -> dict[str, Any]:
@@ -126,6 +128,7 @@ def _write_files(pair: Pair, partial: Path, recipe: str, open_field: int) -> dic
     return index
 
 
+@names_keywords
 def export_pairs(
     store: PairStore,
     target: Path,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from xsim.errors import InputError
+from xsim.keywords import names_keywords
 from xsim_datasets.images import publish
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ LINES = (("#d55e00", "--"), ("#0072b2", "-"), ("#009e73", "-."), ("#cc79a7", ":"
 """Colours that the colour-blind tell apart (Okabe and Ito 2008), each with dashes of its own for grey prints."""
 
 
+@names_keywords
 def draw_comparison(images: Mapping[str, NDArray[np.float32]], pitch_mm: float, path: Path) -> None:
     """Draw images of one scene as PNG: whole above, one window of each enlarged below, and a line through it.
 
@@ -85,6 +87,7 @@ def draw_comparison(images: Mapping[str, NDArray[np.float32]], pitch_mm: float, 
     figure.savefig(path, dpi=80)
 
 
+@names_keywords
 def draw_preview(store: PairStore, path: Path, *, indices: Sequence[int], force: bool = False) -> None:
     """Draw pairs of a store as PNG: HR left, LR right, one grey scale a pair, a circle around every labelled defect.
 

@@ -22,6 +22,7 @@ from xsim.degradation.link import GreyLink, excess_noise
 from xsim.detector.response import DetectorResponse
 from xsim.errors import InputError, UnknownNameError, XsimWarning, check_range
 from xsim.grids import radial_frequency
+from xsim.keywords import names_keywords
 
 __all__ = ["B_1_FLOOR", "Degradation"]
 
@@ -41,6 +42,7 @@ _LEAST_GREY: Final = 0.02
 _SIGMA_FLOOR: Final = 1e-3
 
 
+@names_keywords
 @dataclass(frozen=True, eq=False)
 class Degradation:
     """What turns an HR image into an LR image, as radial tables.

@@ -24,6 +24,7 @@ from xsim.curves import monotone_cubic
 from xsim.degradation.before_blur import sharpening
 from xsim.detector.response import DetectorResponse
 from xsim.errors import InputError
+from xsim.keywords import names_keywords
 from xsim.materials import linear_attenuation_per_mm
 from xsim.seeds import generator
 
@@ -113,6 +114,7 @@ _CELLS: Final = 4096
 _SLOPES: Final = (0.05, 20.0)
 
 
+@names_keywords
 @dataclass(frozen=True)
 class GreyLink:
     """A monotone curve from HR grey to LR grey, both 1 in the open field.

@@ -21,6 +21,7 @@ from xsim.errors import InputError, check_range
 from xsim.files.documents import read_toml
 from xsim.files.toml import write_toml
 from xsim.grids import nyquist_lp_mm
+from xsim.keywords import names_keywords
 from xsim.spectrum import Spectrum
 
 __all__ = [
@@ -131,6 +132,7 @@ _LATER: Final = frozenset(
 """Keys of the sensor that came after the first stores, written where they say something: stores keep their bytes."""
 
 
+@names_keywords
 @dataclass(frozen=True)
 class Detector:
     """A screen on a sensor.

@@ -26,6 +26,7 @@ from xsim.detector.light_transport import Optics, gap_mtf, layer_light
 from xsim.detector.obliquity import ObliqueTransfer
 from xsim.detector.phosphors import PRODUCTS, emission_probability, phosphor
 from xsim.errors import InputError, UnknownNameError, check_range
+from xsim.keywords import names_keywords
 from xsim.materials import mass_coefficient_mm2_g
 from xsim.spectrum import Spectrum
 from xsim.units import g_mm2_from_mg_cm2, g_mm3_from_g_cm3, mass_thickness_mm
@@ -254,6 +255,7 @@ _MOST_OBLIQUE_DEG: Final = 60.0
 _LAYER_MM: Final = 0.008
 
 
+@names_keywords
 @dataclass(frozen=True)
 class Screen:
     """A phosphor screen in front of a light sensor.

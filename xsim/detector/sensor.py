@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from xsim.errors import PhysicsRangeError, UnknownNameError, check_range
 from xsim.grids import frequency_axes
+from xsim.keywords import names_keywords
 from xsim.materials import Material, material
 from xsim.seeds import generator
 
@@ -88,6 +89,7 @@ _FULL_WELL_E: Final = 2.2e6
 _FULL_WELL_PITCH_MM: Final = 0.048
 
 
+@names_keywords
 @dataclass(frozen=True, kw_only=True)
 class Sensor:
     """A CMOS sensor under a screen.

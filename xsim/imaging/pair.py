@@ -18,6 +18,7 @@ from xsim.imaging.noise import hit_noise, hit_source, noise_sources
 from xsim.imaging.projection import Beam, project
 from xsim.imaging.scatter import Scatter, add_glare, add_scatter
 from xsim.imaging.setup import PairSetup
+from xsim.keywords import names_keywords
 from xsim.phantoms import Phantom
 from xsim.seeds import check_seed, generator, torch_seed
 from xsim.spectrum import Spectrum
@@ -25,6 +26,7 @@ from xsim.spectrum import Spectrum
 __all__ = ["Pair", "simulate_pair"]
 
 
+@names_keywords
 @dataclass(frozen=True, eq=False)
 class Pair:
     """What the two cameras write of one object.
@@ -56,6 +58,7 @@ class Pair:
     labels: list[dict[str, Any]] = field(default_factory=list)
 
 
+@names_keywords
 def simulate_pair(
     phantom: Phantom, setup: PairSetup, seed: int, *, sample: int = 0, place: int | None = None, clean: bool = False
 ) -> Pair:

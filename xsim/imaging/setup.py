@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any, TypedDict, get_args
 
 from xsim.degradation.degradation import Degradation
 from xsim.degradation.link import GreyLink
@@ -18,7 +18,7 @@ from xsim.imaging.scatter import Scatter
 from xsim.seeds import check_seed
 from xsim.spectrum import Spectrum
 
-__all__ = ["PairSetup"]
+__all__ = ["PairChanges", "PairSetup"]
 
 # What a pixel of a board shows beside its laminate, each as often as it is named: mostly copper. On random boards this
 # link misses LR grey by .003 to .005, an even mixture of materials by .007.
@@ -26,6 +26,24 @@ _BOARD = ("FR-4", "FR-4-HF", "Cu", "Cu", "Cu", "Cu", "SAC305", "Alloy42", "Al2O3
 
 # Settings that came after the first stores, written where they say something: stores keep their bytes.
 _LATER = frozenset({"by_material"})
+
+
+class PairChanges(TypedDict, total=False):
+    """Fields of `PairSetup` that differ from another's: what set-ups by name take as keywords."""
+
+    spectrum: Spectrum
+    hr: Detector
+    lr: Detector
+    kerma_uGy: float
+    hr_frames: int
+    lr_frames: int
+    geometry: Geometry
+    scatter: Scatter
+    acquisition: Acquisition
+    registration_px: tuple[float, float]
+    method: Method
+    noise: NoiseModel
+    detector_seed: int
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from xsim.errors import InputError, UnknownNameError, check_range
+from xsim.keywords import names_keywords
 from xsim.phantoms.assembly import assemble
 from xsim.phantoms.defects import DefectLog, check_rates
 from xsim.phantoms.design.layout import BoardLayout
@@ -22,6 +23,7 @@ from xsim.seeds import check_seed, generator
 __all__ = ["BoardRecipe", "draw_layout", "draw_view", "random_board"]
 
 
+@names_keywords
 @dataclass(frozen=True, kw_only=True)
 class BoardRecipe:
     """The population that ``random_board`` draws from.
@@ -93,6 +95,7 @@ ROOM = 0.7
 MOST_MM = 120.0
 
 
+@names_keywords
 def random_board(
     seed: int,
     shape: tuple[int, int] = (1024, 1024),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from xsim.errors import InputError
 from xsim.files.npz import read_npz
 from xsim.files.whole import whole_file
+from xsim.keywords import names_keywords
 from xsim.materials import linear_attenuation_per_mm
 from xsim.materials import material as known_material
 
@@ -26,6 +27,7 @@ FORMAT = "xsim.phantom/1"
 _MOST_MM = 1e6
 
 
+@names_keywords
 @dataclass(frozen=True)
 class Defect:
     """One labelled defect in a phantom's image.
@@ -120,6 +122,7 @@ class Ball:
         return float(np.sqrt(4.0 / np.pi * self.area_mm2))
 
 
+@names_keywords
 @dataclass(frozen=True)
 class Phantom:
     """Thickness of every material along the rays, on a grid finer than the detector's pixels.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xsim.errors import InputError, UnknownNameError, check_range
+from xsim.keywords import names_keywords
 from xsim.phantoms import flat, solids
 from xsim.phantoms.phantom import Phantom
 from xsim.phantoms.polygons import Polygon
@@ -149,6 +150,7 @@ TARGETS: dict[str, tuple[Callable[[Scene, _Sheet], None], str, float, float]] = 
 }
 
 
+@names_keywords
 def target(
     name: str,
     shape: tuple[int, int] = (1024, 1024),

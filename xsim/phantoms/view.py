@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsim.errors import InputError, check_range
+from xsim.keywords import names_keywords
 
 __all__ = ["View"]
 
@@ -23,6 +24,7 @@ MAX_PIXELS = 2**26
 SOURCE_RANGE_MM = (3.0, 1e9)
 
 
+@names_keywords
 @dataclass(frozen=True)
 class View:
     """A window on a board.

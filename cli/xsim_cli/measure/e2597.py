@@ -104,12 +104,12 @@ def sheet_plot(sheet: Sheet) -> Any:
     return sheet_figure(sheet)
 
 
-def write_file(path: Path, sheet: Sheet, shots: Shots, **tables: Any) -> None:
+def write_file(path: Path, sheet: Sheet, shots: Shots, *, limits: dict[str, float] | None = None) -> None:
     """Write a sheet's TOML file, with the time and the shots."""
     from xsim.measure.sheet import write_sheet
 
     made = datetime.now().astimezone().isoformat(timespec="seconds")
-    write_sheet(path, {"made": made, **sheet.document()}, shots=shots.named(), **tables)
+    write_sheet(path, {"made": made, **sheet.document()}, shots=shots.named(), limits=limits)
 
 
 def sheet_lines(sheet: Sheet) -> Iterator[str]:

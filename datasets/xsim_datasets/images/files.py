@@ -11,6 +11,7 @@ from typing import Any
 from xsim.errors import InputError, MissingFileError, XsimError
 from xsim.files.plain import IMAGE, check_plain
 from xsim.files.whole import whole_file
+from xsim.keywords import names_keywords
 from xsim_datasets.images.bare import describe_raw, read_npy, read_raw, sidecar_path, write_npy, write_raw
 from xsim_datasets.images.dicom import read_dicom, write_dicom
 from xsim_datasets.images.formats import format_of, format_suffixes
@@ -108,6 +109,7 @@ def _writer(kind: str) -> Callable[[Path, Radiograph, Mapping[str, Any]], None] 
     return None if own is None else own.write
 
 
+@names_keywords
 def read_image(
     path: Path | str, *, pages: bool = False, log: bool = False, uniform: bool = False, max_pixels: int = MAX_PIXELS
 ) -> Radiograph:
@@ -188,6 +190,7 @@ def _kind_of_content(path: Path) -> str:
     raise InputError(f"is named {path.suffix} but holds {found[-1].upper()}: rename it")
 
 
+@names_keywords
 def write_image(
     path: Path | str, radiograph: Radiograph, *, force: bool = False, stamp: Mapping[str, Any] | None = None
 ) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsim.errors import InputError
+from xsim.keywords import names_keywords
 from xsim_datasets.images.scale import Polarity
 
 __all__ = ["BOMB_BYTES", "BOMB_RATIO", "MAX_PIXELS", "Radiograph", "check_claim", "check_pixels"]
@@ -30,6 +31,7 @@ _FINEST = 2.0**-24
 _MIN_SIDE_PX = 2
 
 
+@names_keywords
 @dataclass(frozen=True)
 class Radiograph:
     """Grey levels and what their file says about them.

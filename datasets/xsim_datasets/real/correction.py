@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from xsim.errors import InputError, MissingFileError
+from xsim.keywords import names_keywords
 from xsim_datasets.images import Polarity, Radiograph, exposure_of_log, find_open_field, read_image, scale_of, suffixes
 from xsim_datasets.images.tiff import invert
 from xsim_datasets.real.repair import repaired
@@ -28,6 +29,7 @@ _MOST_DEAD = 0.05
 _ALL = slice(None)
 
 
+@names_keywords
 @dataclass(frozen=True)
 class FlatField:
     """What turns the files of one detector into linear images.

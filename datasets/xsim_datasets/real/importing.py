@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from xsim.errors import InputError, MissingFileError, check_range
 from xsim.files.plain import IMAGE, digest_plain
 from xsim.imaging.setup import PairSetup
+from xsim.keywords import names_keywords
 from xsim_datasets.images import suffixes
 from xsim_datasets.real.correction import FlatField, image_files
 from xsim_datasets.real.registration import Similarity, detail_ratio, register
@@ -120,6 +121,7 @@ class RealMaker:
         return found
 
 
+@names_keywords
 def find_positions(hr: Path, lr: Path, *, board: str = r"(.*?)[-_ ]?\d*") -> tuple[Position, ...]:
     """Return the positions of which both folders hold an image, sorted by name.
 
@@ -175,6 +177,7 @@ def _board_of(name: str, pattern: re.Pattern[str]) -> str:
     return str(groups[0]) if groups and groups[0] else name
 
 
+@names_keywords
 def prepare_import(
     positions: tuple[Position, ...],
     hr_flat_field: FlatField,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, gaussian_filter
 
 from xsim.errors import InputError
+from xsim.keywords import names_keywords
 
 __all__ = ["Similarity", "detail_ratio", "register"]
 
@@ -93,6 +94,7 @@ class Similarity:
         return int(np.ceil(np.abs(moved - corners).max())) + 2
 
 
+@names_keywords
 def register(hr: NDArray[np.floating], lr: NDArray[np.floating]) -> Similarity:
     """Return how an LR image lies on the HR image of the same object.
 

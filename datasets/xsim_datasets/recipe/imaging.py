@@ -28,6 +28,7 @@ from xsim.imaging.noise import NoiseModel
 from xsim.imaging.projection import Method
 from xsim.imaging.scatter import Scatter
 from xsim.imaging.setup import PairSetup
+from xsim.keywords import names_keywords
 from xsim.seeds import generator
 from xsim.spectrum import bearable_spot_mm, tungsten_spectrum
 from xsim_datasets.recipe.fitted import FittedConstants
@@ -327,6 +328,7 @@ _LEFT_OUT_AT_DEFAULT = frozenset(
 whose bytes and hashes hold all the others."""
 
 
+@names_keywords
 def setup_of(imaging: Imaging) -> PairSetup:
     """Return the set-up of a recipe whose ranges have been drawn.
 

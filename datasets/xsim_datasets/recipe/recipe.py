@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypedDict, Unpack
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,7 @@ from pydantic import (
 from xsim.detector.named import resolve
 from xsim.errors import InputError, UnknownNameError, nearest
 from xsim.files.documents import parse_toml, read_toml
+from xsim.keywords import check_keywords, names_keywords
 from xsim_datasets.recipe.boards import (
     OBJECT_KINDS,
     Boards,
@@ -101,6 +102,7 @@ class Storage(Strict):
         return self
 
 
+@names_keywords
 class Recipe(Strict):
     """What a data set is made of.
 
@@ -153,13 +155,31 @@ def recipe_names() -> list[str]:
     return sorted(item.name.removesuffix(".toml") for item in _SHIPPED.iterdir() if item.name.endswith(".toml"))
 
 
+class RecipeChanges(TypedDict, total=False):
+    """Fields of a recipe that replace those of its file; None leaves the file's value."""
+
+    description: str | None
+    n: int | None
+    size_px: int | None
+    boards: Sequence[Boards | Mapping[str, Any]] | None
+    pairs_per_board: int | None
+    board_side: float | None
+    turned: bool | None
+    split: Split | Mapping[str, Any] | None
+    storage: Storage | Mapping[str, Any] | None
+
+
 _FULL_WELL_SHARE: Final = 0.95
 """Share of the full well that the open field fills at most where a recipe meets detectors that it was not written for:
 a pixel of .4 mm collects 70 times what one of .048 mm does."""
 
 
 def load_recipe(
-    name: str, *, detectors: str | Path | None = None, imaging: Mapping[str, Any] | None = None, **changes: Any
+    name: str,
+    *,
+    detectors: str | Path | None = None,
+    imaging: Mapping[str, Any] | None = None,
+    **changes: Unpack[RecipeChanges],
 ) -> Recipe:
     """Read a recipe.
 
@@ -178,9 +198,12 @@ def load_recipe(
 
     Raises
     ------
+    UnknownKeywordError
+        If a change names no field.
     UnknownNameError, MissingFileError, InputError
         If there is no such recipe, or the file is not a recipe: one line naming the key, with the nearest name.
     """
+    check_keywords("field of recipes", changes, RecipeChanges.__annotations__)
     path = Path(name)
     if path.suffix == ".toml":
         content = read_toml(path)

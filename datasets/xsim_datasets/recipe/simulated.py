@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import xsim
 from xsim.imaging.setup import PairSetup
+from xsim.keywords import names_keywords
 from xsim.phantoms import Phantom
 from xsim.seeds import check_seed, generator
 from xsim_datasets.recipe.families import Board, BoardSource, Wanted
@@ -26,6 +27,7 @@ __all__ = ["SimulatedMaker", "plan_of"]
 _OVERSAMPLING = 2
 
 
+@names_keywords
 @dataclass(frozen=True)
 class SimulatedMaker:
     """Makes the pairs of a recipe and a seed."""
@@ -154,6 +156,7 @@ class SimulatedMaker:
         return phantom
 
 
+@names_keywords
 def plan_of(recipe: Recipe, seed: int) -> Plan:
     """Return the plan of a simulated store.
 

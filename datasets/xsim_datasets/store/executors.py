@@ -23,6 +23,7 @@ from typing import Any, Protocol, TypeVar
 
 from xsim.errors import EnvironmentFaultError, ExtraMissingError, XsimError
 from xsim.files.whole import disk_fault
+from xsim.keywords import names_keywords
 
 __all__ = ["DaskCluster", "Executor", "ProcessPool", "Serial"]
 
@@ -62,6 +63,7 @@ class Serial:
             yield function(task)
 
 
+@names_keywords
 class ProcessPool:
     """Runs the tasks in fresh processes, one thread each, so that the answer does not depend on the core count.
 
@@ -194,6 +196,7 @@ def _die_with(sentinel: int) -> None:
     os._exit(1)
 
 
+@names_keywords
 class DaskCluster:
     """Runs the tasks on the workers of a Dask scheduler; one whose worker dies is tried again on another.
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import xsim
 from xsim import Degradation
 from xsim.errors import DamageError, InputError, MissingFileError, NoSuchSampleError, UnknownNameError
+from xsim.keywords import names_keywords
 from xsim_datasets.store.folder import Folder, LocalFolder, is_url, open_folder
 from xsim_datasets.store.manifest import Manifest
 from xsim_datasets.store.schema import FILL_VALUE, FORMAT, SPLITS, Encoding
@@ -100,6 +101,7 @@ class PairArray:
         return np.asarray(found, dtype=np.uint16)
 
 
+@names_keywords
 class PairStore:
     """A finished store of HR/LR pairs; make one with `PairStore.open`.
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xsim.errors import InputError
+from xsim.keywords import names_keywords
 from xsim.seeds import check_seed
 from xsim_datasets.store.folder import Folder, open_folder
 from xsim_datasets.store.manifest import Entry, entry_of
@@ -58,6 +59,7 @@ _DEFECTS = {
 }
 
 
+@names_keywords
 @dataclass(frozen=True)
 class Label:
     """One labelled defect: its class, its centre in detector pixels, its size and the value it is graded by."""
@@ -69,6 +71,7 @@ class Label:
     value: float
 
 
+@names_keywords
 @dataclass(frozen=True)
 class Sample:
     """One pair with what the table says about it.
@@ -120,6 +123,7 @@ class Maker(Protocol):
         """Return the tables of the group ``physics``, by name; empty if nothing is known."""
 
 
+@names_keywords
 @dataclass(frozen=True)
 class Plan:
     """Everything that decides the bytes of a store, beside the maker's own settings.

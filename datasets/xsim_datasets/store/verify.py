@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from xsim.errors import DamageError, XsimError
+from xsim.keywords import names_keywords
 from xsim_datasets.store.folder import Folder, open_folder
 from xsim_datasets.store.manifest import MANIFEST_KEY, Manifest, entry_of
 from xsim_datasets.store.reader import PairStore
@@ -44,6 +45,7 @@ class VerifyReport:
         self.problems.append(Problem(item, what))
 
 
+@names_keywords
 def verify_store(path: str, *, full: bool = False) -> VerifyReport:
     """Check a store.
 

@@ -22,6 +22,7 @@ import numpy as np
 from xsim._version import __version__
 from xsim.errors import EnvironmentFaultError, InputError, XsimError
 from xsim.files.whole import sync_folder
+from xsim.keywords import names_keywords
 from xsim_datasets.store.executors import Executor, ProcessPool
 from xsim_datasets.store.folder import Folder, LocalFolder, check_target, is_url, open_folder
 from xsim_datasets.store.manifest import MANIFEST_KEY, Entry, Manifest, entry_of
@@ -57,6 +58,7 @@ def estimate_bytes(plan: Plan) -> int:
     return int(plan.layout.raw_bytes * _COMPRESSED_SHARE) + 200 * plan.n
 
 
+@names_keywords
 def make_store(
     maker: Maker,
     plan: Plan,

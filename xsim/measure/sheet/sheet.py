@@ -175,12 +175,18 @@ def _bad_document(bad: BadPixels) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_sheet(path: Path, document: Mapping[str, Any], **tables: Any) -> None:
-    """Write a sheet's document (`Sheet.document`), with more tables beside it, as a TOML file.
+def write_sheet(
+    path: Path,
+    document: Mapping[str, Any],
+    *,
+    shots: Mapping[str, Any] | None = None,
+    limits: Mapping[str, float] | None = None,
+) -> None:
+    """Write a sheet's document (`Sheet.document`) as a TOML file, with tables of its shots and limits beside it.
 
     What has no value (None, NaN) is left out.
     """
-    write_toml(path, _told({**document, **tables}))
+    write_toml(path, _told({**document, "shots": shots, "limits": limits}))
 
 
 def _told(value: Any) -> Any:

@@ -160,8 +160,10 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def append_check(path: Path, time: datetime, checks: Sequence[Check], **more: Any) -> list[dict[str, Any]]:
-    """Add a check to a log and return all its entries.
+def append_check(
+    path: Path, time: datetime, checks: Sequence[Check], *, shots: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Add a check, and which files it was made from, to a log and return all its entries.
 
     The log is read and checked first, and appears with the new line whole or as it was; another process that adds
     to a log of the same folder is waited for by the user, not by chance overwritten.
@@ -181,7 +183,7 @@ def append_check(path: Path, time: datetime, checks: Sequence[Check], **more: An
             "time": time.isoformat(timespec="seconds"),
             "figures": {one.name: one.value for one in checks if one.value is not None},
             "beyond": [one.name for one in checks if one.within is False],
-            **more,
+            **({} if shots is None else {"shots": shots}),
             "previous": _digest(lines[-1]) if lines else _START,
         }
         lines.append(json.dumps(entry, allow_nan=False))

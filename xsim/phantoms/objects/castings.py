@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping
 
+from xsim.keywords import names_keywords
 from xsim.phantoms import solids
 from xsim.phantoms.objects import flaws
 from xsim.phantoms.objects.gauges import hole_gauge, lead_letters, wire_gauge
@@ -22,6 +23,7 @@ MATERIALS = ("Al", "Al", "Al", "Mg", "steel", "steel", "Ti", "Ni", "brass", "Zn"
 INCLUDED = ("quartz", "Al2O3", "Mg", "steel", "W")
 
 
+@names_keywords
 def random_casting(
     seed: int,
     shape: tuple[int, int] = (1024, 1024),

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping
 
+from xsim.keywords import names_keywords
 from xsim.phantoms import solids
 from xsim.phantoms.objects import flaws
 from xsim.phantoms.objects.texture import draw_relief
@@ -22,6 +23,7 @@ MATERIALS = ("steel", "steel", "Al", "Al", "brass", "Ti", "PMMA")
 SPRINGS, SLEEVES = ("steel", "phosphor-bronze"), ("PMMA", "brass", "Al", "Cu")
 
 
+@names_keywords
 def random_machined(
     seed: int,
     shape: tuple[int, int] = (1024, 1024),

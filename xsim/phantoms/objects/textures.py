@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from xsim.keywords import names_keywords
 from xsim.phantoms import solids
 from xsim.phantoms.objects.texture import draw_relief
 from xsim.phantoms.objects.workpiece import Workpiece, build, check_flaw_rates, draw_workpiece, finish
@@ -20,6 +21,7 @@ MATERIALS = ("Al", "Al", "PMMA", "PMMA", "Mg", "steel", "Al2O3")
 FIBRES = ("E-glass", "Cu", "steel")
 
 
+@names_keywords
 def random_texture(
     seed: int,
     shape: tuple[int, int] = (1024, 1024),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from xsim.keywords import names_keywords
 from xsim.phantoms import solids
 from xsim.phantoms.objects.gauges import duplex_gauge, hole_gauge, lead_letters, wire_gauge
 from xsim.phantoms.objects.workpiece import USUAL_MM, Workpiece, check_flaw_rates, draw_workpiece, finish
@@ -17,6 +18,7 @@ MATERIALS = tuple(USUAL_MM)
 FLAWS = {"hole": 0.7}
 
 
+@names_keywords
 def random_wedge(
     seed: int,
     shape: tuple[int, int] = (1024, 1024),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xsim.keywords import names_keywords
 from xsim.phantoms import solids
 from xsim.phantoms.objects import flaws
 from xsim.phantoms.objects.gauges import duplex_gauge, hole_gauge, lead_letters, wire_gauge
@@ -51,6 +52,7 @@ class _Joint:
     root: float
 
 
+@names_keywords
 def random_weld(
     seed: int,
     shape: tuple[int, int] = (1024, 1024),

@@ -13,6 +13,7 @@ import psutil
 import torch
 from threadpoolctl import threadpool_limits
 
+from xsim.keywords import names_keywords
 from xsim_datasets.progress import Progress
 from xsim_datasets.store.executors import Executor, ProcessPool, Serial
 from xsim_datasets.store.reader import PairStore
@@ -37,6 +38,7 @@ Found = dict[str, list[dict[str, Any]]]
 """Rows by label, as JSON types."""
 
 
+@names_keywords
 def evaluate(
     restorers: Sequence[str | Competitor],
     data: PairStore | EvaluationData | str | Path,

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from xsim.errors import InputError
+from xsim.keywords import names_keywords
 from xsim_zoo.process.conditions import CONDITIONS, DETECTOR_CONDITIONS, LINK_CONDITIONS
 
 __all__ = ["Backbone", "HostedBackbone", "backbone", "build_backbone", "check_backbone", "conditions_of"]
@@ -41,6 +42,7 @@ less, and what lies outside the receptive field would do far more."""
 F = TypeVar("F", bound=Callable[..., nn.Module])
 
 
+@names_keywords
 def backbone(factory: F) -> F:
     """Mark a class or function as one that makes backbones; a decorator.
 

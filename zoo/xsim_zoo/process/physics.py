@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xsim.degradation.degradation import Degradation
 from xsim.errors import InputError
+from xsim.keywords import names_keywords
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.link import LinkOnGrid, TorchLink
 from xsim_zoo.process.prior import RadialSpectrum
@@ -44,6 +45,7 @@ def in_lr_grey(hr: Tensor, degradation: Degradation, *, first: bool = True) -> T
     return grid.crop(link_on(degradation, grid.padded, hr.device, first=first).forward(grid.pad(hr)))
 
 
+@names_keywords
 @dataclass(frozen=True)
 class Physics:
     """The degradation between two detectors, and the power spectrum of sharp images in LR grey.

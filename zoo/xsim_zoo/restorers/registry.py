@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from xsim.errors import InputError, UnknownNameError
+from xsim.keywords import names_keywords
 from xsim.plugins import Plugin, plugins
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _registry: dict[str, type[Restorer]] = {}
 R = TypeVar("R", bound="type[Restorer]")
 
 
+@names_keywords
 def register(name: str) -> Callable[[R], R]:
     """Register a restorer class under a kebab-case name.
 
@@ -84,6 +86,7 @@ def check_name(name: str) -> str:
     return name
 
 
+@names_keywords
 def get(name: str) -> type[Restorer]:
     """Return the restorer class called ``name``.
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Evidence", "Restoration", "RunOptions"]
+__all__ = ["Evidence", "Restoration", "RestorerOptions", "RunOptions"]
 
 
 class RunOptions(TypedDict, total=False):
@@ -33,6 +33,17 @@ class RunOptions(TypedDict, total=False):
     target: str | None
     grey: str | None
     hand_over: bool
+
+
+class RestorerOptions(TypedDict, total=False):
+    """Keywords of `xsim_zoo.build` that restorers of xsim take, each those that its class has."""
+
+    link: bool | None
+    steps: int | None
+    temperature: float
+    coupling: str
+    start: str
+    prediction: str
 
 
 class Evidence(Protocol):

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from xsim.errors import InputError, UnknownNameError
+from xsim.errors import InputError
+from xsim.keywords import check_keywords, names_keywords
 from xsim_datasets.images import Radiograph, Scale, read_image, write_image
 from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_zoo.check.consistency import CUT_BORDER_PX, check, measured_noise
@@ -43,6 +44,7 @@ _ROWS = 512
 """Rows of the samples whose mean and spread are updated at a time, to hold few copies of a large image."""
 
 
+@names_keywords
 @dataclass(frozen=True)
 class Restored:
     """A restored radiograph with its evidence.
@@ -147,11 +149,10 @@ def restore(
     ------
     InputError
         If the image, its pitch or an option cannot be used.
-    UnknownNameError
+    UnknownKeywordError
         If there is no such option; the nearest are suggested.
     """
-    if unknown := [name for name in options if name not in RunOptions.__annotations__]:
-        raise UnknownNameError("option", unknown[0], RunOptions.__annotations__)
+    check_keywords("option", options, RunOptions.__annotations__)
     if settings is None:
         settings = RunSettings(**options)
     elif options:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xsim.errors import InputError, UnknownNameError, check_range
+from xsim.keywords import names_keywords
 from xsim.seeds import check_seed
 from xsim_datasets.images import POLARITIES, Polarity
 from xsim_zoo.restorers.flips import ORIENTATIONS
@@ -21,6 +22,7 @@ _SAMPLE_STEPS = 20
 """Steps of a posterior sample: with fewer the spread of the samples comes out too small."""
 
 
+@names_keywords
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """How to restore radiographs; what is None follows from the image, its file or the weights.

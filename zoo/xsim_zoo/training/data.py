@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from xsim.errors import DamageError, InputError, check_range
+from xsim.keywords import names_keywords
 from xsim_datasets.store.reader import PairStore
 
 if TYPE_CHECKING:
@@ -293,6 +294,7 @@ def read_pairs(pairs: PairSource, indices: Sequence[int]) -> tuple[Tensor, Tenso
     return hr, lr
 
 
+@names_keywords
 class StoreDataset(Dataset[tuple[Tensor, Tensor]]):
     """Pairs (hr, lr) of a store, float32 (1, H, W) each, open field 1.0.
 

@@ -15,6 +15,7 @@ from xsim.degradation.degradation import Degradation
 from xsim.degradation.known_file import degradation_of_pairs
 from xsim.errors import InputError, MissingFileError
 from xsim.files.plain import TOML, digest_plain
+from xsim.keywords import names_keywords
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.training.data import GivenPhysics, MixedPairs, PairSource, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
@@ -81,6 +82,7 @@ class FinetuneResult:
     kept: Kept
 
 
+@names_keywords
 def finetune(
     name: str,
     pairs: PairSource,

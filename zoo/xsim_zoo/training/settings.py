@@ -20,6 +20,7 @@ from pydantic import (
 
 from xsim.errors import InputError, UnknownNameError, nearest
 from xsim.files.documents import read_toml
+from xsim.keywords import names_keywords
 from xsim_datasets.recipe.tables import refuse_truth
 from xsim_zoo.network.sizes import SIZES
 
@@ -30,6 +31,7 @@ _MOST = 10**9
 Positive = Annotated[int, Field(ge=1, le=_MOST)]
 
 
+@names_keywords
 class TrainSettings(BaseModel):
     """How to train; every field is a key of ``--set KEY=VALUE`` and of a TOML recipe."""
 

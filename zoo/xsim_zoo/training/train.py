@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 
 from xsim.errors import InputError
+from xsim.keywords import names_keywords
 from xsim.seeds import torch_seed
 from xsim_zoo.network.backbone import check_backbone
 from xsim_zoo.process.physics import Physics, in_lr_grey
@@ -77,6 +78,7 @@ def measure_physics(pairs: PairSource, *, images: int = 64, linked: bool = True,
     return Physics(pairs.setups[0], spectrum, link_first)
 
 
+@names_keywords
 def train(
     name: str,
     pairs: PairSource,

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
 from xsim.degradation.known_file import degradation_of
 from xsim.errors import DamageError, InputError, MissingFileError, UnknownNameError
+from xsim.keywords import check_keywords, names_keywords
 from xsim_zoo.network.backbone import Backbone, build_backbone
 from xsim_zoo.network.unet import build_unet
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.registry import get, names, plugin_of
+from xsim_zoo.restorers.restoration import RestorerOptions
 from xsim_zoo.weights.card import Card, of_any_pitch, read_card, shipped
 from xsim_zoo.weights.checkpoint import load_checkpoint
 
 __all__ = [
+    "arguments_of",
     "build",
     "describe",
     "limits_of",
@@ -65,7 +69,8 @@ def build(
     backbone_options: Mapping[str, Any] | None = None,
     link_conditioning: bool = False,
     detector_conditioning: bool = False,
-    **options: Any,
+    own_options: Mapping[str, Any] | None = None,
+    **options: Unpack[RestorerOptions],
 ) -> Restorer:
     """Return a fresh restorer; a learned one gets a new network, told of link and detectors or not.
 
@@ -85,31 +90,50 @@ def build(
         Keywords of another backbone's factory; its size alone if not given.
     link_conditioning, detector_conditioning : bool
         What the network is told.
+    own_options : mapping, optional
+        Arguments that a restorer of another package has of its own.
     **options
-        Arguments of the restorer.
+        Arguments of the restorer, as far as it has them.
 
     Raises
     ------
-    InputError
+    UnknownKeywordError
         If an option is not one of the restorer's.
+    InputError
+        If another backbone's keywords are not its factory's.
     """
     cls = get(name)
+    arguments: dict[str, Any] = {**options, **(own_options or {})}
+    check_keywords(f"option of restorer '{name}'", arguments, arguments_of(cls))
     try:
         if not issubclass(cls, LearnedRestorer):
-            return cls(physics, device=device, **options)
+            return cls(physics, device=device, **arguments)
         told = {"link_conditioning": link_conditioning, "detector_conditioning": detector_conditioning}
         if backbone == "unet":
             network: Backbone = build_unet(cls.inputs, size, **told)
         else:
             given = {"size": size} if backbone_options is None else backbone_options
             network = build_backbone(backbone, cls.inputs, given, **told)
-        return cls(physics, network, device=device, **options)
+        return cls(physics, network, device=device, **arguments)
     except TypeError as error:
         raise InputError(
-            f"restorer '{name}' does not take these options: {', '.join(options) or 'none'} given"
+            f"restorer '{name}' does not take these options: {', '.join(arguments) or 'none'} given"
         ) from error
 
 
+def arguments_of(cls: type[Restorer]) -> set[str]:
+    """Return the names of a restorer's own arguments; one that passes any on has its base's as well."""
+    found: set[str] = set()
+    for base in cls.__mro__:
+        if "__init__" in base.__dict__:
+            parameters = inspect.signature(base.__dict__["__init__"]).parameters.values()
+            found |= {item.name for item in parameters}
+            if not any(item.kind is item.VAR_KEYWORD for item in parameters):
+                break
+    return found - {"self", "physics", "network", "device"}
+
+
+@names_keywords
 def load(name: str, weights: str | Path | None = None, *, device: str | torch.device = "auto") -> Restorer:
     """Return a restorer with trained weights.
 
@@ -185,6 +209,7 @@ def weights_at_pitch(name: str, pitch_mm: float | None) -> str | None:
     return of_any_pitch(name)
 
 
+@names_keywords
 def with_detectors(restorer: Restorer, path: Path) -> Restorer:
     """Return a restorer that takes blur, noise and grey-level link from a detector file.
 
