@@ -1,4 +1,4 @@
-"""`benchmarks/gpu.py` on a CPU, as small as it goes: every part runs, and the prediction follows from what is counted."""
+"""`benchmarks/gpu.py` on a CPU, as small as it goes: every part runs, and predictions follow from what is counted."""
 
 from __future__ import annotations
 
