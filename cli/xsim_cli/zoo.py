@@ -117,11 +117,18 @@ def _card_lines(card: dict[str, Any]) -> dict[str, str]:
     return lines
 
 
-@app.command(epilog="Example: xsim zoo train physics-sde --data pairs.zarr -o runs/first --set steps=2000")
+@app.command(
+    epilog="Example: xsim zoo train physics-sde --data pairs.zarr -o runs/first --set steps=2000  ||  "
+    "several stores: --data boards.zarr --share 3 --data castings.zarr --share 1"
+)
 def train(
     name: RestorerName,
-    data: Annotated[str, typer.Option(help="Store of pairs, of `xsim dataset make`.")],
+    data: Annotated[list[str], typer.Option(help="Store of pairs, of `xsim dataset make`; repeat it to mix several.")],
     output: RunOption,
+    share: Annotated[
+        list[float] | None,
+        typer.Option(help="Share of a store in the training, one for each --data; without, pairs count alike."),
+    ] = None,
     recipe: SettingsOption = None,
     set_: SetOption = None,
     resume: ResumeOption = False,
@@ -135,16 +142,22 @@ def train(
     """
     from dataclasses import asdict
 
-    from xsim_datasets.store.reader import PairStore
-    from xsim_zoo.training.data import StorePairs
     from xsim_zoo.training.settings import settings_from
+    from xsim_zoo.training.sources.joined import open_pairs
     from xsim_zoo.training.train import train as train_restorer
 
     settings = settings_from(recipe, set_ or ())
-    pairs = StorePairs(PairStore.open(data))
+    pairs = open_pairs(data, share)
     result = asdict(
         train_restorer(
-            name, pairs, output, settings, resume=resume, device=device, quiet=json_, data_name=Path(data).name
+            name,
+            pairs,
+            output,
+            settings,
+            resume=resume,
+            device=device,
+            quiet=json_,
+            data_name=" + ".join(Path(store).name for store in data),
         )
     )
     if int(os.environ.get("RANK", "0")) > 0:

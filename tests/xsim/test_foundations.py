@@ -126,3 +126,14 @@ def test_a_mass_thickness_becomes_the_thickness_of_the_note() -> None:
 )
 def test_memory_that_ran_out_is_known_by_what_libraries_say(error: Exception, memory: bool) -> None:
     assert ran_out_of_memory(error) == memory
+
+
+def test_seeds_of_many_samples_are_those_of_each() -> None:
+    """The hash on arrays is numpy's own."""
+    for seed in (0, 7, 2**32 + 5, 2**64 - 1):
+        samples = [0, 1, 63, 10**6, 2**32 - 1, 5]
+        assert seeds.torch_seeds(seed, samples, stage="train") == [
+            seeds.torch_seed(seed, sample=sample, stage="train") for sample in samples
+        ]
+    assert seeds.torch_seeds(3, [2**40, 1]) == [seeds.torch_seed(3, sample=2**40), seeds.torch_seed(3, sample=1)]
+    assert seeds.torch_seeds(3, []) == []

@@ -151,6 +151,25 @@ def test_train_info_and_finetune(store: Path, tmp_path: Path, capsys: pytest.Cap
     [(["batch=99"], "99 needed"), (["sizes=tiny"], "did you mean size"), (["lr=nan"], "lr=nan")],
 )
 @pytest.mark.slow
+def test_stores_mix_and_both_loops_read_them_alike(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Codes that are decoded on the device, of two stores with shares, against pairs that are decoded on the host."""
+    curves = []
+    for loop in ("host", "device"):
+        mixed = ["--data", str(store), "--share", "1", "--data", str(store), "--share", "3"]
+        changes = sets("steps=4", "validate_every=4", "save_every=4", f"loop={loop}")
+        words = ["zoo", "train", "unet-wiener", *mixed, "-o", str(tmp_path / loop), "--device", "cpu", *changes]
+        assert run(words) == 0
+        curves.append(losses(tmp_path / loop))
+    assert curves[1] == pytest.approx(curves[0], rel=2e-4)
+    capsys.readouterr()
+    words = ["zoo", "train", "unet", "--data", str(store), "--share", "1", "--share", "2", "-o", str(tmp_path / "no")]
+    assert run(words) == 2
+    assert "2 shares for 1 stores: give one for each, or none" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_settings_that_do_not_fit_are_one_line(
     changes: list[str], message: str, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

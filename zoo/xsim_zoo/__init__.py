@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xsim_zoo.run.settings import RunSettings as RunSettings
     from xsim_zoo.training.data import StoreDataset as StoreDataset
     from xsim_zoo.training.finetune import finetune as finetune
+    from xsim_zoo.training.parts.named import training_part as training_part
     from xsim_zoo.training.settings import TrainSettings as TrainSettings
     from xsim_zoo.training.train import train as train
     from xsim_zoo.weights.loading import build as build
@@ -48,6 +49,7 @@ _HOMES = {
     "register": "xsim_zoo.restorers.registry",
     "restore": "xsim_zoo.run.restore",
     "train": "xsim_zoo.training.train",
+    "training_part": "xsim_zoo.training.parts.named",
     "with_detectors": "xsim_zoo.weights.loading",
 }
 

@@ -110,6 +110,7 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(
 def test_a_finished_run_takes_more_steps_where_they_are_asked_for(
     pairs: MemoryPairs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """nnUNet#1848: a run could not be given more epochs once it had ended."""
     run, more = tmp_path / "run", SHORT.steps + 3
     go("physics-sde", pairs, run)
     before = losses(run)

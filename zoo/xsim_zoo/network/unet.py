@@ -131,6 +131,7 @@ class UNet(Backbone):
         self.link_conditioning = link_conditioning
         self.detector_conditioning = detector_conditioning
         self.size = size = SIZES[size_name]
+        self.memory_format = torch.channels_last
         widths = [size.channels * 2**level for level in range(3)]
         self.embedding = Embedding(link_conditioning=link_conditioning, detector_conditioning=detector_conditioning)
         self.stem = _conv(4 * inputs, widths[0])
@@ -202,7 +203,7 @@ class UNet(Backbone):
                 f"give sides that are multiples of {STRIDE_PX}"
             )
         embedding = self.embedding(conditions)
-        x = functional.pixel_unshuffle(features, 2).contiguous(memory_format=torch.channels_last)
+        x = functional.pixel_unshuffle(features, 2).contiguous(memory_format=self.memory_format)
         x = self.stem(x)
         skips = []
         for level, down in zip(self.encoder, self.down, strict=True):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import EllipsisType
 
 import torch
@@ -36,6 +37,9 @@ LEAST_RMS = 1e-6
 _STRIP_BINS = 2**20
 """Bins that are evaluated at a time: their maps take some 30 MiB, whatever the image takes."""
 
+_STRIP_BINS_CUDA = 2**23
+"""The same on a GPU, which waits for the launch of kernels on small strips: some 250 MiB."""
+
 
 def fft(images: Tensor) -> Tensor:
     """Return the half-plane spectra (..., H, W // 2 + 1) of real images (..., H, W)."""
@@ -49,10 +53,18 @@ def ifft(spectra: Tensor, shape: tuple[int, int]) -> Tensor:
     return images
 
 
+@lru_cache(maxsize=16)
+def _plane_weights(shape: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    # Kept, as copying a row to a GPU costs more than the mean itself.
+    with torch.inference_mode(mode=False):
+        return torch.as_tensor(half_plane_weights(shape), dtype=dtype, device=device)
+
+
 def plane_mean(maps: Tensor, shape: tuple[int, int]) -> Tensor:
     """Return the mean of half-plane maps over the *full* plane, shape (..., 1, 1)."""
-    weights = torch.as_tensor(half_plane_weights(shape), dtype=maps.dtype, device=maps.device)
-    return (maps * weights).sum(dim=(-2, -1), keepdim=True) / (shape[0] * shape[1])
+    return (maps * _plane_weights(shape, maps.dtype, maps.device)).sum(dim=(-2, -1), keepdim=True) / (
+        shape[0] * shape[1]
+    )
 
 
 def strips(maps: Tensor) -> Iterator[Rows]:
@@ -62,14 +74,18 @@ def strips(maps: Tensor) -> Iterator[Rows]:
     them belong to single bins, so they can be evaluated on some rows of the half plane, used, and forgotten.
     """
     height = maps.shape[-2]
-    rows = max(1, _STRIP_BINS * height // maps.numel())
+    bins = _STRIP_BINS_CUDA if maps.device.type == "cuda" else _STRIP_BINS
+    rows = max(1, bins * height // maps.numel())
     for first in range(0, height, rows):
         yield ..., slice(first, first + rows), slice(None)
 
 
 def _column(t: float | Tensor, like: Tensor) -> Tensor:
     """Return times as (1, 1, 1, 1) or (B, 1, 1, 1), to meet maps (B or 1, 1, H, W // 2 + 1)."""
-    return torch.as_tensor(t, dtype=like.dtype, device=like.device).reshape(-1, 1, 1, 1)
+    if isinstance(t, Tensor):
+        return t.to(like).reshape(-1, 1, 1, 1)
+    # Filled there: a number that is copied to a GPU makes it wait.
+    return torch.full((1, 1, 1, 1), t, dtype=like.dtype, device=like.device)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +34,10 @@ from xsim_zoo.restorers.tensors import check_level, check_operator, check_tensor
 if TYPE_CHECKING:
     from xsim_datasets.real.corrections import Corrections
 
-__all__ = ["How", "LearnedRestorer", "Restoration", "Restorer"]
+__all__ = ["Criterion", "How", "LearnedRestorer", "Restoration", "Restorer"]
+
+Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Takes answers and targets (B, 1, H, W) in units of the expected error, returns a number."""
 
 _RESTORE = "xsim_zoo.run.restore:restore"
 """What `Restorer.restore` calls."""
@@ -431,8 +435,8 @@ class LearnedRestorer(Restorer):
     def examples(self, batch: Batch) -> Examples:
         """Return what the network should learn from a batch of whole images."""
 
-    def loss(self, batch: Batch, network: Network | None = None) -> Tensor:
-        """Return the mean squared error of the network's answers on the batch's crops, a scalar.
+    def loss(self, batch: Batch, network: Network | None = None, criterion: Criterion | None = None) -> Tensor:
+        """Return the mean squared error of the network's answers on the batch's crops, or another criterion, a scalar.
 
         States are made on whole images and cropped afterwards: a blur computed on a crop would wrap around.
         """
@@ -441,9 +445,11 @@ class LearnedRestorer(Restorer):
             features, target = batch.cut(examples.features), batch.cut(examples.target)
             conditions = examples.conditions.repeat_interleave(batch.crops, dim=0)
         answer = (network or self.network)(features, conditions)
-        return (answer.float() - target).square().mean()
+        return (answer.float() - target).square().mean() if criterion is None else criterion(answer.float(), target)
 
-    def rollout_loss(self, batch: Batch, steps: int, network: Network | None = None) -> Tensor:
+    def rollout_loss(
+        self, batch: Batch, steps: int, network: Network | None = None, criterion: Criterion | None = None
+    ) -> Tensor:
         """Return the mean squared error of the answer after all sampling steps, in units of c(1), a scalar.
 
         The network is trained on the states that its own steps lead to, with the gradient through all of them: an
@@ -458,9 +464,13 @@ class LearnedRestorer(Restorer):
             Sampling steps, eta 0.
         network : Network, optional
             In place of the restorer's own.
+        criterion : Criterion, optional
+            In place of the mean square.
         """
         answer = self.unrolled(batch.y, batch.operator, steps, network).float()
         _, c = batch.operator.wiener(1.0)
+        if criterion is not None:
+            return criterion(batch.grid.crop(answer) / c, batch.grid.crop(batch.x_0) / c)
         return (batch.grid.crop(answer - batch.x_0) / c).square().mean()
 
     def unrolled(self, y: Tensor, operator: Operator, steps: int, network: Network | None = None) -> Tensor:

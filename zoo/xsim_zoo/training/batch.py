@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -21,19 +21,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from xsim.errors import InputError
-from xsim.seeds import generator, torch_seed
+from xsim.seeds import generator, torch_seeds
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.link import LinkOnGrid
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.physics import link_on
 from xsim_zoo.restorers.batch import Batch
+from xsim_zoo.training.data import read_pairs
+from xsim_zoo.training.parts.augment import Augmentation
 
 if TYPE_CHECKING:
     from xsim_zoo.restorers.base import Restorer
     from xsim_zoo.training.data import PairSource
     from xsim_zoo.training.settings import TrainSettings
 
-__all__ = ["Batches", "Order", "check_patch", "make_batch", "prefetch", "turned"]
+__all__ = ["Batches", "Draws", "Order", "check_patch", "draws", "make_batch", "prefetch", "turned"]
 
 Data = TypeVar("Data")
 
@@ -85,22 +87,44 @@ def prefetch(read: Callable[[int], Data], steps: Iterable[int], *, ahead: int = 
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _draw(
-    seed: int, sample: int, grid: PaddedGrid, crops: int, patch: int
-) -> tuple[int, Tensor, Tensor, Callable[[], Tensor]]:
-    """Return what is random in one sample: its orientation, u, the corners of its crops, what draws its noise."""
-    random = torch.Generator().manual_seed(torch_seed(seed, sample=sample, stage="train"))
-    symmetry = int(torch.randint(8, (), generator=random))
-    u = torch.rand(2, generator=random)
-    room = torch.tensor(grid.shape) - patch + 1
-    corners = (torch.rand(crops, 2, generator=random) * room).long() + torch.tensor(grid.offset)
-    state = random.get_state()
+@dataclass(frozen=True)
+class Draws:
+    """What is random in some samples, except for their noise.
 
-    def noise() -> Tensor:
-        random.set_state(state)
-        return torch.randn(1, *grid.padded, generator=random)
+    Parameters
+    ----------
+    symmetry : (B,) tensor
+        Orientations, 0 to 7, see `turned`.
+    u : (B, 2) tensor
+        Uniform numbers, for times.
+    corners : (B, crops, 2) tensor
+        First row and column of each crop on the padded grid.
+    states : sequence of tensors
+        Where each sample's generator stands, from which its noise is drawn.
+    """
 
-    return symmetry, u, corners, noise
+    symmetry: Tensor
+    u: Tensor
+    corners: Tensor
+    states: Sequence[Tensor]
+
+    def noise(self, shape: tuple[int, int]) -> Tensor:
+        """Return white noise (B, 1, H', W') on the padded grid, the same at each call."""
+        random = torch.Generator()
+        return torch.stack([torch.randn(1, *shape, generator=random.set_state(state)) for state in self.states])
+
+
+def draws(seed: int, samples: Sequence[int], grid: PaddedGrid, crops: int, patch: int) -> Draws:
+    """Return what is random in samples, given by their numbers in the run; each sample's from (seed, number) alone."""
+    room, random = torch.tensor(grid.shape) - patch + 1, torch.Generator()
+    symmetry, u, corners, states = [], [], [], []
+    for own in torch_seeds(seed, samples, stage="train"):
+        random.manual_seed(own)
+        symmetry.append(torch.randint(8, (), generator=random))
+        u.append(torch.rand(2, generator=random))
+        corners.append((torch.rand(crops, 2, generator=random) * room).long() + torch.tensor(grid.offset))
+        states.append(random.get_state())
+    return Draws(torch.stack(symmetry), torch.stack(u), torch.stack(corners), states)
 
 
 def turned(images: Tensor, symmetry: int) -> Tensor:
@@ -134,6 +158,7 @@ def make_batch(
     links: Sequence[LinkOnGrid] | None,
     operator: Operator,
     device: torch.device | str = "cpu",
+    augmentation: Augmentation | None = None,
 ) -> Batch:
     """Make a batch of stored pairs.
 
@@ -151,6 +176,8 @@ def make_batch(
         For each sample, takes HR to LR grey on the padded grid; None leaves HR as it is.
     operator : Operator
         The physics on the images' padded grid.
+    augmentation : Augmentation, optional
+        What is done to pairs; None turns them.
 
     Raises
     ------
@@ -159,9 +186,13 @@ def make_batch(
     """
     grid = PaddedGrid.around((hr.shape[-2], hr.shape[-1]))
     check_patch(patch, grid.shape)
-    symmetry, u, corners, noise = zip(*(_draw(seed, sample, grid, crops, patch) for sample in samples), strict=True)
+    drawn = draws(seed, samples, grid, crops, patch)
     hr, lr = hr.to(device), lr.to(device)
-    pair = grid.pad(torch.stack([turned(torch.stack([x, y]), s) for x, y, s in zip(hr, lr, symmetry, strict=True)]))
+    pairs = torch.stack([hr, lr], dim=1)
+    if augmentation is not None:
+        pairs = augmentation.changed(pairs, seed, samples)
+        drawn = replace(drawn, symmetry=augmentation.orientations(drawn.symmetry))
+    pair = grid.pad(torch.stack([turned(both, s) for both, s in zip(pairs, drawn.symmetry.tolist(), strict=True)]))
     x_0 = pair[:, :1]
     if links is not None:
         x_0 = torch.stack([link.forward(image) for link, image in zip(links, x_0, strict=True)])
@@ -169,9 +200,9 @@ def make_batch(
         x_0=x_0,
         y=pair[:, 1:],
         operator=operator,
-        u=torch.stack(u).to(device),
-        draw_noise=lambda: torch.stack([draw() for draw in noise]).to(device),
-        corners=torch.stack(corners),
+        u=drawn.u.to(device),
+        draw_noise=lambda: drawn.noise(grid.padded).to(device),
+        corners=drawn.corners,
         patch=patch,
         grid=grid,
     )
@@ -194,10 +225,24 @@ class Batches:
 
     def __init__(self, pairs: PairSource, restorer: Restorer, settings: TrainSettings, device: torch.device) -> None:
         self._pairs, self._restorer, self._settings, self._device = pairs, restorer, settings, device
+        self._augmentation = Augmentation.of(settings.augment)
         self._shape, first = PaddedGrid.around(pairs.shape).padded, restorer.physics.link_first
         self._links = [link_on(setup, self._shape, device, first=first) for setup in pairs.setups]
         self._operators: dict[int, Operator] = {}
         self._levels: dict[int, NDArray[np.float64]] = {}
+
+    def read(
+        self,
+        step: int,  # noqa: ARG002  (every feed is told)
+        samples: Sequence[int],
+        indices: Sequence[int],
+    ) -> tuple[Sequence[int], Sequence[int], Tensor, Tensor]:
+        """Return what `make` takes for some samples; on a thread of its own."""
+        return samples, indices, *read_pairs(self._pairs, indices)
+
+    def make(self, data: tuple[Sequence[int], Sequence[int], Tensor, Tensor]) -> Batch:
+        """Return the batch of what `read` returned."""
+        return self.of(*data)
 
     def of(self, samples: Sequence[int], indices: Sequence[int], hr: Tensor, lr: Tensor) -> Batch:
         """Return the batch of samples: their numbers in the run, their places in the data, HR and LR (B, H, W)."""
@@ -217,6 +262,7 @@ class Batches:
             links=[self._links[setup] for setup in setups] if self._restorer.uses_link else None,
             operator=operator,
             device=self._device,
+            augmentation=self._augmentation,
         )
 
     def _noise_level(self, index: int, y: Tensor) -> NDArray[np.float64]:

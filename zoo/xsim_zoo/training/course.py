@@ -23,6 +23,12 @@ from xsim_datasets.progress import Progress
 from xsim_zoo.training.batch import prefetch
 from xsim_zoo.training.folder import RunFolder, RunLog
 from xsim_zoo.training.optimiser import Optimiser
+from xsim_zoo.training.parts.callbacks import Callbacks
+from xsim_zoo.training.parts.losses import criterion_of
+from xsim_zoo.training.parts.named import part_of
+from xsim_zoo.training.parts.optimisers import optimiser_of
+from xsim_zoo.training.parts.schedules import fall_of
+from xsim_zoo.training.resident.ledger import Ledger
 from xsim_zoo.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -54,11 +60,17 @@ class Course(ABC, Generic[Data, Result]):
     ----------
     extended_from : int or None
         How many steps the run was to take before more were asked for.
+
+    Raises
+    ------
+    InputError
+        If a part of another package cannot be had; nothing of the run is written before.
     """
 
     def __init__(
         self, folder: RunFolder, settings: TrainSettings, accelerator: Accelerator, *, quiet: bool = False
     ) -> None:
+        _check_parts(settings)
         self.folder, self.settings = folder, settings
         self.accelerator, self.device = accelerator, accelerator.device
         self.quiet = quiet or not accelerator.is_main_process
@@ -76,8 +88,8 @@ class Course(ABC, Generic[Data, Result]):
         """Return the data of a step; on a thread of its own."""
 
     @abstractmethod
-    def _take(self, optimiser: Optimiser, step: int, data: Data) -> dict[str, float]:
-        """Take one step and return its figures for the log."""
+    def _take(self, optimiser: Optimiser, step: int, data: Data) -> dict[str, Any]:
+        """Take one step and return its figures for the log, numbers or tensors that the device still works on."""
 
     @abstractmethod
     def _validate(self, log: RunLog, restorer: LearnedRestorer, done: int) -> str:
@@ -97,14 +109,14 @@ class Course(ABC, Generic[Data, Result]):
 
     def learn(self, optimiser: Optimiser, start: int) -> int:
         """Take steps until the last, until validation gains no more or a signal comes; return how many are done."""
-        settings, done = self.settings, start
+        settings, done, ledger = self.settings, start, Ledger(self._log_every)
         if settings.rollout is not None and start > settings.first_rollout:
             optimiser.train_for(settings.rollout)
         with (
             Progress(settings.steps, "steps", start=start, quiet=self.quiet) as progress,
             interruption() as caught,
             prefetch(self._read, range(start, settings.steps)) as data,
-            RunLog(self.folder, active=self.accelerator.is_main_process, tensorboard=settings.tensorboard) as log,
+            self._log(start) as log,
         ):
             if start:
                 more = f", which were {self.extended_from}" if self.extended_from else ""
@@ -112,28 +124,50 @@ class Course(ABC, Generic[Data, Result]):
             while done < settings.steps and self._since_best < (settings.patience or math.inf):
                 if done == settings.first_rollout and settings.rollout is not None:
                     optimiser.begin_rollout(settings.rollout)
-                record = self._step(optimiser, done, data)
+                self._step(optimiser, done, data, ledger)
                 done += 1
-                log.write(done, record)
+                last, stopped = done == settings.steps, bool(caught)
+                validates, saves = (
+                    last or done % every == 0 for every in (settings.validate_every, settings.save_every)
+                )
+                if ledger.due or validates or saves or stopped:
+                    for line in ledger.lines():
+                        log.write(*line)
                 best = self._best_text()
-                progress.step(done, f"loss {record['loss']:.4f}{best and f', best {best}'}")
-                last = done == settings.steps
-                if done % settings.validate_every == 0 or last:
+                progress.step(done, f"loss {ledger.loss:.4f}{best and f', best {best}'}")
+                if validates:
                     progress.say(f"step {done}: {self._validate(log, optimiser.average, done)}")
-                if done % settings.save_every == 0 or last or caught:
+                if saves or stopped:
                     self._save_state(optimiser, done)
-                if caught and not last:
+                if stopped and not last:
                     progress.say(f"stopped after step {done}, nothing is lost: go on with --resume")
                     raise SystemExit(128 + caught[0])  # as the signal would: 130 or 143
         return done
 
-    def _step(self, optimiser: Optimiser, step: int, data: Iterator[Data]) -> dict[str, Any]:
-        """Take one step and return its line for the log."""
+    def _log(self, start: int) -> RunLog:
+        """Open the log of a run that goes on after ``start`` steps."""
+        active, content = self.accelerator.is_main_process, self.settings.model_dump(mode="json")
+        return RunLog(
+            self.folder,
+            active=active,
+            tensorboard=self.settings.tensorboard,
+            start=start,
+            settings=content,
+            callbacks=Callbacks(self.settings.callbacks, self.folder.path, content) if active else None,
+        )
+
+    @property
+    def _log_every(self) -> int:
+        """Steps after which their figures are read."""
+        return 1
+
+    def _step(self, optimiser: Optimiser, step: int, data: Iterator[Data], ledger: Ledger) -> None:
+        """Take one step and write it down."""
         began = time.monotonic()
         own = next(data)
         waited = time.monotonic() - began
         record = self._take(optimiser, step, own)
-        return {**record, "seconds": time.monotonic() - began, "waited": waited}
+        ledger.add(step + 1, began, {**record, "seconds": time.monotonic() - began, "waited": waited})
 
     def _save_state(self, optimiser: Optimiser, step: int) -> None:
         if self.accelerator.is_main_process:
@@ -153,6 +187,21 @@ class Course(ABC, Generic[Data, Result]):
                 *self._best, since = best
                 self._since_best = int(since)
         return step
+
+
+def _check_parts(settings: TrainSettings) -> None:
+    """Refuse parts of other packages that cannot be had, before anything of the run is written.
+
+    Raises
+    ------
+    InputError
+        Naming the part and what is wrong with it.
+    """
+    criterion_of(settings.loss)
+    fall_of(settings.schedule)
+    optimiser_of(settings, [torch.nn.Parameter(torch.zeros(1))], torch.device("cpu"))
+    for name in settings.callbacks:
+        part_of("callback", name)
 
 
 def hardware(device: torch.device) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xsim.degradation.degradation import Degradation
 
 __all__ = [
+    "Codes",
     "GivenPhysics",
     "MemoryPairs",
     "MixedPairs",
@@ -30,6 +31,7 @@ __all__ = [
     "StorePairs",
     "check_setups",
     "check_split",
+    "codes_of",
     "read_pairs",
 ]
 
@@ -122,6 +124,28 @@ class MemoryPairs:
         return self.hr[list(indices)], self.lr[list(indices)]
 
 
+@dataclass(frozen=True)
+class Codes:
+    """Pairs as a store holds them; a source that has them offers them as its attribute ``codes``.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the codes of samples, uint16 (B, 2, H, W).
+    line_of : callable
+        Returns scale and offset of a sample: grey levels are code * scale + offset.
+    """
+
+    read: Callable[[Sequence[int]], NDArray[np.uint16]]
+    line_of: Callable[[int], tuple[float, float]]
+
+
+def codes_of(pairs: PairSource) -> Codes | None:
+    """Return the codes of a source, None if it holds grey levels."""
+    codes: Codes | None = getattr(pairs, "codes", None)
+    return codes
+
+
 class StorePairs:
     """Pairs of a zarr store.
 
@@ -136,6 +160,8 @@ class StorePairs:
         pitch_mm = store.attributes["pitch_mm"]
         self.pitch_mm = None if pitch_mm is None else float(pitch_mm)
         self.indices, self.read_batch = store.indices, store.read_batch
+        line = (store.encoding.scale, store.encoding.offset)
+        self.codes = Codes(store.read_codes, lambda index: line)  # noqa: ARG005  (one for all of a store)
         self._setup, self._family = store.table["setup"], store.table["family"]
         of_setup = {int(setup): index for index, setup in reversed(list(enumerate(self._setup)))}
         # A set-up that took no sample keeps its place, with the physics of one that did.
@@ -166,6 +192,7 @@ class GivenPhysics:
         self._degradation = degradation
         self.shape, self.pitch_mm, self.digest = pairs.shape, pairs.pitch_mm, pairs.digest
         self.indices, self.read_batch, self.families = pairs.indices, pairs.read_batch, pairs.families
+        self.codes = codes_of(pairs)
 
     @property
     def setups(self) -> Sequence[Degradation]:

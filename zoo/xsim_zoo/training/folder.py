@@ -25,6 +25,7 @@ from xsim.errors import DamageError, InputError, MissingFileError
 from xsim.files.documents import read_json, read_text
 from xsim.files.plain import JOURNAL, WEIGHTS, read_plain
 from xsim.files.whole import locked, whole_file, write_whole
+from xsim_zoo.training.parts.callbacks import Callbacks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["RunFolder", "RunLog", "save_picture"]
 
 _STATE = re.compile(r"state-(\d{8})-([0-9a-f]{16})\.safetensors")
+_JUDGED = ("validation/psnr_dB", "validation/ssim")
+"""What TensorBoard's table of settings shows beside them."""
+
 _KEPT = 2
 """States that stay: the newest, and one before it should the newest have been damaged after it was written."""
 
@@ -95,6 +99,13 @@ class RunFolder:
         except (ValueError, RecursionError) as error:
             raise DamageError(f"{self._settings}: is damaged ({error}): start the run anew") from error
         return settings
+
+    def called(self, call: dict[str, Any]) -> None:
+        """Write down how the run was called, this time, below the calls before it."""
+        content = self.settings()
+        write_whole(
+            self._settings, json.dumps({**content, "calls": [*content.get("calls", []), call]}, indent=1).encode()
+        )
 
     def extend(self, settings: dict[str, Any]) -> None:
         """Write the settings of a run that is to take more steps than it was started with."""
@@ -166,6 +177,12 @@ class RunLog:
         Whether this process writes; of many, one does.
     tensorboard : bool
         Write for TensorBoard as well.
+    start : int
+        Steps that are done: what TensorBoard holds of later ones is taken back.
+    settings : dict, optional
+        The run's settings, for TensorBoard.
+    callbacks : Callbacks, optional
+        Who else is told; closed with the log.
 
     Raises
     ------
@@ -173,11 +190,20 @@ class RunLog:
         If TensorBoard is wanted and not installed.
     """
 
-    def __init__(self, folder: RunFolder, *, active: bool = True, tensorboard: bool = False) -> None:
-        self._active = active
+    def __init__(
+        self,
+        folder: RunFolder,
+        *,
+        active: bool = True,
+        tensorboard: bool = False,
+        start: int = 0,
+        settings: dict[str, Any] | None = None,
+        callbacks: Callbacks | None = None,
+    ) -> None:
+        self._active, self._callbacks = active, callbacks
         self._pictures = folder.path / "pictures"
+        self._board = _board(folder.path / "tensorboard", start, settings or {}) if active and tensorboard else None
         self._lines = folder.log.open("a", encoding="utf-8") if active else None
-        self._board = _board(folder.path / "tensorboard") if active and tensorboard else None
 
     def write(self, step: int, record: dict[str, Any]) -> None:
         """Write one record; it is on disk for others to read when this returns."""
@@ -188,12 +214,19 @@ class RunLog:
         if self._board is not None:
             for name, value in record.items():
                 self._board.add_scalar(name.replace("_", "/", 1), value, step)
+        if self._callbacks is not None:
+            self._callbacks.log(step, record)
 
-    def picture(self, step: int, images: list[NDArray[np.floating]]) -> None:
-        """Draw images of one shape side by side, black 0 to white 1."""
-        if self._active:
-            self._pictures.mkdir(exist_ok=True)
-            save_picture(self._pictures / f"step-{step:08d}.png", images)
+    def picture(self, step: int, what: str, images: list[NDArray[np.floating]]) -> None:
+        """Draw images of one shape side by side, black 0 to white 1, and say what they are."""
+        if not self._active:
+            return
+        self._pictures.mkdir(exist_ok=True)
+        row = save_picture(self._pictures / f"step-{step:08d}.png", images)
+        if self._board is not None:
+            self._board.add_image(what, row, step, dataformats="HW")
+        if self._callbacks is not None:
+            self._callbacks.picture(step, row)
 
     def __enter__(self) -> Self:
         return self
@@ -201,23 +234,33 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for writer in (self._lines, self._board):
+        for writer in (self._lines, self._board, self._callbacks):
             if writer is not None:
                 writer.close()
 
 
-def _board(path: Path) -> Any:
+def _board(path: Path, start: int, settings: dict[str, Any]) -> Any:
+    """Return TensorBoard's writer; what its files hold of steps after ``start``, which come again, it takes back."""
     if importlib.util.find_spec("tensorboard") is None:
         raise InputError("tensorboard is not installed: pip install tensorboard, or leave the setting off")
     from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (slow to import, seldom wanted)
+    from torch.utils.tensorboard.summary import hparams  # noqa: PLC0415
 
-    return SummaryWriter(str(path))
+    writer = SummaryWriter(str(path), purge_step=start + 1 if start else None)
+    plain = {
+        key: value if isinstance(value, (bool, int, float, str)) else str(value) for key, value in settings.items()
+    }
+    # In the files of the run itself: torch's add_hparams would begin a run of its own below it.
+    for summary in hparams(plain, dict.fromkeys(_JUDGED, 0.0)):
+        writer.file_writer.add_summary(summary)
+    return writer
 
 
-def save_picture(path: Path, images: list[NDArray[np.floating]]) -> None:
-    """Write images of one shape side by side as an 8-bit picture to look at, never to measure on."""
+def save_picture(path: Path, images: list[NDArray[np.floating]]) -> NDArray[np.floating]:
+    """Write images of one shape side by side as an 8-bit picture to look at, never to measure on, and return it."""
     from PIL import Image  # noqa: PLC0415  (a picture a validation)
 
     row = np.concatenate([np.clip(image, 0.0, 1.0) for image in images], axis=1)
     with whole_file(path) as partial:
         Image.fromarray(np.rint(row * 255).astype(np.uint8)).save(partial, format="PNG")
+    return row

@@ -6,19 +6,24 @@ P processes with a batch of B take the steps of one with P * B, but for rounding
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from torch import Tensor
+import torch
 
 from xsim_zoo.process.conditions import Met
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
-from xsim_zoo.training.batch import Batches, Order, check_patch
+from xsim_zoo.training.batch import Batches, check_patch
 from xsim_zoo.training.course import Course, hardware
 from xsim_zoo.training.data import PairSource, check_setups, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder, RunLog
 from xsim_zoo.training.optimiser import Optimiser
+from xsim_zoo.training.resident.batches import DeviceFeed
 from xsim_zoo.training.settings import TrainSettings
+from xsim_zoo.training.sources.joined import order_of
 from xsim_zoo.training.validation import Scores, Validation, restorers_of, score_lr, validate
 from xsim_zoo.weights.card import Card
 from xsim_zoo.weights.checkpoint import save_checkpoint
@@ -28,7 +33,22 @@ from xsim_zoo.weights.packages import packages_of
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+    from xsim_zoo.restorers.batch import Batch
+
 __all__ = ["TrainResult", "Trainer"]
+
+_LOG_EVERY: Final = 50
+"""Steps whose figures a GPU is asked for together: a second or so of them."""
+
+
+class Feed(Protocol):
+    """What turns samples into batches: `Batches` on the host, `DeviceFeed` where the pairs lie on the device."""
+
+    def read(self, step: int, samples: Sequence[int], indices: Sequence[int], /) -> Any:
+        """Return what `make` takes; on a thread of its own."""
+
+    def make(self, data: Any, /) -> Batch:
+        """Return a batch."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +79,7 @@ class TrainResult:
     lr: Scores
 
 
-class Trainer(Course[tuple[Tensor, Tensor], TrainResult]):
+class Trainer(Course[Any, TrainResult]):
     """One run: a restorer, its data, its folder.
 
     Parameters
@@ -110,7 +130,7 @@ class Trainer(Course[tuple[Tensor, Tensor], TrainResult]):
         super().__init__(folder, settings, accelerator, quiet=quiet)
         self.restorer, self.pairs, self.data_name = restorer, pairs, data_name
         train_indices = check_split(pairs, "train", at_least=settings.batch * self.world)
-        self.order = Order(tuple(train_indices), settings.seed)
+        self.order = order_of(pairs, tuple(train_indices), settings.seed)
         self.held_out = check_split(pairs, "validation")[: settings.validate_images]
         if isinstance(restorer, LearnedRestorer):
             check_patch(settings.patch, pairs.shape)
@@ -124,7 +144,9 @@ class Trainer(Course[tuple[Tensor, Tensor], TrainResult]):
         restorer.many_detectors = self.setups > 1
         self.met = Met.of(check_setups(pairs) if self.setups > 1 else [restorer.physics.degradation])
         self.lr_scores = score_lr(*self.held_out_pairs)
-        self._batches = Batches(pairs, restorer, settings, self.device)
+        on_host = settings.loop == "host" or (settings.loop == "auto" and self.device.type == "cpu")
+        self.resident = not on_host
+        self._feed: Feed = Batches(pairs, restorer, settings, self.device)
         self.best: Scores | None = None
 
     def run(self, *, resume: bool = False) -> TrainResult:
@@ -132,25 +154,42 @@ class Trainer(Course[tuple[Tensor, Tensor], TrainResult]):
         began = self._began = time.monotonic()
         start = done = 0
         if isinstance(self.restorer, LearnedRestorer):
-            optimiser = Optimiser(self.restorer, self.settings, self.accelerator)
+            optimiser = Optimiser(self.restorer, self.settings, self.accelerator, waits=self._log_every == 1)
             start = self.resumed(optimiser) if resume else 0
-            done = self.learn(optimiser, start)
+            with self._fed(start), _fixed_shapes():
+                done = self.learn(optimiser, start)
         else:
             self._keep_if_best(self.restorer, 0)
         assert self.best is not None
         seconds = time.monotonic() - began
-        crops = (done - start) * self.settings.batch * self.settings.crops * self.world
+        crops = (done - start) * self.settings.batch * self.settings.accumulate * self.settings.crops * self.world
         return TrainResult(str(self.folder.path), done, seconds, crops / seconds, self.best, self.lr_scores)
 
-    def _read(self, step: int) -> tuple[Tensor, Tensor]:
-        return read_pairs(self.pairs, self._indices(step))
+    @contextmanager
+    def _fed(self, start: int) -> Iterator[None]:
+        """Bring the pairs to the device for as long as it lasts, where that is wanted."""
+        if not self.resident:
+            yield
+            return
+        steps = range(start, self.settings.steps)
+        feed = DeviceFeed(self.pairs, self.restorer, self.settings, self.device, self._indices, steps)
+        self._feed = feed
+        with feed.shelf:
+            yield
 
-    def _take(self, optimiser: Optimiser, step: int, data: tuple[Tensor, Tensor]) -> dict[str, float]:
-        return optimiser.step(
-            step,
-            self._batches.of(self._samples(step), self._indices(step), *data),
-            lambda: f"samples {self._indices(step)}",
-        )
+    @property
+    def _log_every(self) -> int:
+        return self.settings.log_every or (_LOG_EVERY if self.device.type == "cuda" else 1)
+
+    def _read(self, step: int) -> list[Any]:
+        samples, indices = self._samples(step), self._indices(step)
+        size = len(samples) // self.settings.accumulate
+        parts = [slice(first, first + size) for first in range(0, len(samples), size)]
+        return [self._feed.read(step, samples[part], indices[part]) for part in parts]
+
+    def _take(self, optimiser: Optimiser, step: int, data: list[Any]) -> dict[str, Any]:
+        makes = [partial(self._feed.make, part) for part in data]
+        return optimiser.step(step, makes, lambda: f"samples {self._indices(step)}")
 
     def _validate(self, log: RunLog, restorer: LearnedRestorer, done: int) -> str:
         return self._report(log, self._keep_if_best(restorer, done), done)
@@ -171,7 +210,7 @@ class Trainer(Course[tuple[Tensor, Tensor], TrainResult]):
         scores = asdict(validation.scores) | {"sharpness": validation.sharpness, "chi2": validation.chi2}
         log.write(done, {f"validation_{name}": value for name, value in scores.items()})
         hr, lr = self.held_out_pairs
-        log.picture(done, [lr[0].numpy(), validation.first, hr[0].numpy()])
+        log.picture(done, "LR, restored, HR", [lr[0].numpy(), validation.first, hr[0].numpy()])
         return (
             f"validation PSNR {scores['psnr_dB']:.2f} dB, SSIM {scores['ssim']:.4f}, "
             f"detail {100 * validation.sharpness:.0f} % of HR, chi2 {validation.chi2:.2f}"
@@ -179,9 +218,10 @@ class Trainer(Course[tuple[Tensor, Tensor], TrainResult]):
 
     def _samples(self, step: int) -> range:
         """Return the numbers, within the run, of one step's samples of this process."""
-        batch, before, done = self.settings.batch, 0, step
+        each = self.settings.accumulate
+        batch, before, done = self.settings.batch * each, 0, step
         if step >= (first := self.settings.first_rollout):
-            before, done, batch = first * self.world * batch, step - first, self.settings.rollout_batch
+            before, done, batch = first * self.world * batch, step - first, self.settings.rollout_batch * each
         start = before + (done * self.world + self.accelerator.process_index) * batch
         return range(start, start + batch)
 
@@ -228,3 +268,14 @@ class Trainer(Course[tuple[Tensor, Tensor], TrainResult]):
         )
         tensors = restorer.network.state_dict() if isinstance(restorer, LearnedRestorer) else {}
         save_checkpoint(self.folder.weights, card, tensors)
+
+
+@contextmanager
+def _fixed_shapes() -> Iterator[None]:
+    """Let cuDNN try which convolutions are fastest, as the shapes of a training stay the same."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

@@ -107,6 +107,11 @@ class LrCourse(Course[Data, int]):
         quiet: bool = False,
         data_name: str = "",
     ) -> None:
+        for key in ("loss", "augment", "accumulate"):
+            if getattr(settings, key) != TrainSettings.model_fields[key].default:
+                raise InputError(
+                    f"learning from LR images alone has its own loss and images: leave out --set {key}=..."
+                )
         super().__init__(folder, settings.model_copy(update={"rollout": None}), accelerator, quiet=quiet)
         self.restorer, self.judge, self.mix, self.start, self.data_name = restorer, judge, mix, start, data_name
         self.best: NDArray[np.float64] | None = None
@@ -170,7 +175,7 @@ class LrCourse(Course[Data, int]):
             supervised = self.restorer.rollout_loss(batch, self._steps, network)
             return (self._own * own + self._mixed * supervised) / (self._own + self._mixed)
 
-        return optimiser.descend(step, loss, lambda: f"windows {self._places(step)}")
+        return optimiser.descend(step, [loss], lambda: f"windows {self._places(step)}")
 
     def _validate(self, log: RunLog, restorer: LearnedRestorer, done: int) -> str:
         risks = self.judge.risks(restorer)

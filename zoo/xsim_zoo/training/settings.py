@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -23,11 +22,22 @@ from xsim.files.documents import read_toml
 from xsim.keywords import names_keywords
 from xsim_datasets.recipe.tables import refuse_truth
 from xsim_zoo.network.sizes import SIZES
+from xsim_zoo.training.parts.named import check_part
+from xsim_zoo.training.parts.schedules import SCHEDULES, fall_of
 
 __all__ = ["TrainSettings", "checked_settings", "learning_rate", "settings_from"]
 
 # A thousand million steps, images or pixels are a slip of the hand, and a text of 400 digits is a number, too.
 _MOST = 10**9
+_OWN: Final[dict[str, Collection[str]]] = {
+    "loss": ("mse", "charbonnier", "frequency"),
+    "optimiser": ("adamw",),
+    "schedule": SCHEDULES,
+    "augment": ("turns",),
+    "callbacks": (),
+}
+"""xsim's own parts of a training, by the settings that name them."""
+
 Positive = Annotated[int, Field(ge=1, le=_MOST)]
 
 
@@ -60,7 +70,19 @@ class TrainSettings(BaseModel):
     """Side of the crops [px]."""
     # The best of 1e-3, 2e-3, 4e-3 for physics-sde after 600 steps; some others want twice that (docs/experiments.md).
     lr: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] = 2e-3
-    """Highest learning rate; it warms up linearly and falls as a cosine."""
+    """Highest learning rate; it warms up linearly, then falls by the schedule."""
+    loss: str = "mse"
+    """What makes an answer good: mse, charbonnier, frequency, or MODULE:CALLABLE of another package; validation stays
+    by PSNR."""
+    optimiser: str = "adamw"
+    """adamw, or MODULE:CALLABLE that takes (parameters, lr=, weight_decay=), such as torch.optim:RAdam."""
+    schedule: str = "cosine"
+    """How the learning rate falls: cosine, linear, constant, or MODULE:CALLABLE from the share of the training that is
+    done to a share of the highest rate."""
+    augment: tuple[str, ...] = ("turns",)
+    """How pairs are changed at each visit: turns (eight orientations), MODULE:CALLABLE, several by commas, or none."""
+    accumulate: Positive = 1
+    """Batches whose gradients make one step, where one of them fills the memory."""
     # Until AdamW knows the scale of the gradients. Neither this nor lr_end, weight_decay and clip were tuned.
     warmup: Annotated[int, Field(ge=0, le=_MOST)] = 50
     """Steps to the highest learning rate."""
@@ -90,6 +112,21 @@ class TrainSettings(BaseModel):
     """Steps between states to resume from."""
     tensorboard: bool = False
     """Write the log for TensorBoard too."""
+    callbacks: tuple[str, ...] = ()
+    """Loggers of other packages, MODULE:CALLABLE, several with commas (docs/howto/own-loop.md)."""
+    loop: Literal["auto", "host", "device"] = "auto"
+    """Where batches are made: on the device, where the pairs then lie, or on the host, which copies each batch there;
+    auto takes the host for a CPU."""
+    resident_GiB: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
+    """Memory of the device that pairs may take, which are brought there part by part where they need more; None takes
+    half of what is free."""
+    log_every: Positive | None = None
+    """Steps after which losses are read and written, all of them; None takes every step on a CPU, 50 on a GPU, which
+    would wait for each."""
+    compile: Literal["no", "yes", "graphs"] = "no"
+    """Compile the network by torch.compile before it is trained, graphs with CUDA graphs; a minute or more at first."""
+    memory_format: Literal["channels_last", "contiguous"] = "channels_last"
+    """How the network holds its features: what is faster depends on the GPU (benchmarks/gpu.py)."""
     # S(f) is a mean over rings, for which 64 images are plenty; weights of many detectors were trained with 256.
     spectrum_images: Positive = 64
     """Largest number of training images that S(f) is measured on."""
@@ -125,6 +162,21 @@ class TrainSettings(BaseModel):
             raise ValueError(str(UnknownNameError("network size", size, SIZES)))
         return size
 
+    @field_validator("augment", "callbacks", mode="before")
+    @classmethod
+    def _commas_part(cls, names: Any) -> Any:
+        if isinstance(names, str):
+            names = [name.strip() for name in names.split(",") if name.strip()]
+        return [] if names in (["none"], ("none",)) else names
+
+    @field_validator("loss", "optimiser", "schedule", "augment", "callbacks")
+    @classmethod
+    def _part_is_known(cls, names: str | tuple[str, ...], info: ValidationInfo) -> str | tuple[str, ...]:
+        what = str(info.field_name)
+        for name in (names,) if isinstance(names, str) else names:
+            check_part(what, name, _OWN[what])
+        return names
+
     def said_only(self, keys: set[str]) -> Self:
         """Return these settings with only some keys counted as set by somebody (`model_fields_set`)."""
         other = self.model_copy()
@@ -138,7 +190,7 @@ class TrainSettings(BaseModel):
 
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
-    """Return the learning rate of a step: linear warm-up, then a cosine down to ``lr_end`` of the highest.
+    """Return the learning rate of a step: linear warm-up, then by the schedule down to ``lr_end`` of the highest.
 
     The part of the training that takes sampling steps together rises and falls by itself.
     """
@@ -147,7 +199,7 @@ def learning_rate(step: int, settings: TrainSettings) -> float:
     if settings.rollout is not None and step >= first:
         highest, done, steps = settings.rollout_lr, step - first, settings.steps - first
     rise = min(1.0, (done + 1) / (settings.warmup + 1))
-    fall = 0.5 * (1 + math.cos(math.pi * min(done / steps, 1.0)))
+    fall = fall_of(settings.schedule)(min(done / steps, 1.0))
     return highest * rise * (settings.lr_end + (1 - settings.lr_end) * fall)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState, PartialState
 
 from xsim.errors import InputError
 from xsim.keywords import names_keywords
@@ -18,10 +19,11 @@ from xsim_zoo.process.physics import Physics, in_lr_grey
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
 from xsim_zoo.restorers.registry import get
-from xsim_zoo.training.course import Course
+from xsim_zoo.training.course import Course, hardware
 from xsim_zoo.training.data import PairSource, check_setups, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
 from xsim_zoo.training.loop import Trainer, TrainResult
+from xsim_zoo.training.parts.calls import this_call
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.weights.loading import build, resolve_device
 
@@ -31,12 +33,13 @@ Result = TypeVar("Result")
 
 
 def start_accelerator(device: str) -> Accelerator:
-    """Return the accelerator of this process on a device ("auto", "cpu", "cuda", "mps").
+    """Return the accelerator of this process on a device ("auto", "cpu", "cuda", "cuda:1", "mps").
 
     Raises
     ------
     InputError
-        If the device is not there, or a launcher that was asked for several processes started one alone.
+        If the device is not there, a launcher that was asked for several processes started one alone, or one device
+        is named for several processes.
     """
     # `accelerate launch` names a meeting point for several CPU processes, and leaves starting them to MPI, which says
     # their number by one of these; a launcher that starts them itself says it by WORLD_SIZE.
@@ -46,7 +49,19 @@ def start_accelerator(device: str) -> Accelerator:
             "`accelerate launch` was asked for several processes and started one alone, as it does without a GPU: use "
             "`torchrun --nproc_per_node N -m xsim_cli.app zoo train ...`"
         )
-    return Accelerator(cpu=resolve_device(device).type == "cpu")
+    wanted = resolve_device(device)
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if wanted.index is not None and several:
+        raise InputError(f"device '{device}' is one, and several processes train: give '{wanted.type}', one for each")
+    held = PartialState._shared_state.get("device")
+    if held is not None and held.type != wanted.type and not several:
+        AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = Accelerator(cpu=wanted.type == "cpu")
+    if wanted.type == "cuda" and not several:
+        torch.cuda.set_device(wanted)  # accelerate itself takes the current one
+        # By number, as a thread of its own has a current device of its own.
+        accelerator.state.device = torch.device("cuda", torch.cuda.current_device())
+    return accelerator
 
 
 def measure_physics(pairs: PairSource, *, images: int = 64, linked: bool = True, link_first: bool = True) -> Physics:
@@ -153,6 +168,8 @@ def run_in_folder(trainer: Course[Any, Result], beginning: dict[str, Any] | None
     with trainer.folder.locked() if main else nullcontext():
         if main and trainer.extended_from is not None:
             trainer.folder.extend({**trainer.folder.settings(), "settings": trainer.settings.model_dump()})
+        if main:
+            trainer.folder.called(this_call(trainer.settings.steps, hardware(trainer.device)))
         result = trainer.run(resume=beginning is None)
     trainer.accelerator.end_training()
     return result

@@ -1,0 +1,1 @@
+"""Sources of pairs that are made of others."""
