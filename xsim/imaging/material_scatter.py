@@ -14,7 +14,7 @@ than once, backwards and forwards again among them, follow as a build-up of the 
     B = (1 + tau) / (1 + tau - s),  s the part of tau that scatters,
 
 a geometric series whose ratio s/(1 + tau) is the chance to scatter again before leaving; it meets Monte Carlo plates of
-Al, Cu, Fe, FR-4, alumina and PMMA of .1 to 1.5 optical depths within 10 % of their scatter.
+Al, Cu, Fe, FR-4, alumina and PMMA of .1 to 1.5 optical depths within 12 % of their scatter.
 
 Differential cross-sections are xraylib's (Rayleigh with form factors, Compton with incoherent scattering functions).
 Where scattered photons land follows from their angles and the way from the object to the detector.
