@@ -156,7 +156,7 @@ def compare(follow: int = 0) -> tuple[list[Comparison], dict[str, float]]:
         screen = Screen(mass, substance, packing=1.0)
         left = screen.deposits(beam.energy_keV).deposited_keV()
         if follow:
-            more = [followed_keV(substance, depth_mm, one, follow) for one in FOLLOWED_KEV.tolist()]
+            more = np.array([followed_keV(substance, depth_mm, one, follow) for one in FOLLOWED_KEV.tolist()])
             more /= screen.deposits(FOLLOWED_KEV).deposited_keV()
             left = left * np.interp(beam.energy_keV, FOLLOWED_KEV, more)
         found.append(Comparison(name, grey(left) / grey(beam.energy_keV), primary(name) / ideal))

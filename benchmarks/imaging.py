@@ -145,15 +145,14 @@ def report(setup: PairSetup, phantom: Phantom, repeats: int) -> None:
 def optional(setup: PairSetup) -> dict[str, PairSetup]:
     """Return the set-up as it is, with each of what is off by default, and with all of it."""
     geometry = replace(setup.geometry, falloff=True, heel_depth_mm=0.0013, tilt_deg=10.0)
-    sides = [replace(side, sensor=replace(side.sensor, active_silicon_mm=0.005)) for side in (setup.hr, setup.lr)]
+    hr, lr = (replace(side, sensor=replace(side.sensor, active_silicon_mm=0.005)) for side in (setup.hr, setup.lr))
     scatter = replace(setup.scatter, by_material=True)
-    hits = {"hr": sides[0], "lr": sides[1]}
     return {
         "plain": setup,
         "falloff, heel, tilt": replace(setup, geometry=geometry),
         "scatter by material": replace(setup, scatter=scatter),
-        "direct hits": replace(setup, **hits),
-        "all": replace(setup, geometry=geometry, scatter=scatter, **hits),
+        "direct hits": replace(setup, hr=hr, lr=lr),
+        "all": replace(setup, geometry=geometry, scatter=scatter, hr=hr, lr=lr),
     }
 
 

@@ -49,12 +49,14 @@ def run_scan(given: SimpleNamespace, setup: PairSetup) -> None:
     from xsim_datasets.scan.scenario import read_scenario
 
     check_scan_folder(given.out, force=given.force)
-    document, remarks = None, ()
+    document: dict[str, Any] | None = None
+    remarks: tuple[str, ...] = ()
+    about: dict[str, Any]
     if given.scenario is not None:
         scenario = read_scenario(existing(given.scenario))
         setup, remarks = _setup_of(scenario, setup), scenario.remarks
         poses, angles, shape, subject = scenario.poses, scenario.angles_deg, scenario.shape, scenario.subject
-        about: dict[str, Any] = {"object": scenario.name, "read_from": str(given.scenario)}
+        about = {"object": scenario.name, "read_from": str(given.scenario)}
     else:
         trajectory = _trajectory(given)
         shape = (given.size, given.size)
@@ -137,7 +139,11 @@ def _setup_of(scenario: Scenario, setup: PairSetup) -> PairSetup:
     """Return a set-up with the beam, the pixels, the spot and the frames of a scenario."""
     from xsim.spectrum import tungsten_spectrum
 
-    how = {"anode_angle_deg": setup.spectrum.anode_angle_deg, "model": setup.spectrum.model, **scenario.tube}
+    how: dict[str, Any] = {
+        "anode_angle_deg": setup.spectrum.anode_angle_deg,
+        "model": setup.spectrum.model,
+        **scenario.tube,
+    }
     spectrum = tungsten_spectrum(scenario.kvp, scenario.filters, **how)
     first = scenario.poses[0]
     geometry = replace(
@@ -152,10 +158,9 @@ def _setup_of(scenario: Scenario, setup: PairSetup) -> PairSetup:
             raise InputError(
                 f"the detectors have pixels of {setup.pitch_mm:g} mm, the scenario {scenario.pitch_mm:g}: give others"
             )
-        sides = (setup.hr, setup.lr)
+        hr, lr = setup.hr, setup.lr
     else:
-        sides = tuple(
+        hr, lr = (
             replace(side, sensor=replace(side.sensor, pitch_mm=scenario.pitch_mm)) for side in (setup.hr, setup.lr)
         )
-    frames = {"lr_frames": scenario.frames}
-    return replace(setup, spectrum=spectrum, geometry=geometry, hr=sides[0], lr=sides[1], **frames)
+    return replace(setup, spectrum=spectrum, geometry=geometry, hr=hr, lr=lr, lr_frames=scenario.frames)

@@ -62,8 +62,9 @@ def beam(
         return preset_spectrum(preset, anode_angle_deg, model)
     words = ["Al:2.5"] if filters is None else [word for word in filters if word != "none"]
     sheets = tuple(parse_filter(word) for word in words)
-    how = {"target": target, "transmission_um": transmission_um}
-    return tungsten_spectrum(70.0 if kvp is None else kvp, sheets, anode_angle_deg, model, **how)
+    return tungsten_spectrum(
+        70.0 if kvp is None else kvp, sheets, anode_angle_deg, model, target=target, transmission_um=transmission_um
+    )
 
 
 @app.command(epilog="Example: xsim spectrum --kvp 70 --filter Al:2.5 --filter Cu:0.1 --plot spectrum.png")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 import xraylib
+from numpy.typing import NDArray
 from scipy.special import expn
 
 from xsim.detector.detector import DetectorResponse
@@ -73,7 +74,7 @@ def fluorescence_of_plate(name: str, thickness_mm: float, response: DetectorResp
     return added / primary
 
 
-def _emitted_per_mm(number: int, grams_per_mm3: float, energy_keV: np.ndarray) -> np.ndarray:
+def _emitted_per_mm(number: int, grams_per_mm3: float, energy_keV: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return K photons that photons above the edge make on each mm of an element."""
     jump = 1.0 - 1.0 / float(xraylib.JumpFactor(number, xraylib.K_SHELL))
     emission = jump * float(xraylib.FluorYield(number, xraylib.K_SHELL))

@@ -41,7 +41,7 @@ def rotation(axis: Sequence[float], angle_deg: float) -> NDArray[np.float64]:
     x, y, z = k / length
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     angle = math.radians(angle_deg)
-    return np.eye(3) + math.sin(angle) * cross + (1.0 - math.cos(angle)) * (cross @ cross)
+    return np.asarray(np.eye(3) + math.sin(angle) * cross + (1.0 - math.cos(angle)) * (cross @ cross))
 
 
 @dataclass(frozen=True)

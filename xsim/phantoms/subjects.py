@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xsim.errors import InputError
 from xsim.phantoms.assembly import assemble
@@ -189,5 +190,5 @@ def board_subject(
     return BoardSubject(scene, f"board-{seed}", seed)
 
 
-def _degrees(u: np.ndarray) -> float:
+def _degrees(u: NDArray[np.float64]) -> float:
     return math.degrees(math.atan2(float(u[1]), float(u[0])))

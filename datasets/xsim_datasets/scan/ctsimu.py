@@ -95,7 +95,7 @@ def scenario_document(
     }
 
 
-def _value(value: float | None, unit: str = "") -> dict[str, Any]:
+def _value(value: float | str | None, unit: str = "") -> dict[str, Any]:
     return {"value": value, "unit": unit} if unit else {"value": value}
 
 
@@ -223,8 +223,8 @@ def _sample(file: str, substance: str, axis: tuple[float, float, float]) -> dict
         "material_id": substance,
         "position": {
             "center": {"u": zero, "v": zero, "w": zero},
-            "vector_r": _vector(stage @ (1.0, 0.0, 0.0), "uvw"),
-            "vector_t": _vector(stage @ (0.0, 0.0, 1.0), "uvw"),
+            "vector_r": _vector((stage @ (1.0, 0.0, 0.0)).tolist(), "uvw"),
+            "vector_t": _vector((stage @ (0.0, 0.0, 1.0)).tolist(), "uvw"),
             "deviations": [],
         },
     }
@@ -232,7 +232,7 @@ def _sample(file: str, substance: str, axis: tuple[float, float, float]) -> dict
 
 def _material(name: str) -> dict[str, Any]:
     found = material(name)
-    parts = [{"formula": _value(symbol), "mass_fraction": _value(part)} for symbol, part in found.mass_fractions]  # type: ignore[arg-type]
+    parts = [{"formula": _value(symbol), "mass_fraction": _value(part)} for symbol, part in found.mass_fractions]
     return {"id": name, "name": name, "density": _value(found.density_g_cm3, "g/cm^3"), "composition": parts}
 
 

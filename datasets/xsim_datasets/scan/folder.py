@@ -55,7 +55,7 @@ def geometry_document(
     views = []
     for number, pose in enumerate(poses):
         u, v = (pitch_mm * np.asarray(axis) for axis in (pose.u, pose.v))
-        view = {
+        view: dict[str, Any] = {
             "source_mm": list(pose.source_mm),
             "detector_mm": list(pose.detector_mm),
             "u_mm": u.tolist(),

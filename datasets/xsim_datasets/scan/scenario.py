@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.files.documents import read_json
+from xsim.imaging.geometry import FocalSpotShape
 from xsim.imaging.trajectory import MOST_VIEWS
 from xsim.materials import material
 from xsim.phantoms.mesh import Mesh, MeshPart, read_mesh
@@ -76,7 +77,7 @@ class Scenario:
     tube: dict[str, Any]
     filters: tuple[tuple[str, float], ...]
     focal_spot_mm: float
-    focal_spot_shape: str
+    focal_spot_shape: FocalSpotShape
     frames: int
     subject: MeshSubject
     remarks: tuple[str, ...] = ()
@@ -135,12 +136,13 @@ class _Reader:
             self.remarks.append("the spectrum's file is not read: the beam is made from voltage, windows and filters")
         if self.document["acquisition"].get("scattering"):
             self.remarks.append("scattering is as the recipe has it: give --scatter or [imaging.scatter]")
+        rows, columns = (int(check_range(n, self.number(detector[n], {}), 1, 20_000)) for n in ("rows", "columns"))
         angles = self.angles()
         return Scenario(
             name=str(self.document["file"].get("name") or self.path.stem),
             poses=self.poses(angles),
             angles_deg=tuple(angles),
-            shape=tuple(int(check_range(n, self.number(detector[n], {}), 1, 20_000)) for n in ("rows", "columns")),  # type: ignore[arg-type]
+            shape=(rows, columns),
             pitch_mm=u,
             kvp=self.number(source["voltage"], _VOLTS),
             tube=self.tube(source.get("target") or {}),
@@ -215,7 +217,7 @@ class _Reader:
             raise InputError(f"{content!r} stands where a number is wanted")
         return float(content) * (_unit(str(value.get("unit", next(iter(units)))), units) if units else 1.0)
 
-    def spot(self, spot: dict[str, Any]) -> tuple[float, str]:
+    def spot(self, spot: dict[str, Any]) -> tuple[float, FocalSpotShape]:
         def largest(name: str) -> float:
             table = spot.get(name) or {}
             values = [table[axis] for axis in "uv" if (table.get(axis) or {}).get("value")]

@@ -13,6 +13,7 @@ import xsim
 from xsim.errors import InputError, PhysicsRangeError, UnknownNameError
 from xsim.imaging.geometry import Geometry
 from xsim.imaging.scan import geometry_of, simulate_scan
+from xsim.imaging.setup import PairSetup
 from xsim.imaging.trajectory import Trajectory
 from xsim.phantoms.mesh import Mesh, MeshPart
 from xsim.phantoms.pose import Pose, rotation
@@ -40,7 +41,7 @@ def ball(centre: tuple[float, float, float], radius_mm: float, rings: int = 10) 
     return Mesh("ball", (MeshPart("1", np.concatenate((upper, lower))),))
 
 
-def setup() -> xsim.imaging.setup.PairSetup:
+def setup() -> PairSetup:
     usual = xsim.recipes.paper()
     sides = (replace(side, sensor=replace(side.sensor, pitch_mm=PITCH_MM)) for side in (usual.hr, usual.lr))
     hr, lr = sides
