@@ -93,6 +93,8 @@ def restored(path: Path, output: Path, options: tuple[str, ...]) -> tuple[int, d
         [sys.executable, "-m", "xsim_cli.app", *words],
         env={**os.environ, "PYTHONPATH": floors}, capture_output=True, text=True, check=False,
     )  # fmt: skip
+    if done.returncode not in {0, 2}:
+        raise SystemExit(f"{path}: ended with {done.returncode}, which says nothing of it\n{done.stderr[-500:]}")
     said = [line for line in done.stderr.splitlines() if line.startswith("xsim: ")]
     document = json.loads(done.stdout) if done.stdout.strip() else {"files": []}
     return done.returncode, document, said[-1].replace(f"{path}: ", "") if said else ""
@@ -120,7 +122,7 @@ def entry_of(radiograph: Radiograph, folder: Path) -> dict[str, Any]:
         if not document["files"]:
             return entry
         (found,) = document["files"]
-        kept = ("shape", "dtype", "polarity", "polarity_seen", "open_field", "open_field_seen", "pitch_mm", "seconds")
+        kept = ("shape", "dtype", "polarity", "polarity_seen", "open_field", "open_field_seen", "pitch_mm")
         entry |= {name: found[name] for name in kept}
         entry["bad_pixels"] = found["bad_pixels"]["count"]
         # What a file says about people stays in it.
