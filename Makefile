@@ -2,7 +2,9 @@
 # python3.11 first: the tested set of constraints.txt was tested there.
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+# Another interpreter beside it: make test PYTHON=python3.13 VENV=.venv-3.13
+VENV ?= .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 BROWSER := apt-get install chromium (Debian), brew install --cask chromium (macOS), or XSIM_CHROMIUM=/path/to/it
 SOAK_MINUTES ?= 30
@@ -14,70 +16,84 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_N
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
 
-.venv/bin/python:
+$(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "xsim needs Python >= 3.11: install one, or say make PYTHON=/path/to/python3"; exit 2; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 
 # What the program needs.
-.venv/.xsim: pyproject.toml constraints.txt | .venv/bin/python
+$(VENV)/.xsim: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@# The name that it had before 0.2: both bring the program.
 	@$(BIN)/python -m pip uninstall --quiet --yes xsim 2>/dev/null
 	$(PIP) --editable .
 	@touch $@
 
 # What its developers need besides.
-.venv/.xsim-dev: .venv/.xsim
+$(VENV)/.xsim-dev: $(VENV)/.xsim
 	$(PIP) --editable ".[dev]"
 	@touch $@
 
 # What the documentation is built with.
-.venv/.xsim-docs: .venv/.xsim
+$(VENV)/.xsim-docs: $(VENV)/.xsim
 	$(PIP) --editable ".[docs]"
 	@touch $@
 
-setup: .venv/.xsim-dev  ## Make .venv with everything that developers need
+setup: $(VENV)/.xsim-dev  ## Make .venv with everything that developers need
 
-demo: .venv/.xsim  ## Simulate a board, restore its blurred image, show both
+demo: $(VENV)/.xsim  ## Simulate a board, restore its blurred image, show both
 	$(BIN)/python examples/demo.py
 
-lint: .venv/.xsim-dev
+lint: $(VENV)/.xsim-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-format: .venv/.xsim-dev  ## Format the code
+format: $(VENV)/.xsim-dev  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: .venv/.xsim-dev
+types: $(VENV)/.xsim-dev
 	$(BIN)/mypy
 
 test: lint types  ## Lint, types and the quick tests (under 12 minutes on two cores)
 	@$(BIN)/python -m tests.browser || echo "make test: the browser tests will be skipped: $(BROWSER)"
 	$(ONE_THREAD) $(BIN)/pytest -n 2 -m "not slow"
 
-test-slow: .venv/.xsim-dev  ## The checks that take minutes
+test-slow: $(VENV)/.xsim-dev  ## The checks that take minutes
 	$(ONE_THREAD) $(BIN)/pytest -m slow
 
-fuzz: .venv/.xsim-dev  ## Damage images, recipes, weights, phantoms and caches, ten minutes each
+# The lowest versions of pyproject.toml, in an environment of their own; wheels alone, as nobody builds old ones.
+LOWEST := .venv-lowest
+$(LOWEST)/.xsim: pyproject.toml tests/lowest.py
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m tests.lowest gerber mesh > $(LOWEST)/lowest.txt
+	PIP_CONSTRAINT=$(LOWEST)/lowest.txt $(LOWEST)/bin/pip install --quiet --only-binary :all: \
+		$$(cut -d= -f1 $(LOWEST)/lowest.txt) "pylibjpeg[openjpeg,libjpeg]" hatchling editables \
+		hypothesis pytest pytest-xdist pyyaml scikit-image shapely
+	$(LOWEST)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-lowest: $(LOWEST)/.xsim  ## The quick tests with the lowest versions of every dependency
+	$(ONE_THREAD) $(LOWEST)/bin/pytest -n 2 -m "not slow"
+
+fuzz: $(VENV)/.xsim-dev  ## Damage images, recipes, weights, phantoms and caches, ten minutes each
 	$(ONE_THREAD) $(BIN)/pytest tests/faults/test_fuzzing.py -m slow --fuzz-seconds 600
 
-soak: .venv/.xsim-dev  ## Everything at once for SOAK_MINUTES=30: memory, descriptors and temporary files stay flat
+soak: $(VENV)/.xsim-dev  ## Everything at once for SOAK_MINUTES=30: memory, descriptors and temporary files stay flat
 	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES)
 
-coverage: .venv/.xsim-dev  ## Which lines the quick tests run; fails below 90 %
+coverage: $(VENV)/.xsim-dev  ## Which lines the quick tests run; fails below 90 %
 	$(ONE_THREAD) $(BIN)/coverage run -m pytest -m "not slow"
 	$(BIN)/coverage report
 
-wheel: .venv/.xsim-dev  ## Build wheel and sdist into dist/, and check what they hold
+wheel: $(VENV)/.xsim-dev  ## Build wheel and sdist into dist/, and check what they hold
 	rm -rf dist
 	$(BIN)/python -m hatchling build -d dist
 	$(BIN)/python -m twine check --strict dist/*
 	$(ONE_THREAD) $(BIN)/pytest tests/test_release.py
 
-bench: .venv/.xsim-dev  ## Every benchmark in one table, beside floors and peers (under 20 minutes on two cores)
+bench: $(VENV)/.xsim-dev  ## Every benchmark in one table, beside floors and peers (under 20 minutes on two cores)
 	$(BIN)/python benchmarks/run_all.py
 
-docs: .venv/.xsim-docs  ## Build the documentation into site/, strictly
+docs: $(VENV)/.xsim-docs  ## Build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## Remove what the build and the tests leave behind

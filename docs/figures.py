@@ -31,6 +31,8 @@ A figure of a page stands between ``<!-- fig WORDS -->`` and ``<!-- /fig -->``; 
     Every claim that does not hold, or could not be asked.
 ``made``
     The command, the version and the machine of the record.
+``real table``, ``real said FILE``
+    Of `docs/radiographs.py`: what came of each radiograph, failures first; what the program said of one.
 
 SET is ``random`` or ``limesdr``; a row is named by its label, of which ``N=3`` may be left out. What cannot be filled
 in is left as it is and named. Words around a figure stay as they are: what changed is printed, to be read again.
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 RECORD: Final = ROOT / "docs" / "records" / "headline.json"
+RADIOGRAPHS: Final = ROOT / "docs" / "records" / "radiographs.json"
 PICTURE: Final = ROOT / "docs" / "images" / "headline.png"
 MARK: Final = re.compile(r"<!-- fig (?P<words>.+?) -->(?P<text>.*?)<!-- /fig -->", re.DOTALL)
 
@@ -247,6 +250,16 @@ class Figures:
             lines.append([f"{_named(champion)} less {_named(other)} [dB]", *cells])
         return _table(["lead", *heads], lines)
 
+    def real(self, what: str, file: str = "") -> str:
+        """Return what came of real radiographs, failures first, or what was said of one."""
+        entries = self.record["radiographs"]
+        if what == "table":
+            heads = ["radiograph", "what it is", "f50 [cycles a pixel], edges", "noise [%]", "area checked", "verdict"]
+            return _table(heads, [_real_row(entry) for entry in sorted(entries, key=_how_good)])
+        found = {entry["file"]: entry for entry in entries}[file]
+        said = [*found.get("notes", ()), found["consistency"]["verdict"] if "consistency" in found else found["said"]]
+        return _block([f"> {one}\n>" for one in said])
+
     def detectors(self) -> str:
         """Return PSNR of the weights of many detectors, and their lead over the specialised, the told, the untold."""
         heads = ["detectors", "`universal`", "over specialised", "over `physics-sde`, told", "untold"]
@@ -296,9 +309,25 @@ _ASKED: Final[dict[str, Callable[..., str]]] = {
     name.replace("_", "-"): getattr(Figures, name)
     for name in (
         *("table", "short", "score", "psnr", "ssim", "power", "less", "less_mean", "truth", "samples"),
-        *("voids", "opens", "bars", "images", "seeds", "leads", "detectors", "failed", "made"),
+        *("voids", "opens", "bars", "images", "seeds", "leads", "detectors", "failed", "made", "real"),
     )
 }
+
+
+def _how_good(entry: Mapping[str, Any]) -> tuple[bool, bool, bool, str]:
+    """Return what failures come first by."""
+    check = entry.get("consistency", {"consistent": False, "judged": False})
+    return "consistency" in entry, check["judged"], check["consistent"], entry["file"]
+
+
+def _real_row(entry: Mapping[str, Any]) -> list[str]:
+    name = f"`{entry['file']}` ({entry['source']}, {entry['licence']})"
+    if "consistency" not in entry:
+        return [name, entry["shows"], "", "", "", f"refused: {entry['said']}"]
+    detector, check = entry["detector"], entry["consistency"]
+    edges = f"{number(detector['f50_cycles_px'], 3)}, {detector['edges']}"
+    noise = f"{100 * detector['noise_open_field']:.2f}"
+    return [name, entry["shows"], edges, noise, f"{check['checked_share']:.0%}", check["verdict"]]
 
 
 def _listed(texts: Any) -> str:
@@ -323,6 +352,12 @@ def _named(label: str) -> str:
     assert found is not None
     steps = f", {found['steps']} step{'' if found['steps'] == '1' else 's'}" if found["steps"] else ""
     return f"`{found['name']}`{steps}{found['rest']}"
+
+
+def records() -> dict[str, Any]:
+    """Return what the pages are filled in from."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in (RADIOGRAPHS, RECORD)]
+    return {**found[0], **found[1]}
 
 
 def pages() -> list[Path]:
@@ -372,7 +407,7 @@ def main() -> int:
         return 2
     if words.run is not None:
         keep(words.run)
-    figures, differs = Figures(json.loads(RECORD.read_text(encoding="utf-8"))), False
+    figures, differs = Figures(records()), False
     for path in pages():
         page = path.read_text(encoding="utf-8")
         text, changed, failed = filled(page, figures)

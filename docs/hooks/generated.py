@@ -1,4 +1,4 @@
-"""Add the pages that are written by the code itself: the command line, the settings, the format of data sets."""
+"""Add the pages that are written by the code itself: command line, settings, format of data sets, all pictures."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(Path(__file__).parent))  # mkdocs loads hooks as files, not as a package
 
 from command_line import command_line_page
+from gallery import gallery_page
 from settings import settings_page
 
 
@@ -22,6 +23,7 @@ def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
     """Add the generated pages."""
     root = Path(config.config_file_path).parent
     pages = {
+        "gallery.md": gallery_page(root / "docs"),
         "reference/command-line.md": command_line_page(),
         "reference/settings.md": settings_page(),
         "reference/dataset-format.md": (root / "datasets" / "FORMAT.md").read_text(encoding="utf-8"),

@@ -32,7 +32,7 @@ figures = _program()
 
 @pytest.fixture(scope="module")
 def record():
-    return json.loads(figures.RECORD.read_text(encoding="utf-8"))
+    return figures.records()
 
 
 @pytest.mark.parametrize("path", figures.pages(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -61,6 +61,26 @@ def test_no_figure_of_the_headline_is_written_by_hand(page, section):
     by_hand = figures.MARK.sub("", rest.partition("\n## ")[0])
     assert rest
     assert not re.findall(r"(?<![\w.])\d*\.\d\d+", by_hand)
+
+
+def test_no_pixels_of_other_people_are_kept(record):
+    """Grey levels along one line of each radiograph, and nothing of what its file says about people."""
+    for entry in record["radiographs"]:
+        assert len(entry.get("before", ())) <= 1000, entry["file"]
+        assert len(entry.get("before", ())) == len(entry.get("after", ()))
+        assert not re.search(r"Patient|Operator|Physician", json.dumps(entry))
+
+
+def test_failures_come_first(record):
+    text = figures.Figures(record)("real table")
+    verdicts = [line.rsplit(" | ", 1)[-1] for line in text.strip().splitlines()[2:]]
+    ranks = [("refused", "not judged", "not consistent").index(one) if one else 3 for one in map(_failure, verdicts)]
+    assert ranks == sorted(ranks)
+    assert len(verdicts) == len(record["radiographs"])
+
+
+def _failure(verdict):
+    return next((kind for kind in ("refused", "not judged", "not consistent") if verdict.startswith(kind)), "")
 
 
 def test_records_name_no_folder_of_one_machine(record):
@@ -102,3 +122,13 @@ def test_numbers_are_written_as_the_pages_write_them():
     assert figures.number(42.2, 2) == "42.20"
     assert figures.interval([0.14, 0.1, -0.186], 2) == ".14 [.10, -.19]"
     assert figures.interval([1.0, None, None], 2) == "1.00"
+
+
+def test_the_gallery_shows_every_picture_once():
+    sys.path.insert(0, str(ROOT / "docs" / "hooks"))
+    try:
+        from gallery import gallery_page
+    finally:
+        sys.path.pop(0)
+    shown = re.findall(r"\((images/[^)]+)\)", gallery_page(ROOT / "docs"))
+    assert sorted(shown) == sorted(f"images/{path.name}" for path in (ROOT / "docs" / "images").iterdir())

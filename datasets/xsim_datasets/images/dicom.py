@@ -76,25 +76,30 @@ def read_dicom(path: Path, *, max_pixels: int) -> Radiograph:
         If it is not one grey channel without a table of its own, or its size is wrong or beyond belief.
     """
     with warnings.catch_warnings():
-        # Odd identifiers and missing preambles are common; what matters is checked below.
+        # Odd identifiers and missing preambles are common; what matters is checked. Elements are read when they are
+        # first asked for, and complained of then.
         warnings.simplefilter("ignore")
-        # A map of the file never gives more bytes than there are, whatever an element claims.
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            _check_deflated(_from_meta(content), len(content), max_pixels)
-            dataset = pydicom.dcmread(_from_meta(content), force=True)
-        _check_elements(dataset)
-        _complete_meta(dataset)
-        _check_syntax(dataset.file_meta.TransferSyntaxUID)
-        dtype, white = _stored_type(dataset)
-        frames = int(dataset.get("NumberOfFrames") or 1)
-        shape: tuple[int, ...] = (int(dataset.Rows), int(dataset.Columns))
-        check_claim((frames, *shape), dtype, path.stat().st_size, max_pixels)
-        wanted = frames * shape[0] * shape[1] * dtype.itemsize
-        if not dataset.file_meta.TransferSyntaxUID.is_compressed and len(dataset.PixelData) < wanted:
-            raise InputError(f"is truncated: {len(dataset.PixelData)} of {wanted} bytes of pixels: copy it again")
-        _check_frames(dataset, frames, shape, dtype)
-        pitch = pitch_of(dataset)
-        pixels = np.asarray(dataset.pixel_array).astype(dtype, copy=False).reshape((frames, *shape))
+        return _read(path, max_pixels)
+
+
+def _read(path: Path, max_pixels: int) -> Radiograph:
+    # A map of the file never gives more bytes than there are, whatever an element claims.
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        _check_deflated(_from_meta(content), len(content), max_pixels)
+        dataset = pydicom.dcmread(_from_meta(content), force=True)
+    _check_elements(dataset)
+    _complete_meta(dataset)
+    _check_syntax(dataset.file_meta.TransferSyntaxUID)
+    dtype, white = _stored_type(dataset)
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    shape: tuple[int, ...] = (int(dataset.Rows), int(dataset.Columns))
+    check_claim((frames, *shape), dtype, path.stat().st_size, max_pixels)
+    wanted = frames * shape[0] * shape[1] * dtype.itemsize
+    if not dataset.file_meta.TransferSyntaxUID.is_compressed and len(dataset.PixelData) < wanted:
+        raise InputError(f"is truncated: {len(dataset.PixelData)} of {wanted} bytes of pixels: copy it again")
+    _check_frames(dataset, frames, shape, dtype)
+    pitch = pitch_of(dataset)
+    pixels = np.asarray(dataset.pixel_array).astype(dtype, copy=False).reshape((frames, *shape))
     if frames == 1:
         pixels = pixels[0]
     if dtype.kind == "u" and pixels.max() > white:

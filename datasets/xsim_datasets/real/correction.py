@@ -18,7 +18,7 @@ from xsim_datasets.images import Polarity, Radiograph, exposure_of_log, find_ope
 from xsim_datasets.images.tiff import invert
 from xsim_datasets.real.repair import repaired
 
-__all__ = ["FlatField", "frame_files", "image_files", "mean_of"]
+__all__ = ["FlatField", "as_stored", "frame_files", "image_files", "mean_of"]
 
 # A pixel whose flat signal is less than half or more than twice the median of its 5 x 5 neighbours gives no usable
 # image: sound pixels differ by some per cent.
@@ -110,7 +110,7 @@ class FlatField:
         """
         first = read_image(files[0], pages=True, log=self.scale == "log")
         if self.flat is not None:
-            first = _as_signal(first)
+            first = as_stored(first)
         polarity = self.polarity or first.polarity or "metal-dark"
         if self.scale == "log":
             return self._from_log(files, first, polarity)
@@ -216,7 +216,7 @@ def mean_of(
     frames = 0
     for file in files:
         radiograph = read_image(file, pages=True, log=exposure is not None, uniform=uniform)
-        radiograph = _as_signal(radiograph) if as_signal else radiograph
+        radiograph = as_stored(radiograph) if as_signal else radiograph
         kinds.add((radiograph.polarity, radiograph.intensity))
         if len(kinds) > 1:
             raise InputError(f"{file}: says another polarity or scale than those before: give frames of one kind")
@@ -231,7 +231,7 @@ def mean_of(
     return total / frames
 
 
-def _as_signal(radiograph: Radiograph) -> Radiograph:
+def as_stored(radiograph: Radiograph) -> Radiograph:
     """Return a radiograph as it is stored, where that is the signal, else as it is.
 
     MONOCHROME1 of plates and panels only says how it is shown.

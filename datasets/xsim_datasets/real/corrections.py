@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from xsim.errors import InputError
 from xsim_datasets.images import Radiograph, read_image
+from xsim_datasets.images.tiff import invert
 from xsim_datasets.real.bad_pixels import find_bad_pixels
-from xsim_datasets.real.correction import FlatField, frame_files, mean_of
+from xsim_datasets.real.correction import FlatField, as_stored, frame_files, mean_of
 from xsim_datasets.real.repair import check_holes, repaired
 
 __all__ = ["BadPixels", "Corrected", "Corrections", "corrected"]
@@ -200,6 +201,9 @@ def corrected(radiograph: Radiograph, corrections: Corrections | None = None) ->
 def _flat_fielded(radiograph: Radiograph, flat_field: FlatField) -> dict[str, Any]:
     """Return what changes where dark and flat are applied."""
     assert flat_field.flat is not None
+    # What is only shown inverted is corrected as it is stored, and turned again: it stays a radiograph of its file.
+    shown, radiograph = radiograph, as_stored(radiograph)
+    turned = shown is not radiograph
     if radiograph.polarity == "metal-bright":
         raise InputError("says that metal is bright: flats need raw data, whose metal is dark")
     if radiograph.shape != flat_field.flat.shape:
@@ -220,13 +224,11 @@ def _flat_fielded(radiograph: Radiograph, flat_field: FlatField) -> dict[str, An
         share = float(np.mean(radiograph.pixels >= radiograph.white))
         if share > _SATURATED:
             notes.append(f"{share:.1%} of the pixels were saturated before the correction: nothing is known there")
-    return {
-        "pixels": pixels,
-        "open_field": level,
-        "polarity": "metal-dark",
-        "flat_fielded": True,
-        "notes": (*radiograph.notes, *notes),
-    }
+    facts = {"flat_fielded": True, "notes": (*radiograph.notes, *notes)}
+    if turned:
+        assert shown.white is not None
+        return facts | {"pixels": invert(pixels, shown.white), "open_field": shown.turned(level), "zero": shown.white}
+    return facts | {"pixels": pixels, "open_field": level, "polarity": "metal-dark"}
 
 
 def _in_type(grey: NDArray[np.float64], dtype: np.dtype[Any], white: float | None) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 import imagecodecs
 import numpy as np
@@ -14,7 +15,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 
 from xsim.errors import InputError
-from xsim_datasets.images import read_image, write_image
+from xsim_datasets.images import Radiograph, read_image, write_image
 
 RNG = np.random.default_rng(0)
 GREY = (2000 + 500 * np.sin(np.arange(48)[:, None] / 9) + RNG.normal(0, 30, (48, 64))).astype(np.uint16)
@@ -292,3 +293,17 @@ def test_diconde_modules_come_back(tmp_path):
     for element in dataset:
         if element.keyword not in derived:
             assert written[element.tag].value == element.value, element.keyword
+
+
+def test_odd_identifiers_are_read_and_written_without_a_word(tmp_path):
+    path = tmp_path / "a.dcm"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write_image(path, Radiograph(GREY, "none", pitch_mm=0.1))
+        dataset = pydicom.dcmread(path)
+        dataset.StudyInstanceUID = dataset.FrameOfReferenceUID = "259cc3de5564af72eaa11ed4c2be64aa"
+        dataset.save_as(path)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        write_image(tmp_path / "b.dcm", read_image(path))
+    assert not said

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import binary_dilation, label, maximum_filter, uniform_filter
 
 from xsim_datasets.images import publish
 from xsim_datasets.pictures import LINES, scale_bar
@@ -29,6 +29,15 @@ _WINDOW_PX = 128
 
 _SHOWN_PX = 1600
 """Longest side of an image as drawn [px]: more the picture has no pixels for."""
+
+_SHUT, _BEYOND_AIR = 0.03, 1.25
+"""Shares of the open field: what lets less through is lead, and what is brighter was not in the beam."""
+
+_LEAST_SHARE = 0.002
+"""Share of the image that a part of its surroundings has, at least: less is a part of the object at the border."""
+
+_BLUR_PX = 12
+"""How far the blur of an edge reaches, about [px]."""
 
 _UNJUDGED = "0.6"
 """Grey of what was not judged: none of the colours of the map."""
@@ -63,7 +72,7 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
         ["before_zoom", "after_zoom", "change", "trust"],
         ["line"] * 4,
     ]
-    window = _window(after - before)
+    window = _window(after - before, _outside(before))
     ends = blur_ends(restored, window)
     if ends:
         rows.insert(2, ["blurrier", "between", "sharper", "difference"])
@@ -97,16 +106,54 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
     return path
 
 
-def _window(change: NDArray[np.float32]) -> tuple[slice, slice]:
-    """Return the window in whose structure most has changed; a shift of the grey level alone does not count."""
+def _window(change: NDArray[np.float32], outside: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Return the window in whose structure most has changed; a shift of the grey level alone does not count.
+
+    Parameters
+    ----------
+    change : (H, W) array
+        After less before.
+    outside : (H, W) bool array
+        What is no part of the object: a window that holds some of it is taken only where there is no other.
+    """
     size = [min(_WINDOW_PX, side) for side in change.shape]
     activity = uniform_filter(change**2, size) - uniform_filter(change, size) ** 2
-    centre = np.unravel_index(int(np.argmax(activity)), change.shape)
+    clear = maximum_filter(outside, size) == 0
+    # Windows reach over the border nowhere: what would be shifted back is judged where it comes to lie.
+    for axis, length in enumerate(size):
+        ends = np.arange(change.shape[axis])
+        held = (ends >= length // 2) & (ends <= change.shape[axis] - length + length // 2)
+        clear &= held[:, None] if axis == 0 else held
+    centre = np.unravel_index(int(np.argmax(np.where(clear, activity, -1) if clear.any() else activity)), change.shape)
     starts = [
         int(np.clip(at - length // 2, 0, side - length))
         for at, length, side in zip(centre, size, change.shape, strict=True)
     ]
     return slice(starts[0], starts[0] + size[0]), slice(starts[1], starts[1] + size[1])
+
+
+def _outside(image: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return what surrounds the field: collimators, as good as black, and what is brighter than air, beside a film.
+
+    They change most where they end, and are nothing that anybody has put into the beam to look at.
+
+    Parameters
+    ----------
+    image : (H, W) array
+        Linear, open field 1.0.
+    """
+    stride = -(-max(image.shape) // _SHOWN_PX)
+    thin = image[::stride, ::stride]
+    found = np.zeros(thin.shape, bool)
+    for mask in (thin < _SHUT, thin > _BEYOND_AIR):
+        labels, _ = label(mask)
+        rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+        sizes = np.bincount(labels.ravel())
+        large = [one for one in np.unique(rim) if one and sizes[one] > _LEAST_SHARE * thin.size]
+        found |= np.isin(labels, large)
+    if found.any():
+        found = binary_dilation(found, iterations=-(-_BLUR_PX // stride))
+    return np.asarray(found.repeat(stride, 0).repeat(stride, 1)[: image.shape[0], : image.shape[1]])
 
 
 def _show(axes: Axes, image: NDArray[Any], title: str, **options: Any) -> AxesImage:
