@@ -86,6 +86,8 @@ def export_bioimage(
         answers = answer_of(graph, images)
         np.save(partial / "test_lr.npy", images)
         np.save(partial / "test_hr.npy", answers)
+        _draw(images[0, 0], partial / f"sample_{INPUT}.png")
+        _draw(answers[0, 0], partial / f"sample_{OUTPUT}.png")
         _draw_cover(images[0, 0], answers[0, 0], partial / "cover.png")
         (partial / "README.md").write_text(page(card, _use(shape)), encoding="utf-8")
         described = _description(card, shape, partial, graph)
@@ -96,14 +98,18 @@ def export_bioimage(
 
 def _draw_cover(lr: NDArray[np.float32], hr: NDArray[np.float32], path: Path) -> None:
     """Draw the middle of both images beside each other: twice as wide as high, as that zoo wants it."""
-    from PIL import Image  # noqa: PLC0415  (only for a folder of this kind)
-
     side = min(lr.shape)
     top, left = ((length - side) // 2 for length in lr.shape)
     both = np.hstack([image[top : top + side, left : left + side] for image in (lr, hr)])
-    codes = (both.clip(0.0, 1.0) * 255.0).astype(np.uint8)
-    larger = -(-_COVER_PX // side) if side < _COVER_PX else 1
-    Image.fromarray(codes.repeat(larger, axis=0).repeat(larger, axis=1)).save(path)
+    larger = -(-_COVER_PX // side)
+    _draw(both.repeat(larger, axis=0).repeat(larger, axis=1), path)
+
+
+def _draw(image: NDArray[np.float32], path: Path) -> None:
+    """Draw an image in 8 bits, black at 0 and white at the open field."""
+    from PIL import Image  # noqa: PLC0415  (only for a folder of this kind)
+
+    Image.fromarray((image.clip(0.0, 1.0) * 255.0).astype(np.uint8)).save(path)
 
 
 def _use(shape: tuple[int, int]) -> str:
@@ -162,4 +168,5 @@ def _tensor(name: str, shape: tuple[int, int], test: Path, card: Card) -> dict[s
         "axes": [{"type": "batch"}, {"type": "channel", "channel_names": ["transmission"]}, *space],
         "data": {"type": "float32", "range": [None, None], "unit": "arbitrary unit", "scale": 1.0, "offset": None},
         "test_tensor": _file(test),
+        "sample_tensor": _file(test.with_name(f"sample_{name}.png")),
     }
