@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from xsim_zoo.restorers.base import Restorer
     from xsim_zoo.weights.card import Card
 
+__all__ = ["register"]
+
 _FORMATS = ("onnx", "bioimage", "huggingface")
 
 
