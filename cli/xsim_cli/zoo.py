@@ -9,19 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from xsim.errors import DamageError, InputError
+from xsim.errors import DamageError
 from xsim_cli.common import (
     DeviceOption,
-    ForceOption,
     JsonOption,
     RestorerName,
     WeightsOption,
-    check_output,
     emit_json,
     report,
     say,
 )
 from xsim_cli.zoo_eval import register as register_eval
+from xsim_cli.zoo_export import register as register_export
 from xsim_cli.zoo_finetune import ResumeOption, RunOption, SetOption, SettingsOption
 from xsim_cli.zoo_finetune import register as register_finetune
 from xsim_cli.zoo_run import register as register_run
@@ -109,6 +108,9 @@ def _card_lines(card: dict[str, Any]) -> dict[str, str]:
         ),
         "digest": card["digest"] or "none",
     }
+    for said in ("license", "citation"):
+        if card.get(said):
+            lines[said] = str(card[said])
     if card.get("packages"):
         lines["packages"] = ", ".join(f"{part}: {package}" for part, package in card["packages"].items())
     for split in ("validation", "lr"):
@@ -174,38 +176,4 @@ register_finetune(app)
 register_run(app)
 register_eval(app)
 register_study(app)
-
-
-@app.command(epilog="Example: xsim zoo export physics-sde --format onnx -o physics-sde.onnx")
-def export(
-    name: RestorerName,
-    output: Annotated[Path, typer.Option("-o", "--output", help="File to write.")],
-    format_: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
-    weights: WeightsOption = None,
-    force: ForceOption = False,
-    json_: JsonOption = False,
-) -> None:
-    """Write a restorer's network, with its card, for other programs.
-
-    It is checked against torch to 1e-4. Filters, sampler and link around it follow from the card:
-    examples/restore_numpy.py does all of it in numpy alone.
-    """
-    from dataclasses import asdict
-
-    from xsim_zoo.network.export import export as export_network
-    from xsim_zoo.restorers.base import LearnedRestorer
-    from xsim_zoo.weights.card import weights_path
-    from xsim_zoo.weights.checkpoint import load_checkpoint
-    from xsim_zoo.weights.loading import load
-
-    tensors = None if weights is None else weights_path(weights)
-    check_output(output, force=force, inputs=() if tensors is None else (tensors, tensors.with_suffix(".json")))
-    restorer = load(name, weights, device="cpu")
-    if not isinstance(restorer, LearnedRestorer):
-        raise InputError(f"restorer '{name}' has no network to export: give one that learns")
-    card = load_checkpoint(name if weights is None else weights).card.to_dict()
-    exported = asdict(export_network(restorer.network, output, format_, card=card))
-    if json_:
-        emit_json("zoo.export", exported)
-        return
-    say(f"{output}: {exported['bytes'] / 1e6:.1f} MB, within {exported['largest_difference']:.1e} of torch")
+register_export(app)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from xsim import notebook
 from xsim.curves import RadialCurve, checked_table, quadratic_grid
 from xsim.detector.direct_hits import direct_hits
 from xsim.detector.phosphors import phosphor
@@ -22,7 +23,7 @@ from xsim.files.documents import read_toml
 from xsim.files.toml import write_toml
 from xsim.grids import nyquist_lp_mm
 from xsim.keywords import names_keywords
-from xsim.spectrum import Spectrum
+from xsim.spectrum import Spectrum, tungsten_spectrum
 
 __all__ = [
     "KERMA_RANGE_UGY",
@@ -37,6 +38,9 @@ __all__ = [
 
 # From single photons in a pixel to far beyond saturation: a guard against wrong units, not a limit of the model.
 KERMA_RANGE_UGY: Final = (1e-6, 1e9)
+
+_SHOWN_UGY: Final = 42.56
+"""Air kerma at which a notebook shows the noise of a detector [uGy]: one frame of the paper."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,21 @@ class Detector:
     screen: Screen
     sensor: Sensor = field(default_factory=Sensor)
     measured: Measured | None = None
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: what it is made of, and its MTF behind 2.5 mm of aluminium at 70 kV."""
+        response = self.response(tungsten_spectrum(), _SHOWN_UGY)
+        frequency = np.linspace(0.0, 0.5 / self.sensor.pitch_mm, 65)
+        screen, sensor = self.screen, self.sensor
+        lines = {
+            "screen": f"{screen.phosphor}, {screen.mass_thickness_mg_cm2:g} mg/cm2, {screen.irradiation} irradiation",
+            "pixels": f"{sensor.pitch_mm:g} mm, fill factor {sensor.fill_factor:g}, {sensor.adc_bits} bits",
+            "curves": "of the model" if self.measured is None else "measured",
+            "noise of the open field": f"{response.pixel_sigma:.4f} at {_SHOWN_UGY:g} uGy",
+        }
+        curves = {"MTF": (frequency, np.asarray(response.mtf(frequency)))}
+        shown = notebook.chart(curves, "spatial frequency [lp/mm], 70 kV", "presampled MTF")
+        return notebook.page("Detector", shown, notebook.table(lines))
 
     def __post_init__(self) -> None:
         if self.screen.irradiation == "back" and self.sensor.fibre_plate_mm > 0:

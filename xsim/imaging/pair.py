@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xsim import notebook
 from xsim.detector.detector import DetectorResponse
 from xsim.imaging.acquisition import Shot, acquire, fixed_pattern
 from xsim.imaging.exposure import imager
@@ -56,6 +57,20 @@ class Pair:
     settings: dict[str, Any]
     counts: dict[str, int] = field(default_factory=dict)
     labels: list[dict[str, Any]] = field(default_factory=list)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: both images on one grey scale."""
+        low, high = notebook.window(self.hr, self.lr)
+        images = {"HR": self.hr, "LR": self.lr}
+        shown = [notebook.picture(image, name, low=low, high=high) for name, image in images.items()]
+        height, width = self.hr.shape
+        lines = {
+            "size": f"{height} x {width} px of {self.pitch_mm:g} mm",
+            "seed": self.settings.get("seed", "?"),
+            "grey": f"black {low:.3f}, white {high:.3f}; open field 1",
+            "labelled defects": len(self.labels),
+        }
+        return notebook.page("HR/LR pair", notebook.row(shown), notebook.table(lines))
 
 
 @names_keywords

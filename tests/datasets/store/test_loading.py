@@ -115,6 +115,7 @@ def test_the_reader_of_forked_workers_finds_damage_too(path: Path, tmp_path: Pat
 
 
 def test_documents_say_what_xarray_asks_for(path: Path) -> None:
+    """pydata/xarray#10616, where xarray itself is not installed: every member that it would list, with dimensions."""
     root = zarr.open_group(path, mode="r")
     pairs = root["pairs"]
     assert pairs.metadata.dimension_names == ("sample", "screen", "y", "x")
@@ -134,6 +135,7 @@ def test_documents_say_what_xarray_asks_for(path: Path) -> None:
 
 
 def test_xarray_opens_a_store(path: Path) -> None:
+    """pydata/xarray#10616: a store of zarr 3 that newer versions of xarray could not open."""
     xarray = pytest.importorskip("xarray", reason="xarray is not installed")
     store = PairStore.open(path)
     tree = xarray.open_datatree(str(path), engine="zarr", consolidated=False)

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from xsim.errors import DamageError, ExtraMissingError, UnknownNameError
 from xsim.files.whole import whole_file
 from xsim_zoo.network.backbone import Backbone
 
-__all__ = ["CARD", "TOLERANCE", "Exported", "export"]
+__all__ = ["CARD", "TOLERANCE", "Exported", "check_installed", "export", "write_onnx"]
 
 CARD = "xsim.card"
 """Metadata property of ONNX files that holds the card."""
@@ -58,7 +59,8 @@ class Exported:
 def export(network: Backbone, path: Path, format_: str = "onnx", *, card: Mapping[str, Any] | None = None) -> Exported:
     """Write a network; inputs are ``features`` (B, C, H, W) and ``conditions`` (B, 3, 6 or 11), any H, W in 8s.
 
-    What stands around the network (filters, sampler, link) follows from the card, see ``examples/restore_numpy.py``.
+    What stands around the network (filters, sampler, link) follows from the card, see ``examples/restore_numpy.py``, or
+    is exported with it for images of one size, see `xsim_zoo.exports.whole`.
 
     Parameters
     ----------
@@ -82,9 +84,7 @@ def export(network: Backbone, path: Path, format_: str = "onnx", *, card: Mappin
     """
     if format_ != "onnx":
         raise UnknownNameError("export format", format_, ["onnx"])
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        if importlib.util.find_spec(package) is None:
-            raise ExtraMissingError(package, "onnx")
+    check_installed()
     with whole_file(path) as partial:
         _write_onnx(network, partial, card)
         difference = _difference(network, partial)
@@ -93,18 +93,62 @@ def export(network: Backbone, path: Path, format_: str = "onnx", *, card: Mappin
     return Exported(str(path), format_, path.stat().st_size, difference)
 
 
+def check_installed() -> None:
+    """Refuse to export where the packages of the extra ``onnx`` are missing.
+
+    Raises
+    ------
+    ExtraMissingError
+        Naming the package.
+    """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        if importlib.util.find_spec(package) is None:
+            raise ExtraMissingError(package, "onnx")
+
+
 def _write_onnx(network: Backbone, path: Path, card: Mapping[str, Any] | None) -> None:
     network = network.cpu().eval()
     features, conditions = _probe(network, (64, 96), batch=2)
     batch, height, width = (torch.export.Dim(name, min=2, max=4096) for name in ("batch", "height", "width"))
     shapes = {"features": {0: batch, 2: 8 * height, 3: 8 * width}, "conditions": {0: batch}}
+    write_onnx(
+        network, {"features": features, "conditions": conditions}, path, answer="answer", shapes=shapes, card=card
+    )
+
+
+def write_onnx(
+    module: nn.Module,
+    given: Mapping[str, Tensor],
+    path: Path,
+    *,
+    answer: str,
+    shapes: Mapping[str, Mapping[int, Any]],
+    card: Mapping[str, Any] | None,
+) -> None:
+    """Write a module as ONNX, without a check.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module, on the CPU.
+    given : mapping of tensors
+        Its arguments by name, of a size that it takes.
+    path : Path
+        Where to.
+    answer : str
+        Name of what it returns.
+    shapes : mapping
+        Axes of each argument whose size is free, as `torch.export.Dim`.
+    card : mapping, optional
+        Kept as the metadata property `CARD`.
+    """
     with _quiet():
         program: Any = torch.onnx.export(
-            network,
-            (features, conditions),
-            input_names=["features", "conditions"],
-            output_names=["answer"],
-            dynamic_shapes=shapes,
+            module,
+            tuple(given.values()),
+            input_names=list(given),
+            output_names=[answer],
+            dynamic_shapes=dict(shapes),
             dynamo=True,
             verbose=False,
         )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from xsim import notebook
 from xsim.errors import InputError
 from xsim.keywords import check_keywords, names_keywords
 from xsim_datasets.images import Radiograph, Scale, read_image, write_image
@@ -83,6 +84,25 @@ class Restored:
     detectors: Assumed
     first_factor: float | None = None
     bounded_pixels: int = 0
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: input and result on one grey scale, the spread, the verdict, what was assumed.
+
+        Of several pages the first.
+        """
+        before, after = self.scale.linear(next(self.source.images())), _first(self.image)
+        low, high = notebook.window(before, after)
+        shown = [
+            notebook.picture(before, "as it came", low=low, high=high),
+            notebook.picture(after, "restored", low=low, high=high),
+        ]
+        if self.std is not None:
+            _, most = notebook.window(_first(self.std))
+            shown.append(notebook.picture(_first(self.std), f"spread, white {most:.3g}", low=0.0, high=most))
+        pitch = "pixels of unknown size" if self.pitch_mm is None else f"px of {self.pitch_mm:g} mm"
+        lines = {"verdict": self.consistency.verdict, "size": f"{after.shape[0]} x {after.shape[1]} {pitch}"}
+        lines |= {f"note {number}": note for number, note in enumerate(self.notes, 1)}
+        return notebook.page("Restored radiograph", notebook.row(shown), notebook.table(lines))
 
     @property
     def open_field(self) -> float:
@@ -178,6 +198,11 @@ def restore(
         first_factor=plan.first_factor,
         bounded_pixels=sum(beyond),
     )
+
+
+def _first(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the first page of an image or of several."""
+    return image if image.ndim == 2 else image[0]
 
 
 def _held(pixels: int) -> tuple[str, ...]:

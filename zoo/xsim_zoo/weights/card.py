@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,17 @@ WEIGHTS_FOLDER = Path(__file__).parent / "files"
 """Where the weights lie that the package ships."""
 
 _SCHEMA = "xsim.card/1"
-_KINDS = {"restorer": str, "digest": str, "version": str, "parameters": int}
+_KINDS = {"restorer": str, "digest": str, "version": str, "parameters": int, "license": str, "citation": str}
 """Kinds of a card's values; those that are not named here are tables."""
+
+_LICENSE = "MIT"
+"""Of the weights that the package ships: the package's own."""
+
+_CITATION = (
+    "The xsim developers. xsim: a digital twin of an indirect X-ray imaging system, and a zoo of restorers trained "
+    "inside it (software)."
+)
+"""What to cite for them: as CITATION.cff."""
 
 _PICKLE_SUFFIXES = {".pt", ".pth", ".ckpt", ".pkl", ".bin"}
 """Files that may run code as they are loaded: they never are."""
@@ -51,6 +60,10 @@ class Card:
         Version of xsim that wrote them.
     packages : dict
         Packages with their versions that bring the restorer or its backbone, where xsim itself does not.
+    license : str
+        SPDX identifier of the licence that they are under; empty where their maker has not said it.
+    citation : str
+        What to cite where they are used; empty where their maker has not said it.
     """
 
     restorer: str
@@ -64,12 +77,15 @@ class Card:
     digest: str = ""
     version: str = __version__
     packages: dict[str, str] = field(default_factory=dict)
+    license: str = ""
+    citation: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types, the schema's name first."""
         content = asdict(self)
-        if not self.packages:
-            del content["packages"]  # cards of xsim's own stay readable for earlier versions
+        for name in ("packages", "license", "citation"):
+            if not content[name]:
+                del content[name]  # cards without them stay readable for earlier versions
         return {"schema": _SCHEMA, **content}
 
 
@@ -174,4 +190,6 @@ def read_card(path: Path) -> Card:
     for name, given in vars(card).items():
         if not isinstance(given, kind := _KINDS.get(name, dict)):
             raise DamageError(f"{path}: '{name}' is {given!r:.40}, not a {kind.__name__}: take sound weights")
+    if path.parent == WEIGHTS_FOLDER:
+        return replace(card, license=card.license or _LICENSE, citation=card.citation or _CITATION)
     return card

@@ -1,0 +1,1 @@
+"""Restorers for other programs: a restoration as one graph, and folders that other zoos take."""
