@@ -140,11 +140,12 @@ def show_step(device: str) -> None:
     restorer = xsim_zoo.build("physics-sde", physics(), device=device, size="small")
     assert isinstance(restorer, LearnedRestorer)
     images = torch.rand((8, 256, 256))
-    operator = restorer.operator(PaddedGrid.around((256, 256)).padded)
+    grid = PaddedGrid.around((256, 256)).padded
+    operator = restorer.operator(grid)
     options = {"samples": range(8), "seed": 0, "crops": 2, "patch": 96, "operator": operator, "device": device}
 
     def batch() -> object:
-        return make_batch(images, images, links=[restorer.link] * 8, **options)
+        return make_batch(images, images, links=[restorer.link_on(grid)] * 8, **options)
 
     made = batch()
     parts = {

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+import xsim_zoo
 from xsim.degradation.degradation import Degradation
 from xsim.degradation.link import GreyLink
 from xsim.errors import DamageError, InputError
@@ -134,6 +136,38 @@ def test_states_with_noise_have_the_same_law(coded: CodedPairs) -> None:
     assert difference.all()
     assert abs(difference.mean()) < 3 * difference.std() / len(difference) ** 0.5
     assert difference.std() < 0.5 * pairs.mean()
+
+
+class Asked(TorchDispatchMode):
+    """Notes what makes the host wait for a GPU: reading a number, a choice by content, a copy from the host."""
+
+    waiting = ("_local_scalar_dense", "nonzero", "masked_select", "lift_fresh")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if any(word in str(func) for word in self.waiting):
+            self.found.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", [name for name in xsim_zoo.names() if xsim_zoo.get(name).learned])
+def test_nothing_in_a_step_waits_for_the_device(name: str, coded: CodedPairs) -> None:
+    restorer = build(name, measure_physics(coded), size="tiny")
+    assert isinstance(restorer, LearnedRestorer)
+    feed = DeviceFeed(coded, restorer, SHORT, torch.device("cpu"), lambda step: [0, 1], range(1))
+    with feed.shelf:
+        plan = feed.read(0, [0, 1], [0, 1])
+        restorer.loss(feed.make(plan))  # what is kept from step to step may be copied in the first
+        with Asked() as asked:
+            restorer.loss(feed.make(plan)).backward()
+            torch.nn.utils.clip_grad_norm_(restorer.network.parameters(), 1.0)
+    assert not asked.found
+    with Asked() as control:
+        assert float(torch.ones(()) + torch.tensor(1.0)) == 2
+    assert len(control.found) == 2, "the check sees both kinds"
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (24, 40)])

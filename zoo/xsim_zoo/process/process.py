@@ -82,10 +82,10 @@ def strips(maps: Tensor) -> Iterator[Rows]:
 
 def _column(t: float | Tensor, like: Tensor) -> Tensor:
     """Return times as (1, 1, 1, 1) or (B, 1, 1, 1), to meet maps (B or 1, 1, H, W // 2 + 1)."""
-    if isinstance(t, Tensor):
-        return t.to(like).reshape(-1, 1, 1, 1)
-    # Filled there: a number that is copied to a GPU makes it wait.
-    return torch.full((1, 1, 1, 1), t, dtype=like.dtype, device=like.device)
+    if isinstance(t, (int, float)):
+        # Filled there: a number that is copied to a GPU makes it wait.
+        return torch.full((1, 1, 1, 1), t, dtype=like.dtype, device=like.device)
+    return torch.as_tensor(t, dtype=like.dtype, device=like.device).reshape(-1, 1, 1, 1)
 
 
 @dataclass(frozen=True)

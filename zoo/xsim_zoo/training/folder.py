@@ -246,12 +246,12 @@ def _board(path: Path, start: int, settings: dict[str, Any]) -> Any:
     from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (slow to import, seldom wanted)
     from torch.utils.tensorboard.summary import hparams  # noqa: PLC0415
 
-    writer = SummaryWriter(str(path), purge_step=start + 1 if start else None)
+    writer: Any = SummaryWriter(str(path), purge_step=start + 1 if start else None)
     plain = {
         key: value if isinstance(value, (bool, int, float, str)) else str(value) for key, value in settings.items()
     }
     # In the files of the run itself: torch's add_hparams would begin a run of its own below it.
-    for summary in hparams(plain, dict.fromkeys(_JUDGED, 0.0)):
+    for summary in hparams(plain, dict.fromkeys(_JUDGED, 0.0)):  # type: ignore[no-untyped-call]
         writer.file_writer.add_summary(summary)
     return writer
 

@@ -30,7 +30,8 @@ def frequency(answer: Tensor, target: Tensor) -> Tensor:
     """Return the mean square, and .1 of the mean modulus of the difference's spectrum, orthonormal: for fine detail."""
     difference = answer - target
     spectra = torch.fft.rfft2(difference, norm="ortho")
-    return difference.square().mean() + _SPECTRA * spectra.abs().mean()
+    whole: Tensor = difference.square().mean() + _SPECTRA * spectra.abs().mean()
+    return whole
 
 
 def criterion_of(name: str) -> Criterion | None:

@@ -30,13 +30,13 @@ def optimiser_of(settings: TrainSettings, parameters: Iterable[Parameter], devic
     InputError
         If it cannot be had, or takes no ``lr`` and ``weight_decay``.
     """
-    options = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+    lr, weight_decay = settings.lr, settings.weight_decay
     if settings.optimiser == "adamw":
         fused = device.type == "cuda" or None
-        return torch.optim.AdamW(parameters, betas=_BETAS, fused=fused, **options)
+        return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, betas=_BETAS, fused=fused)
     factory = part_of("optimiser", settings.optimiser)
     try:
-        found = factory(parameters, **options)
+        found = factory(parameters, lr=lr, weight_decay=weight_decay)
     except Exception as error:
         raise InputError(
             f"optimiser '{settings.optimiser}' does not take (parameters, lr=, weight_decay=) ({error!r:.200}): wrap it"
