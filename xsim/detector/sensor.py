@@ -195,11 +195,9 @@ class Sensor:
 
         if self.lag_before not in _BEFORE:
             raise UnknownNameError("sensor lag_before", self.lag_before, _BEFORE)
-        if self.high_gain_well_e >= self.full_well_e:
-            raise PhysicsRangeError(
-                f"sensor high_gain_well_e {self.high_gain_well_e:g} electrons is not below the full well of "
-                f"{self.full_well_e:g}: give less, or 0 for one gain"
-            )
+        if self.high_gain_well_e:
+            least = _RANGES["full_well_e"][0]
+            check_range("sensor high_gain_well_e", self.high_gain_well_e, least, self.full_well_e, "electrons")
 
     @property
     def aperture_mm(self) -> float:

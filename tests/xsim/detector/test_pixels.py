@@ -141,7 +141,7 @@ def test_lag_leaves_a_ghost_of_what_was_before(frames: int) -> None:
     ("changes", "message"),
     [({"binning": 0}, "binning 0"), ({"binning": 1.5}, "binning 1.5 is no whole"),
      ({"structure_mm": -1.0}, "structure_mm"), ({"line_sd": 1.0}, "line_sd"),
-     ({"high_gain_well_e": 3e6}, "not below the full well"),
+     ({"high_gain_well_e": 3e6}, "100 to 2.2e.06 electrons"),
      ({"lag_before": "yesterday"}, "unknown sensor lag_before")],
 )  # fmt: skip
 def test_impossible_pixels_are_refused(changes: dict[str, Any], message: str) -> None:
