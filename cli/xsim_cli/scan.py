@@ -52,6 +52,7 @@ def run_scan(given: SimpleNamespace, setup: PairSetup) -> None:
     document: dict[str, Any] | None = None
     remarks: tuple[str, ...] = ()
     about: dict[str, Any]
+    subject: Subject
     if given.scenario is not None:
         scenario = read_scenario(existing(given.scenario))
         setup, remarks = _setup_of(scenario, setup), scenario.remarks
