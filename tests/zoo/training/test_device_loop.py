@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -309,7 +310,7 @@ def test_a_device_by_number_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     state = SimpleNamespace(device=torch.device("cuda"))
     monkeypatch.setattr(training, "resolve_device", torch.device)
     monkeypatch.setattr(training, "Accelerator", lambda *, cpu: SimpleNamespace(state=state, cpu=cpu))
-    monkeypatch.setattr(torch.cuda, "set_device", lambda device: current.__setitem__(0, device.index or current[0]))
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: current.__setitem__(0, operator.index(index)))
     monkeypatch.setattr(torch.cuda, "current_device", lambda: current[0])
     monkeypatch.setattr(training.PartialState, "_shared_state", {})
     assert not training.start_accelerator("cuda:1").cpu

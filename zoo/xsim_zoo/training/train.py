@@ -58,7 +58,8 @@ def start_accelerator(device: str) -> Accelerator:
         AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(cpu=wanted.type == "cpu")
     if wanted.type == "cuda" and not several:
-        torch.cuda.set_device(wanted)  # accelerate itself takes the current one
+        if wanted.index is not None:
+            torch.cuda.set_device(wanted.index)  # accelerate itself takes the current one
         # By number, as a thread of its own has a current device of its own.
         accelerator.state.device = torch.device("cuda", torch.cuda.current_device())
     return accelerator
