@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import pydicom
 import pytest
 import tifffile
 from scipy.special import erf
 
 from xsim_cli.app import main
-from xsim_datasets.images import Radiograph, write_image
 
 
 @pytest.fixture
@@ -127,30 +125,3 @@ def test_the_open_field_of_a_run_is_that_of_the_flats(shots, capsys):
     assert plain["bad_pixels"]["count"] >= 2
     # Two float32 frames are held for the whole run.
     assert file["memory_bytes"] == plain["memory_bytes"] + 8 * 160 * 200
-
-
-@pytest.mark.parametrize("shown", ["MONOCHROME1", "MONOCHROME2"])
-def test_flats_and_images_that_are_only_shown_inverted_are_corrected_as_they_are_stored(shots, capsys, shown):
-    def as_dicom(source, target):
-        write_image(target, Radiograph(tifffile.imread(source), "none", pitch_mm=0.05))
-        dataset = pydicom.dcmread(target)
-        dataset.PhotometricInterpretation, dataset.Modality = shown, "DX"
-        dataset.PixelIntensityRelationship, dataset.PixelIntensityRelationshipSign = "LIN", 1
-        dataset.save_as(target)
-
-    folder = shots / shown
-    for name in ("dark", "flat"):
-        (folder / name).mkdir(parents=True)
-        for path in (shots / name).iterdir():
-            as_dicom(path, folder / name / f"{path.stem}.dcm")
-    as_dicom(shots / "edge.tif", folder / "edge.dcm")
-    words = ("zoo", "run", "wiener", "--detectors", "weights", "--pitch-mm", 0.048)
-    found = {}
-    for name, image, frames in (("dicom", folder / "edge.dcm", folder), ("tiff", shots / "edge.tif", shots)):
-        output = folder / f"out{image.suffix}"
-        corrections = ("--dark", frames / "dark", "--flat", frames / "flat")
-        (file,) = json_of(capsys, *words, image, "-o", output, *corrections)["files"]
-        assert file["open_field"] == pytest.approx(20_000, rel=0.02)  # as it is stored
-        pixels = pydicom.dcmread(output).pixel_array if name == "dicom" else tifffile.imread(output)
-        found[name] = pixels.astype(int)
-    assert np.abs(found["dicom"] - found["tiff"]).max() <= 1

@@ -75,7 +75,9 @@ def soak(folder: Path, seconds: float) -> list[str]:
     environment = {**os.environ, **threads, "TMPDIR": str(temporary), "PYTHONPATH": floors}
     good, bad = fill(folder / "files")
     (folder / "view").mkdir()
-    dropped = [path for path in sorted((folder / "files").iterdir()) if path.suffix in {".tif", ".png", ".dcm"}]
+    # Pipes and links of the catalogue cannot be dropped on a page.
+    plain = [path for path in sorted((folder / "files").iterdir()) if path.is_file() and not path.is_symlink()]
+    dropped = [path for path in plain if path.suffix in {".tif", ".png", ".dcm"}]
     browsers = Browsers(folder / "view", dropped, environment)
     restoring = Restoring(folder / "files", folder / "restored", environment)
     killing = Killing(folder / "stores", environment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from xsim.errors import InputError, MissingFileError
@@ -191,3 +192,32 @@ def test_saturation_before_the_correction_is_said(detector):
     found = corrected(shot, Corrections.of_files(folder / "dark", folder / "flat", "none"))
     assert isinstance(found, Corrected)
     assert any("were saturated before" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("shown", ["MONOCHROME1", "MONOCHROME2"])
+def test_what_is_only_shown_inverted_is_corrected_as_it_is_stored(tmp_path, shown):
+    rng = np.random.default_rng(1)
+    gain, offset = 20_000 * rng.normal(1.0, 0.04, SHAPE), rng.uniform(500, 1500, SHAPE)
+    truth = np.ones(SHAPE)
+    truth[20:40, 20:60] = 0.5
+
+    def panel(name: str, grey: np.ndarray) -> Path:
+        path = write_image(tmp_path / name, Radiograph(np.rint(grey).astype(np.uint16), "none", pitch_mm=0.05))
+        dataset = pydicom.dcmread(path)
+        dataset.PhotometricInterpretation, dataset.Modality = shown, "DX"
+        dataset.PixelIntensityRelationship, dataset.PixelIntensityRelationshipSign = "LIN", 1
+        dataset.save_as(path)
+        return path
+
+    corrections = Corrections.of_files(panel("dark.dcm", offset), panel("flat.dcm", offset + gain), "none")
+    found = corrected(read_image(panel("a.dcm", offset + gain * truth)), corrections)
+    assert found.flat_fielded
+    assert found.open_field is not None
+    level = found.turned(found.open_field)  # as it is stored
+    assert level == pytest.approx(np.mean(gain), abs=1)
+    # Where metal is bright, the level of no signal is that of white, which no beam is stored as.
+    assert found.zero == (65535 if shown == "MONOCHROME1" else None)
+    write_image(tmp_path / "b.dcm", found)
+    written = pydicom.dcmread(tmp_path / "b.dcm")
+    assert written.PhotometricInterpretation == shown
+    assert np.abs(written.pixel_array - level * truth).max() < 3  # frames and result are rounded
