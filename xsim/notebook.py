@@ -79,7 +79,9 @@ def chart(curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
     top = max(float(values[0].max()) for values in curves.values())
     right, down = _WIDTH - _LEFT - 8, _HEIGHT - _BELOW - 8
     lines = [f'<path d="M{_LEFT},8 v{down} h{right}" fill="none" stroke="currentColor"/>']
-    for place in np.linspace(0.0, top, 5):
+    decade = 10.0 ** np.floor(np.log10(top))
+    step = next(step for step in (0.2 * decade, 0.5 * decade, decade, 2 * decade) if top / step <= 6)
+    for place in np.arange(0.0, top * (1 + 1e-9), step):
         lines.append(_said(_LEFT + place / top * right, 8 + down + 14, f"{place:.3g}", "middle"))
     lines += [_said(_LEFT - 4, 8 + down * (1 - share) + 4, f"{share:g}", "end") for share in (0.0, 0.5, 1.0)]
     for number, (name, (at, values)) in enumerate(curves.items()):
