@@ -39,7 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("xsim_cli.inspect.commands", "Voids of solder balls: shares with intervals, limits by class."),
     "calibrate": ("xsim_cli.calibrate", "Measure your own two detectors and what lies between them."),
     "detectors": ("xsim_cli.detectors.commands", "Detectors by name: add, list, show, remove."),
-    "zoo": ("xsim_cli.zoo", "Restorers: list, train, finetune, run, evaluate, export."),
+    "zoo": ("xsim_cli.zoo.commands", "Restorers: list, train, finetune, run, evaluate, export."),
     "view": ("xsim_cli.view.commands", "Restore and look at radiographs in a browser."),
     "doctor": ("xsim_cli.doctor", "What works, what is missing, and the command that mends it."),
 }

@@ -28,7 +28,7 @@ def warm() -> None:
     import torch._dynamo
 
     import xsim_cli.dataset
-    import xsim_cli.zoo
+    import xsim_cli.zoo.commands
     import xsim_datasets.pictures
     import xsim_datasets.store.executors
     import xsim_zoo.run.files

@@ -190,7 +190,10 @@ def scattered_beams(
         (first + step * np.arange(count) + 0.5 - 0.5 * size) * (side_mm / plane.cell_mm)
         for count, size in zip(shape, phantom.shape, strict=True)
     ]
-    cells = [np.arange(size * plane.oversampling, dtype=np.float64) + 0.5 - 0.5 * size * plane.oversampling for size in plane.shape]
+    cells = [
+        np.arange(size * plane.oversampling, dtype=np.float64) + 0.5 - 0.5 * size * plane.oversampling
+        for size in plane.shape
+    ]
     rows, columns = (_between(place, cell) for place, cell in zip(at, cells, strict=True))
     maps = [rows @ image.astype(np.float32) @ columns.T for image in blurred]
     return tuple(Beam(maps[2 * index], maps[2 * index + 1]) for index in range(len(responses)))

@@ -54,9 +54,9 @@ def export(
     force: ForceOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Write a restorer for other programs, with its card; what is written is checked against torch to 1e-4.
+    """Write a restorer for other programs, with its card.
 
-    Of the network alone, filters, sampler and link around it follow from the card: examples/restore_numpy.py does all
+    What is written is checked against torch to 1e-4. Of the network alone, filters, sampler and link around it follow from the card: examples/restore_numpy.py does all
     of it in numpy. With --shape they are inside, for one size of images. Nothing is sent anywhere.
     """
     from dataclasses import asdict, replace

@@ -19,12 +19,12 @@ from xsim_cli.common import (
     report,
     say,
 )
-from xsim_cli.zoo_eval import register as register_eval
-from xsim_cli.zoo_export import register as register_export
-from xsim_cli.zoo_finetune import ResumeOption, RunOption, SetOption, SettingsOption
-from xsim_cli.zoo_finetune import register as register_finetune
-from xsim_cli.zoo_run import register as register_run
-from xsim_cli.zoo_study import register as register_study
+from xsim_cli.zoo.eval import register as register_eval
+from xsim_cli.zoo.export import register as register_export
+from xsim_cli.zoo.finetune import ResumeOption, RunOption, SetOption, SettingsOption
+from xsim_cli.zoo.finetune import register as register_finetune
+from xsim_cli.zoo.run import register as register_run
+from xsim_cli.zoo.study import register as register_study
 
 
 def _ask_for_large_pages() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from xsim.errors import InputError
 from xsim_cli.common import DeviceOption, JsonOption, OwnDetectorsOption, RestorerName, emit_json, say
-from xsim_cli.zoo_run import Polarity
+from xsim_cli.zoo.run import Polarity
 
 if TYPE_CHECKING:
     from xsim.degradation.degradation import Degradation
