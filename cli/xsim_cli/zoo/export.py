@@ -56,8 +56,9 @@ def export(
 ) -> None:
     """Write a restorer for other programs, with its card.
 
-    What is written is checked against torch to 1e-4. Of the network alone, filters, sampler and link around it follow from the card: examples/restore_numpy.py does all
-    of it in numpy. With --shape they are inside, for one size of images. Nothing is sent anywhere.
+    What is written is checked against torch to 1e-4. Of the network alone, filters, sampler and link around it
+    follow from the card: examples/restore_numpy.py does all of it in numpy. With --shape they are inside, for one
+    size of images. Nothing is sent anywhere.
     """
     from dataclasses import asdict, replace
 
