@@ -50,6 +50,12 @@ def names_keywords(thing: T) -> T:
     maker = thing.__init__ if inspect.isclass(thing) else thing
     by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     known = frozenset(item.name for item in inspect.signature(thing).parameters.values() if item.kind in by_name)
+    # Fields of a model that have been called otherwise: names that it still takes, and does not show.
+    known |= {
+        str(name)
+        for item in getattr(thing, "model_fields", {}).values()
+        for name in getattr(item.validation_alias, "choices", ())
+    }
     what = f"keyword of {thing.__name__}"
 
     @wraps(maker)

@@ -137,9 +137,7 @@ def detector(
     sensor = _sensor(pitch_mm, fill_factor, active_silicon_mm, fibre_plate_mm, fibre_plate_glass)
     screen = replace(_screen(phosphor, optics, irradiation, packing), incidence_deg=incidence_deg)
     if set_:
-        if stored or products:
-            raise InputError("--set changes screens that are modelled: give it without --detector and --product")
-        screen, sensor = _changed(screen, sensor, set_)
+        screen, sensor = _changed(screen, sensor, set_, modelled=not stored and not products)
     chosen, fit = _choose(
         stored, products, mass_thickness_mg_cm2, screen=screen, sensor=sensor, beam=spectrum, measured=fit_mtf
     )
@@ -148,8 +146,7 @@ def detector(
     sheets = _sheets(responses, wedge_material, wedge_mm) if sheet else {}
     bands = _bands(fit, chosen, spectrum, kerma_uGy, found)
     _save(save, chosen, save_fit, fit)
-    curves = (*CURVES, *(("mtf_along", "mtf_across") if incidence_deg else ()))
-    columns = {name: [value for item in found.values() for value in getattr(item, name)] for name in curves}
+    columns = {name: [one for item in found.values() for one in getattr(item, name)] for name in _curves(incidence_deg)}
     outputs.write(
         "detector",
         _payload(found, fit, spectrum, sheets, bands),
@@ -200,8 +197,15 @@ def _screen(phosphor: str, optics: str | None, irradiation: str, packing: float 
     return screen if optics is None else replace(screen, optics=OPTICS[optics])
 
 
-def _changed(screen: Screen, sensor: Sensor, assignments: Sequence[str]) -> tuple[Screen, Sensor]:
+def _curves(incidence_deg: float) -> tuple[str, ...]:
+    """Return the columns of the table: of rays that come obliquely the MTF along and across their plane, too."""
+    return (*CURVES, "mtf_along", "mtf_across") if incidence_deg else CURVES
+
+
+def _changed(screen: Screen, sensor: Sensor, assignments: Sequence[str], *, modelled: bool) -> tuple[Screen, Sensor]:
     """Return screen and sensor with keys changed, as a file of detectors has them."""
+    if not modelled:
+        raise InputError("--set changes screens that are modelled: give it without --detector and --product")
     from xsim.detector.detector import Detector
     from xsim.detector.phosphors import phosphor
     from xsim_datasets.recipe.recipe import imaging_settings

@@ -160,7 +160,7 @@ def test_products_carry_their_own_optics(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["detector", "--set", "sensor.glow=1"], "unexpected keyword argument 'glow'"),
+        (["detector", "--set", "sensor.glow=1"], "unknown keyword of Sensor 'glow'"),
         (["detector", "--set", "geometry.tilt_deg=5"], "give sensor.KEY, screen.KEY or screen.optics.KEY"),
         (["detector", "--set", "sensor.binning=0", "--product", "fine"], "without --detector and --product"),
         (["detector", "--incidence-deg", "80"], "incidence_deg 80 degree is out of range: give 0 to 60 degree"),

@@ -146,10 +146,6 @@ def test_train_info_and_finetune(store: Path, tmp_path: Path, capsys: pytest.Cap
     assert document["kept"] in {"as shipped", "calibrated", "trained"}
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [(["batch=99"], "99 needed"), (["sizes=tiny"], "did you mean size"), (["lr=nan"], "lr=nan")],
-)
 @pytest.mark.slow
 def test_stores_mix_and_both_loops_read_them_alike(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -169,6 +165,10 @@ def test_stores_mix_and_both_loops_read_them_alike(
     assert "2 shares for 1 stores: give one for each, or none" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [(["batch=99"], "99 needed"), (["sizes=tiny"], "did you mean size"), (["lr=nan"], "lr=nan")],
+)
 @pytest.mark.slow
 def test_settings_that_do_not_fit_are_one_line(
     changes: list[str], message: str, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar
 
 from xsim.errors import InputError, UnknownNameError
+from xsim.keywords import names_keywords
 
 __all__ = ["check_part", "part_of", "training_part"]
 
@@ -22,6 +23,7 @@ _OF_TORCH: Final = ("torch.nn.functional", "torch.optim")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+@names_keywords
 def training_part(part: F) -> F:
     """Mark a function or class as a part of trainings, which ``--set loss=MODULE:NAME`` may call; a decorator."""
     setattr(part, _MARK, True)
