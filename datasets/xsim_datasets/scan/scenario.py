@@ -125,6 +125,7 @@ class _Reader:
             raise InputError("scan_mode is continuous: xsim takes views at rest: give stop+go")
 
     def scenario(self) -> Scenario:
+        """Return the scan, lengths in mm and angles in degrees, with remarks on what is read otherwise."""
         detector, source = self.document["detector"], self.document["source"]
         spot_mm, shape = self.spot(source["spot"])
         u, v = (self.number(detector["pixel_pitch"][name], _UNITS) for name in "uv")
@@ -155,6 +156,7 @@ class _Reader:
         )
 
     def angles(self) -> list[float]:
+        """Return the angle of each view [deg], counter-clockwise."""
         acquisition = self.document["acquisition"]
         start, stop = (self.number(acquisition[name], _ANGLES) for name in ("start_angle", "stop_angle"))
         steps = self.views - 1 if acquisition.get("include_final_angle") else self.views
@@ -162,6 +164,7 @@ class _Reader:
         return [sign * (start + (stop - start) * k / max(steps, 1)) for k in range(self.views)]
 
     def poses(self, angles: Sequence[float]) -> tuple[Pose, ...]:
+        """Return tube and detector at each angle [deg], in the frame of the object at rest [mm]."""
         geometry = self.document["geometry"]
         if geometry["source"].get("type", "cone") != "cone":
             raise InputError("the source is parallel: xsim's beams come from a point: give a cone far away")
@@ -218,6 +221,8 @@ class _Reader:
         return float(content) * (_unit(str(value.get("unit", next(iter(units)))), units) if units else 1.0)
 
     def spot(self, spot: dict[str, Any]) -> tuple[float, FocalSpotShape]:
+        """Return size [mm] and shape of the focal spot: the full width at half maximum of a Gaussian, or a side."""
+
         def largest(name: str) -> float:
             table = spot.get(name) or {}
             values = [table[axis] for axis in "uv" if (table.get(axis) or {}).get("value")]
@@ -241,6 +246,7 @@ class _Reader:
         return found
 
     def filters(self, source: dict[str, Any], detector: dict[str, Any]) -> tuple[tuple[str, float], ...]:
+        """Return materials and thicknesses [mm] of all that the beam passes but the object, vacuum left out."""
         spectrum = source.get("spectrum") or {}
         sheets = [*_list(source, "window"), *_list(source, "filters"), *_list(spectrum, "window")]
         sheets += _list(spectrum, "filters")
@@ -253,16 +259,20 @@ class _Reader:
                 found.append((self.material(sheet["material_id"]), thickness))
         return tuple(found)
 
+    def entry(self, key: str) -> dict[str, Any]:
+        """Return what the scenario says of a material; nothing if it does not list it."""
+        entries: dict[str, dict[str, Any]] = {item["id"]: item for item in self.document.get("materials", [])}
+        return entries.get(key, {})
+
     def is_vacuum(self, key: str) -> bool:
-        entries = {item["id"]: item for item in self.document.get("materials", [])}
-        return (entries.get(key, {}).get("density") or {}).get("value") == 0
+        """Return whether a material has no density."""
+        return (self.entry(key).get("density") or {}).get("value") == 0
 
     def material(self, key: str) -> str:
         """Return xsim's name of a material of the scenario."""
-        entries = {item["id"]: item for item in self.document.get("materials", [])}
-        if key not in entries:
+        entry = self.entry(key)
+        if not entry:
             raise InputError(f"material {key!r} is not among the scenario's materials: add it")
-        entry = entries[key]
         if self.is_vacuum(key):
             raise InputError(f"material {key!r} has no density: give one that attenuates")
         composition = entry.get("composition") or []
@@ -282,6 +292,7 @@ class _Reader:
         raise InputError(f"material {key!r}: xsim knows neither its name nor its formula: see xsim.materials")
 
     def subject(self) -> MeshSubject:
+        """Return all samples as one object of closed meshes [mm], and the material of each part."""
         parts: list[MeshPart] = []
         table: dict[str, str] = {}
         for number, sample in enumerate(self.document.get("samples") or [], start=1):

@@ -36,6 +36,9 @@ _OVERLAP = 2.25
 _COLOURS = (1.0, 0.7)
 """Powers of the MTF, halved, that the coloured part may follow: single screens and thick ones (Lubberts' effect)."""
 
+_KINDS = tuple(product(_COLOURS, (True, False)))
+"""Colours with and without the pixel's aperture divided out, in the order in which they are preferred."""
+
 _SYSTEMATIC = 0.03
 """Relative error of the level that no area removes: noise need not go as the root of the grey."""
 
@@ -46,7 +49,10 @@ _TEXTURES = (0.04, 0.06, 0.09, 0.13, 0.18)
 """Widths [cycles/px] of Gaussians that texture is made of, blurred as the object: a weave has periods of 6 to 20 px."""
 
 _TEXTURED = 0.25
-"""Share of the misfit from which texture explains what noise alone does not: noise without any leaves above 0.8."""
+"""Share of the misfit down to which texture must bring it to be believed in; in open fields it brings it nowhere."""
+
+_FITS = 4.0
+"""Misfit a bin, in squares of 3 % and chance, up to which noise alone fits and no texture is looked for."""
 
 _AS_GOOD = 2.0
 """Factor of misfits that tell two colours apart beside texture: below, the middle of what they say is taken."""
@@ -333,16 +339,20 @@ def _parts(
     """Return the parts of a measured spectrum: of noise alone, or beside texture where noise alone does not fit."""
     curve = np.maximum(mtf_columns(_GRID) @ (weights / weights.sum()), 0.0)
     white = _seen(np.ones_like(_GRID))
-    texture = [_seen(np.maximum(curve**2 * np.exp(-((_GRID / width) ** 2)), 1e-12)) for width in _TEXTURES]
-    alone, beside = [], []
-    for exponent, aperture in product(_COLOURS, (True, False)):  # light is scattered before pixels, or pixels are mixed
-        colour = (curve / np.sinc(_GRID) if aperture else curve) ** (2 * exponent)
-        noise = [_seen(colour), white]
-        alone.append(_fitted(spectrum, count, relative, noise, colour))
-        beside.append(_fitted(spectrum, count, relative, noise + texture, colour))
+    # Light is scattered before pixels, or pixels are mixed.
+    colours = [(curve / np.sinc(_GRID) if aperture else curve) ** (2 * exponent) for exponent, aperture in _KINDS]
+    noises = [[_seen(colour), white] for colour in colours]
+    alone = [_fitted(spectrum, count, relative, noise, colour) for noise, colour in zip(noises, colours, strict=True)]
     plain = alone[0]
     for one in alone[1:]:
         plain = one if one.misfit < 0.8 * plain.misfit else plain
+    if plain.misfit < _FITS * len(spectrum):
+        return plain
+    texture = [_seen(np.maximum(curve**2 * np.exp(-((_GRID / width) ** 2)), 1e-12)) for width in _TEXTURES]
+    beside = [
+        _fitted(spectrum, count, relative, noise + texture, colour)
+        for noise, colour in zip(noises, colours, strict=True)
+    ]
     least = min(one.misfit for one in beside)
     if least > _TEXTURED * plain.misfit:
         return plain
