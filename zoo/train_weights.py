@@ -75,8 +75,8 @@ DATA: Final = {
     "quarter": Data(n=256),
     # Four times the set-ups of the recipe, and no more boards for each: what counts is detectors (docs/experiments.md).
     "universal": Data("universal", n=3072, imaging=(("setups", 256),)),
-    # Four times its set-ups, as above; four pairs a board, so a quarter as many boards.
-    "anything": Data("anything", n=3072, imaging=(("setups", 384),)),
+    # Four times its set-ups, as above; four pairs a set-up and four a board: what two cores make in half an hour.
+    "anything": Data("anything", n=1536, imaging=(("setups", 384),)),
     **{name: Data(imaging=changes) for name, changes in _OTHERS.items()},
 }
 
