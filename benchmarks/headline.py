@@ -5,12 +5,14 @@
     python benchmarks/headline.py -o OUT --trained FOLDER    # beside the runs of `zoo/train_weights.py -o FOLDER`
     python benchmarks/headline.py -o OUT --trained FOLDER --seeds 3    # leads of three training seeds
     python benchmarks/headline.py -o OUT --weights unet=runs/unet --weights mine=runs/mine
+    python benchmarks/headline.py -o OUT --keep KEPT         # goes on where it was stopped, or with other weights
 
 In one table nobody is told the grey-level link between the detectors, in training or after; in the other all are.
 Weights are those that ship. Others come from FOLDER, whose runs are named as `zoo/train_weights.py` names them
 (``untold``, ``controls`` and ``specialised``, and with ``--seed 1`` a suffix); rows whose weights are nowhere are named
 with the command that makes them. ``--weights NAME=PATH`` replaces weights, or adds a row to the table whose conditions
-it meets.
+it meets. ``--keep`` keeps each finding under the digest of the weights and settings it was made with: what has not
+changed is not done again.
 
 Test sets are made from seeds and kept in the cache folder; each is given to `xsim_zoo.evaluate`. LimeSDR windows need
 the board's Gerber folder (``--gerber``). Written into OUT: ``headline.md``, ``headline.csv`` (one line for each row and
@@ -61,11 +63,13 @@ _TRIAL: Final = {False: Trial(), True: Trial(side_px=256, repeats=1)}
 """How costs are timed in the full and in the quick run."""
 
 
-def outcome_of(cast: Cast, sets: Sequence[TestSet], *, quick: bool, workers: int) -> Outcome:
-    """Have everyone evaluated on every set."""
+def outcome_of(cast: Cast, sets: Sequence[TestSet], *, quick: bool, workers: int, kept: Path | None = None) -> Outcome:
+    """Have everyone evaluated on every set, with findings kept in a folder, if one is given."""
 
     def judged(who: Sequence[Competitor], test_set: TestSet, asked: Options) -> Evaluation:
-        return evaluate(who, test_set, asked, workers=workers, quiet=False)
+        part = "tasks" if asked.sections == _TASKS else "images"
+        journal = None if kept is None else kept / f"{test_set.name}-{test_set.condition.replace('/', ' of ')}-{part}"
+        return evaluate(who, test_set, asked, workers=workers, journal=journal, quiet=False)
 
     options = Options(sections=_TABLES, quick=quick, seed=SEED)
     found, seeds, truth = {}, {}, {}
@@ -164,6 +168,9 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--seeds", type=int, help="training seeds that leads are asked of; those in FOLDER if not given"
     )
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep findings there, and take over those of before"
+    )
     parser.add_argument("--rows", nargs="+", metavar="LABEL", help="only these rows, by the tables' labels")
     add_image_options(parser)
     parser.add_argument("--picture", type=Path, help="where the picture goes; OUT/headline.png if not given")
@@ -183,7 +190,9 @@ def run(words: argparse.Namespace) -> Path:
         names.remove("limesdr")
     cache = image_folder(words.cache, words.output)
     sets = [one for name in names for one in TestSet.all_of(name, cache, words.gerber, quick=words.quick)]
-    outcome = outcome_of(cast, sets, quick=words.quick, workers=words.workers)
+    if words.keep is not None:
+        words.keep.mkdir(parents=True, exist_ok=True)
+    outcome = outcome_of(cast, sets, quick=words.quick, workers=words.workers, kept=words.keep)
     rows = [row.competitor for row in cast.rows]
     picture(words.picture or words.output / "headline.png", outcome.found, sets, rows)
     return write(words.output, outcome, absent)

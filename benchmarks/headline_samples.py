@@ -19,7 +19,7 @@ from xsim_zoo.evaluation.probes.coverage import sample_statistics
 from xsim_zoo.evaluation.scores import inner
 from xsim_zoo.evaluation.statistics import Bootstrap
 from xsim_zoo.process.sampling import white_noise
-from xsim_zoo.training.temperature import coverage
+from xsim_zoo.training.finishing.temperature import coverage
 
 if TYPE_CHECKING:
     from headline_sets import TestSet

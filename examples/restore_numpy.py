@@ -120,13 +120,11 @@ def restore(card, lr, steps=None, *, network):
     # Noise falls with the signal; in the dark read noise and scatter remain.
     grey = np.clip(lr, 0.02, 1)
     Sigma_1 = Sigma_1 / pitch**2 * np.mean(grey * (1 + table["excess_noise"] * (1 - grey)))
-    S = np.exp(np.interp(np.log(np.maximum(f, known[0] * 1e-3)), np.log(known), np.log(prior["S_mm2"])))
-    S[0, 0] = max(prior["S_mm2"]) * 1e6  # the mean of other images says nothing about this one's
-    S = S / pitch**2
+    S = np.exp(np.interp(np.log(np.maximum(f, known[0] * 1e-3)), np.log(known), np.log(prior["S_mm2"]))) / pitch**2
+    S[0, 0] = max(prior["S_mm2"]) * 1e6 / pitch**2  # the mean of other images says nothing about this one's
     twice = np.r_[1, np.full(f.shape[1] - 2, 2), 1]  # padded sides are even
     rms = lambda power: np.sqrt((power * twice).sum() / y.size)
-    B = lambda t: np.exp(-theta * t)
-    still, safe = theta == 0, np.where(theta == 0, 1, theta)
+    B, still, safe = lambda t: np.exp(-theta * t), theta == 0, np.where(theta == 0, 1, theta)
     r = lambda t: np.where(still, t, np.expm1(-2 * safe * t) / np.expm1(-2 * safe))
 
     X, N = fft(y), steps or card["options"].get("steps", 3)
@@ -138,6 +136,8 @@ def restore(card, lr, steps=None, *, network):
         x_0 = estimate + c * network(features, [t, np.log(rms(Sigma_1)), np.log(c)])
         k = np.sqrt(r(s) * (r(t - s) + B(t - s) ** 2 * r(s))) / r(t)  # DDIM with eta = 0
         X = (B(s) - k * B(t)) * fft(x_0) + k * X
+    left = Sigma_1 / (S * B(1) ** 2 + Sigma_1)  # of the power, by the filter; half of what the answer lacks is returned
+    x_0 = ifft((1 + (1 - card["options"].get("error_share", 0) * left) ** -0.5) / 2 * X, shape)
     M = np.interp(f, row, table["mtf_hr"])
     sharp = ifft(M * 1.01 / (M * M + 0.01) * fft(x_0), shape)  # the link acts before the HR detector's blur
     return (x_0 + ifft(M * fft(link_inverse(table["link"], sharp) - sharp), shape))[inner]

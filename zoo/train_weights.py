@@ -21,12 +21,15 @@ from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
 from xsim_datasets.store.executors import ProcessPool
 from xsim_datasets.store.reader import PairStore
 from xsim_datasets.store.writer import make_store
+from xsim_zoo.restorers.base import LearnedRestorer
 from xsim_zoo.restorers.physics_sde import PhysicsSDE
 from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.finetune import finetune
+from xsim_zoo.training.finishing.power import measure_error_share
+from xsim_zoo.training.finishing.temperature import measure_temperature
 from xsim_zoo.training.settings import TrainSettings
-from xsim_zoo.training.temperature import measure_temperature
 from xsim_zoo.training.train import train
+from xsim_zoo.training.validation import restorers_of
 from xsim_zoo.weights.card import WEIGHTS_FOLDER
 from xsim_zoo.weights.checkpoint import load_checkpoint, save_checkpoint
 from xsim_zoo.weights.loading import load
@@ -34,6 +37,10 @@ from xsim_zoo.weights.loading import load
 if TYPE_CHECKING:
     from xsim_zoo.training.finetune import FinetuneResult
     from xsim_zoo.training.loop import TrainResult
+
+
+# Restorers asked for the image of least error, whatever else they are.
+_OF_LEAST_ERROR: Final = ("physics-sde", "unet", "unet-log", "unet-wiener")
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,11 @@ class Weights:
     changes: tuple[tuple[str, Any], ...] = ()
     start: str | None = None
     samples: bool = False
+
+    @property
+    def means(self) -> bool:
+        """Whether answers are of least error between greys that are linked, so that what power they lack is known."""
+        return self.restorer in _OF_LEAST_ERROR and not self.samples and ("link", False) not in self.changes
 
 
 # The detectors that one model each is specialised on, of the same boards: a dose or an LR screen of its own.
@@ -114,7 +126,7 @@ SHIPPED: Final = {
         "anything",
         (
             *_OF_MANY,
-            ("steps", 4000),
+            ("steps", 3000),
             ("validate_every", 1000),
             ("validate_images", 64),
             ("link_conditioning", True),
@@ -170,6 +182,9 @@ EXPERIMENTS: Final = {
 _SAMPLED: Final = 6
 _EDGE_PX: Final = 48
 
+# Held-out images that the lack of power is measured on; their objects are drawn anew, without noise.
+_WEIGHED: Final = 16
+
 GROUPS: Final = {
     "untold": UNTOLD,
     "controls": CONTROLS,
@@ -179,15 +194,19 @@ GROUPS: Final = {
 KNOWN: Final = SHIPPED | STARTS | UNTOLD | CONTROLS | SPECIALISED | EXPERIMENTS
 
 
-def make_data(name: str, folder: Path, workers: int) -> PairStore:
-    """Make a training set, or open it where it is complete."""
+def maker_of(name: str) -> SimulatedMaker:
+    """Return what makes the pairs of a training set, and what lies behind them."""
     data = DATA[name]
     recipe = load_recipe(data.recipe, n=data.n, size_px=data.size_px)
     imaging = recipe.imaging.model_copy(update=dict(data.imaging))
-    recipe = recipe.model_copy(update={"imaging": imaging})
-    plan = plan_of(recipe, data.seed)
-    target = str(folder / f"{name}.zarr")
-    make_store(SimulatedMaker(recipe, plan.seed), plan, target, executor=ProcessPool(workers), resume=True)
+    return SimulatedMaker(recipe.model_copy(update={"imaging": imaging}), data.seed)
+
+
+def make_data(name: str, folder: Path, workers: int) -> PairStore:
+    """Make a training set, or open it where it is complete."""
+    maker, target = maker_of(name), str(folder / f"{name}.zarr")
+    plan = plan_of(maker.recipe, maker.seed)
+    make_store(maker, plan, target, executor=ProcessPool(workers), resume=True)
     return PairStore.open(target)
 
 
@@ -206,6 +225,8 @@ def train_one(name: str, folder: Path, workers: int, seed: int = 0) -> Path:
         result = finetune(weights.restorer, pairs, run, settings, weights=start, resume=resume, data_name=weights.data)
     if weights.samples:
         set_temperature(run, pairs)
+    elif weights.means:
+        set_error_share(run, pairs, maker_of(weights.data))
     print(f"{name}: {result.best.psnr_dB:.2f} dB, SSIM {result.best.ssim:.4f}; LR {result.lr.psnr_dB:.2f} dB")
     return run
 
@@ -220,6 +241,20 @@ def set_temperature(run: Path, pairs: StorePairs) -> None:
     inside = (slice(_EDGE_PX, -_EDGE_PX),) * 2
     found = measure_temperature(restorer, [image[inside] for image in hr], [image[inside] for image in lr])
     card = replace(checkpoint.card, options=checkpoint.card.options | {"temperature": found})
+    save_checkpoint(run / "weights.safetensors", card, checkpoint.tensors)
+
+
+def set_error_share(run: Path, pairs: StorePairs, maker: SimulatedMaker) -> None:
+    """Measure what held-out answers lack in power, and write it on the card."""
+    checkpoint = load_checkpoint(run)
+    restorer = load(checkpoint.card.restorer, run, device="cpu")
+    if not isinstance(restorer, LearnedRestorer):
+        raise TypeError(f"'{restorer.name}' learns nothing")
+    chosen = [int(index) for index in pairs.indices("validation")[:_WEIGHED]]
+    _, lr = pairs.read_batch(chosen)
+    between = [one for one in restorers_of(pairs, chosen, restorer) if isinstance(one, LearnedRestorer)]
+    found = measure_error_share(between, [maker.noise_free(index)[0] for index in chosen], list(lr))
+    card = replace(checkpoint.card, options=checkpoint.card.options | {"error_share": found})
     save_checkpoint(run / "weights.safetensors", card, checkpoint.tensors)
 
 

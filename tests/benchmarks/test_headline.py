@@ -15,7 +15,7 @@ from xsim.errors import InputError, MissingFileError, UnknownNameError
 from xsim_zoo.evaluation import Options, evaluate
 from xsim_zoo.evaluation.records import Estimate, ImageScore
 from xsim_zoo.evaluation.results import section_names
-from xsim_zoo.training.temperature import coverage
+from xsim_zoo.training.finishing.temperature import coverage
 from xsim_zoo.weights.card import shipped as files
 
 cost_of = pytest.importorskip("headline_cost")

@@ -175,6 +175,9 @@ def scattered_beams(
     gap_mm : float
         Way from the object to the detector [mm].
     """
+    if not phantom.materials:
+        nothing = np.zeros([size * plane.oversampling for size in plane.shape], np.float32)
+        return tuple(Beam(nothing, nothing) for _ in responses)
     table = scatter_table(phantom.materials, tuple(responses))
     step = max(1, max(phantom.shape) // _SAMPLES)
     first = (step - 1) // 2

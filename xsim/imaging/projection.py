@@ -91,10 +91,15 @@ def exact_rule(materials: Sequence[str], responses: Sequence[DetectorResponse]) 
     # Filters and objects harden the beam: bins that are negligible at the soft end stay so behind any object.
     kept = np.cumsum(weights, axis=1).max(axis=0) > _NEGLIGIBLE
     energy, weights = energy[kept], weights[:, kept]
-    attenuation = np.zeros((len(energy), len(materials)))
+    return Quadrature(energy, _attenuation(materials, energy), weights.astype(np.float32))
+
+
+def _attenuation(materials: Sequence[str], energy_keV: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the attenuation of materials, of none as well, (n, M) [1/mm]."""
+    attenuation = np.zeros((len(energy_keV), len(materials)), dtype=np.float32)
     for index, name in enumerate(materials):
-        attenuation[:, index] = linear_attenuation_per_mm(name, energy)
-    return Quadrature(energy, attenuation.astype(np.float32), weights.astype(np.float32))
+        attenuation[:, index] = linear_attenuation_per_mm(name, energy_keV)
+    return attenuation
 
 
 def fast_rule(exact: Quadrature, nodes: int = _NODES) -> Quadrature:
@@ -202,8 +207,7 @@ def _rule(materials: tuple[str, ...], responses: tuple[DetectorResponse, ...], m
     if method == "exact":
         return exact_rule(materials, responses)
     fitted = _fitted((*sorted(_OBJECTS), *sorted({*materials} - _OBJECTS)), responses)
-    attenuation = np.stack([linear_attenuation_per_mm(name, fitted.energy_keV) for name in materials], axis=1)
-    return replace(fitted, attenuation_per_mm=attenuation.astype(np.float32))
+    return replace(fitted, attenuation_per_mm=_attenuation(materials, fitted.energy_keV))
 
 
 # A fit takes as long as ten boards save: few set-ups are in use at a time, and the disk remembers the others.
@@ -242,7 +246,7 @@ def project(phantom: Phantom, responses: Sequence[DetectorResponse], *, method: 
     Raises
     ------
     InputError
-        If there is no response, or nothing to project.
+        If there is no response or no pixel.
     UnknownNameError
         If the method or a material is not known.
 
@@ -259,16 +263,18 @@ def project(phantom: Phantom, responses: Sequence[DetectorResponse], *, method: 
 def integrate(thickness_mm: NDArray[np.float32], rule: Quadrature) -> NDArray[np.float32]:
     """Return the 2 R outputs of a rule, (2 R, H, W) float32, behind thickness maps of M materials, (M, H, W) [mm].
 
+    Behind no material lies the open field: a view beside an object is one.
+
     Raises
     ------
     InputError
-        If there are no materials or pixels.
+        If there are no pixels.
     """
     materials, height, width = thickness_mm.shape
     pixels = height * width
     thickness = np.ascontiguousarray(thickness_mm, dtype=np.float32).reshape(materials, pixels)
-    if thickness.size == 0:
-        raise InputError(f"a phantom of shape {thickness_mm.shape} has nothing to project: give materials and pixels")
+    if pixels == 0:
+        raise InputError(f"a phantom of shape {thickness_mm.shape} has nothing to project: give one with pixels")
     outputs = np.empty((len(rule.weights), pixels), dtype=np.float32)
     exponent = -rule.attenuation_per_mm
     chunk = min(pixels, max(256, _HELD // len(exponent)))

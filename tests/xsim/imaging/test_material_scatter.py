@@ -171,6 +171,15 @@ def test_pairs_with_it_are_brighter_behind_the_board_and_the_same_without() -> N
     assert float(np.mean(lit.lr_clean / plain.lr_clean)) - 1.0 == pytest.approx(expected, rel=0.02)
 
 
+def test_nothing_scatters_nothing() -> None:
+    beside = Phantom((), np.zeros((0, 64, 64), np.float32), 0.5)
+    plane = DetectorPlane((32, 32), 2, PITCH_MM)
+    for beam in scattered_beams(beside, [SETUP.hr_response, SETUP.lr_response], plane, 0.5, 10.0):
+        assert beam.grey.shape == (64, 64)
+        assert not beam.grey.any()
+        assert not beam.variance.any()
+
+
 def test_two_ways_at_once_are_refused() -> None:
     with pytest.raises(InputError, match="one of both"):
         Scatter(ratio_per_depth=0.1, by_material=True)

@@ -103,6 +103,14 @@ def test_nothing_in_the_beam_is_exactly_the_open_field() -> None:
         np.testing.assert_allclose(beam, 1.0, atol=3e-7)
 
 
+def test_a_view_beside_the_object_is_the_open_field() -> None:
+    beside = phantom((), np.zeros((0, 4, 4)))
+    for beam in project(beside, [THIN, THICK]) + project(beside, [THIN, THICK], method="fast"):
+        np.testing.assert_allclose(beam, 1.0, atol=3e-7)
+    with pytest.raises(InputError, match="with pixels"):
+        project(phantom(BOARD, np.zeros((8, 0, 4))), [THIN])
+
+
 def test_what_nothing_passes_is_zero_and_not_nan() -> None:
     for beam in project(phantom(("W",), np.full((1, 2, 2), 50.0)), [THIN]):
         np.testing.assert_array_equal(beam, 0.0)

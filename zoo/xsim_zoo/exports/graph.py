@@ -21,6 +21,7 @@ from xsim.grids import half_plane_weights
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.link import LinkOnGrid, TorchLink
 from xsim_zoo.process.operator import Operator
+from xsim_zoo.process.power import RETURNED
 from xsim_zoo.process.process import LEAST_RMS
 from xsim_zoo.process.sampling import time_grid
 from xsim_zoo.restorers.base import LearnedRestorer, Restorer
@@ -72,6 +73,7 @@ class RestorationGraph(nn.Module):
         self.follows = restorer.noise_follows_grey
         self.excess_noise = restorer.physics.degradation.excess_noise
         self.network = restorer.network if isinstance(restorer, LearnedRestorer) else None
+        self.error_share = restorer.error_share
         operator = restorer.operator_on(self.grid.padded)
         count = (restorer.default_steps if steps is None else steps) if restorer.name == "physics-sde" else 1
         self.fourier = _Fourier(self.grid.padded)
@@ -90,6 +92,8 @@ class RestorationGraph(nn.Module):
         for step in cast("list[_Step]", self.sampler):
             estimate, x_0 = step.estimate(state, level, self.fourier, self.network)
             state = step.next(state, estimate if x_0 is None else self.fourier(x_0))
+        if self.error_share:
+            state = state * cast("list[_Step]", self.sampler)[0].power_gain(level, self.error_share)
         x_0 = self.fourier.inverse(state)
         top, left = self.grid.offset
         hr = x_0 if self.link is None else self.link(x_0)
@@ -180,6 +184,12 @@ class _Step(nn.Module):
     def next(self, state: Tensor, X_0: Tensor) -> Tensor:
         """Return the spectrum of the state at s: x_0 itself at s = 0."""
         return X_0 if self.s == 0 else self.a * X_0 + self.k * state
+
+    def power_gain(self, level: Tensor, error_share: float) -> Tensor:
+        """Return the gain of the answer's spectrum, as `xsim_zoo.process.power.power_gain` does; of the step from 1."""
+        Sigma = self.Sigma_1 * level
+        left = Sigma / (self.S * self.B.square() + Sigma).clamp_min(torch.finfo(torch.float32).tiny)
+        return 1.0 + RETURNED * ((1.0 - error_share * left).rsqrt() - 1.0)
 
     def _mean(self, maps: Tensor) -> Tensor:
         """Return the mean over the whole plane, (B, 1, 1, 1)."""

@@ -25,6 +25,7 @@ from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.link import LinkOnGrid
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.physics import Physics
+from xsim_zoo.process.power import return_power
 from xsim_zoo.process.preconditioning import Network
 from xsim_zoo.process.sampling import NoiseSource, PlacedNoise, time_grid
 from xsim_zoo.restorers.batch import Batch, Examples
@@ -100,6 +101,8 @@ class Restorer(ABC):
     """Whether the weights have learned many pairs of detectors, and so take any pair at any pixel pitch."""
     met: Met | None = None
     """Which detectors the weights have met in training, where their card says it."""
+    error_share: float = 0.0
+    """Error of its answers over that of the Wiener filter, where it is known: what power they lack follows from it."""
     awaits_detectors: bool = False
     """Whether it cannot restore before `with_physics` has said which of the many detectors it stands between."""
 
@@ -323,6 +326,8 @@ class Restorer(ABC):
             )
         operator = (operator or self.operator((y.shape[-2], y.shape[-1]))).at_noise_level(level)
         x_0 = self.solve(y, operator, how, network or self._own_network)
+        if self.error_share and how.eta == 0:
+            x_0 = return_power(x_0, operator, self.error_share)
         return self.link_on(operator.shape).inverse(x_0) if self.uses_link and not linked else x_0
 
     def restore(
@@ -373,6 +378,14 @@ class LearnedRestorer(Restorer):
     steps : int, optional
         Number of sampling steps that the weights were trained to take together, see `rollout_loss`; None where each
         step was trained by itself, so that any number will do.
+    error_share : float
+        Error of the answers over that of the Wiener filter, see `xsim_zoo.training.finishing.power`: half of the power
+        that they lack is given back (`xsim_zoo.process.power`). 0 leaves them as they are; samples lack none.
+
+    Raises
+    ------
+    PhysicsRangeError
+        If steps or error share are out of range.
     """
 
     learned: ClassVar[bool] = True
@@ -392,8 +405,11 @@ class LearnedRestorer(Restorer):
         device: torch.device | str = "cpu",
         link: bool | None = None,
         steps: int | None = None,
+        error_share: float = 0.0,
     ) -> None:
         super().__init__(physics, device=device)
+        check_range("error_share", error_share, 0, 0.95)
+        self.error_share = error_share
         self.network = network.to(self.device)
         self.trained_steps: int | None = None
         self.default_steps = type(self).default_steps
@@ -409,6 +425,8 @@ class LearnedRestorer(Restorer):
             found["link"] = self.uses_link
         if self.trained_steps is not None:
             found["steps"] = self.trained_steps
+        if self.error_share:
+            found["error_share"] = self.error_share
         return found
 
     def train_for(self, steps: int) -> None:

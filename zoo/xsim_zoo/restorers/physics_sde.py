@@ -55,7 +55,7 @@ class PhysicsSDE(LearnedRestorer):
     temperature : float
         Factor of the noise that posterior samples are drawn with. Each step puts a mean in place of a sample, and the
         process knows nothing of what one link cannot say about many materials: with 1 the samples of a small network
-        agree too well. See `xsim_zoo.training.temperature`, which measures it.
+        agree too well. See `xsim_zoo.training.finishing.temperature`, which measures it.
 
     Raises
     ------
@@ -76,9 +76,10 @@ class PhysicsSDE(LearnedRestorer):
         device: torch.device | str = "cpu",
         link: bool | None = None,
         steps: int | None = None,
+        error_share: float = 0.0,
         temperature: float = 1.0,
     ) -> None:
-        super().__init__(physics, network, device=device, link=link, steps=steps)
+        super().__init__(physics, network, device=device, link=link, steps=steps, error_share=error_share)
         check_range("temperature", temperature, 0.5, 2.0)
         self.temperature = temperature
 

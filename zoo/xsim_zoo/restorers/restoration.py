@@ -41,6 +41,7 @@ class RestorerOptions(TypedDict, total=False):
     link: bool | None
     steps: int | None
     temperature: float
+    error_share: float
     coupling: str
     start: str
     prediction: str

@@ -17,7 +17,7 @@ from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.process import fft, ifft
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.physics_sde import PhysicsSDE
-from xsim_zoo.training.temperature import NOMINAL, coverage, measure_temperature
+from xsim_zoo.training.finishing.temperature import NOMINAL, coverage, measure_temperature
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,1 @@
+"""What is measured on trained weights, and stands on their card as one number each."""
