@@ -169,7 +169,7 @@ def options() -> argparse.Namespace:
         "--seeds", type=int, help="training seeds that leads are asked of; those in FOLDER if not given"
     )
     parser.add_argument(
-        "--keep", type=Path, metavar="FOLDER", help="keep findings there, and take over those of before"
+        "--keep", type=Path, metavar="FOLDER", help="keep findings there, and take over those that are there"
     )
     parser.add_argument("--rows", nargs="+", metavar="LABEL", help="only these rows, by the tables' labels")
     add_image_options(parser)
