@@ -21,7 +21,7 @@ __all__ = ["RETURNED", "filter_error", "power_gain", "return_power"]
 
 RETURNED: Final = 0.5
 """Share of the way from the estimate of least error to one of the truth's power. The whole of it costs four times as
-much in error, 0.1 dB of PSNR where half costs 0.03 (docs/experiments.md)."""
+much in error (docs/experiments.md)."""
 
 
 def filter_error(operator: Operator) -> Tensor:
@@ -33,8 +33,8 @@ def filter_error(operator: Operator) -> Tensor:
     return Sigma / (passed + Sigma).clamp_min(torch.finfo(Sigma.dtype).tiny)
 
 
-def power_gain(operator: Operator, error_share: float) -> Tensor:
-    """Return the gain (B or 1, 1, H, W // 2 + 1) that takes an answer `RETURNED` of the way to the truth's power.
+def power_gain(operator: Operator, error_share: float, returned: float = RETURNED) -> Tensor:
+    """Return the gain (B or 1, 1, H, W // 2 + 1) that takes an answer some of the way to the truth's power.
 
     Parameters
     ----------
@@ -42,15 +42,17 @@ def power_gain(operator: Operator, error_share: float) -> Tensor:
         With the noise of the image.
     error_share : float
         Error of the answer over that of the filter, below 1; see `xsim_zoo.training.finishing.power`.
+    returned : float
+        How much of the way: 0 is the estimate of least error, 1 one of the truth's power.
     """
-    return 1.0 + RETURNED * ((1.0 - error_share * filter_error(operator)).rsqrt() - 1.0)
+    return 1.0 + returned * ((1.0 - error_share * filter_error(operator)).rsqrt() - 1.0)
 
 
-def return_power(x_0: Tensor, operator: Operator, error_share: float) -> Tensor:
+def return_power(x_0: Tensor, operator: Operator, error_share: float, returned: float = RETURNED) -> Tensor:
     """Return answers (B, 1, H, W) on the padded grid with some of the power that they lack, see `power_gain`."""
     X_0 = fft(x_0)
     for rows in strips(operator.S):
         # Not in place: the answer may be asked for its gradient.
-        gain = power_gain(operator.rows(rows), error_share)
+        gain = power_gain(operator.rows(rows), error_share, returned)
         X_0[rows] = X_0[rows] * gain
     return ifft(X_0, operator.shape)

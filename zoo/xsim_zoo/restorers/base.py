@@ -25,7 +25,7 @@ from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.link import LinkOnGrid
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.physics import Physics
-from xsim_zoo.process.power import return_power
+from xsim_zoo.process.power import RETURNED, return_power
 from xsim_zoo.process.preconditioning import Network
 from xsim_zoo.process.sampling import NoiseSource, PlacedNoise, time_grid
 from xsim_zoo.restorers.batch import Batch, Examples
@@ -103,6 +103,8 @@ class Restorer(ABC):
     """Which detectors the weights have met in training, where their card says it."""
     error_share: float = 0.0
     """Error of its answers over that of the Wiener filter, where it is known: what power they lack follows from it."""
+    returned_power: float = RETURNED
+    """How much of the way to the truth's power its answers are then taken, from 0 to 1."""
     awaits_detectors: bool = False
     """Whether it cannot restore before `with_physics` has said which of the many detectors it stands between."""
 
@@ -327,7 +329,7 @@ class Restorer(ABC):
         operator = (operator or self.operator((y.shape[-2], y.shape[-1]))).at_noise_level(level)
         x_0 = self.solve(y, operator, how, network or self._own_network)
         if self.error_share and how.eta == 0:
-            x_0 = return_power(x_0, operator, self.error_share)
+            x_0 = return_power(x_0, operator, self.error_share, self.returned_power)
         return self.link_on(operator.shape).inverse(x_0) if self.uses_link and not linked else x_0
 
     def restore(
