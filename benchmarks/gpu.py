@@ -32,7 +32,7 @@ from xsim_zoo.network.sizes import SIZES
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.prior import RadialSpectrum
-from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.run.restore import restore
 from xsim_zoo.training.data import Codes
 from xsim_zoo.training.folder import RunFolder

@@ -12,8 +12,8 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch.utils.flop_counter import FlopCounterMode
 
-from xsim_zoo.restorers.base import LearnedRestorer
 from xsim_zoo.restorers.flips import ORIENTATIONS
+from xsim_zoo.restorers.learned import LearnedRestorer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

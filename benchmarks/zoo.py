@@ -36,7 +36,7 @@ from xsim_zoo.process.conditions import CONDITIONS
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.prior import RadialSpectrum
-from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.training.batch import make_batch
 from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.folder import RunFolder

@@ -21,7 +21,7 @@ from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
 from xsim_datasets.store.executors import ProcessPool
 from xsim_datasets.store.reader import PairStore
 from xsim_datasets.store.writer import make_store
-from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.restorers.physics_sde import PhysicsSDE
 from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.finetune import finetune

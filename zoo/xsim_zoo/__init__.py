@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from xsim_zoo.evaluation.engine import evaluate as evaluate
     from xsim_zoo.network.backbone import backbone as backbone
     from xsim_zoo.process.physics import Physics as Physics
-    from xsim_zoo.restorers.base import LearnedRestorer as LearnedRestorer
     from xsim_zoo.restorers.base import Restorer as Restorer
+    from xsim_zoo.restorers.learned import LearnedRestorer as LearnedRestorer
     from xsim_zoo.restorers.registry import get as get
     from xsim_zoo.restorers.registry import names as names
     from xsim_zoo.restorers.registry import register as register
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # public name -> module that holds it
 _HOMES = {
-    "LearnedRestorer": "xsim_zoo.restorers.base",
+    "LearnedRestorer": "xsim_zoo.restorers.learned",
     "Physics": "xsim_zoo.process.physics",
     "Restored": "xsim_zoo.run.restore",
     "Restorer": "xsim_zoo.restorers.base",

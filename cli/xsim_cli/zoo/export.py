@@ -135,7 +135,7 @@ def _write(
     from xsim_zoo.exports.hugging_face import export_hugging_face
     from xsim_zoo.exports.whole import export_whole
     from xsim_zoo.network.export import export as export_network
-    from xsim_zoo.restorers.base import LearnedRestorer
+    from xsim_zoo.restorers.learned import LearnedRestorer
 
     content: Mapping[str, Any] = card.to_dict()
     if format_ == "huggingface":

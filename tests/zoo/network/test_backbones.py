@@ -14,7 +14,7 @@ import xsim_zoo
 from xsim.errors import InputError
 from xsim_zoo.network.backbone import HostedBackbone, build_backbone, check_backbone, conditions_of
 from xsim_zoo.network.unet import build_unet
-from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.training.settings import TrainSettings, settings_from
 from xsim_zoo.training.train import train
 from xsim_zoo.weights.checkpoint import load_checkpoint, save_checkpoint

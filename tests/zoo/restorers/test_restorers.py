@@ -18,7 +18,8 @@ from xsim.measure.similarity import psnr_dB
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.sampling import white_noise
-from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.training.batch import make_batch
 
 if TYPE_CHECKING:

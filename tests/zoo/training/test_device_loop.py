@@ -22,8 +22,8 @@ from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.link import LinkOnGrid
 from xsim_zoo.process.links import LinkTables
 from xsim_zoo.process.physics import link_on
-from xsim_zoo.restorers.base import LearnedRestorer
 from xsim_zoo.restorers.batch import Batch
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.training import train as training
 from xsim_zoo.training.batch import Batches, draws, turned
 from xsim_zoo.training.data import Codes, MemoryPairs

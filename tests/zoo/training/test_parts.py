@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from xsim.errors import InputError, XsimWarning
-from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.training.batch import Batches
 from xsim_zoo.training.folder import RunFolder
 from xsim_zoo.training.optimiser import Optimiser

@@ -13,7 +13,8 @@ import xsim_zoo
 from tests.zoo.training.test_training import SHORT, StoppedError, dies_after, go, losses
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.restorers import base
-from xsim_zoo.restorers.base import How, LearnedRestorer
+from xsim_zoo.restorers.base import How
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.training.batch import make_batch
 from xsim_zoo.training.settings import learning_rate
 from xsim_zoo.weights.loading import describe

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from xsim_zoo.process.physics import Physics
-    from xsim_zoo.restorers.base import LearnedRestorer
+    from xsim_zoo.restorers.learned import LearnedRestorer
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.power import RETURNED
 from xsim_zoo.process.process import LEAST_RMS
 from xsim_zoo.process.sampling import time_grid
-from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 
 __all__ = ["LARGEST_PX", "WHOLE", "RestorationGraph"]
 

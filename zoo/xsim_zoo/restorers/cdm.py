@@ -22,8 +22,9 @@ from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import Network, beside
 from xsim_zoo.process.sampling import NoiseSource, white_noise
-from xsim_zoo.restorers.base import How, LearnedRestorer
+from xsim_zoo.restorers.base import How
 from xsim_zoo.restorers.batch import Batch, Examples
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.restorers.registry import register
 
 __all__ = ["PREDICTIONS", "ConditionalDiffusion"]

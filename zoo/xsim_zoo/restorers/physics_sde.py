@@ -27,8 +27,9 @@ from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.preconditioning import WIENER_INPUTS, Network, WienerView, beside, centred
 from xsim_zoo.process.process import fft, ifft
 from xsim_zoo.process.sampling import NoiseSource, ddim, time_grid
-from xsim_zoo.restorers.base import How, LearnedRestorer
+from xsim_zoo.restorers.base import How
 from xsim_zoo.restorers.batch import Batch, Examples
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.restorers.registry import register
 
 __all__ = ["COUPLINGS", "STARTS", "PaperSDE", "PhysicsSDE"]

@@ -10,8 +10,9 @@ from torch import Tensor
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.preconditioning import WIENER_INPUTS, Network, WienerView, centred
 from xsim_zoo.process.process import fft
-from xsim_zoo.restorers.base import How, LearnedRestorer
+from xsim_zoo.restorers.base import How
 from xsim_zoo.restorers.batch import Batch, Examples
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.restorers.registry import register
 
 __all__ = ["LogRegression", "Regression", "WienerRegression"]

@@ -23,7 +23,8 @@ from xsim_datasets.images import Radiograph, anonymised, people_in, publish, rea
 from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_zoo.network.tiles import bytes_per_px
 from xsim_zoo.process.grid import PaddedGrid, blocks
-from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.run.estimates import Estimates
 from xsim_zoo.run.jobs import RECORD_SCHEMA, FileJob, read_record
 from xsim_zoo.run.restore import Restored, planned, restore

@@ -21,8 +21,9 @@ from xsim_zoo.check.verdict import NOISE_TOLERANCE, Consistency, merged
 from xsim_zoo.network.tiles import TiledNetwork, tiled
 from xsim_zoo.process.grid import PaddedGrid, Pixels, array_of, blocks
 from xsim_zoo.process.sampling import PlacedNoise
-from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.base import Restorer
 from xsim_zoo.restorers.flips import averaged
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.restorers.restoration import RunOptions
 from xsim_zoo.run.detectors import Assumed, assume, for_noise, unmet
 from xsim_zoo.run.doubts import bounded, doubts_of, thinned

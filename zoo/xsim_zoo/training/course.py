@@ -34,7 +34,7 @@ from xsim_zoo.training.settings import TrainSettings
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from xsim_zoo.restorers.base import LearnedRestorer
+    from xsim_zoo.restorers.learned import LearnedRestorer
 
 __all__ = ["Course", "hardware", "interruption"]
 

@@ -16,7 +16,8 @@ from xsim.degradation.known_file import degradation_of_pairs
 from xsim.errors import InputError, MissingFileError
 from xsim.files.plain import TOML, digest_plain
 from xsim.keywords import names_keywords
-from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.training.data import GivenPhysics, MixedPairs, PairSource, check_split, read_pairs
 from xsim_zoo.training.folder import RunFolder
 from xsim_zoo.training.loop import Trainer, TrainResult

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import torch
 
 from xsim_zoo.process.conditions import Met
-from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.training.batch import Batches, check_patch
 from xsim_zoo.training.course import Course, hardware
 from xsim_zoo.training.data import PairSource, check_setups, check_split, read_pairs

@@ -19,8 +19,9 @@ from torch import Tensor
 from xsim.errors import InputError
 from xsim.seeds import torch_seed
 from xsim_zoo.process.preconditioning import Network
-from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.base import Restorer
 from xsim_zoo.restorers.batch import Batch
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.training.batch import Batches, Order, turned
 from xsim_zoo.training.course import Course, hardware
 from xsim_zoo.training.data import PairSource, check_setups, check_split, read_pairs

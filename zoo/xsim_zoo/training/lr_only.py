@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from xsim.degradation.degradation import Degradation
 from xsim.errors import InputError, check_range
-from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.training.data import PairSource
 from xsim_zoo.training.finetune import FINETUNE_SETTINGS, Kept, told, with_one_network
 from xsim_zoo.training.folder import RunFolder

@@ -26,7 +26,7 @@ from xsim_zoo.training.validation import DivergedError
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from xsim_zoo.restorers.base import LearnedRestorer
+    from xsim_zoo.restorers.learned import LearnedRestorer
 
 __all__ = ["Optimiser"]
 

@@ -39,7 +39,8 @@ from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.physics import link_on
 from xsim_zoo.process.preconditioning import Network
 from xsim_zoo.process.process import fft, ifft
-from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 
 __all__ = ["STRENGTH", "Looks", "LrModel"]
 

@@ -17,7 +17,8 @@ from xsim.seeds import torch_seed
 from xsim_zoo.network.backbone import check_backbone
 from xsim_zoo.process.physics import Physics, in_lr_grey
 from xsim_zoo.process.prior import RadialSpectrum
-from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.restorers.registry import get
 from xsim_zoo.training.course import Course, hardware
 from xsim_zoo.training.data import PairSource, check_setups, check_split, read_pairs

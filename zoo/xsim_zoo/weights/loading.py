@@ -16,7 +16,8 @@ from xsim.keywords import check_keywords, names_keywords
 from xsim_zoo.network.backbone import Backbone, build_backbone
 from xsim_zoo.network.unet import build_unet
 from xsim_zoo.process.physics import Physics
-from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.restorers.registry import get, names, plugin_of
 from xsim_zoo.restorers.restoration import RestorerOptions
 from xsim_zoo.weights.card import Card, of_any_pitch, read_card, shipped

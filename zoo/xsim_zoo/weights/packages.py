@@ -8,7 +8,8 @@ from pathlib import Path
 
 from xsim.errors import InputError
 from xsim.plugins import package_of
-from xsim_zoo.restorers.base import LearnedRestorer, Restorer
+from xsim_zoo.restorers.base import Restorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.restorers.registry import names
 from xsim_zoo.weights.card import Card
 

@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 
 from xsim.errors import InputError
 from xsim_zoo.process.power import filter_error
-from xsim_zoo.restorers.base import LearnedRestorer
+from xsim_zoo.restorers.learned import LearnedRestorer
 
 __all__ = ["measure_error_share"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from xsim.errors import InputError
-from xsim_zoo.restorers.base import Criterion
+from xsim_zoo.restorers.learned import Criterion
 from xsim_zoo.training.parts.named import part_of
 
 __all__ = ["charbonnier", "criterion_of", "frequency"]
