@@ -254,7 +254,8 @@ def set_error_share(run: Path, pairs: StorePairs, maker: SimulatedMaker) -> None
     _, lr = pairs.read_batch(chosen)
     between = [one for one in restorers_of(pairs, chosen, restorer) if isinstance(one, LearnedRestorer)]
     found = measure_error_share(between, [maker.noise_free(index)[0] for index in chosen], list(lr))
-    card = replace(checkpoint.card, options=checkpoint.card.options | {"error_share": found})
+    options = checkpoint.card.options | ({"error_share": found} if found else {})
+    card = replace(checkpoint.card, options=options)
     save_checkpoint(run / "weights.safetensors", card, checkpoint.tensors)
 
 
