@@ -120,25 +120,8 @@ SHIPPED: Final = {
     "unet-log": Weights("unet-log", changes=_FASTER),
     "cdm": Weights("cdm", changes=_FASTER),
     "physics-sde-paper": Weights("physics-sde-paper"),
-    # Told where B_1 falls, and shown objects and detectors of every kind; they go on from those that knew boards alone.
+    # Boards between many screens and beams, at pixels of .04 to .08 mm.
     "universal": Weights(
-        "physics-sde",
-        "anything",
-        (
-            *_OF_MANY,
-            ("steps", 3000),
-            ("validate_every", 1000),
-            ("validate_images", 64),
-            ("link_conditioning", True),
-            ("detector_conditioning", True),
-        ),
-        start="universal-boards",
-    ),
-}
-
-# What `universal` starts from: boards between many screens and beams, at pixels of .04 to .08 mm.
-STARTS: Final = {
-    "universal-boards": Weights(
         "physics-sde",
         "universal",
         (*_OF_MANY, ("steps", 20000), ("validate_every", 2000), ("link_conditioning", True)),
@@ -176,6 +159,20 @@ EXPERIMENTS: Final = {
     "quarter": Weights("physics-sde", "quarter"),
     "link-told": Weights("physics-sde", "universal", (*_SHORT_OF_MANY, ("link_conditioning", True)), start=_BASE),
     "link-untold": Weights("physics-sde", "universal", _SHORT_OF_MANY, start=_BASE),
+    # Told where B_1 falls, and shown objects and detectors of every kind.
+    "universal-anything": Weights(
+        "physics-sde",
+        "anything",
+        (
+            *_OF_MANY,
+            ("steps", 3000),
+            ("validate_every", 1000),
+            ("validate_images", 64),
+            ("link_conditioning", True),
+            ("detector_conditioning", True),
+        ),
+        start="universal",
+    ),
 }
 
 # Held-out images that the temperature of samples is measured on, and what is left out at their edges: samples are slow.
@@ -191,7 +188,7 @@ GROUPS: Final = {
     "specialised": SPECIALISED,
     "experiments": EXPERIMENTS,
 }
-KNOWN: Final = SHIPPED | STARTS | UNTOLD | CONTROLS | SPECIALISED | EXPERIMENTS
+KNOWN: Final = SHIPPED | UNTOLD | CONTROLS | SPECIALISED | EXPERIMENTS
 
 
 def maker_of(name: str) -> SimulatedMaker:
