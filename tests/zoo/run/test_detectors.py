@@ -16,10 +16,12 @@ from xsim.detector.detector import Detector, Screen, Sensor, write_detectors
 from xsim.errors import InputError
 from xsim.imaging.pair import simulate_pair
 from xsim.phantoms import random_board
+from xsim_datasets.images import read_image
 from xsim_datasets.recipe.imaging import setup_of
 from xsim_datasets.recipe.recipe import load_recipe
 from xsim_zoo.run import estimates as estimating
 from xsim_zoo.run.estimates import Estimates
+from xsim_zoo.run.grey import grey_scale
 from xsim_zoo.run.restore import restore
 from xsim_zoo.run.settings import RunSettings
 
@@ -182,3 +184,29 @@ def test_a_target_is_reached_and_a_wrong_one_is_named(one, sde):
             restore(sde, one.image, RunSettings(target=target, **settings))
     with pytest.raises(InputError, match="grey values stay"):
         restore(sde, one.image, RunSettings(grey="hr", **settings))
+
+
+def test_each_image_of_one_detector_has_its_own_noise(one, tmp_path):
+    tags = {"resolution": (10 / one.pitch_mm,) * 2, "resolutionunit": 3}
+    more = 4 * one.noise * np.sqrt(np.clip(one.image, 0, 1)) * np.random.default_rng(5).normal(size=one.image.shape)
+    paths = [tmp_path / "much.tif", tmp_path / "little.tif"]
+    for path, image in zip(paths, (one.image, one.image[::-1] + more), strict=True):
+        tifffile.imwrite(path, np.rint(image * OPEN_FIELD).clip(0, 65535).astype(np.uint16), **tags)
+    settings, shared = RunSettings(detectors="image", open_field=OPEN_FIELD), Estimates(paths)
+    known = []
+    for path in paths:
+        source = read_image(path)
+        known.append(shared.of(source, grey_scale(source, settings)[0], source.pitch_mm, settings))
+    assert known[0].f50 == known[1].f50
+    assert known[0].noise_rms == pytest.approx(one.noise, rel=0.15)
+    assert known[1].noise_rms == pytest.approx(np.sqrt(17) * one.noise, rel=0.15)
+    assert all(f"noise {100 * k.noise_rms:.2g} %" in k.summary for k in known)
+
+
+def test_an_estimate_that_is_wide_certifies_nothing(one, sde, monkeypatch):
+    known = replace(estimating.measure_blind(one.image).known(), blur_spread=1.5)
+    monkeypatch.setattr(Estimates, "of", lambda *_: known)
+    done = restore(sde, one.image, RunSettings(detectors="image", open_field=1.0, steps=1))
+    assert not done.consistency.consistent
+    assert "factor of 1.5" in done.consistency.verdict
+    assert "tilted plate" in done.consistency.verdict

@@ -10,21 +10,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from xsim.errors import InputError
 from xsim.measure.blind.edges import Edge, fit_edge
-from xsim.measure.blind.flats import FlatNoise, flat_blocks, flat_noise, rough_noise
+from xsim.measure.blind.flats import rough_noise
 from xsim.measure.blind.glare import Glare, veiling_glare
 from xsim.measure.blind.joint import JointBlur, anisotropy, join_edges, sound_edges
 from xsim.measure.blind.mixture import crossing, f50_of, mtf_columns
+from xsim.measure.blind.noise import SMALLEST_PX, noise_of
 from xsim.measure.blind.parts import Part, choose_parts, usable_pixels
 from xsim.measure.blind.profiles import Profile, profile_across
-from xsim.measure.blind.refusals import SHOTS, check_exposed, check_no_text, check_not_sharpened, no_edges
+from xsim.measure.blind.refusals import SHOTS, check_exposed, check_no_text, check_not_sharpened, no_edges, too_vague
 from xsim.measure.blind.result import BlindDetector, BlindNoise
 from xsim.measure.blind.steps import Step, find_steps
 from xsim.measure.checks import check_pitch, grey_image
 
 __all__ = ["measure_blind"]
-
-_SMALLEST_PX = 96
-"""Below, an edge and its plateaus do not fit in."""
 
 _BY_WEIGHT, _BY_SHARPNESS = 25, 35
 """Profiles that are fitted: the tallest, and of the others the sharpest, since bevels are often the tallest."""
@@ -44,11 +42,12 @@ _GLARE_ERROR = 0.5
 _FEW_EDGES = 3
 """Fewer edges do not check each other."""
 
+_DOUBTFUL, _VAGUE = 0.093, 0.25
+"""Standard errors of ln f50 from which on edges disagree, which is said, and from which on there is nothing to restore
+by: f50 is known to a factor of 1.2 and of 1.6 either way."""
+
 _FINE = np.linspace(0.0, 1.0, 257)
 """Frequencies of the table for restoring [cycles/px]: beyond the corner of the frequency square, .71."""
-
-_BRIGHT = 0.8
-"""Grey of what counts as open field."""
 
 
 def measure_blind(
@@ -82,7 +81,7 @@ def measure_blind(
     """
     if pitch_mm is not None:
         check_pitch(pitch_mm)
-    greys = [grey_image(image, smallest_px=_SMALLEST_PX) for image in _listed(images)]
+    greys = [grey_image(image, smallest_px=SMALLEST_PX) for image in _listed(images)]
     usable = [usable_pixels(grey, full_scale) for grey in greys]
     for number, (grey, good) in enumerate(zip(greys, usable, strict=True)):
         name = "the image" if len(greys) == 1 else f"image {number + 1}"
@@ -96,18 +95,18 @@ def measure_blind(
     if not sound:
         raise no_edges(len(edges), [edge.profile for _, edge in edges], clipped)
     blur = join_edges(sound)
-    noise = flat_noise(flat_blocks([part.grey for part in parts], [part.usable for part in parts]), blur.weights)
-    if noise is None:
-        raise InputError("no flat part of 32 x 32 pixels to measure noise on: shoot five open frames")
+    if blur.error > _VAGUE:
+        raise too_vague(f50_of(blur.weights), _factor(blur.error), len(sound), pitch_mm)
+    noise = noise_of(parts, blur.weights)
     whose = {id(edge.profile): parts[which] for which, edge in edges}
     where = [whose[id(edge.profile)] for edge in blur.edges]
     glare = veiling_glare(greys, usable, blur.weights, f50_of(blur.weights))
-    remarks = _remarks(blur, noise, clipped, sound)
+    remarks = _remarks(blur, clipped, sound)
     if glare is not None:
         remarks.append(
             f"veiling glare of {100 * glare.total:.2g} % over some {glare.width:.2g} px, seen in the open field"
         )
-    return _detector(blur, glare, noise, where, parts, pitch_mm, remarks)
+    return _detector(blur, glare, noise, where, pitch_mm, remarks)
 
 
 def _listed(images: ArrayLike | Sequence[ArrayLike]) -> list[ArrayLike]:
@@ -152,9 +151,8 @@ def _edges_of(parts: Sequence[Part], clipped: float) -> list[tuple[int, Edge]]:
 def _detector(
     blur: JointBlur,
     glare: Glare | None,
-    noise: FlatNoise,
+    noise: BlindNoise,
     where: Sequence[Part],
-    parts: Sequence[Part],
     pitch_mm: float | None,
     remarks: Sequence[str],
 ) -> BlindDetector:
@@ -169,16 +167,11 @@ def _detector(
     moved = f * np.abs(np.gradient(mtf, f)) * blur.error
     reach = _TWO_SIDED * np.sqrt(drawn**2 + moved**2 + np.where(f > 0, _CURVE_FLOOR, 0.0) ** 2)
     reach = np.hypot(reach, _GLARE_ERROR * (near - mtf))
-    factor = float(np.exp(_TWO_SIDED * blur.error))
-    spread = float(np.exp(_TWO_SIDED * noise.error))
+    factor = _factor(blur.error)
     places = [
         (part.image, part.top + edge.profile.step.y, part.left + edge.profile.step.x, edge.profile.step.angle)
         for part, edge in zip(where, blur.edges, strict=True)
     ]
-    flats = noise.blocks.copy()
-    for row in flats:
-        part = parts[row[0]]
-        row[:] = part.image, part.top + row[1], part.left + row[2]
     return BlindDetector(
         frequency=f,
         mtf=mtf,
@@ -187,51 +180,40 @@ def _detector(
         f50=f50,
         f50_low=f50 / factor,
         f50_high=f50 * factor,
-        noise=BlindNoise(
-            noise.rms,
-            noise.rms / spread,
-            noise.rms * spread,
-            noise.frequency,
-            noise.power,
-            noise.fine_frequency,
-            noise.fine_power,
-            noise.coloured,
-            noise.white,
-        ),
+        noise=noise,
         edges=len(blur.edges),
-        flat_px=noise.area_px,
         pitch_mm=pitch_mm,
         edge_places=np.array(places),
-        flat_places=flats,
         fine_frequency=_FINE,
         fine_mtf=whole,
-        remarks=tuple(remarks),
+        weights=blur.weights,
+        blur_remarks=tuple(remarks),
     )
+
+
+def _factor(error: float) -> float:
+    """Return by what factor a value may be off either way, at 95 %, whose logarithm has a standard error."""
+    return float(np.exp(_TWO_SIDED * error))
 
 
 def _within(curve: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(curve, 0.0, 1.0)
 
 
-def _remarks(blur: JointBlur, noise: FlatNoise, clipped: float, sound: Sequence[Edge]) -> list[str]:
+def _remarks(blur: JointBlur, clipped: float, sound: Sequence[Edge]) -> list[str]:
     said = []
     if clipped > 1e-4:
         said.append(f"{100 * clipped:.2g} % of the pixels are clipped, and left out")
     if len(blur.edges) < _FEW_EDGES:
-        said.append(f"{len(blur.edges)} edge only: nothing checks it: {SHOTS}")
+        count = len(blur.edges)
+        said.append(f"{count} edge{'s' * (count != 1)} only: nothing checks {'it' if count == 1 else 'them'}: {SHOTS}")
+    if blur.error > _DOUBTFUL:
+        factor = _factor(blur.error)
+        said.append(f"{len(sound)} edges that disagree: f50 is known to a factor of {factor:.2g} either way: {SHOTS}")
     both = anisotropy(sound)
     if both is not None:
         said.append(
             f"unlike blur: f50 {both[0]:.3g} along x and {both[1]:.3g} cycles/px along y (a focal spot, motion, or a "
             "line detector): one curve stands for both"
-        )
-    if noise.grey < _BRIGHT:
-        said.append(
-            f"no open field in view: noise measured at grey {noise.grey:.2f}, and scaled by the root of the grey"
-        )
-    if noise.texture > 0:
-        share = noise.texture / (noise.texture + noise.coloured + noise.white)
-        said.append(
-            f"texture makes {100 * share:.0f} % of the flattest parts' variance: the object's, no noise, left out"
         )
     return said

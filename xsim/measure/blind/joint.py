@@ -1,7 +1,7 @@
-"""Joining edges into one blur with an interval: the sharpest ones that agree bound the detector.
+"""Joining edges into one blur with an interval: the blur that they have in common, see `crowd`.
 
-An edge of an object is never sharper than ideal; bevels, pores and neighbours only blur it. Where edges scatter little
-their sharpest crowd is taken, else their median, since then noise makes the sharpest ones.
+The edges around it are fitted together for the shape of the curve. Where the object scatters its edges more than noise
+does, the crowd says how sharp it is, and the fit only its shape.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xsim.measure.blind.crowd import Crowd, crowd_of
 from xsim.measure.blind.edges import Edge, refine, solve_weights
-from xsim.measure.blind.mixture import SIGMAS_PX, f50_of
+from xsim.measure.blind.mixture import SIGMAS_PX, f50_of, stretched
 
 __all__ = ["JointBlur", "anisotropy", "join_edges", "sound_edges"]
 
@@ -32,18 +33,20 @@ _EXCESS = 1.5
 _ENOUGH_CLEAN, _PADDED = 3, 8
 """With as many clean edges the others are left out; with fewer this many of the best are looked at."""
 
-_SHARPER = 0.35
-"""Weight, as a share of the largest crowd's, from which a sharper crowd that stands apart is the detector's: what lies
-between the two is the object's bevels. Below, a few edges that others spoil could make it."""
+_OWN_ERROR = 0.015
+"""Standard error of ln f50 that one edge does not go below: its line is straight to .1 px."""
+
+_CLOSE = 0.12
+"""Edges this near in ln f50, and 1.5 standard errors more, belong together."""
+
+_DISAGREE = 0.03
+"""Scatter of ln f50 from which edges disagree by more than noise, and are weighed as edges, not by their pixels."""
 
 _ALONG_AXIS = 0.8
 """Cosine to an axis of the edges that tell the blur along it."""
 
 _UNLIKE = 0.12
 """Difference of ln f50 along x and y from which a detector, or a focal spot, is called anisotropic."""
-
-_STANDS_APART = 0.25
-"""Distance of crowds in ln f50."""
 
 _DRAWS = 60
 """Bootstrap draws: the interval's ends to a tenth of its width."""
@@ -66,12 +69,15 @@ class JointBlur:
         Standard error of ln f50, all of it.
     edges : tuple of Edge
         Those that were joined.
+    scatter : float
+        Standard deviation of ln f50 that the object gives its edges, beyond noise and bevels.
     """
 
     weights: NDArray[np.float64]
     draws: NDArray[np.float64]
     error: float
     edges: tuple[Edge, ...]
+    scatter: float
 
 
 def sound_edges(edges: Sequence[Edge]) -> list[Edge]:
@@ -92,7 +98,7 @@ def sound_edges(edges: Sequence[Edge]) -> list[Edge]:
 
 
 def join_edges(edges: Sequence[Edge], seed: int = 0) -> JointBlur:
-    """Return the blur that the sharpest consistent of some sound edges have in common.
+    """Return the blur that some sound edges have in common.
 
     Parameters
     ----------
@@ -101,76 +107,63 @@ def join_edges(edges: Sequence[Edge], seed: int = 0) -> JointBlur:
     seed : int
         Of the draws of the interval.
     """
-    group, scatter = _consistent(edges)
-    weights, group = _common(group)
+    crowd, group = _agreeing(edges)
+    weights, group = _common(group, crowd.scatter)
     if len(group) > 3:
         kept = [edge for edge in group if edge.cost(weights) < 1.3 * edge.cost(edge.weights) + 9.0]
         if 2 <= len(kept) < len(group):
-            weights, group = _common(kept)
+            weights, group = _common(kept, crowd.scatter)
     rng = np.random.default_rng(seed)
-    draws = [_solve(group, _draw(rng, group)) for _ in range(_DRAWS)]
+    counts = _counts(group, crowd.scatter)
+    draws = np.array([_solve(group, counts * _draw(rng, group)) for _ in range(_DRAWS)])
     drawn = float(np.std(np.log(np.array([f50_of(one) for one in draws]))))
-    alone = float(np.sqrt(1 / sum(1 / (edge.error**2 + 0.05**2) for edge in group)))
-    error = np.sqrt(max(drawn, alone) ** 2 + _FLOOR**2 + (1.25 * scatter / np.sqrt(len(edges))) ** 2)
-    return JointBlur(np.mean([weights, *draws], axis=0), np.array(draws), float(error), tuple(group))
+    error = float(np.hypot(max(drawn, crowd.error), _FLOOR))
+    weights = np.mean([weights, *draws], axis=0)
+    if crowd.scatter > _DISAGREE:
+        # The joint fit counts pixels, but it is edges that are off, so that each has its say.
+        factor = float(np.exp(crowd.place)) / f50_of(weights)
+        draws = np.array([stretched(one, factor * f50_of(one)) for one in draws])
+        weights = stretched(weights, factor * f50_of(weights))
+    return JointBlur(weights, draws, error, tuple(group), crowd.scatter)
 
 
 def anisotropy(edges: Sequence[Edge]) -> tuple[float, float] | None:
     """Return f50 along x and along y [cycles/px] where the edges show that they differ, else None."""
-    places, errors = [], []
-    for number in (0, 1):
-        own = [
-            edge
-            for edge in edges
-            if abs(float((np.cos if number == 0 else np.sin)(edge.profile.step.angle))) > _ALONG_AXIS
-        ]
+    crowds = []
+    for along in (np.cos, np.sin):
+        own = [edge for edge in edges if abs(float(along(edge.profile.step.angle))) > _ALONG_AXIS]
         if len(own) < _ENOUGH_CLEAN:
             return None
-        close, scatter = _consistent(own)
-        weight = np.array([1 / (edge.error**2 + 0.03**2) for edge in close])
-        told = np.log(np.array([edge.f50 for edge in close], np.float64))
-        places.append(float(weight @ told / weight.sum()))
-        errors.append(float(np.sqrt(1 / weight.sum() + scatter**2 / len(close) + _FLOOR**2)))
-    apart = abs(places[0] - places[1])
-    if apart < max(_UNLIKE, 3 * float(np.hypot(errors[0], errors[1]))):
+        crowds.append(_agreeing(own)[0])
+    apart = abs(crowds[0].place - crowds[1].place)
+    if apart < max(_UNLIKE, 3 * float(np.hypot(*(np.hypot(crowd.error, _FLOOR) for crowd in crowds)))):
         return None
-    return float(np.exp(places[0])), float(np.exp(places[1]))
+    return float(np.exp(crowds[0].place)), float(np.exp(crowds[1].place))
 
 
-def _consistent(edges: Sequence[Edge]) -> tuple[list[Edge], float]:
-    """Return the edges around the blur that most of them tell, and the scatter of ln f50."""
+def _agreeing(edges: Sequence[Edge]) -> tuple[Crowd, list[Edge]]:
+    """Return the blur that the edges have in common, and those of them that lie around it, the surest first."""
     place = np.log(np.array([edge.f50 for edge in edges]))
-    error = np.array([np.sqrt(edge.error**2 + 0.03**2 + (3 * edge.misfit) ** 2) for edge in edges])
-    weight = np.minimum(1 / error**2, 300.0)
-    order = np.argsort(place)
-    middle = float(place[order][np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2)])
-    scatter = 1.4826 * float(np.median(np.abs(place - middle)))
-    width = np.hypot(0.07, np.maximum(error, 0.5 * scatter))
-    density = np.array([float(weight @ np.exp(-(((place - at) / width) ** 2) / 2)) for at in place])
-    crowded = np.flatnonzero(density > 0.85 * density.max())
-    top = float(place[np.argmax(density)])
-    centre = float(place[crowded].max()) if scatter < 0.1 else middle
-    sharper = (place > max(top, centre) + _STANDS_APART) & (density > _SHARPER * density.max())
-    if sharper.any():
-        centre = float(place[sharper][np.argmax(density[sharper])])
-        scatter = 1.4826 * float(np.median(np.abs(place[sharper] - centre)))
-    for _ in range(4):
-        near = weight * np.exp(-(((place - centre) / width) ** 2) / 2)
-        centre = float(near @ place / near.sum())
-    close = [k for k in range(len(edges)) if abs(place[k] - centre) < 0.12 + 1.5 * error[k]]
-    close.sort(key=lambda k: float(error[k]))
-    if not close:
-        close = [int(np.argmin(np.abs(place - centre)))]
-    return [edges[k] for k in close[:_MOST_EDGES]], scatter
+    error = np.array([np.sqrt(edge.error**2 + _OWN_ERROR**2 + edge.misfit**2) for edge in edges])
+    crowd = crowd_of(place, error)
+    off = np.abs(place - crowd.place)
+    close = [int(k) for k in np.argsort(error) if off[k] < _CLOSE + 1.5 * np.hypot(error[k], crowd.scatter)]
+    return crowd, [edges[k] for k in close[:_MOST_EDGES] or [int(np.argmin(off))]]
 
 
-def _common(group: list[Edge]) -> tuple[NDArray[np.float64], list[Edge]]:
+def _counts(group: Sequence[Edge], scatter: float) -> NDArray[np.float64]:
+    """Return how much of what an edge says by its pixels counts where the object scatters edges."""
+    error = np.array([edge.error**2 + _OWN_ERROR**2 for edge in group])
+    return error / (error + scatter**2)
+
+
+def _common(group: list[Edge], scatter: float) -> tuple[NDArray[np.float64], list[Edge]]:
     """Return the common weights and the edges refined for them."""
     best = min(group, key=lambda edge: edge.error)
     weights = best.weights
     for _ in range(4):
         group = [refine(edge, weights) for edge in group]
-        weights = _solve(group, np.ones(len(group)))
+        weights = _solve(group, _counts(group, scatter))
     return weights, group
 
 

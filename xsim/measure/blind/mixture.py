@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-__all__ = ["SIGMAS_PX", "crossing", "edge_columns", "f50_of", "mtf_columns", "spread_of"]
+__all__ = ["SIGMAS_PX", "crossing", "edge_columns", "f50_of", "mtf_columns", "spread_of", "stretched"]
 
 SIGMAS_PX = np.array([0.12, 0.3, 0.45, 0.65, 0.95, 1.4, 2.0, 3.0, 4.4, 6.5, 9.5, 14.0, 21.0])
 """Widths [px]: a factor of about 1.45 apart, between which mixtures interpolate to .002 of MTF."""
@@ -65,6 +65,9 @@ def mtf_columns(f: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.exp(-2 * (np.pi * np.multiply.outer(f, SIGMAS_PX)) ** 2) * np.sinc(f)[..., None])
 
 
+_HALVINGS = 20
+"""Halvings of the step along the grid of widths: to 1e-5 of f50."""
+
 _FINE = np.linspace(0.0, 1.0, 801)
 _FINE_COLUMNS = mtf_columns(_FINE)
 
@@ -80,6 +83,24 @@ def crossing(mtf: NDArray[np.float64], level: float = 0.5, grid: NDArray[np.floa
     if k == 0:
         return float(grid[-1])
     return float(grid[k] - (level - mtf[k]) / (mtf[k - 1] - mtf[k]) * (grid[k] - grid[k - 1]))
+
+
+def stretched(weights: NDArray[np.float64], f50: float) -> NDArray[np.float64]:
+    """Return the mixture of like shape whose f50 is another [cycles/px]; widths are moved along their grid."""
+    number = np.arange(SIGMAS_PX.size, dtype=np.float64)
+    low, high = -float(SIGMAS_PX.size), float(SIGMAS_PX.size)
+
+    def moved(by: float) -> NDArray[np.float64]:
+        place = np.clip(number + by, 0, SIGMAS_PX.size - 1)
+        below = np.minimum(place.astype(np.int64), SIGMAS_PX.size - 2)
+        part = place - below
+        low_part = np.bincount(below, weights * (1 - part), number.size)
+        return low_part + np.bincount(below + 1, weights * part, number.size)
+
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if f50_of(moved(middle)) > f50 else (low, middle)
+    return moved((low + high) / 2)
 
 
 def spread_of(weights: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:

@@ -13,7 +13,7 @@ from xsim.measure.blind.parts import Part
 from xsim.measure.blind.profiles import Profile, slope_across
 from xsim.measure.blind.steps import Step
 
-__all__ = ["SHOTS", "check_exposed", "check_no_text", "check_not_sharpened", "no_edges"]
+__all__ = ["SHOTS", "check_exposed", "check_no_text", "check_not_sharpened", "no_edges", "too_vague"]
 
 SHOTS = "shoot one tilted plate and five open frames"
 """What gives the measurement that a radiograph does not."""
@@ -128,3 +128,24 @@ def no_edges(steps: int, profiles: Sequence[Profile], clipped: float) -> InputEr
     if not profiles:
         return InputError(f"{steps} pieces of edges, none straight and free by 6 pixels on both sides: {SHOTS}")
     return InputError(f"{len(profiles)} edges, none of them a clean step that shows the blur: {SHOTS}")
+
+
+def too_vague(f50: float, factor: float, edges: int, pitch_mm: float | None) -> InputError:
+    """Return what to say where edges disagree so much that there is nothing to go by.
+
+    Parameters
+    ----------
+    f50 : float
+        The estimate [cycles/px].
+    factor : float
+        By which it may be off either way.
+    edges : int
+        How many edges there are.
+    pitch_mm : float, optional
+        Pixel pitch [mm].
+    """
+    scale, unit = (1.0, "cycles/px") if pitch_mm is None else (pitch_mm, "lp/mm")
+    return InputError(
+        f"too little to go on: {edges} edge{'s' * (edges != 1)}, by which f50 lies anywhere from "
+        f"{f50 / factor / scale:.2g} to {f50 * factor / scale:.2g} {unit}: {SHOTS}"
+    )

@@ -27,6 +27,12 @@ class BlindNoise:
         rms**2.
     coloured, white : float
         Variances of the part that the blur colours and of the white one; rms**2 together.
+    flat_px : float
+        Area of the flat parts it was measured on [px].
+    flat_places : (m, 3) array of int
+        Image, row and column [px] of the first pixel of each flat block of 32 x 32.
+    remarks : tuple of str
+        Caveats.
     """
 
     rms: float
@@ -38,6 +44,9 @@ class BlindNoise:
     fine_power: NDArray[np.float64]
     coloured: float
     white: float
+    flat_px: float
+    flat_places: NDArray[np.int64]
+    remarks: tuple[str, ...] = ()
 
     @property
     def white_share(self) -> float:
@@ -61,18 +70,16 @@ class BlindDetector:
         Noise of the open field.
     edges : int
         How many edges were joined.
-    flat_px : float
-        Area of the flat parts [px].
     pitch_mm : float, optional
         Pixel pitch [mm]; lengths are known with it alone.
     edge_places : (edges, 4) array
         Image, row, column [px] and direction of the normal [rad] of each edge.
-    flat_places : (m, 3) array of int
-        Image, row and column [px] of the first pixel of each flat block of 32 x 32.
     fine_frequency, fine_mtf : (m,) arrays
         The MTF as far as the corner of the frequency square and beyond, as tables for restoring.
-    remarks : tuple of str
-        Caveats.
+    weights : (K,) array
+        Of the mixture of widths that the edges tell (`xsim.measure.blind.mixture`), veiling glare aside.
+    blur_remarks : tuple of str
+        Caveats of the blur.
     """
 
     frequency: NDArray[np.float64]
@@ -84,13 +91,27 @@ class BlindDetector:
     f50_high: float
     noise: BlindNoise
     edges: int
-    flat_px: float
     pitch_mm: float | None
     edge_places: NDArray[np.float64]
-    flat_places: NDArray[np.int64]
     fine_frequency: NDArray[np.float64]
     fine_mtf: NDArray[np.float64]
-    remarks: tuple[str, ...] = ()
+    weights: NDArray[np.float64]
+    blur_remarks: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Caveats, of the blur and of the noise."""
+        return self.blur_remarks + self.noise.remarks
+
+    @property
+    def flat_px(self) -> float:
+        """Area of the flat parts that the noise was measured on [px]."""
+        return self.noise.flat_px
+
+    @property
+    def flat_places(self) -> NDArray[np.int64]:
+        """Image, row and column [px] of the first pixel of each flat block of 32 x 32, (m, 3)."""
+        return self.noise.flat_places
 
     @property
     def frequency_lp_mm(self) -> NDArray[np.float64] | None:

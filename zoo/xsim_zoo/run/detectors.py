@@ -47,7 +47,8 @@ _SHOWN_MTF: Final = 0.2
 
 _LIKE_MTF: Final = 0.12
 """Difference of two MTFs that may be one detector's: estimates on dense boards, of bevels and leads, go astray so far
-(benchmarks/any_detector.py), while pixels of the very pitch of the weights are no chance."""
+(benchmarks/any_detector.py), while pixels of the very pitch of the weights are no chance. Where f50 is known worse than
+to 20 %, so are they."""
 
 _PLATEAUS: Final = 0.05
 """Below this frequency a prior that is the image's own lets all pass [cycles/px]: .008 of the noise.
@@ -59,6 +60,10 @@ _PASSED: Final = 300.0
 
 _LIKE_F50: Final = 1.05
 """Factor by which the interval of f50 is widened for that."""
+
+_WELL_KNOWN: Final = 1.2
+"""Factor to which an estimated f50 has to be known for a verdict to mean something: at 1.2 the MTF is off by .1, which
+is what shows beside steps as halos."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,8 @@ def assume(
         note = f"{known.summary}; this agrees with the detectors of the weights, so their tables are taken"
         named = replace(known, mtf=(ours.known or known).mtf_at(known.frequency), summary=note)
         notes = (note, *known.remarks)
-        return replace(ours, known=named, notes=notes, estimated=True, condition=_IF_ESTIMATED)
+        doubts = _vague(known)
+        return replace(ours, known=named, notes=notes, estimated=True, condition=_IF_ESTIMATED, doubts=doubts)
     _check_grey(settings)
     target = _target(settings, pitch_mm, seen, known)
     other, notes = _serving(restorer, settings, one_detector=True)
@@ -149,7 +155,16 @@ def assume(
         (f"{known.summary}; {_aim(target, known)}", *known.remarks, *notes),
         estimated=True,
         condition=_IF_ESTIMATED,
+        doubts=_vague(known),
     )
+
+
+def _vague(known: KnownDetector) -> tuple[str, ...]:
+    """Return why nothing can be judged by an estimate that is too wide; nothing where it is not."""
+    spread = known.blur_spread or 1.0
+    if spread <= _WELL_KNOWN:
+        return ()
+    return (f"its edges tell the blur to a factor of {spread:.2g} only: shoot one tilted plate, or --detectors",)
 
 
 def _one_pair_only(restorer: Restorer, settings: RunSettings) -> bool:
@@ -348,7 +363,8 @@ def _agrees(known: KnownDetector, restorer: Restorer) -> bool:
     theirs, own = known.mtf_at(frequency), ours.mtf_at(frequency)
     off = float(np.abs(theirs - own)[(own > _SHOWN_MTF) | (theirs > _SHOWN_MTF)].max())
     within = abs(np.log(known.f50 / ours.f50)) <= np.log(spread * _LIKE_F50)
-    return bool(within) and off < _LIKE_MTF and 1 / _LIKE_NOISE < known.noise_rms / ours.noise_rms < _LIKE_NOISE
+    most = _LIKE_MTF * max(float(np.log(spread) / np.log(_WELL_KNOWN)), 1.0)
+    return bool(within) and off < most and 1 / _LIKE_NOISE < known.noise_rms / ours.noise_rms < _LIKE_NOISE
 
 
 def _serving(

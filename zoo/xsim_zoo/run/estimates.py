@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xsim.degradation.known import KnownDetector
 from xsim.errors import InputError, XsimError
-from xsim.measure.blind import measure_blind
+from xsim.measure.blind import BlindDetector, measure_blind, with_noise_of
 from xsim_datasets.images import Radiograph, Scale, read_image
 from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_zoo.run.grey import grey_scale
@@ -43,11 +43,11 @@ class Estimates:
 
     paths: Sequence[Path] = ()
     corrections: Corrections | None = None
-    _found: dict[tuple[object, ...], KnownDetector] = field(default_factory=dict)
+    _found: dict[tuple[object, ...], BlindDetector] = field(default_factory=dict)
     _keys: dict[Path, tuple[object, ...]] = field(default_factory=dict)
 
     def of(self, source: Radiograph, scale: Scale, pitch_mm: float | None, settings: RunSettings) -> KnownDetector:
-        """Return the detector of an image.
+        """Return the detector of an image: the blur that all of them show, and its own noise, since dose differs.
 
         Raises
         ------
@@ -55,15 +55,16 @@ class Estimates:
             If neither it nor the others show enough. It says what is wrong and what to shoot.
         """
         key = (pitch_mm, source.shape, str(source.dtype), source.polarity)
-        if key not in self._found:
-            greys = [middle(scale.linear(page)) for page in list(source.images())[:_LOOKED_AT]]
-            greys += self._others(source, key, settings)[: _LOOKED_AT - len(greys)] if len(self.paths) > 1 else []
-            full = None
-            linear = scale.polarity == "metal-dark" and scale.per_decade is None
-            if len(greys) == 1 and source.white is not None and linear:
-                full = source.white / scale.open_signal
-            self._found[key] = _measured(greys, pitch_mm, full)
-        return self._found[key]
+        pages = [middle(scale.linear(page)) for page in list(source.images())[:_LOOKED_AT]]
+        full = _full_scale(source, scale)
+        if (found := self._found.get(key)) is None:
+            others = self._others(source, key, settings)[: _LOOKED_AT - len(pages)] if len(self.paths) > 1 else []
+            # Other images have an open field, and with it a full scale, of their own.
+            alone = len(pages) == 1 and not others
+            found = self._found[key] = _measured(pages + others, pitch_mm, full if alone else None)
+            if not others:
+                return found.known()
+        return _with_own_noise(found, pages, full).known()
 
     def _others(self, source: Radiograph, key: tuple[object, ...], settings: RunSettings) -> list[NDArray[np.float32]]:
         """Return images of the other files that look as if they were of the same detector."""
@@ -96,9 +97,26 @@ def middle(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     return grey[top : top + _LARGE_PX, left : left + _LARGE_PX]
 
 
-def _measured(greys: Sequence[NDArray[np.float32]], pitch_mm: float | None, full_scale: float | None) -> KnownDetector:
+def _full_scale(source: Radiograph, scale: Scale) -> float | None:
+    """Return where the grey levels of an image end, open field 1; None where that is not known."""
+    linear = scale.polarity == "metal-dark" and scale.per_decade is None
+    return source.white / scale.open_signal if source.white is not None and linear else None
+
+
+def _with_own_noise(
+    found: BlindDetector, pages: Sequence[NDArray[np.float32]], full_scale: float | None
+) -> BlindDetector:
+    """Return a detector with the noise of one image of it; that of the others where it has no flat part."""
     try:
-        return measure_blind(list(greys), pitch_mm, full_scale=full_scale).known()
+        return with_noise_of(found, pages, full_scale=full_scale if len(pages) == 1 else None)
+    except InputError:
+        said = "its own noise could not be measured: that of the other images is taken"
+        return replace(found, noise=replace(found.noise, remarks=(*found.noise.remarks, said)))
+
+
+def _measured(greys: Sequence[NDArray[np.float32]], pitch_mm: float | None, full_scale: float | None) -> BlindDetector:
+    try:
+        return measure_blind(list(greys), pitch_mm, full_scale=full_scale)
     except InputError as error:
         raise InputError(
             f"its detector cannot be estimated: {error}; or name it: --detectors NAME, FILE, or weights for those that "
