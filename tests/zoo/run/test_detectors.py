@@ -188,9 +188,10 @@ def test_a_target_is_reached_and_a_wrong_one_is_named(one, sde):
 
 def test_each_image_of_one_detector_has_its_own_noise(one, tmp_path):
     tags = {"resolution": (10 / one.pitch_mm,) * 2, "resolutionunit": 3}
-    more = 4 * one.noise * np.sqrt(np.clip(one.image, 0, 1)) * np.random.default_rng(5).normal(size=one.image.shape)
+    turned = one.image[::-1]
+    more = 4 * one.noise * np.sqrt(np.clip(turned, 0, 1)) * np.random.default_rng(5).normal(size=turned.shape)
     paths = [tmp_path / "much.tif", tmp_path / "little.tif"]
-    for path, image in zip(paths, (one.image, one.image[::-1] + more), strict=True):
+    for path, image in zip(paths, (one.image, turned + more), strict=True):
         tifffile.imwrite(path, np.rint(image * OPEN_FIELD).clip(0, 65535).astype(np.uint16), **tags)
     settings, shared = RunSettings(detectors="image", open_field=OPEN_FIELD), Estimates(paths)
     known = []

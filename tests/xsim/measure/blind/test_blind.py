@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from xsim.errors import InputError
-from xsim.measure.blind import measure_blind
+from xsim.measure.blind import joint, measure_blind
+from xsim.measure.blind.crowd import Crowd
 
 sys.path.insert(0, str(Path(__file__).parent))
 import foreign as made
@@ -88,6 +89,18 @@ def test_unlike_blur_along_x_and_y_is_said(wedge):
     moved = ndimage.uniform_filter1d(wedge.image, 5, axis=1)
     assert any("unlike blur" in text for text in measure_blind(moved).remarks)
     assert not any("unlike blur" in text for text in measure_blind(wedge.image).remarks)
+
+
+@pytest.mark.parametrize("error", [0.15, 0.4])
+def test_edges_that_disagree_are_said_and_too_vague_ones_refused(wedge, monkeypatch, error):
+    monkeypatch.setattr(joint, "crowd_of", lambda places, _: Crowd(float(np.median(places)), error, 0.2))
+    if error > 0.25:
+        with pytest.raises(InputError, match=r"too little to go on: \d+ edges.* lp/mm: shoot one tilted plate"):
+            measure_blind(wedge.image, 0.1)
+        return
+    found = measure_blind(wedge.image, 0.1)
+    assert any("disagree: f50 is known to a factor of 1.3" in text for text in found.remarks)
+    assert found.f50_high / found.f50 == pytest.approx(np.exp(1.96 * np.hypot(error, 0.02)), rel=1e-6)
 
 
 def page() -> np.ndarray:
