@@ -94,8 +94,8 @@ def stretched(weights: NDArray[np.float64], f50: float) -> NDArray[np.float64]:
         place = np.clip(number + by, 0, SIGMAS_PX.size - 1)
         below = np.minimum(place.astype(np.int64), SIGMAS_PX.size - 2)
         part = place - below
-        low_part = np.bincount(below, weights * (1 - part), number.size)
-        return low_part + np.bincount(below + 1, weights * part, number.size)
+        lower = np.bincount(below, weights * (1 - part), number.size)
+        return np.asarray(lower + np.bincount(below + 1, weights * part, number.size), np.float64)
 
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
