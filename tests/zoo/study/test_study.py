@@ -199,7 +199,7 @@ sets = ["held-out"]
     ("before", "after", "words"),
     [
         ('weights_of = "plain"', 'weights_of = "wiener"', "takes the weights of 'wiener': give a trained row of the"),
-        ('weights_of = "plain"', 'weights_of = "plain"\nseeds = [0]', "settings of a training, and it is given weights"),
+        ('weights_of = "plain"', 'weights_of = "plain"\nseeds = [0]', "of a training, and it is given weights"),
         ("seeds = [3]", "seeds = [4]", "starts from 'plain', which has no seed 4"),
         ("seeds = [3]", "samples = true", "unet-wiener draws no samples with a temperature"),
         ('recipe = "tiny"', 'recipe = "tinny"', "stores.own: unknown recipe 'tinny': did you mean tiny"),
