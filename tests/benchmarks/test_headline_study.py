@@ -121,6 +121,7 @@ def test_a_shrunken_copy_runs_whole_and_goes_on(
         assert "other-detectors" in (interrupted / f"table.{ending}").read_text()
     # The same trainings by `zoo/train_weights.py` give the same bytes.
     shrink(program, small)
+    (tmp_path / "program").mkdir()
     for name in ("unet-wiener", "physics-sde", "universal"):
         run = program["train_one"](name, tmp_path / "program", 1, 0)
         assert load_checkpoint(run).card.digest == load_checkpoint(runs[name, 0]).card.digest, name
