@@ -206,6 +206,7 @@ def _judge(
     for score in evaluation.images:
         found.setdefault(score.restorer, []).append(score)
     by_sample = {label: sorted(scores, key=lambda score: score.sample) for label, scores in found.items()}
-    return {INPUT_ROW: {None: by_sample[INPUT_ROW]}} | {
-        name: {seed: by_sample[label] for seed, label in labels.items()} for name, labels in asked.items()
-    }
+    scores: dict[str, Scores] = {INPUT_ROW: {None: by_sample[INPUT_ROW]}}
+    for name, labels in asked.items():
+        scores[name] = {seed: by_sample[label] for seed, label in labels.items()}
+    return scores

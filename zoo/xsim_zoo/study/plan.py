@@ -137,8 +137,12 @@ class Study(_Table):
 
     @model_validator(mode="after")
     def _names_are_known_and_their_own(self) -> Self:
-        lists = {"row": self.rows, "set": self.sets, "table": self.tables}
-        for what, names in ((what, [one.name for one in each]) for what, each in lists.items()):
+        named = {
+            "row": [row.name for row in self.rows],
+            "set": [each.name for each in self.sets],
+            "table": [part.name for part in self.tables],
+        }
+        for what, names in named.items():
             if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what} '{min(twice)}' stands twice: give each a name of its own")
         if self.reference is not None and self.reference not in self.by_name:
