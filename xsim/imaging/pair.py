@@ -106,8 +106,10 @@ def simulate_pair(
         If a material is not known.
     """
     if not (isinstance(phantom, Phantom) and isinstance(setup, PairSetup)):
-        given = f"{type(phantom).__name__} and {type(setup).__name__}"
-        raise InputError(f"simulate_pair takes a Phantom, then a PairSetup; {given} were given")
+        raise InputError(
+            f"simulate_pair takes a Phantom, then a PairSetup; {type(phantom).__name__} and {type(setup).__name__} were "
+            "given"
+        )
     check_seed(seed)
     plane = setup.geometry.plane(phantom.shape, phantom.pixel_mm, setup.pitch_mm)
     responses = {"hr": setup.hr_response, "lr": setup.lr_response}
