@@ -107,8 +107,8 @@ def simulate_pair(
     """
     if not (isinstance(phantom, Phantom) and isinstance(setup, PairSetup)):
         raise InputError(
-            f"simulate_pair takes a Phantom, then a PairSetup; {type(phantom).__name__} and {type(setup).__name__} were "
-            "given"
+            "simulate_pair takes a Phantom, then a PairSetup; "
+            f"{type(phantom).__name__} and {type(setup).__name__} were given"
         )
     check_seed(seed)
     plane = setup.geometry.plane(phantom.shape, phantom.pixel_mm, setup.pitch_mm)

@@ -37,7 +37,7 @@ def sample() -> Phantom:
 
 @pytest.mark.parametrize("shape", [64, (64.5, 64), (64, 64, 3), "64x64", None])
 def test_a_shape_that_is_none_is_said_in_one_line(shape: object) -> None:
-    with pytest.raises(InputError, match="is no .height, width. in pixels: give for example"):
+    with pytest.raises(InputError, match="in pixels: give for example"):
         random_board(1, shape)  # type: ignore[arg-type]
 
 

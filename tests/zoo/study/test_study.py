@@ -201,7 +201,8 @@ sets = ["held-out"]
         ('weights_of = "plain"', 'weights_of = "wiener"', "takes the weights of 'wiener': give a trained row of the"),
         ('weights_of = "plain"', 'weights_of = "plain"\nseeds = [0]', "of a training, and it is given weights"),
         ("seeds = [3]", "seeds = [4]", "starts from 'plain', which has no seed 4"),
-        ("seeds = [3]", "samples = true", "unet-wiener draws no samples with a temperature"),
+        ("seeds = [3]", 'finish = "temperature"', "unet-wiener draws no samples with a temperature"),
+        ('run = { flips = true }\n', '\n[[rows]]\nname = "x"\nrestorer = "unet"\nfinish = "power"\n', "needs data of the"),
         ('recipe = "tiny"', 'recipe = "tinny"', "stores.own: unknown recipe 'tinny': did you mean tiny"),
         ("{ kvp = 60.0 }", "{ kvq = 60.0 }", "stores.own: tiny: unknown key 'imaging.kvq'"),
         ("kvp = 60.0 }", "kvp = 60.0 }\nsize = 64", "stores.own.size: Extra inputs"),
@@ -246,7 +247,7 @@ def test_a_folder_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     for key in ("stores", "tables", "sections"):
         del content[key]
     for row in content["rows"]:
-        for key in ("weights_of", "data", "seeds", "samples"):
+        for key in ("weights_of", "data", "seeds", "finish"):
             del row[key]
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "study.json").write_text(json.dumps(content))

@@ -25,7 +25,8 @@ from xsim_zoo.study.plan import Study, StudyRow, StudySet
 from xsim_zoo.study.table import Scores, StudyTable, joined, tabled
 from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.finetune import finetune
-from xsim_zoo.training.temperature import set_temperature
+from xsim_zoo.training.finishing.power import set_error_share
+from xsim_zoo.training.finishing.temperature import set_temperature
 from xsim_zoo.training.train import train
 from xsim_zoo.weights.checkpoint import load_checkpoint
 
@@ -173,8 +174,11 @@ def _train(
         finetune(
             row.restorer, pairs, run, settings, weights=start, resume=resume, device=device, quiet=True, data_name=name
         )
-    if row.samples and "temperature" not in load_checkpoint(run).card.options:
+    options = load_checkpoint(run).card.options
+    if row.finish == "temperature" and "temperature" not in options:
         set_temperature(run, pairs)
+    if row.finish == "power" and "error_share" not in options:
+        set_error_share(run, pairs, study.stores[row.data or study.data].maker().noise_free)
 
 
 def _judge(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -55,8 +55,9 @@ class StudyRow(_Table):
     """Pairs that it is trained on in place of the study's."""
     seeds: Seeds | None = None
     """Seeds of its training in place of the study's."""
-    samples: bool = False
-    """Whether posterior samples are drawn with it: their temperature is then measured after training."""
+    finish: Literal["temperature", "power"] | None = None
+    """What is measured on held-out pairs after training: the temperature of posterior samples, or the power that
+    answers of least error lack; the latter needs a store of the study's own, to make its pairs without noise."""
 
     @property
     def trained(self) -> bool:
@@ -168,11 +169,15 @@ class Study(_Table):
         row.competitor(row.name, None)
         if row.trained:
             self.settings(row, self.seeds_of(row)[0])
-        elif row.train or row.start or row.data or row.seeds or row.samples:
+        elif row.train or row.start or row.data or row.seeds or row.finish:
             given = "it is given weights" if row.weights or row.weights_of else f"{row.restorer} does not learn"
             raise ValueError(f"row '{row.name}' has settings of a training, and {given}: take one of them away")
-        if row.samples and not issubclass(get(row.restorer), PhysicsSDE):
-            raise ValueError(f"row '{row.name}': {row.restorer} draws no samples with a temperature: leave samples out")
+        if row.finish == "temperature" and not issubclass(get(row.restorer), PhysicsSDE):
+            raise ValueError(f"row '{row.name}': {row.restorer} draws no samples with a temperature: leave finish out")
+        if row.finish == "power" and (row.data or self.data) not in self.stores:
+            raise ValueError(
+                f"row '{row.name}': finish = 'power' needs data of the study's own: name one of its stores"
+            )
         if row.weights_of is not None:
             other = self.by_name.get(row.weights_of)
             if row.weights or other is None or not other.trained or other.restorer != row.restorer:

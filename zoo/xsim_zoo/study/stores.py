@@ -58,6 +58,16 @@ class StudyStore(BaseModel):
         boards = None if self.boards is None else tuple(placed(source) for source in self.boards)
         return self.model_copy(update={"recipe": recipe, "boards": boards})
 
+    def maker(self) -> SimulatedMaker:
+        """Return what makes its pairs.
+
+        Raises
+        ------
+        XsimError
+            See `whole_recipe`.
+        """
+        return SimulatedMaker(self.whole_recipe(), self.seed)
+
     def make(self, path: Path, executor: Executor) -> None:
         """Make the store, or go on with it; nothing is done where it is complete.
 
@@ -66,6 +76,5 @@ class StudyStore(BaseModel):
         XsimError
             See `xsim_datasets.store.writer.make_store`.
         """
-        recipe = self.whole_recipe()
-        plan = plan_of(recipe, self.seed)
-        make_store(SimulatedMaker(recipe, plan.seed), plan, str(path), executor=executor, resume=True)
+        maker = self.maker()
+        make_store(maker, plan_of(maker.recipe, self.seed), str(path), executor=executor, resume=True)
