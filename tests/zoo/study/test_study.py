@@ -202,7 +202,7 @@ sets = ["held-out"]
         ('weights_of = "plain"', 'weights_of = "plain"\nseeds = [0]', "of a training, and it is given weights"),
         ("seeds = [3]", "seeds = [4]", "starts from 'plain', which has no seed 4"),
         ("seeds = [3]", 'finish = "temperature"', "unet-wiener draws no samples with a temperature"),
-        ('run = { flips = true }\n', '\n[[rows]]\nname = "x"\nrestorer = "unet"\nfinish = "power"\n', "needs data of the"),
+        ('run = { flips = true }\n', '\n[[rows]]\nname = "x"\nrestorer = "unet"\nfinish = "power"\n', "needs data"),
         ('recipe = "tiny"', 'recipe = "tinny"', "stores.own: unknown recipe 'tinny': did you mean tiny"),
         ("{ kvp = 60.0 }", "{ kvq = 60.0 }", "stores.own: tiny: unknown key 'imaging.kvq'"),
         ("kvp = 60.0 }", "kvp = 60.0 }\nsize = 64", "stores.own.size: Extra inputs"),
