@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from headline_figures import CHAMPION, LR, PAPER, SPECIALISED, TOLD, UNIVERSAL
-from headline_sets import LINKED_LR
 
 import xsim_zoo
 from xsim.errors import InputError, UnknownNameError
 from xsim_zoo.evaluation import Competitor
+from xsim_zoo.restorers.classical import LINKED_LR
 from xsim_zoo.weights.card import shipped
 from xsim_zoo.weights.checkpoint import load_checkpoint
 
@@ -116,7 +116,8 @@ class Weights:
     said : mapping
         Paths by name.
     trained : Path, optional
-        Folder of `zoo/train_weights.py`; training seeds beside 0 have a suffix, as in ``unet-seed1``.
+        Folder of `zoo/train_weights.py`; training seeds beside 0 have a suffix, as in ``unet-seed1``. Or the folder
+        ``runs`` of the study `benchmarks/headline_study.toml`, where 0 has one, too.
     """
 
     said: Mapping[str, str]
@@ -128,8 +129,10 @@ class Weights:
             return self.said[name]
         if not seed and name in shipped():
             return str(shipped()[name])
-        run = None if self.trained is None else self.trained / (f"{name}-seed{seed}" if seed else name)
-        return str(run) if run is not None and (run / "weights.safetensors").is_file() else None
+        if self.trained is None:
+            return None
+        runs = [self.trained / called for called in (f"{name}-seed{seed}", *(() if seed else (name,)))]
+        return next((str(run) for run in runs if (run / "weights.safetensors").is_file()), None)
 
     def command(self, name: str, seed: int = 0) -> str:
         """Return the command that makes them, and what to do then."""
@@ -141,7 +144,7 @@ class Weights:
         """Return the training seeds beside 0 that the folder holds runs of."""
         runs = [] if self.trained is None else [path.parent.name for path in self.trained.glob("*/weights.safetensors")]
         found = (re.fullmatch(r"(.+)-seed(\d+)", name) for name in runs)
-        return sorted({int(one[2]) for one in found if one and one[1] in SEEDED})
+        return sorted({int(one[2]) for one in found if one and one[1] in SEEDED} - {0})
 
 
 @dataclass(frozen=True)

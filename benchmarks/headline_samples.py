@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 from headline_figures import CHI2_BANDS, NOMINAL, Samples
-from headline_sets import LINKED_LR, SEED
+from headline_sets import SEED
 
 from xsim.measure.similarity import psnr_dB
 from xsim.seeds import torch_seed
@@ -19,6 +19,7 @@ from xsim_zoo.evaluation.probes.coverage import sample_statistics
 from xsim_zoo.evaluation.scores import inner
 from xsim_zoo.evaluation.statistics import Bootstrap
 from xsim_zoo.process.sampling import white_noise
+from xsim_zoo.restorers.classical import LINKED_LR
 from xsim_zoo.training.finishing.temperature import coverage
 
 if TYPE_CHECKING:

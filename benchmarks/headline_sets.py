@@ -26,30 +26,20 @@ from xsim.phantoms.targets import target
 from xsim.seeds import generator, torch_seed
 from xsim_zoo.evaluation.pairs import HeldOutPair
 from xsim_zoo.evaluation.records import DataSource
-from xsim_zoo.restorers.base import Restorer
-from xsim_zoo.restorers.registry import register
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from torch import Tensor
-
     from xsim.degradation.degradation import Degradation
     from xsim.imaging.setup import PairSetup
     from xsim.phantoms import Phantom
     from xsim.phantoms.gerber import GerberBoard
-    from xsim_zoo.process.operator import Operator
-    from xsim_zoo.process.preconditioning import Network
-    from xsim_zoo.restorers.base import How
 
-__all__ = ["CONDITIONS", "LINKED_LR", "SEED", "SETS", "TestSet", "add_image_options", "image_folder", "setup_of"]
+__all__ = ["CONDITIONS", "SEED", "SETS", "TestSet", "add_image_options", "image_folder", "setup_of"]
 
 SEED: Final = 20_260_810
 """Seed of every test set; boards draw from stages that training never uses."""
-
-LINKED_LR: Final = "lr-linked"
-"""Name of the LR image brought to HR grey, which takes part as if it were a restorer."""
 
 _SIDE_PX: Final = 320
 _OVERSAMPLING: Final = 2
@@ -67,15 +57,6 @@ CONDITIONS: Final[dict[str, dict[str, float]]] = {
     "220 mg/cm2": {"screen": 220.0},
 }
 """What differs from the paper's set-up: the dose's factor, or the LR screen [mg/cm2]."""
-
-
-@register(LINKED_LR)
-class LinkedLR(Restorer):
-    """The LR image itself, brought to HR grey by the link: what a restorer has to beat."""
-
-    def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
-        """Return the image as it is."""
-        return y
 
 
 @dataclass(frozen=True)

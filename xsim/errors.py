@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from operator import index
 from typing import ClassVar
 
 from xsim._version import DISTRIBUTION
@@ -25,6 +26,7 @@ __all__ = [
     "XsimError",
     "XsimWarning",
     "check_range",
+    "check_shape",
     "nearest",
     "ran_out_of_memory",
 ]
@@ -150,3 +152,20 @@ def check_range(what: str, value: float, low: float, high: float, unit: str = ""
         space = f" {unit}" if unit else ""
         raise PhysicsRangeError(f"{what} {number:g}{space} is out of range: give {low:g} to {high:g}{space}")
     return number
+
+
+def check_shape(shape: object) -> tuple[int, int]:
+    """Return ``shape`` if it is a height and a width in whole pixels.
+
+    Raises
+    ------
+    InputError
+        Saying what was given.
+    """
+    try:
+        height, width = (index(side) for side in shape)  # type: ignore[attr-defined]  # whatever was given
+    except (TypeError, ValueError):
+        raise InputError(
+            f"shape {str(shape)[:40]} is no (height, width) in pixels: give for example (512, 512)"
+        ) from None
+    return height, width

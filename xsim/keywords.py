@@ -56,7 +56,8 @@ def names_keywords(thing: T) -> T:
         for item in getattr(thing, "model_fields", {}).values()
         for name in getattr(item.validation_alias, "choices", ())
     }
-    what = f"keyword of {thing.__name__}"
+    # restorer(y) is a call of its class, for whoever writes it.
+    what = f"keyword of {thing.__qualname__.split('.')[-2] if thing.__name__ == '__call__' else thing.__name__}"
 
     @wraps(maker)
     def checked(*args: Any, **given: Any) -> Any:

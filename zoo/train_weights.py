@@ -4,6 +4,7 @@ Run: python zoo/train_weights.py -o FOLDER [NAME ...] [--install]
     python zoo/train_weights.py -o FOLDER untold controls    # the other rows of the tables, see benchmarks/headline.py
     python zoo/train_weights.py -o FOLDER specialised        # models of one detector each, to compare with
     python zoo/train_weights.py -o FOLDER experiments        # sizes and link conditioning in docs/experiments.md
+`benchmarks/headline_study.toml` says the same for `xsim zoo study`, with seeds and test sets.
 Data and runs stay in FOLDER; run again, it goes on where it stopped. The recipes, seeds and settings below are all
 that decides the weights: on one machine the same command gives the same bytes.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,18 +22,13 @@ from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
 from xsim_datasets.store.executors import ProcessPool
 from xsim_datasets.store.reader import PairStore
 from xsim_datasets.store.writer import make_store
-from xsim_zoo.restorers.learned import LearnedRestorer
-from xsim_zoo.restorers.physics_sde import PhysicsSDE
 from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.finetune import finetune
-from xsim_zoo.training.finishing.power import measure_error_share
-from xsim_zoo.training.finishing.temperature import measure_temperature
+from xsim_zoo.training.finishing.power import set_error_share
+from xsim_zoo.training.finishing.temperature import set_temperature
 from xsim_zoo.training.settings import TrainSettings
 from xsim_zoo.training.train import train
-from xsim_zoo.training.validation import restorers_of
 from xsim_zoo.weights.card import WEIGHTS_FOLDER
-from xsim_zoo.weights.checkpoint import load_checkpoint, save_checkpoint
-from xsim_zoo.weights.loading import load
 
 if TYPE_CHECKING:
     from xsim_zoo.training.finetune import FinetuneResult
@@ -175,13 +171,6 @@ EXPERIMENTS: Final = {
     ),
 }
 
-# Held-out images that the temperature of samples is measured on, and what is left out at their edges: samples are slow.
-_SAMPLED: Final = 6
-_EDGE_PX: Final = 48
-
-# Held-out images that the lack of power is measured on; their objects are drawn anew, without noise.
-_WEIGHED: Final = 16
-
 GROUPS: Final = {
     "untold": UNTOLD,
     "controls": CONTROLS,
@@ -223,37 +212,9 @@ def train_one(name: str, folder: Path, workers: int, seed: int = 0) -> Path:
     if weights.samples:
         set_temperature(run, pairs)
     elif weights.means:
-        set_error_share(run, pairs, maker_of(weights.data))
+        set_error_share(run, pairs, maker_of(weights.data).noise_free)
     print(f"{name}: {result.best.psnr_dB:.2f} dB, SSIM {result.best.ssim:.4f}; LR {result.lr.psnr_dB:.2f} dB")
     return run
-
-
-def set_temperature(run: Path, pairs: StorePairs) -> None:
-    """Measure the temperature of posterior samples on the middle of held-out images, and write it on the card."""
-    checkpoint = load_checkpoint(run)
-    restorer = load(checkpoint.card.restorer, run, device="cpu")
-    if not isinstance(restorer, PhysicsSDE):
-        raise TypeError(f"'{restorer.name}' draws no samples with a temperature")
-    hr, lr = pairs.read_batch([int(index) for index in pairs.indices("validation")[:_SAMPLED]])
-    inside = (slice(_EDGE_PX, -_EDGE_PX),) * 2
-    found = measure_temperature(restorer, [image[inside] for image in hr], [image[inside] for image in lr])
-    card = replace(checkpoint.card, options=checkpoint.card.options | {"temperature": found})
-    save_checkpoint(run / "weights.safetensors", card, checkpoint.tensors)
-
-
-def set_error_share(run: Path, pairs: StorePairs, maker: SimulatedMaker) -> None:
-    """Measure what held-out answers lack in power, and write it on the card."""
-    checkpoint = load_checkpoint(run)
-    restorer = load(checkpoint.card.restorer, run, device="cpu")
-    if not isinstance(restorer, LearnedRestorer):
-        raise TypeError(f"'{restorer.name}' learns nothing")
-    chosen = [int(index) for index in pairs.indices("validation")[:_WEIGHED]]
-    _, lr = pairs.read_batch(chosen)
-    between = [one for one in restorers_of(pairs, chosen, restorer) if isinstance(one, LearnedRestorer)]
-    found = measure_error_share(between, [maker.noise_free(index)[0] for index in chosen], list(lr))
-    options = checkpoint.card.options | ({"error_share": found} if found else {})
-    card = replace(checkpoint.card, options=options)
-    save_checkpoint(run / "weights.safetensors", card, checkpoint.tensors)
 
 
 def main() -> None:

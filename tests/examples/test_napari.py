@@ -6,6 +6,7 @@ Nothing here needs napari or a display; where npe2 or napari are installed they 
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import zipfile
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_the_reader_reads_grey_levels_and_pitch(plugin: ModuleType, radiograph: 
 
 def test_the_widget_restores_a_layer(plugin: ModuleType, radiograph: Path) -> None:
     from napari_xsim.reader import get_reader
-    from napari_xsim.restoring import restore
+    from napari_xsim.restoring import restored_layers as restore
 
     import xsim_zoo
 
@@ -109,6 +110,17 @@ def test_magicgui_makes_the_widget(plugin: ModuleType) -> None:
 
     widget = magicgui.magicgui(restore)
     assert [one.name for one in widget][:2] == ["image", "restorer"]
+    widget.open_field.value = 50_000.0
+
+
+def test_the_widgets_fields_hold_16_bit_grey_levels(plugin: ModuleType) -> None:
+    """Fields of magicgui end at 999 unless they are told otherwise; it reads annotations as they are, not postponed."""
+    from napari_xsim.restoring import restore
+
+    ends = {name: one.annotation for name, one in inspect.signature(restore).parameters.items()}
+    assert ends["open_field"].__metadata__[0]["max"] >= 65_535
+    assert ends["samples"].__metadata__[0]["min"] == 0
+    assert ends["image"] == "napari.layers.Image"
 
 
 def test_the_wheel_holds_plugin_and_manifest(tmp_path: Path) -> None:

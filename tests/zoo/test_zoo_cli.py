@@ -227,8 +227,7 @@ def test_200_steps_are_100_then_killed_then_100(number: int, store: Path, whole:
 
 
 def losses(run: Path) -> list[float]:
-    records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    return [record["loss"] for record in records if "loss" in record]
+    return [line["loss"] for line in steps_of(run)]
 
 
 @pytest.mark.slow
@@ -238,14 +237,12 @@ def test_two_processes_walk_the_path_of_one_with_twice_the_batch(store: Path, tm
         common = ["zoo", "train", "physics-sde", "--data", str(store), "-o", str(tmp_path / name)]
         return [*common, "--device", "cpu", *settings]
 
-    assert program(*arguments("one", 4)).wait(300) == 0
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    launch = [*torchrun, "-m", "xsim_cli.app"]
+    assert program(*arguments("one", 4)).wait(900) == 0
     done = subprocess.run(
-        [*launch, *arguments("two", 2)],
+        [*TORCHRUN, *arguments("two", 2)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode()[-2000:]
@@ -256,6 +253,58 @@ def test_two_processes_walk_the_path_of_one_with_twice_the_batch(store: Path, tm
     for name, tensor in one[1].items():
         if name.startswith("network."):
             torch.testing.assert_close(two[1][name], tensor, rtol=0, atol=1e-4)
+    # One log holds what both say: the loss of a step is that of the whole batch.
+    lines = steps_of(tmp_path / "two")
+    assert [line["loss"] for line in lines] == pytest.approx(losses(tmp_path / "one"), rel=1e-3)
+    for line in lines:
+        assert line["loss"] == pytest.approx((line["loss_of_0"] + line["loss_of_1"]) / 2)
+        assert line["waited"] == max(line["waited_of_0"], line["waited_of_1"])
+    assert any(line["loss_of_0"] != line["loss_of_1"] for line in lines)
+    (call,) = RunFolder(tmp_path / "two").settings()["calls"]
+    assert len(call["processes"]) == 2
+
+
+@pytest.mark.slow
+def test_two_processes_that_are_stopped_go_on_with_one_log(store: Path, tmp_path: Path) -> None:
+    """Both stop after the same step, the state is on disk before either ends, and the log holds every step once."""
+    run_folder = tmp_path / "two"
+    settings = sets("steps=80", "save_every=80", "validate_every=80")
+    arguments = ["zoo", "train", "unet", "--data", str(store), "-o", str(run_folder), "--device", "cpu", *settings]
+    log = run_folder / "log.jsonl"
+    with subprocess.Popen(
+        [*TORCHRUN, *arguments], env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE
+    ) as two:
+        while two.poll() is None and not (log.is_file() and log.read_text().count("\n") > 3):
+            time.sleep(0.02)
+        two.send_signal(signal.SIGTERM)
+        _, said = two.communicate(timeout=600)
+    newest = RunFolder(run_folder).newest_state()
+    assert newest is not None, said.decode()[-2000:]
+    assert 3 < newest[0] < 80
+    assert f"stopped after step {newest[0]}, nothing is lost" in said.decode()
+    assert len(steps_of(run_folder)) == newest[0]
+    done = subprocess.run(
+        [*TORCHRUN, *arguments, "--resume"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    lines = steps_of(run_folder)
+    assert [line["step"] for line in lines] == list(range(1, 81))
+    assert all({"loss_of_0", "loss_of_1"} <= line.keys() for line in lines)
+
+
+TORCHRUN = [
+    *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"),
+    *("-m", "xsim_cli.app"),
+]
+
+
+def steps_of(run: Path) -> list[dict[str, float]]:
+    records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [record for record in records if "loss" in record]
 
 
 def test_a_launcher_that_started_one_process_of_several_is_refused(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xsim import notebook
 from xsim.detector.detector import DetectorResponse
+from xsim.errors import InputError
 from xsim.imaging.acquisition import Shot, acquire, fixed_pattern
 from xsim.imaging.exposure import imager
 from xsim.imaging.geometry import DetectorPlane, Geometry, resample
@@ -100,10 +101,15 @@ def simulate_pair(
     Raises
     ------
     InputError
-        If the phantom is coarser than the detector's pixel, or smaller than one.
+        If the phantom is coarser than the detector's pixel, or smaller than one, or is none.
     UnknownNameError
         If a material is not known.
     """
+    if not (isinstance(phantom, Phantom) and isinstance(setup, PairSetup)):
+        raise InputError(
+            "simulate_pair takes a Phantom, then a PairSetup; "
+            f"{type(phantom).__name__} and {type(setup).__name__} were given"
+        )
     check_seed(seed)
     plane = setup.geometry.plane(phantom.shape, phantom.pixel_mm, setup.pitch_mm)
     responses = {"hr": setup.hr_response, "lr": setup.lr_response}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from xsim.errors import InputError, UnknownNameError, check_range
+from xsim.errors import InputError, UnknownNameError, check_range, check_shape
 from xsim.keywords import names_keywords
 from xsim.phantoms.assembly import assemble
 from xsim.phantoms.defects import DefectLog, check_rates
@@ -132,6 +132,7 @@ def random_board(
     """
     recipe = recipe or BoardRecipe()
     check_seed(seed)
+    shape = check_shape(shape)
     view = draw_view(seed, shape, pixel_mm, recipe, tilt_deg=tilt_deg, rotation_deg=rotation_deg)
     layout = draw_layout(seed, view, recipe)
     log = DefectLog(check_rates(recipe.defect_rates), generator(seed, stage="defects"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import xsim
 from xsim.errors import InputError, MissingFileError, PhysicsRangeError, UnknownNameError
 from xsim.phantoms import BoardRecipe, Defect, Phantom, View, random_board
 from xsim.phantoms.assembly import assemble
@@ -32,6 +33,17 @@ def sample() -> Phantom:
     maps = np.linspace(0.0, 1.0, 2 * 8 * 9, dtype=np.float32).reshape(2, 8, 9)
     defect = Defect("open", 4.5, 3.5, 0.1, 0.05, (2, 3), np.ones((3, 3), dtype=bool))
     return Phantom(("Cu", "FR-4"), maps, 0.02, "p", "f", 7, (defect,), (0.1, 0.2))
+
+
+@pytest.mark.parametrize("shape", [64, (64.5, 64), (64, 64, 3), "64x64", None])
+def test_a_shape_that_is_none_is_said_in_one_line(shape: object) -> None:
+    with pytest.raises(InputError, match="in pixels: give for example"):
+        random_board(1, shape)  # type: ignore[arg-type]
+
+
+def test_a_pair_of_no_phantom_is_said_in_one_line() -> None:
+    with pytest.raises(InputError, match="takes a Phantom, then a PairSetup; PairSetup and Phantom were given"):
+        xsim.simulate_pair(xsim.recipes.paper(), sample(), 1)  # type: ignore[arg-type]
 
 
 def test_round_trip_keeps_everything(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from xsim_cli.app import main
 from xsim_zoo.exports import bioimage, whole
 from xsim_zoo.exports.bioimage import export_bioimage
 from xsim_zoo.exports.hugging_face import export_hugging_face
+from xsim_zoo.exports.licences import hub_licence
 from xsim_zoo.network.export import Exported
 from xsim_zoo.weights.card import read_card, shipped
 
@@ -81,6 +82,7 @@ def test_a_folder_of_the_hub_loads_and_says_what_it_is(hub: Path, card: Card) ->
 
 
 def test_the_hubs_own_reader_takes_it(hub: Path) -> None:
+    """All that can be checked without the Hub, whose validator is a request to it (`ModelCard.validate`)."""
     hub_library = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
     read = hub_library.ModelCard.load(hub / "README.md")
     assert read.data.license == "mit"
@@ -130,11 +132,42 @@ def shape_of(path: Path) -> tuple[int, int]:
         return cover.height, cover.width
 
 
-def test_a_model_without_licence_is_refused(card: Card, tmp_path: Path) -> None:
+def test_the_bioimage_zoos_own_validator_takes_the_description(card: Card, tmp_path: Path, without_graph: None) -> None:
+    """Its format, its files with their digests, its images and axes; what the graph answers is asked below."""
+    spec = pytest.importorskip("bioimageio.spec", reason="bioimageio.spec is not installed: make setup")
+    restorer = xsim_zoo.load("wiener", device="cpu")
+    export_bioimage(restorer, replace(card, license="cc-by-4.0"), SHAPE, tmp_path / "bio")
+    described = spec.load_description(tmp_path / "bio" / "rdf.yaml", perform_io_checks=True)
+    summary = described.validation_summary
+    # The one thing that it misses is the name of a maintainer on GitHub, which is the submitter's.
+    assert summary.status in {"passed", "valid-format"}, summary.format()
+    assert str(described.license) == "CC-BY-4.0"
+    # It can fail: another image in the place of the test image.
+    np.save(tmp_path / "bio" / "test_lr.npy", np.zeros((1, 1, 8, 8), np.float32))
+    again = spec.load_description(tmp_path / "bio" / "rdf.yaml", perform_io_checks=True)
+    assert again.validation_summary.status == "failed"
+
+
+@pytest.mark.parametrize("licence", ["", "My own", "MIT OR Apache-2.0"])
+def test_a_model_without_a_licence_that_the_zoo_knows_is_refused(licence: str, card: Card, tmp_path: Path) -> None:
     restorer = xsim_zoo.load("wiener", device="cpu")
     with pytest.raises(InputError, match="--license"):
-        export_bioimage(restorer, replace(card, license=""), SHAPE, tmp_path / "bio")
+        export_bioimage(restorer, replace(card, license=licence), SHAPE, tmp_path / "bio")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("licence", "said"),
+    [
+        ("MIT", {"license": "mit"}),
+        ("cc-by-nc-4.0", {"license": "cc-by-nc-4.0"}),
+        ("GPL-3.0-or-later", {"license": "gpl-3.0"}),
+        ("CERN-OHL-S-2.0", {"license": "other", "license_name": "cern-ohl-s-2.0"}),
+        ("My own terms", {"license": "other", "license_name": "my-own-terms"}),
+    ],
+)
+def test_the_hub_is_told_licences_by_the_names_that_it_takes(licence: str, said: dict[str, str]) -> None:
+    assert hub_licence(licence) == said
 
 
 @pytest.mark.slow  # torch's exporter

@@ -10,6 +10,7 @@ import torch
 
 import xsim_zoo
 from xsim.errors import InputError
+from xsim_zoo.operators.blur import Blur
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.restorers.registry import names
@@ -189,3 +190,22 @@ def test_codes_are_no_grey(physics, y):
     codes = (y[0, 0] * 50000).numpy().astype(np.uint16)
     with pytest.raises(InputError, match="an image of uint16 codes was given: divide by that of the open field"):
         ready("wiener", physics).restore_array(codes)
+
+
+def test_slips_of_a_stranger_are_one_line(y):
+    restorer = xsim_zoo.load("wiener", device="cpu")
+    slips = {
+        "unknown keyword of Restorer 'step': did you mean steps": lambda: restorer(y, step=3),
+        "unknown keyword of restore_array 'noise_levels'": lambda: restorer.restore_array(y[0, 0], noise_levels=1.0),
+        "3.5 sampling steps: give a whole number": lambda: restorer(y, steps=3.5),
+        "a int was given as operator: give restorer.operator": lambda: restorer(y, 3),
+        "device 'cud' is none": lambda: restorer.to("cud"),
+        "a str was given as restorer: give what xsim_zoo.load": lambda: xsim_zoo.restore("wiener", y[0, 0].numpy()),
+        "'sizes': did you mean size": lambda: xsim_zoo.build("unet", restorer.physics, sizes="tiny"),
+        "shape 64 is no": lambda: Blur.between(restorer.physics, 64),
+    }
+    for said, slip in slips.items():
+        with pytest.raises(InputError) as end:
+            slip()
+        assert said in str(end.value)
+        assert "\n" not in str(end.value)

@@ -15,7 +15,7 @@ from xsim_zoo.evaluation.records import ImageScore
 from xsim_zoo.study import carry_out as module
 from xsim_zoo.study.carry_out import carry_out, runs_of
 from xsim_zoo.study.plan import load_study
-from xsim_zoo.study.table import tabled
+from xsim_zoo.study.table import joined, tabled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +117,8 @@ def test_tables_hold_means_over_seeds_and_intervals_over_boards() -> None:
     plain = [[score("p", i, f, value) for i, (f, value) in enumerate(zip(families, row, strict=True))]
              for row in ([30.0, 32.0, 34.0, 36.0], [31.0, 33.0, 35.0, 37.0])]  # fmt: skip
     better = [[one.model_copy(update={"psnr_dB": one.psnr_dB + 0.5}) for one in scores] for scores in plain]
-    table = tabled("t", {"x_1": {"plain": plain, "better": better}}, reference="plain", resamples=500)
+    by_seed = {"plain": dict(enumerate(plain)), "better": dict(enumerate(better))}
+    table = tabled("t", {"x_1": by_seed}, reference="plain", resamples=500)
     cells = {(cell.row, cell.metric): cell for cell in table.cells}
     cell = cells["plain", "psnr_dB"]
     assert (cell.mean.mean, cell.seeds, cell.images, cell.families) == (33.5, 2, 4, 3)
@@ -135,6 +136,124 @@ def test_tables_hold_means_over_seeds_and_intervals_over_boards() -> None:
     latex = table.latex()
     assert latex.count(r"\begin{tabular}{lrrrr}") == latex.count(r"\end{tabular}") == 1
     assert r"better & $34.00\,[" in latex
+
+
+def test_rows_are_compared_by_the_seeds_that_both_have() -> None:
+    """A row of one seed against one of three: the luck of the other two is not its lead."""
+    plain = {seed: [score("p", 0, "a", 30.0 + seed), score("p", 1, "b", 32.0 + seed)] for seed in (0, 1, 2)}
+    once = {1: [score("o", 0, "a", 31.5), score("o", 1, "b", 33.5)]}
+    fixed = {None: [score("f", 0, "a", 30.0), score("f", 1, "b", 32.0)]}
+    found = {"plain": plain, "once": once, "fixed": fixed}
+    told = tabled("t", {"x": found}, reference="plain", resamples=100, part="told")
+    cells = {cell.row: cell for cell in told.cells if cell.metric == "psnr_dB"}
+    leads = {row: None if cell.lead is None else cell.lead.mean for row, cell in cells.items()}
+    assert leads == {"plain": 0.0, "once": 0.5, "fixed": -1.0}
+    other = tabled("t", {"x": {"fixed": fixed}}, reference=None, resamples=100, part="untold")
+    both = joined("t", None, [told, other])
+    assert [line.partition(" |")[0] for line in both.markdown().splitlines() if line.startswith("#")] == [
+        "### told: x",
+        "### untold: x",
+    ]
+    assert both.latex().count(r"\begin{tabular}{lrr}") == 1
+    lines = list(csv.DictReader(both.csv().splitlines()))
+    assert [(line["table"], line["row"]) for line in lines if line["metric"] == "ssim"][2:] == [
+        ("told", "fixed"),
+        ("untold", "fixed"),
+    ]
+
+
+MORE = """
+[[rows]]
+name = "flipped"
+restorer = "unet-wiener"
+weights_of = "plain"
+run = { flips = true }
+
+[[rows]]
+name = "elsewhere"
+restorer = "unet-wiener"
+data = "own"
+start = "plain"
+seeds = [3]
+
+[stores.own]
+recipe = "tiny"
+n = 12
+size_px = 64
+seed = 7
+imaging = { kvp = 60.0 }
+
+[[tables]]
+name = "first"
+rows = ["wiener", "plain", "flipped"]
+reference = "plain"
+
+[[tables]]
+name = "second"
+rows = ["elsewhere", "plain"]
+sets = ["held-out"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('weights_of = "plain"', 'weights_of = "wiener"', "takes the weights of 'wiener': give a trained row of the"),
+        ('weights_of = "plain"', 'weights_of = "plain"\nseeds = [0]', "of a training, and it is given weights"),
+        ("seeds = [3]", "seeds = [4]", "starts from 'plain', which has no seed 4"),
+        ("seeds = [3]", 'finish = "temperature"', "unet-wiener draws no samples with a temperature"),
+        ('run = { flips = true }\n', '\n[[rows]]\nname = "x"\nrestorer = "unet"\nfinish = "power"\n', "needs data"),
+        ('recipe = "tiny"', 'recipe = "tinny"', "stores.own: unknown recipe 'tinny': did you mean tiny"),
+        ("{ kvp = 60.0 }", "{ kvq = 60.0 }", "stores.own: tiny: unknown key 'imaging.kvq'"),
+        ("kvp = 60.0 }", "kvp = 60.0 }\nsize = 64", "stores.own.size: Extra inputs"),
+        ('"plain", "flipped"]', '"plane", "flipped"]', "table 'first': unknown row 'plane': did you mean plain"),
+        ('reference = "plain"\n\n[[tables]]', 'reference = "elsewhere"\n\n[[tables]]', "unknown reference 'elsewhere'"),
+        ('sets = ["held-out"]', 'sets = ["heldout"]', "unknown set 'heldout': did you mean held-out"),
+        ('name = "second"', 'name = "first"', "table 'first' stands twice"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_stores_and_tables_is_one_line(tmp_path: Path, before: str, after: str, words: str) -> None:
+    assert before in MORE
+    with pytest.raises(InputError) as end:
+        load_study(written(tmp_path, TEXT + MORE.replace(before, after, 1)))
+    assert words in str(end.value)
+    assert "\n" not in str(end.value)
+
+
+def test_a_set_in_no_table_and_a_section_that_is_none_are_refused(tmp_path: Path) -> None:
+    alone = MORE.replace('reference = "plain"\n\n[[tables]]', 'sets = ["held-out"]\n\n[[tables]]')
+    with pytest.raises(InputError, match="set 'more' is in no table"):
+        load_study(written(tmp_path, TEXT + alone + '[[sets]]\nname = "more"\ndata = "own"\n'))
+    with pytest.raises(InputError, match="unknown section 'powr': did you mean power"):
+        load_study(written(tmp_path, TEXT.replace("[train]", 'sections = ["powr"]\n[train]', 1)))
+
+
+def test_rows_take_data_seeds_and_weights_of_their_own(tmp_path: Path) -> None:
+    study = load_study(written(tmp_path, TEXT + MORE))
+    runs = runs_of(study, tmp_path / "out")
+    assert [key for key in runs if key[0] == "elsewhere"] == [("elsewhere", 3)]
+    assert not [key for key in runs if key[0] == "flipped"]
+    rows = study.by_name
+    assert study.trained_as(rows["flipped"]) == rows["plain"]
+    assert (rows["elsewhere"].data, study.data) == ("own", str(tmp_path / "pairs.zarr"))
+    assert [row.name for row in study.judged_on("held-out")] == ["wiener", "plain", "flipped", "elsewhere"]
+    assert study.stores["own"].whole_recipe().imaging.kvp == 60.0
+
+
+def test_a_folder_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    """Keys that came later are not there: they have their defaults."""
+    study = load_study(written(tmp_path))
+    content = study.model_dump(mode="json")
+    for key in ("stores", "tables", "sections"):
+        del content[key]
+    for row in content["rows"]:
+        for key in ("weights_of", "data", "seeds", "finish"):
+            del row[key]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "study.json").write_text(json.dumps(content))
+    module._begin(study, tmp_path / "out")
+    with pytest.raises(InputError, match="holds a study with another seeds"):
+        module._begin(study.model_copy(update={"seeds": (5,)}), tmp_path / "out")
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import operator
+import signal
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -277,6 +279,43 @@ def test_a_ledger_shares_the_time_of_its_steps() -> None:
     assert ledger.loss == pytest.approx(0.5 / 3)
     assert not ledger.due
     assert not list(ledger.lines())
+
+
+class Two:
+    """Stands for this process and another one, which has told its figures: an accelerator that gathers both."""
+
+    num_processes, device = 2, torch.device("cpu")
+
+    def __init__(self, other: list[float]) -> None:
+        self.other = torch.tensor([other], dtype=torch.float64)
+
+    def gather(self, own: torch.Tensor) -> torch.Tensor:
+        return torch.cat([own, self.other])
+
+
+def test_a_ledger_merges_what_processes_say() -> None:
+    """The loss of a step is that of both halves of its batch, and its time that of the slower one."""
+    two = Two([float(signal.SIGTERM), *(0.1, 3.0, 0.25), *(0.5, 1.0, 0.5)])  # loss, seconds, waited of two steps
+    ledger = Ledger(2, two)  # type: ignore[arg-type]
+    ledger.add(1, 0.0, {"loss": 0.3, "gradient": 7.0, "lr": 1e-3, "seconds": 2.0, "waited": 0.5})
+    ledger.add(2, 0.0, {"loss": 0.1, "gradient": 8.0, "lr": 1e-3, "seconds": 2.0, "waited": 0.0})
+    (first, one), (second, other) = ledger.lines()
+    assert (first, second) == (1, 2)
+    assert one.pop("seconds") >= 3.0
+    assert one["loss"] == pytest.approx(0.2)
+    assert (one["loss_of_0"], one["loss_of_1"]) == (0.3, 0.1)
+    assert (one["waited"], one["waited_of_0"], one["waited_of_1"]) == (0.5, 0.5, 0.25)
+    assert (one["gradient"], one["lr"], other["gradient"]) == (7.0, 1e-3, 8.0)
+    assert other["loss"] == ledger.loss == pytest.approx(0.3)
+    assert all(isinstance(value, float) for value in one.values()), "loggers of other packages take numbers"
+    assert ledger.signal == signal.SIGTERM, "a signal of one process stops all of them after one step"
+
+
+def test_a_loss_that_is_not_finite_anywhere_ends_all_processes() -> None:
+    ledger = Ledger(1, Two([0.0, math.nan]))  # type: ignore[arg-type]
+    ledger.add(1, 0.0, {"loss": 0.3, "lr": 1e-3})
+    with pytest.raises(DivergedError, match="not finite at step 1"):
+        list(ledger.lines())
 
 
 def test_the_average_is_the_textbooks(coded: CodedPairs) -> None:

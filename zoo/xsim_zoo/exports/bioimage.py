@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from xsim.errors import InputError
 from xsim.files.whole import whole_folder
 from xsim_zoo.exports.hugging_face import ExportedFolder
+from xsim_zoo.exports.licences import spdx_licence
 from xsim_zoo.exports.readme import about, page
 from xsim_zoo.exports.whole import INPUT, OUTPUT, answer_of, export_whole, probe_image
 from xsim_zoo.restorers.base import Restorer
@@ -73,12 +74,17 @@ def export_bioimage(
     Raises
     ------
     InputError
-        If nobody says under which licence the weights are, or the folder exists.
+        If nobody says under which licence the weights are, it has no SPDX name, or the folder exists.
     DamageError, ExtraMissingError
         See `export_whole`.
     """
     if not card.license:
         raise InputError("the BioImage Model Zoo takes no model without a licence: say --license, e.g. CC-BY-4.0")
+    if not spdx_licence(card.license):
+        raise InputError(
+            f"licence '{card.license}' has no SPDX name, by which the BioImage Model Zoo knows them: say --license "
+            "with one, e.g. CC-BY-4.0 (spdx.org/licenses)"
+        )
     with whole_folder(folder, replace=force) as partial:
         graph = partial / "restoration.onnx"
         exported = export_whole(restorer, shape, graph, steps=steps, card=card.to_dict())
@@ -126,7 +132,7 @@ def _description(card: Card, shape: tuple[int, int], folder: Path, graph: Path) 
         "description": about(card).replace("[", "(").replace("]", ")"),
         "authors": [{"name": "The xsim developers"}],
         "cite": _cite(card),
-        "license": card.license,
+        "license": spdx_licence(card.license),
         "documentation": "README.md",
         "covers": ["cover.png"],
         "tags": ["x-ray", "radiography", "restoration", "deblurring", "2d", "xsim"],

@@ -13,6 +13,7 @@ from typing import Any
 
 from xsim.errors import InputError
 from xsim.files.whole import whole_folder
+from xsim_zoo.exports.licences import hub_licence
 from xsim_zoo.exports.readme import page
 from xsim_zoo.weights.card import Card
 
@@ -102,7 +103,7 @@ def _front_matter(card: Card, name: str) -> str:
         "tags": ["x-ray", "radiography", "image-restoration", "deblurring", card.restorer],
     }
     if card.license:
-        known["license"] = card.license.lower()
+        known |= hub_licence(card.license)
     if scores := _results(card):
         dataset = {"type": "simulated", "name": card.data.get("name") or "unnamed"}
         task = {"type": "image-to-image", "name": "X-ray image restoration"}

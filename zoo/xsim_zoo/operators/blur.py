@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from xsim.errors import InputError, UnknownNameError
+from xsim.errors import InputError, UnknownNameError, check_shape
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.physics import Physics
@@ -76,7 +76,8 @@ class Blur:
         Raises
         ------
         InputError
-            If a reflected operator is to be whitened: its noise is not stationary at the borders.
+            If a reflected operator is to be whitened, as its noise is not stationary at the borders, or there is no
+            such shape.
         UnknownNameError
             If there is no such boundary.
         """
@@ -84,6 +85,7 @@ class Blur:
             raise UnknownNameError("boundary", boundary, ["reflect", "periodic"])
         if whitened and boundary != "periodic":
             raise InputError("the noise of a reflected image is not stationary: whiten with boundary='periodic'")
+        shape = check_shape(shape)
         grid = PaddedGrid.around(shape) if boundary == "reflect" else PaddedGrid(shape, shape)
         operator = Operator.between(
             physics.degradation, physics.spectrum, grid.padded, device=device, dtype=dtype

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from xsim.errors import InputError, UnknownNameError, XsimWarning, check_range
+from xsim.keywords import names_keywords
 from xsim_zoo.process.conditions import Met
 from xsim_zoo.process.grid import PaddedGrid, Pixels, blocks
 from xsim_zoo.process.link import LinkOnGrid
@@ -25,7 +26,7 @@ from xsim_zoo.process.power import RETURNED, return_power
 from xsim_zoo.process.preconditioning import Network
 from xsim_zoo.process.sampling import NoiseSource, PlacedNoise, time_grid
 from xsim_zoo.restorers.restoration import Restoration, RunOptions
-from xsim_zoo.restorers.tensors import check_level, check_operator, check_tensor, image_noise
+from xsim_zoo.restorers.tensors import check_level, check_operator, check_tensor, device_of, image_noise
 
 if TYPE_CHECKING:
     from xsim_datasets.real.corrections import Corrections
@@ -58,7 +59,9 @@ class How:
     noise: NoiseSource | None = None
 
     def __post_init__(self) -> None:
-        time_grid(self.steps)
+        if not isinstance(self.steps, (int, np.integer)):
+            raise InputError(f"{self.steps} sampling steps: give a whole number")
+        time_grid(int(self.steps))
         check_range("eta", self.eta, 0, 1)
         check_range("sharpness", self.sharpness, 0, 1)
 
@@ -153,6 +156,7 @@ class Restorer(ABC):
     def _own_network(self) -> Network:
         return _no_network
 
+    @names_keywords
     @torch.no_grad()
     def restore_array(
         self,
@@ -211,6 +215,7 @@ class Restorer(ABC):
             block.add(hr[0, 0][block.inner].float().cpu().numpy(), answer)
         return answer
 
+    @names_keywords
     def __call__(
         self,
         y: Tensor,
@@ -280,8 +285,14 @@ class Restorer(ABC):
         return answers[0] if samples is None else torch.stack(answers)
 
     def to(self, device: torch.device | str) -> Self:
-        """Move to another device and return this restorer, as torch's modules do."""
-        self.device = torch.device(device)
+        """Move to another device and return this restorer, as torch's modules do.
+
+        Raises
+        ------
+        InputError
+            If there is no such kind of device.
+        """
+        self.device = device_of(device)
         self._operators, self._links = {}, {}
         return self
 

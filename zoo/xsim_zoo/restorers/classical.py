@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,10 @@ from xsim_zoo.process.process import fft, ifft
 from xsim_zoo.restorers.base import How, Restorer
 from xsim_zoo.restorers.registry import register
 
-__all__ = ["RichardsonLucy", "TotalVariation", "Wiener"]
+__all__ = ["LINKED_LR", "LinkedLR", "RichardsonLucy", "TotalVariation", "Wiener"]
+
+LINKED_LR: Final = "lr-linked"
+"""Name of the LR image brought to HR grey, which takes part in tables as if it were a restorer."""
 
 _DARKEST = 1e-4
 """Where greys are cut off, which noise takes below 0: the iteration divides by them."""
@@ -21,6 +26,15 @@ _RATE = 16.0
 
 _SPLITTING = 20.0
 """Weight of the split gradients, relative to the rate: how fast the iteration goes, not where it ends."""
+
+
+@register(LINKED_LR)
+class LinkedLR(Restorer):
+    """The LR image itself, brought to HR grey by the link: what a restorer has to beat."""
+
+    def solve(self, y: Tensor, operator: Operator, how: How, network: Network) -> Tensor:  # noqa: ARG002
+        """Return the image as it is."""
+        return y
 
 
 @register("wiener")

@@ -33,6 +33,10 @@ _BUILTIN: Final = {
     "wiener": "xsim_zoo.restorers.classical",
 }
 
+# Found by name, and never offered: what tables compare with, and nobody restores with.
+_UNLISTED: Final = {"lr-linked": "xsim_zoo.restorers.classical"}
+_OWN: Final = _BUILTIN | _UNLISTED
+
 _GROUP: Final = "xsim.restorers"
 
 _registry: dict[str, type[Restorer]] = {}
@@ -52,7 +56,7 @@ def register(name: str) -> Callable[[R], R]:
 
     def add(restorer: R) -> R:
         holder = _registry.get(name)
-        owner = _BUILTIN.get(name, restorer.__module__) if holder is None else holder.__module__
+        owner = _OWN.get(name, restorer.__module__) if holder is None else holder.__module__
         if owner != restorer.__module__ or (holder and holder.__qualname__ != restorer.__qualname__):
             raise InputError(f"restorer '{name}' is registered already by {owner}: take another name")
         _registry[name] = restorer
@@ -64,12 +68,12 @@ def register(name: str) -> Callable[[R], R]:
 
 def names() -> list[str]:
     """Return the names of all restorers, sorted; those of other packages too, which are not imported for it."""
-    return sorted({*_BUILTIN, *_registry, *plugins(_GROUP, _BUILTIN)})
+    return sorted({*_BUILTIN, *_registry, *plugins(_GROUP, _OWN)} - _UNLISTED.keys())
 
 
 def plugin_of(name: str) -> Plugin | None:
     """Return the plugin that adds a restorer, None of xsim's own."""
-    return plugins(_GROUP, _BUILTIN).get(name)
+    return plugins(_GROUP, _OWN).get(name)
 
 
 def check_name(name: str) -> str:
@@ -81,7 +85,7 @@ def check_name(name: str) -> str:
         If there is none; the nearest names are suggested.
     """
     known = names()
-    if name not in known:
+    if name not in known and name not in _UNLISTED:
         raise UnknownNameError("restorer", name, known)
     return name
 
@@ -98,10 +102,10 @@ def get(name: str) -> type[Restorer]:
         If it belongs to another package that cannot be imported.
     """
     if check_name(name) not in _registry:
-        if name in _BUILTIN:
-            importlib.import_module(_BUILTIN[name])
+        if name in _OWN:
+            importlib.import_module(_OWN[name])
         else:
-            _load(plugins(_GROUP, _BUILTIN)[name])
+            _load(plugins(_GROUP, _OWN)[name])
     return _registry[name]
 
 

@@ -12,7 +12,21 @@ from xsim_zoo.process.grid import WHOLE_PX, PaddedGrid
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.sampling import NoiseSource, PlacedNoise
 
-__all__ = ["check_level", "check_operator", "check_tensor", "image_noise"]
+__all__ = ["check_level", "check_operator", "check_tensor", "device_of", "image_noise"]
+
+
+def device_of(name: torch.device | str) -> torch.device:
+    """Return a device by its name.
+
+    Raises
+    ------
+    InputError
+        If torch knows none that is called so.
+    """
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise InputError(f"device '{name}' is none: give cpu, cuda, cuda:1 or mps") from None
 
 
 def check_tensor(y: Tensor, device: torch.device) -> PaddedGrid:
@@ -59,6 +73,8 @@ def check_operator(operator: Operator, grid: PaddedGrid, count: int) -> None:
     InputError
         Naming both.
     """
+    if not isinstance(operator, Operator):
+        raise InputError(f"a {type(operator).__name__} was given as operator: give restorer.operator({grid.padded})")
     if operator.shape != grid.padded:
         raise InputError(
             f"the operator is one on {operator.shape}, images of {grid.shape} are restored on {grid.padded}: "

@@ -174,6 +174,8 @@ def restore(
         If there is no such option; the nearest are suggested.
     """
     check_keywords("option", options, RunOptions.__annotations__)
+    if not isinstance(restorer, Restorer):
+        raise InputError(f"a {type(restorer).__name__} was given as restorer: give what xsim_zoo.load(NAME) returns")
     if settings is None:
         settings = RunSettings(**options)
     elif options:

@@ -1,28 +1,34 @@
 """A study carried out: every row trained with every seed, every set judged, and the tables written.
 
 What is finished stays in the study's folder, so that the same command goes on where it was stopped: runs in ``runs/``,
-the evaluation of each set with the findings so far beside it, and the tables at the end.
+stores of its own in ``data/``, the evaluation of each set with the findings so far beside it, the tables at the end.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from xsim.errors import DamageError, InputError
 from xsim.files.documents import read_json
 from xsim.files.whole import locked, write_whole
+from xsim_datasets.store.executors import ProcessPool, Serial
 from xsim_datasets.store.reader import PairStore
 from xsim_zoo.evaluation.competitor import Competitor
 from xsim_zoo.evaluation.engine import evaluate
 from xsim_zoo.evaluation.options import Options
 from xsim_zoo.evaluation.records import ImageScore
 from xsim_zoo.study.plan import Study, StudyRow, StudySet
-from xsim_zoo.study.table import StudyTable, tabled
+from xsim_zoo.study.table import Scores, StudyTable, joined, tabled
 from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.finetune import finetune
+from xsim_zoo.training.finishing.power import set_error_share
+from xsim_zoo.training.finishing.temperature import set_temperature
 from xsim_zoo.training.train import train
+from xsim_zoo.weights.checkpoint import load_checkpoint
 
 __all__ = ["carry_out", "runs_of"]
 
@@ -41,7 +47,8 @@ def runs_of(study: Study, folder: Path) -> dict[tuple[str, int], Path]:
         row = next(row for row in waiting if row.start is None or row.start in {done.name for done in order})
         waiting.remove(row)
         order.append(row)
-    return {(row.name, seed): folder / "runs" / f"{row.name}-seed{seed}" for row in order for seed in study.seeds}
+    runs = folder / "runs"
+    return {(row.name, seed): runs / f"{row.name}-seed{seed}" for row in order for seed in study.seeds_of(row)}
 
 
 def carry_out(
@@ -74,25 +81,59 @@ def carry_out(
     XsimError
         What training and judging may raise.
     """
-    stores = {each.data: PairStore.open(each.data) for each in study.sets}
+    for place in _places(study) - study.stores.keys():
+        PairStore.open(place)  # what cannot be read is said before anything is made
     _begin(study, folder)
     with locked(folder, by="study"):
+        _make_stores(study, folder, workers, say)
+        opened = cache(lambda place: PairStore.open(_path_of(study, folder, place)))
         runs = runs_of(study, folder)
-        rows = {row.name: row for row in study.rows}
-        if runs:
-            pairs = StorePairs(PairStore.open(study.data))
-            for number, (name, seed) in enumerate(runs, 1):
-                say(f"training {number} of {len(runs)}: {name}, seed {seed}")
-                _train(study, rows[name], seed, runs, pairs, device)
+        for number, (name, seed) in enumerate(runs, 1):
+            say(f"training {number} of {len(runs)}: {name}, seed {seed}")
+            row = study.by_name[name]
+            _train(study, row, seed, runs, opened(row.data or study.data), device)
         scores = {}
         for each in study.sets:
             say(f"judging on {each.name}")
-            scores[each.name] = _judge(study, each, stores[each.data], folder, runs, device, workers)
-        table = tabled(study.name, scores, reference=study.reference, resamples=study.resamples)
-        for name, text in (("csv", table.csv()), ("md", table.markdown()), ("tex", table.latex())):
-            write_whole(folder / f"table.{name}", text.encode())
+            scores[each.name] = _judge(study, each, opened(each.data), folder, runs, device, workers)
+        table = _table_of(study, scores)
+        for ending, text in (("csv", table.csv()), ("md", table.markdown()), ("tex", table.latex())):
+            write_whole(folder / f"table.{ending}", text.encode())
         write_whole(folder / "table.json", json.dumps(table.to_dict(), indent=1).encode())
     return table
+
+
+def _places(study: Study) -> set[str]:
+    """Return all data that a study needs: names of its own stores, and paths."""
+    trained = {row.data or study.data for row in study.rows if row.trained}
+    return trained | {each.data for each in study.sets}
+
+
+def _path_of(study: Study, folder: Path, place: str) -> str:
+    return str(folder / "data" / f"{place}.zarr") if place in study.stores else place
+
+
+def _make_stores(study: Study, folder: Path, workers: int | None, say: Callable[[str], None]) -> None:
+    """Make the study's own stores that are needed, or go on with them."""
+    count = workers or os.cpu_count() or 1
+    for name in [name for name in study.stores if name in _places(study)]:
+        say(f"data: {name}, {study.stores[name].n} pairs")
+        path = Path(_path_of(study, folder, name))
+        path.parent.mkdir(exist_ok=True)
+        study.stores[name].make(path, ProcessPool(count) if count > 1 else Serial())
+
+
+def _table_of(study: Study, scores: dict[str, dict[str, Scores]]) -> StudyTable:
+    """Return all tables of a study as one."""
+    found = []
+    for part in study.parts:
+        of_part = {
+            each: {row: by_row[row] for row in (INPUT_ROW, *part.rows)}
+            for each, by_row in scores.items()
+            if part.sets is None or each in part.sets
+        }
+        found.append(tabled(study.name, of_part, reference=part.reference, resamples=study.resamples, part=part.name))
+    return joined(study.name, study.reference, found)
 
 
 def _begin(study: Study, folder: Path) -> None:
@@ -101,7 +142,8 @@ def _begin(study: Study, folder: Path) -> None:
     path = folder / _FILE
     if path.is_file():
         try:
-            before = read_json(path)
+            # As it is read today: a key that came later has its default in what was written before.
+            before = Study.model_validate(read_json(path)).model_dump(mode="json")
         except (ValueError, RecursionError) as error:
             raise DamageError(
                 f"{path}: is damaged ({error}): remove it if the runs beside it are this study's"
@@ -119,13 +161,12 @@ def _begin(study: Study, folder: Path) -> None:
 
 
 def _train(
-    study: Study, row: StudyRow, seed: int, runs: dict[tuple[str, int], Path], pairs: StorePairs, device: str
+    study: Study, row: StudyRow, seed: int, runs: dict[tuple[str, int], Path], store: PairStore, device: str
 ) -> None:
-    run = runs[row.name, seed]
-    settings = study.settings(row, seed)
+    run, pairs, settings = runs[row.name, seed], StorePairs(store), study.settings(row, seed)
     resume = (run / "run.json").exists()
     run.parent.mkdir(exist_ok=True)
-    name = Path(study.data).name
+    name = Path(row.data or study.data).name
     if row.start is None:
         train(row.restorer, pairs, run, settings, resume=resume, device=device, quiet=True, data_name=name)
     else:
@@ -133,6 +174,11 @@ def _train(
         finetune(
             row.restorer, pairs, run, settings, weights=start, resume=resume, device=device, quiet=True, data_name=name
         )
+    options = load_checkpoint(run).card.options
+    if row.finish == "temperature" and "temperature" not in options:
+        set_temperature(run, pairs)
+    if row.finish == "power" and "error_share" not in options:
+        set_error_share(run, pairs, study.stores[row.data or study.data].maker().noise_free)
 
 
 def _judge(
@@ -143,16 +189,18 @@ def _judge(
     runs: dict[tuple[str, int], Path],
     device: str,
     workers: int | None,
-) -> dict[str, list[list[ImageScore]]]:
+) -> dict[str, Scores]:
     """Return the scores of every row and seed on one set, the input's first."""
-    asked: dict[str, list[str]] = {}
+    asked: dict[str, dict[int | None, str]] = {}
     competitors: list[Competitor] = []
-    for row in study.rows:
-        for seed in study.seeds if row.trained else (None,):
+    for row in study.judged_on(each.name):
+        source = study.trained_as(row)
+        for seed in (None,) if source is None else study.seeds_of(source):
             label = row.name if seed is None else f"{row.name} seed {seed}"
-            asked.setdefault(row.name, []).append(label)
-            competitors.append(row.competitor(label, None if seed is None else runs[row.name, seed]))
-    options = Options(split=each.split, images=each.images, sections=(), resamples=study.resamples)
+            asked.setdefault(row.name, {})[seed] = label
+            run = None if source is None or seed is None else runs[source.name, seed]
+            competitors.append(row.competitor(label, run))
+    options = Options(split=each.split, images=each.images, sections=study.sections, resamples=study.resamples)
     evaluation = evaluate(
         competitors, store, options, device=device, workers=workers, journal=folder / f".{each.name}.journal"
     )
@@ -162,6 +210,7 @@ def _judge(
     for score in evaluation.images:
         found.setdefault(score.restorer, []).append(score)
     by_sample = {label: sorted(scores, key=lambda score: score.sample) for label, scores in found.items()}
-    return {INPUT_ROW: [by_sample[INPUT_ROW]]} | {
-        name: [by_sample[label] for label in labels] for name, labels in asked.items()
-    }
+    scores: dict[str, Scores] = {INPUT_ROW: {None: by_sample[INPUT_ROW]}}
+    for name, labels in asked.items():
+        scores[name] = {seed: by_sample[label] for seed, label in labels.items()}
+    return scores

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -12,16 +12,20 @@ from xsim.errors import InputError, UnknownNameError, XsimError
 from xsim.files.documents import read_toml
 from xsim_datasets.store.schema import SPLITS
 from xsim_zoo.evaluation.competitor import Competitor
+from xsim_zoo.evaluation.results import section_names
+from xsim_zoo.restorers.physics_sde import PhysicsSDE
 from xsim_zoo.restorers.registry import get
+from xsim_zoo.study.stores import StudyStore
 from xsim_zoo.training.settings import TrainSettings, checked_settings
 
-__all__ = ["Study", "StudyRow", "StudySet", "load_study"]
+__all__ = ["Part", "Study", "StudyRow", "StudySet", "load_study"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names are those of folders."""
 
 Name = Annotated[str, Field(pattern=f"^{_NAME.pattern}$", max_length=64)]
 Setting = bool | int | float | str
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)]
 
 
 class _Table(BaseModel):
@@ -45,11 +49,20 @@ class StudyRow(_Table):
     """How it is run: options of `xsim zoo eval`, e.g. steps = 1 or link = false."""
     start: str | None = None
     """Row whose weights, of the same seed, its training goes on from."""
+    weights_of: str | None = None
+    """Row whose weights it is judged with, of every seed: the same weights, run in another way."""
+    data: str | None = None
+    """Pairs that it is trained on in place of the study's."""
+    seeds: Seeds | None = None
+    """Seeds of its training in place of the study's."""
+    finish: Literal["temperature", "power"] | None = None
+    """What is measured on held-out pairs after training: the temperature of posterior samples, or the power that
+    answers of least error lack; the latter needs a store of the study's own, to make its pairs without noise."""
 
     @property
     def trained(self) -> bool:
         """Whether the study trains it."""
-        return self.weights is None and get(self.restorer).learned
+        return self.weights is None and self.weights_of is None and get(self.restorer).learned
 
     def competitor(self, label: str, weights: Path | None) -> Competitor:
         """Return it as it takes part in an evaluation.
@@ -84,60 +97,145 @@ class StudySet(_Table):
     """Only the first so many of them."""
 
 
+class Part(_Table):
+    """One table of several: which rows it holds, on which sets, and what they are compared with."""
+
+    name: Name
+    """What it is called."""
+    rows: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Its rows, in their order."""
+    reference: str | None = None
+    """One of them that the others are compared with, image by image."""
+    sets: tuple[str, ...] | None = None
+    """The sets that it is about; all of them if not given."""
+
+
 class Study(_Table):
     """A study: what is trained, on what, how often, and what it is judged on."""
 
     name: Name
     """What the tables are called."""
     data: str
-    """The store of pairs to train on."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
+    """The store of pairs to train on: one of `stores`, or a path."""
+    seeds: Seeds = (0,)
     """Seeds of the training; every row that is trained is trained once with each."""
     reference: str | None = None
     """Row that all others are compared with, image by image."""
     resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
     """Resamples of the bootstrap over boards."""
+    sections: tuple[str, ...] = ()
+    """Sections of `xsim zoo eval` that the evaluations beside the tables hold besides, such as "power"."""
     train: dict[str, Setting] = Field(default_factory=dict)
     """Settings of every training."""
+    stores: dict[Name, StudyStore] = Field(default_factory=dict)
+    """Stores of pairs that the study makes for itself, by name."""
     rows: Annotated[tuple[StudyRow, ...], Field(min_length=1)]
     """Who takes part, in the order of the tables."""
     sets: Annotated[tuple[StudySet, ...], Field(min_length=1)]
     """What they are judged on."""
+    tables: tuple[Part, ...] = ()
+    """Tables of some of the rows and sets each; one of all if none is given. Rows in no table are only trained."""
 
     @model_validator(mode="after")
     def _names_are_known_and_their_own(self) -> Self:
-        for what, names in (("row", [row.name for row in self.rows]), ("set", [each.name for each in self.sets])):
+        named = {
+            "row": [row.name for row in self.rows],
+            "set": [each.name for each in self.sets],
+            "table": [part.name for part in self.tables],
+        }
+        for what, names in named.items():
             if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what} '{min(twice)}' stands twice: give each a name of its own")
-        rows = {row.name: row for row in self.rows}
-        if self.reference is not None and self.reference not in rows:
-            raise ValueError(str(UnknownNameError("reference", self.reference, rows)))
+        if self.reference is not None and self.reference not in self.by_name:
+            raise ValueError(str(UnknownNameError("reference", self.reference, self.by_name)))
         for row in self.rows:
             try:
-                self._check(row, rows)
+                self._check(row)
             except XsimError as error:
                 raise ValueError(f"row '{row.name}': {error}") from error
+        for part in self.tables:
+            self._check_part(part)
         for each in self.sets:
             if each.split not in SPLITS:
                 raise ValueError(str(UnknownNameError("split", each.split, SPLITS)))
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("a seed stands twice")
+            if not self.judged_on(each.name):
+                raise ValueError(f"set '{each.name}' is in no table: name it in one, or take it away")
+        for section in self.sections:
+            if section not in section_names():
+                raise ValueError(str(UnknownNameError("section", section, section_names())))
         return self
 
-    def _check(self, row: StudyRow, rows: dict[str, StudyRow]) -> None:
+    def _check(self, row: StudyRow) -> None:
         row.competitor(row.name, None)
         if row.trained:
-            self.settings(row, self.seeds[0])
-        elif row.train or row.start:
-            why = "it is given weights" if row.weights else f"{row.restorer} does not learn"
-            raise ValueError(f"row '{row.name}' has settings of a training, and {why}: take one of them away")
-        seen = [row.name]
-        while (start := rows[seen[-1]].start) is not None:
-            if start not in rows or not rows[start].trained or rows[start].restorer != row.restorer:
-                raise ValueError(f"row '{seen[-1]}' starts from '{start}': give a trained row of the same restorer")
+            self.settings(row, self.seeds_of(row)[0])
+        elif row.train or row.start or row.data or row.seeds or row.finish:
+            given = "it is given weights" if row.weights or row.weights_of else f"{row.restorer} does not learn"
+            raise ValueError(f"row '{row.name}' has settings of a training, and {given}: take one of them away")
+        if row.finish == "temperature" and not issubclass(get(row.restorer), PhysicsSDE):
+            raise ValueError(f"row '{row.name}': {row.restorer} draws no samples with a temperature: leave finish out")
+        if row.finish == "power" and (row.data or self.data) not in self.stores:
+            raise ValueError(
+                f"row '{row.name}': finish = 'power' needs data of the study's own: name one of its stores"
+            )
+        if row.weights_of is not None:
+            other = self.by_name.get(row.weights_of)
+            if row.weights or other is None or not other.trained or other.restorer != row.restorer:
+                raise ValueError(
+                    f"row '{row.name}' takes the weights of '{row.weights_of}': give a trained row of the same "
+                    "restorer, and no weights"
+                )
+        if len(set(self.seeds_of(row))) < len(self.seeds_of(row)):
+            raise ValueError("a seed stands twice")
+        self._check_starts(row)
+
+    def _check_starts(self, row: StudyRow) -> None:
+        seen = [row]
+        while (name := seen[-1].start) is not None:
+            start = self.by_name.get(name)
+            if start is None or not start.trained or start.restorer != row.restorer:
+                raise ValueError(f"row '{seen[-1].name}' starts from '{name}': give a trained row of the same restorer")
             if start in seen:
                 raise ValueError(f"row '{row.name}' starts from itself")
+            if lacking := set(self.seeds_of(seen[-1])) - set(self.seeds_of(start)):
+                raise ValueError(f"row '{seen[-1].name}' starts from '{name}', which has no seed {min(lacking)}")
             seen.append(start)
+
+    def _check_part(self, part: Part) -> None:
+        sets = [each.name for each in self.sets]
+        for what, names, known in (("row", part.rows, self.by_name), ("set", part.sets or (), sets)):
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"table '{part.name}': {UnknownNameError(what, name, known)}")
+                if names.count(name) > 1:
+                    raise ValueError(f"table '{part.name}': {what} '{name}' stands twice")
+        if part.reference is not None and part.reference not in part.rows:
+            raise ValueError(f"table '{part.name}': {UnknownNameError('reference', part.reference, part.rows)}")
+
+    @property
+    def by_name(self) -> dict[str, StudyRow]:
+        """The rows by their names."""
+        return {row.name: row for row in self.rows}
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The tables; one of everything, without a name, where none is given."""
+        whole = Part.model_construct(name="", rows=tuple(self.by_name), reference=self.reference, sets=None)
+        return self.tables or (whole,)
+
+    def judged_on(self, name: str) -> list[StudyRow]:
+        """Return the rows that are judged on a set, in their order."""
+        wanted = {row for part in self.parts if part.sets is None or name in part.sets for row in part.rows}
+        return [row for row in self.rows if row.name in wanted]
+
+    def trained_as(self, row: StudyRow) -> StudyRow | None:
+        """Return the row whose training brings a row its weights, itself perhaps; None where nothing is trained."""
+        source = row if row.weights_of is None else self.by_name[row.weights_of]
+        return source if source.trained else None
+
+    def seeds_of(self, row: StudyRow) -> tuple[int, ...]:
+        """Return the seeds of a row's training."""
+        return self.seeds if row.seeds is None else row.seeds
 
     def settings(self, row: StudyRow, seed: int) -> TrainSettings:
         """Return the settings of a row's training.
@@ -170,7 +268,14 @@ def load_study(path: Path) -> Study:
         raise InputError(f"{path}: {where + ': ' if where else ''}{message}") from error
 
     def beside(place: str) -> str:
-        return place if "://" in place else str(path.parent / place)
+        return place if "://" in place or place in study.stores else str(path.parent / place)
 
+    stores = {name: store.beside(path.parent) for name, store in study.stores.items()}
+    for name, store in stores.items():
+        try:
+            store.whole_recipe()
+        except XsimError as error:
+            raise InputError(f"{path}: stores.{name}: {error}") from error
     sets = tuple(each.model_copy(update={"data": beside(each.data)}) for each in study.sets)
-    return study.model_copy(update={"data": beside(study.data), "sets": sets})
+    rows = tuple(row if row.data is None else row.model_copy(update={"data": beside(row.data)}) for row in study.rows)
+    return study.model_copy(update={"data": beside(study.data), "sets": sets, "rows": rows, "stores": stores})

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from xsim_zoo.evaluation.records import Estimate, ImageScore
 from xsim_zoo.evaluation.statistics import Bootstrap
 
-__all__ = ["METRICS", "Cell", "StudyTable", "tabled"]
+__all__ = ["METRICS", "Cell", "Scores", "StudyTable", "joined", "tabled"]
 
 METRICS = {"psnr_dB": "PSNR [dB]", "ssim": "SSIM"}
 """Metrics of the tables, and their headings."""
@@ -44,6 +45,10 @@ class Cell:
         Standard deviation of the seeds' means; None for fewer than two seeds.
     seeds, images, families : int
         How many there are.
+    table : str
+        Which of the study's tables it stands in; empty where there is one.
+    reference : str or None
+        Row that the lead is from.
     """
 
     set: str
@@ -55,6 +60,8 @@ class Cell:
     seeds: int
     images: int
     families: int
+    table: str = ""
+    reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,9 +73,9 @@ class StudyTable:
     name : str
         The study's.
     reference : str or None
-        Row that the others are compared with.
+        Row that the others are compared with, where all tables have the same.
     cells : tuple of Cell
-        Sets, rows, metrics, in their order.
+        Tables, sets, rows, metrics, in their order.
     """
 
     name: str
@@ -90,28 +97,26 @@ class StudyTable:
         writer = csv.writer(text, lineterminator="\n")
         ends = ("", "_low", "_high")
         heads = [f"{what}{end}" for what in ("mean", "lead") for end in ends]
-        writer.writerow(["set", "row", "metric", *heads, "over_seeds", "seeds", "images", "families"])
+        writer.writerow(["set", "row", "metric", *heads, "over_seeds", "seeds", "images", "families", "table"])
         for cell in self.cells:
             numbers = [value for each in (cell.mean, cell.lead) for value in _ends(each)]
             counts = [cell.over_seeds, cell.seeds, cell.images, cell.families]
             shown = ["" if value is None else value for value in (*numbers, *counts)]
-            writer.writerow([cell.set, cell.row, cell.metric, *shown])
+            writer.writerow([cell.set, cell.row, cell.metric, *shown, cell.table])
         return text.getvalue()
 
     def markdown(self) -> str:
         """Return a table for each set, for people and web pages."""
         blocks = []
-        for name in self._sets():
-            head, rows = self._grid(name, _PLAIN)
+        for title, head, rows in self._grids(_PLAIN):
             lines = [head, ["---"] * len(head), *rows]
-            blocks.append("\n".join([f"### {name}", "", *(f"| {' | '.join(line)} |" for line in lines), ""]))
+            blocks.append("\n".join([f"### {title}", "", *(f"| {' | '.join(line)} |" for line in lines), ""]))
         return "\n".join(blocks)
 
     def latex(self) -> str:
         """Return a ``tabular`` for each set, with rules of booktabs."""
         blocks = []
-        for name in self._sets():
-            head, rows = self._grid(name, _TEX)
+        for title, head, rows in self._grids(_TEX):
             body = [
                 " & ".join(map(_escaped, row[:1])) + "".join(f" & ${cell}$" if cell else " &" for cell in row[1:])
                 for row in rows
@@ -119,7 +124,7 @@ class StudyTable:
             blocks.append(
                 "\n".join(
                     [
-                        f"% {self.name}: {name}",
+                        f"% {self.name}: {title}",
                         rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
                         r"\toprule",
                         " & ".join(map(_escaped, head)) + r" \\",
@@ -133,23 +138,27 @@ class StudyTable:
             )
         return "\n".join(blocks)
 
-    def _sets(self) -> list[str]:
-        return list(dict.fromkeys(cell.set for cell in self.cells))
+    def _grids(self, marks: tuple[str, str, str]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+        """Yield title, heading and rows of the table of each set."""
+        for (table, name), cells in groupby(self.cells, key=lambda cell: (cell.table, cell.set)):
+            head, rows = _grid(list(cells), marks)
+            yield f"{table}: {name}" if table else name, head, rows
 
-    def _grid(self, name: str, marks: tuple[str, str, str]) -> tuple[list[str], list[list[str]]]:
-        """Return heading and rows of the table of one set."""
-        against = self.reference is not None
-        head = [""]
-        for title in METRICS.values():
-            head += [title, *([f"{title.split()[0]} - {self.reference}"] if against else [])]
-        rows: dict[str, list[str]] = {}
-        for cell in (cell for cell in self.cells if cell.set == name):
-            line = rows.setdefault(cell.row, [cell.row])
-            line.append(_shown(cell.mean, _DIGITS[cell.metric], marks, signed=False))
-            if against:
-                same = cell.lead is None or cell.row == self.reference
-                line.append("" if same else _shown(cell.lead, _DIGITS[cell.metric], marks, signed=True))
-        return head, list(rows.values())
+
+def _grid(cells: Sequence[Cell], marks: tuple[str, str, str]) -> tuple[list[str], list[list[str]]]:
+    """Return heading and rows of the table of one set."""
+    against = cells[0].reference
+    head = [""]
+    for title in METRICS.values():
+        head += [title, *([] if against is None else [f"{title.split()[0]} - {against}"])]
+    rows: dict[str, list[str]] = {}
+    for cell in cells:
+        line = rows.setdefault(cell.row, [cell.row])
+        line.append(_shown(cell.mean, _DIGITS[cell.metric], marks, signed=False))
+        if against is not None:
+            same = cell.lead is None or cell.row == against
+            line.append("" if same else _shown(cell.lead, _DIGITS[cell.metric], marks, signed=True))
+    return head, list(rows.values())
 
 
 def _ends(estimate: Estimate | None) -> tuple[float | None, ...]:
@@ -174,12 +183,19 @@ def _escaped(text: str) -> str:
     return text
 
 
-Scores = Mapping[str, Sequence[Sequence[ImageScore]]]
-"""Of each row, for each of its seeds (one where nothing was trained), its scores on the same images in one order."""
+Scores = Mapping[int | None, Sequence[ImageScore]]
+"""Of one row, for each of its seeds (None where nothing was trained), its scores on the same images in one order."""
 
 
-def tabled(name: str, scores: Mapping[str, Scores], *, reference: str | None, resamples: int) -> StudyTable:
-    """Return the table of a study.
+def tabled(
+    name: str,
+    scores: Mapping[str, Mapping[str, Scores]],
+    *,
+    reference: str | None,
+    resamples: int,
+    part: str = "",
+) -> StudyTable:
+    """Return the table of a study, or one of its tables.
 
     Parameters
     ----------
@@ -188,18 +204,23 @@ def tabled(name: str, scores: Mapping[str, Scores], *, reference: str | None, re
     scores : mapping of set to mapping of row to scores
         What the evaluations found.
     reference : str, optional
-        Row that all others are compared with.
+        Row that all others are compared with, by those seeds that both have.
     resamples : int
         Resamples of the bootstrap.
+    part : str
+        What the table is called where there are several.
     """
     cells = []
     for set_name, rows in scores.items():
-        first = next(iter(rows.values()))[0]
+        first = next(iter(next(iter(rows.values())).values()))
         bootstrap = Bootstrap([score.family for score in first], resamples)
-        for metric in METRICS:
-            values = {row: _values(found, metric) for row, found in rows.items()}
-            for row, value in values.items():
-                against = None if reference is None else value.mean(axis=0) - values[reference].mean(axis=0)
+        for row, found in rows.items():
+            for metric in METRICS:
+                value = _values(found, metric)
+                against = None
+                if reference is not None:
+                    own, other = _alike(found, rows[reference])
+                    against = _values(own, metric).mean(axis=0) - _values(other, metric).mean(axis=0)
                 cells.append(
                     Cell(
                         set=set_name,
@@ -211,14 +232,26 @@ def tabled(name: str, scores: Mapping[str, Scores], *, reference: str | None, re
                         seeds=len(value),
                         images=value.shape[1],
                         families=bootstrap.count,
+                        table=part,
+                        reference=reference,
                     )
                 )
-    order = {row: index for rows in scores.values() for index, row in enumerate(rows)}
-    sets = list(scores)
-    cells.sort(key=lambda cell: (sets.index(cell.set), order[cell.row], list(METRICS).index(cell.metric)))
     return StudyTable(name, reference, tuple(cells))
 
 
-def _values(found: Sequence[Sequence[ImageScore]], metric: str) -> NDArray[np.float64]:
+def joined(name: str, reference: str | None, tables: Sequence[StudyTable]) -> StudyTable:
+    """Return several tables of a study as one."""
+    return StudyTable(name, reference, tuple(cell for table in tables for cell in table.cells))
+
+
+def _alike(one: Scores, other: Scores) -> tuple[Scores, Scores]:
+    """Return the scores of the seeds that two rows share; of all where they share none, or one learns nothing."""
+    both = [seed for seed in one if seed in other]
+    if not both or None in both:
+        return one, other
+    return {seed: one[seed] for seed in both}, {seed: other[seed] for seed in both}
+
+
+def _values(found: Scores, metric: str) -> NDArray[np.float64]:
     """Return a metric by seed and image, (S, n); equal images have an infinite PSNR, which no mean survives."""
-    return np.array([[getattr(score, metric) for score in scores] for scores in found], dtype=np.float64)
+    return np.array([[getattr(score, metric) for score in scores] for scores in found.values()], dtype=np.float64)

@@ -109,7 +109,8 @@ class Course(ABC, Generic[Data, Result]):
 
     def learn(self, optimiser: Optimiser, start: int) -> int:
         """Take steps until the last, until validation gains no more or a signal comes; return how many are done."""
-        settings, done, ledger = self.settings, start, Ledger(self._log_every)
+        settings, done = self.settings, start
+        ledger = Ledger(self._log_every, self.accelerator)
         if settings.rollout is not None and start > settings.first_rollout:
             optimiser.train_for(settings.rollout)
         with (
@@ -126,22 +127,25 @@ class Course(ABC, Generic[Data, Result]):
                     optimiser.begin_rollout(settings.rollout)
                 self._step(optimiser, done, data, ledger)
                 done += 1
-                last, stopped = done == settings.steps, bool(caught)
+                last = done == settings.steps
                 validates, saves = (
                     last or done % every == 0 for every in (settings.validate_every, settings.save_every)
                 )
-                if ledger.due or validates or saves or stopped:
-                    for line in ledger.lines():
+                # Processes get a signal between different steps: they agree where all of them read their figures.
+                if ledger.due or validates or saves or (caught and self.world == 1):
+                    for line in ledger.lines(caught[0] if caught else 0):
                         log.write(*line)
                 best = self._best_text()
                 progress.step(done, f"loss {ledger.loss:.4f}{best and f', best {best}'}")
                 if validates:
                     progress.say(f"step {done}: {self._validate(log, optimiser.average, done)}")
-                if saves or stopped:
+                if saves or ledger.signal:
                     self._save_state(optimiser, done)
-                if stopped and not last:
+                if ledger.signal and not last:
+                    # A launcher ends all processes as soon as one has ended: not before the state is on disk.
+                    self.accelerator.wait_for_everyone()
                     progress.say(f"stopped after step {done}, nothing is lost: go on with --resume")
-                    raise SystemExit(128 + caught[0])  # as the signal would: 130 or 143
+                    raise SystemExit(128 + ledger.signal)  # as the signal would: 130 or 143
         return done
 
     def _log(self, start: int) -> RunLog:

@@ -105,8 +105,10 @@ class Optimiser:
             record |= {key: float(record[key]) for key in ("loss", "gradient")}
             # Checked before the optimiser moves, so that the weights stay as they were.
             if not (math.isfinite(record["loss"]) and math.isfinite(record["gradient"])):
+                others = math.isfinite(record["loss"]) and self.accelerator.num_processes > 1
+                where = "in the batch of another process" if others else batch_name()
                 raise DivergedError(
-                    f"the loss is not finite at step {step + 1} ({batch_name()}): start anew with a lower lr (now "
+                    f"the loss is not finite at step {step + 1} ({where}): start anew with a lower lr (now "
                     f"{self.settings.lr:g})"
                 )
         self._optimizer.step()

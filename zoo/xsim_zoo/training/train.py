@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
+from accelerate.utils import gather_object
 
 from xsim.errors import InputError
 from xsim.keywords import names_keywords
@@ -167,11 +169,12 @@ def run_in_folder(trainer: Course[Any, Result], beginning: dict[str, Any] | None
     if beginning is not None and main:
         trainer.folder.start(beginning)
     trainer.accelerator.wait_for_everyone()
+    everyone = gather_object([f"{platform.node()}: {hardware(trainer.device)}"])
     with trainer.folder.locked() if main else nullcontext():
         if main and trainer.extended_from is not None:
             trainer.folder.extend({**trainer.folder.settings(), "settings": trainer.settings.model_dump()})
         if main:
-            trainer.folder.called(this_call(trainer.settings.steps, hardware(trainer.device)))
+            trainer.folder.called(this_call(trainer.settings.steps, hardware(trainer.device), everyone))
         result = trainer.run(resume=beginning is None)
     trainer.accelerator.end_training()
     return result

@@ -105,7 +105,8 @@ def build(
     """
     cls = get(name)
     arguments: dict[str, Any] = {**options, **(own_options or {})}
-    check_keywords(f"option of restorer '{name}'", arguments, arguments_of(cls))
+    own = set(inspect.signature(build).parameters) - {"name", "physics", "options"}
+    check_keywords(f"option of restorer '{name}'", arguments, own | set(arguments_of(cls)))
     try:
         if not issubclass(cls, LearnedRestorer):
             return cls(physics, device=device, **arguments)

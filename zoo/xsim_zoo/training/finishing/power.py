@@ -6,7 +6,9 @@ share of it away nearly everywhere. So one number tells what power the answers l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -16,8 +18,12 @@ from scipy.optimize import brentq
 from xsim.errors import InputError
 from xsim_zoo.process.power import filter_error
 from xsim_zoo.restorers.learned import LearnedRestorer
+from xsim_zoo.training.data import PairSource
+from xsim_zoo.training.validation import restorers_of
+from xsim_zoo.weights.checkpoint import load_checkpoint, save_checkpoint
+from xsim_zoo.weights.loading import load
 
-__all__ = ["measure_error_share"]
+__all__ = ["measure_error_share", "set_error_share"]
 
 _BAND: Final = (0.1, 0.6)
 """Shares of the power that the filter leaves, between which a bin counts: below nothing lacks, above little is told."""
@@ -27,6 +33,10 @@ _BORDER_PX: Final = 16
 
 _LARGEST: Final = 0.95
 """A network that leaves more than this of the filter's error is not trained."""
+
+
+_IMAGES: Final = 16
+"""Held-out images of a run that it is measured on; their objects are drawn anew, without noise."""
 
 
 def measure_error_share(
@@ -59,6 +69,38 @@ def measure_error_share(
     if lack(_LARGEST) > 0.0:
         raise InputError(f"answers lack so much power that a share of {_LARGEST} is not enough: train for longer")
     return round(float(brentq(lack, 0.0, _LARGEST)), 3)
+
+
+def set_error_share(
+    run: Path, pairs: PairSource, noise_free: Callable[[int], tuple[NDArray[np.float32], NDArray[np.float32]]]
+) -> float:
+    """Measure what held-out answers of a run lack in power, and write it on the card of its weights.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    pairs : PairSource
+        What it was trained on.
+    noise_free : callable
+        Returns a pair of them (hr, lr) without noise, by its number.
+
+    Raises
+    ------
+    InputError
+        If the restorer learns nothing, or is not trained.
+    """
+    checkpoint = load_checkpoint(run)
+    restorer = load(checkpoint.card.restorer, run, device="cpu")
+    if not isinstance(restorer, LearnedRestorer):
+        raise InputError(f"'{restorer.name}' learns nothing: its answers lack no power")
+    chosen = [int(index) for index in pairs.indices("validation")[:_IMAGES]]
+    _, lr = pairs.read_batch(chosen)
+    between = [one for one in restorers_of(pairs, chosen, restorer) if isinstance(one, LearnedRestorer)]
+    found = measure_error_share(between, [noise_free(index)[0] for index in chosen], list(lr))
+    options = checkpoint.card.options | ({"error_share": found} if found else {})
+    save_checkpoint(run / "weights.safetensors", replace(checkpoint.card, options=options), checkpoint.tensors)
+    return found
 
 
 def _bins_of(restorer: LearnedRestorer, truth: NDArray[np.floating], lr: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -8,6 +8,8 @@ factor of the noise mends that; it is measured on held-out pairs, and stands on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,8 +20,11 @@ from xsim.errors import InputError
 from xsim.seeds import torch_seed
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.physics_sde import PhysicsSDE
+from xsim_zoo.training.data import PairSource
+from xsim_zoo.weights.checkpoint import load_checkpoint, save_checkpoint
+from xsim_zoo.weights.loading import load
 
-__all__ = ["NOMINAL", "coverage", "measure_temperature"]
+__all__ = ["NOMINAL", "coverage", "measure_temperature", "set_temperature"]
 
 NOMINAL: Final = (0.5, 0.8, 0.95)
 """Central intervals by which samples are judged."""
@@ -38,6 +43,13 @@ _RANGE: Final = (0.8, 1.5)
 
 _BORDER_PX: Final = 16
 """Border that is left out [px]: what lies beyond the edge is not known there."""
+
+
+_IMAGES: Final = 6
+"""Held-out images of a run that its temperature is measured on: samples are slow."""
+
+_EDGE_PX: Final = 48
+"""What is left out at their edges [px], for the same reason."""
 
 
 def coverage(samples: NDArray[np.floating], hr: NDArray[np.floating], share: float) -> float:
@@ -101,6 +113,33 @@ def measure_temperature(
     if not _RANGE[0] <= found <= _RANGE[1]:
         raise InputError(f"temperature {found:.3g} would make the samples right: train the network for longer")
     return round(float(found), 3)
+
+
+def set_temperature(run: Path, pairs: PairSource) -> float:
+    """Measure the temperature of a run's weights on the middle of held-out images, and write it on their card.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    pairs : PairSource
+        What it was trained on.
+
+    Raises
+    ------
+    InputError
+        If the restorer draws no samples with a temperature, or none makes them right.
+    """
+    checkpoint = load_checkpoint(run)
+    restorer = load(checkpoint.card.restorer, run, device="cpu")
+    if not isinstance(restorer, PhysicsSDE):
+        raise InputError(f"'{restorer.name}' draws no samples with a temperature: leave it out")
+    hr, lr = pairs.read_batch([int(index) for index in pairs.indices("validation")[:_IMAGES]])
+    inside = (slice(_EDGE_PX, -_EDGE_PX),) * 2
+    found = measure_temperature(restorer, [image[inside] for image in hr], [image[inside] for image in lr])
+    card = replace(checkpoint.card, options=checkpoint.card.options | {"temperature": found})
+    save_checkpoint(run / "weights.safetensors", card, checkpoint.tensors)
+    return found
 
 
 def _missed(restorer: PhysicsSDE, hr: NDArray[np.floating], lr: NDArray[np.floating], seed: int) -> float:

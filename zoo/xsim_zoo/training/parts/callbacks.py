@@ -24,7 +24,11 @@ class Callback(Protocol):
     """What a factory returns."""
 
     def log(self, step: int, record: Mapping[str, float], /) -> None:
-        """Take the figures of a step (loss, lr, gradient, seconds, waited) or of a validation (validation_...)."""
+        """Take the figures of a step or of a validation.
+
+        Of a step: loss, lr, gradient, seconds, waited, and of several processes the share of each (loss_of_0, ...); of
+        a validation: validation_psnr_dB, ...
+        """
 
 
 class Callbacks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
@@ -17,7 +18,7 @@ _PACKAGES: Final = ("torch", "numpy", "accelerate", "safetensors", "zarr", "tens
 """Packages that the numbers of a training come from."""
 
 
-def this_call(steps: int, device: str) -> dict[str, Any]:
+def this_call(steps: int, device: str, processes: Sequence[str] = ()) -> dict[str, Any]:
     """Return what is written down of this call of a training.
 
     Parameters
@@ -26,12 +27,15 @@ def this_call(steps: int, device: str) -> dict[str, Any]:
         Steps that are asked for.
     device : str
         What computes, in words.
+    processes : sequence of str
+        Where each process computes, in their order; written down where there are several.
     """
     return {
         "command_line": shlex.join(sys.orig_argv),
         "began": datetime.now(UTC).isoformat(timespec="seconds"),
         "steps": steps,
         "hardware": device,
+        **({"processes": list(processes)} if len(processes) > 1 else {}),
         "versions": {
             "xsim": __version__,
             "python": platform.python_version(),
