@@ -20,6 +20,7 @@ from xsim_cli.common import (
     say,
 )
 from xsim_cli.corrections import BadPixelsOption, DarkOption, FlatOption, corrections_of
+from xsim_cli.scales import DensityOption, GradientOption, ScaleOption
 from xsim_datasets.progress import Progress
 
 if TYPE_CHECKING:
@@ -70,14 +71,6 @@ GreyOption = Annotated[
 ]
 ReportOption = Annotated[
     bool, typer.Option("--report", help="Write a page to look at, print and file beside each result; an index of many.")
-]
-ScaleOption = Annotated[
-    Literal["linear", "density"],
-    typer.Option(help="What grey levels are proportional to: the exposure, or an optical density."),
-]
-DensityOption = Annotated[float | None, typer.Option(help="Optical density at the file's white level.")]
-GradientOption = Annotated[
-    float | None, typer.Option(help="Density that a tenfold exposure adds to a film, with --scale density.")
 ]
 TileOption = Annotated[int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")]
 StrictOption = Annotated[
