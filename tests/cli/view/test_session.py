@@ -240,6 +240,39 @@ def test_frames_are_kept_for_what_is_dropped_later(client: Client) -> None:
     client.ask("POST", "/stop")
 
 
+def test_the_process_corrects_by_frames_and_a_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+    import tifffile
+
+    from tests.zoo.conftest import board, closed_form, degrade, power_law
+    from xsim_cli.view import worker
+    from xsim_zoo.process.physics import Physics
+
+    y = degrade(board(5, (128, 128)), Physics(closed_form(), power_law()), 5)
+    gain = 30_000 * np.random.default_rng(1).normal(1, 0.05, y.shape)
+    grey, flat = ((500 + gain * signal).clip(0, 65535).astype(np.uint16) for signal in (y, np.ones_like(y)))
+    frames = {"dark": np.full(y.shape, 500, np.uint16), "flat": flat, "map": np.zeros(y.shape, np.uint8)}
+    frames["map"][40, 50] = 1
+    (tmp_path / "lr.raw").write_bytes(grey.tobytes())
+    (tmp_path / "lr.raw.toml").write_text('shape = [128, 128]\ndtype = "uint16"\npitch_mm = 0.048\n')
+    for kind, pixels in frames.items():
+        (tmp_path / kind).mkdir()
+        tifffile.imwrite(tmp_path / kind / "0.tif", pixels)
+    told: list[dict] = []
+    monkeypatch.setattr(worker, "_tell", lambda **what: told.append(what))
+    given = {"dark": str(tmp_path / "dark"), "flat": str(tmp_path / "flat"), "bad_pixels": str(tmp_path / "map/0.tif")}
+    output = tmp_path / "out.raw"
+    worker._restore(tmp_path / "lr.raw", output, "wiener", {"detectors": "weights"}, given)
+    entry = told[-1]["entry"]
+    assert entry["open_field"] == pytest.approx(30_000, rel=1e-2)
+    assert [(bad["x"], bad["y"]) for bad in entry["bad_pixels"]["places"]] == [(50, 40)]
+    assert any("corrected by dark and flat" in note for note in entry["notes"])
+    # The gain is gone: neighbours in the open differ by noise alone.
+    assert (tmp_path / "out.raw.toml").is_file()
+    restored = np.fromfile(output, np.uint16).reshape(y.shape)
+    assert np.abs(restored / 30_000 - y).mean() < 0.04
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"kind": "../x"}, {"kind": ""}, {"number": "-1"}, {"number": "200"}, {"number": "9" * 400}, {"name": "a.html"}],

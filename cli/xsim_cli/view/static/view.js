@@ -103,7 +103,8 @@ async function restore() {
   } finally {
     byId("go").disabled = false;
   }
-  await look();
+  // Where the file took longer than a look, nothing was going on yet, and nobody looks any more.
+  if (await look()) follow();
 }
 
 function show(job) {
