@@ -72,6 +72,12 @@ GreyOption = Annotated[
 ReportOption = Annotated[
     bool, typer.Option("--report", help="Write a page to look at, print and file beside each result; an index of many.")
 ]
+RegionOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X,Y,W,H", help="What --picture enlarges [px].  [default: where most has changed inside the object]"
+    ),
+]
 TileOption = Annotated[int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Write only what the check vouches for; end with 3 where it does not.")
@@ -121,6 +127,7 @@ def run(
     tile: TileOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     picture: Annotated[bool, typer.Option("--picture", help="Draw before, after, difference, profile.")] = False,
+    roi: RegionOption = None,
     report_: ReportOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and leave.")] = False,
     strict: StrictOption = False,
@@ -136,6 +143,7 @@ def run(
 
     if keep and not strict:
         raise InputError("--keep goes with --strict: without it all images are written")
+    region = _region(roi, picture=picture)
     told = {name: given[name] for name in _SETTINGS}
     settings = RunSettings(**told, tile_px=tile, detectors=_whose(detectors, weights), hand_over=weights is None)
     jobs = plan(images, output)
@@ -146,10 +154,19 @@ def run(
         _forecast(restorer, jobs, settings, corrections, json_=json_)
         return
     outcome = _Report(len(jobs), quiet=json_, strict=strict)
-    how: Any = {"force": force, "picture": picture, "report": report_, "anonymise": anonymise}
+    how: Any = {"force": force, "picture": picture, "report": report_, "anonymise": anonymise, "roi": region}
     how["strict"] = strict and not keep
     _restore_all(jobs, _by_file(restorer, jobs, settings, outcome, corrections=corrections, **how), outcome)
     outcome.conclude(index, jobs, force=force, json_=json_)
+
+
+def _region(text: str | None, *, picture: bool) -> tuple[int, int, int, int] | None:
+    """Return the region that is enlarged in pictures."""
+    from xsim_cli.measure.inputs import region_of
+
+    if text is not None and not picture:
+        raise InputError(f"--roi {text} is what --picture enlarges: give that as well")
+    return None if text is None else region_of(text)
 
 
 def _by_file(
