@@ -10,6 +10,7 @@ from scipy.special import erf
 from tests.xsim.measure.wrong_targets import PITCH, wrong_targets
 from xsim.errors import InputError
 from xsim.measure.bar_chart import bar_ctf
+from xsim.measure.blind import measure_blind
 from xsim.measure.edge import edge_mtf
 from xsim.measure.noise import nnps
 from xsim.measure.resolution import duplex_wire, flat_snr
@@ -31,6 +32,25 @@ def test_resolution_without_wires_is_refused(name):
 def test_ctf_without_a_chart_is_refused(name):
     with pytest.raises(InputError, match=r"no (plate|group|line-pair chart|bar)|bars"):
         bar_ctf(wrong_targets()[name], PITCH)
+
+
+@pytest.mark.parametrize("name", ["chirp", "stripes", "tilted stripes", "slow chirp", "tilted chirp", "fine bars"])
+def test_blind_blur_of_waves_is_refused(name):
+    y, x = np.indices((256, 256)) / 256
+    more = {
+        "slow chirp": 0.5 + 0.3 * np.sin(2 * np.pi * (5 * x + 12 * x**2)),
+        "tilted chirp": 0.5 + 0.3 * np.sin(2 * np.pi * (8 * (x + 0.04 * y) + 20 * (x + 0.04 * y) ** 2)),
+        "fine bars": 0.5 + 0.3 * np.sign(np.sin(2 * np.pi * (x + 0.04 * y) * 16)),
+    }
+    blurred = {key: ndimage.gaussian_filter(grey, 3.5 if key == "fine bars" else 1.0) for key, grey in more.items()}
+    noise = np.random.default_rng(8).normal(0, 0.003, x.shape)
+    with pytest.raises(InputError, match=r"no edge with a plateau|no straight edge|none straight|none of them a clean"):
+        measure_blind(blurred[name] + noise if name in blurred else wrong_targets()[name])
+
+
+@pytest.mark.parametrize("name", ["edge", "even wires", "steps", "checker"])
+def test_negative_control_edges_beside_one_another_are_no_waves(name):
+    assert measure_blind(wrong_targets()[name]).f50 == pytest.approx(0.191, abs=0.006)
 
 
 BARS = ("stripes", "tilted stripes", "chirp", "board", "even wires", "row noise")
