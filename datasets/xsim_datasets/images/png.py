@@ -95,7 +95,8 @@ def _turned(image: Image.Image) -> tuple[str, ...]:
         return ()
     notes: tuple[str, ...] = ("tags that do not move along (dropped): EXIF",)
     orientation = 1
-    with suppress(Exception):  # damage of EXIF is none of the pixels'
+    with suppress(Exception), warnings.catch_warnings():  # damage of EXIF is none of the pixels'
+        warnings.simplefilter("ignore")
         orientation = int(image.getexif().get(_ORIENTATION, 1))
     if orientation != 1:
         what = f"its EXIF asks to be shown turned or mirrored (orientation {orientation})"

@@ -65,8 +65,8 @@ _SLOPE_WIDTH = 0.441
 """Width at half height of a Gaussian's slope [px], times its f50 [cycles/px]."""
 
 _PLATEAU = 2.0
-"""Free way beside an edge, in widths of its slope, that shows a plateau: from crest to trough of a wave it is 1.5, or 1.95
-where its period grows by a third from one to the next."""
+"""Free way beside an edge, in widths of its slope, that shows a plateau: from crest to trough of a wave it is 1.5, or
+1.95 where its period grows by a third from one to the next."""
 
 
 def check_exposed(image: NDArray[np.float64], usable: NDArray[np.bool_], name: str) -> None:

@@ -59,7 +59,7 @@ def check_roi(roi: ROI, shape: tuple[int, int]) -> tuple[slice, slice]:
     x, y, width, height = roi
     if min(x, y) < 0 or x + width > shape[1] or y + height > shape[0]:
         raise InputError(f"--roi {x},{y},{width},{height} leaves the image of {shape[1]} x {shape[0]} pixels")
-    if not (_LEAST_ROI_PX <= min(width, height) and max(width, height) <= _LARGEST_ROI_PX):
+    if min(width, height) < _LEAST_ROI_PX or max(width, height) > _LARGEST_ROI_PX:
         raise InputError(
             f"--roi {x},{y},{width},{height}: give a region of {_LEAST_ROI_PX} to {_LARGEST_ROI_PX} pixels on each side"
         )
