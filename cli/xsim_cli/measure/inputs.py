@@ -101,7 +101,7 @@ class Greys:
         if file.white is None:
             return None
         if self.density is not None:
-            return float(self._signal(file, file.white)) if self.density.polarity == "metal-dark" else None
+            return self.signal_of(file, file.turned(file.white)) if self.density.polarity == "metal-dark" else None
         none, sign = self._none(file)
         return file.white - none if sign > 0 else none
 

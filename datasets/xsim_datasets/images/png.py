@@ -30,6 +30,8 @@ _KINDS = {"PNG": "png", "JPEG": "jpeg", "BMP": "bmp"}
 _GREY_IN_COLOUR = frozenset({"jpeg", "bmp"})
 # Keyword of the text chunk that holds how xsim made an image.
 _STAMP_KEY = "xsim"
+_ROUNDED = 2e-3
+"""How far rounding to whole pixels a metre moves a pitch."""
 _ORIENTATION = 0x0112
 """Tag of EXIF that says how an image is to be turned; 1 is as it is stored."""
 
@@ -113,11 +115,23 @@ def _pitch(info: Mapping[Any, Any], kind: str) -> Pitch:
     if not dpi or min(dpi) <= 0:
         return Pitch()
     x, y = (float(value) for value in dpi[:2])
-    if kind == "png" and _STAMP_KEY in info:
+    if kind == "png" and _STAMP_KEY in info and _agrees(str(info[_STAMP_KEY]), MM_PER_INCH / x):
         # What this program wrote is the pitch, whatever it comes to in inches.
         return pitch_from_metric(MM_PER_INCH / x, MM_PER_INCH / y, "a resolution")
     # PNG and BMP count whole pixels per metre, which programs fill from their dpi: what is round in inches is theirs.
     return pitch_from_dpi(x, y)
+
+
+def _agrees(stamp: str, pitch_mm: float) -> bool:
+    """Whether what this program wrote into a file does not say another pitch than its resolution.
+
+    A resolution that was doubted moves along with the file, and must not come back as a pitch.
+    """
+    try:
+        said = json.loads(stamp).get("pitch_mm")
+        return said is None or abs(float(said) / pitch_mm - 1) < _ROUNDED
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return True
 
 
 def write_png(path: Path, radiograph: Radiograph, stamp: Mapping[str, Any]) -> None:

@@ -168,3 +168,13 @@ def test_what_is_no_grey_is_refused_by_name(tmp_path, mode, kind, said):
     Image.fromarray(EIGHT).convert(mode).save(tmp_path / f"a.{kind}")
     with pytest.raises(InputError, match=f"holds {said} pixels"):
         read_image(tmp_path / f"a.{kind}")
+
+
+def test_a_resolution_that_was_doubted_does_not_come_back_as_a_pitch(tmp_path):
+    png(tmp_path / "a.png", (b"pHYs", struct.pack(">IIB", 7874, 7874, 1)))
+    read = read_image(tmp_path / "a.png")
+    assert read.pitch_mm is None  # 200 dpi
+    write_image(tmp_path / "b.png", read, stamp={"pitch_mm": 0.048})
+    assert read_image(tmp_path / "b.png").pitch_mm is None
+    write_image(tmp_path / "c.png", read, stamp={"pitch_mm": 0.127})
+    assert read_image(tmp_path / "c.png").pitch_mm == pytest.approx(0.127, rel=1e-3)
