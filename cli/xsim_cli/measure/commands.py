@@ -103,13 +103,8 @@ def mtf(
         f"edge tilt {mean.angle_deg:.2f} deg, f50 {mean.frequency_at(0.5):.3g} lp/mm, f10 {mean.frequency_at(0.1):.3g} "
         f"lp/mm, overshoot {100 * mean.overshoot:.1f} %, noise floor {mean.noise_floor:.4f}"
     )
-    outputs.write(
-        "measure.mtf",
-        payload,
-        lines,
-        table=table,
-        figure=lambda figures: figures.mtf_figure(mean, greys.linear(files[0])[0]),
-    )
+    page = greys.linear(files[0])[0]
+    outputs.write("measure.mtf", payload, lines, table=table, figure=lambda figures: figures.mtf_figure(mean, page))
 
 
 @app.command(epilog="Example: xsim measure nnps flats/*.tif --pitch-mm 0.048 --mode difference --csv nnps.csv")

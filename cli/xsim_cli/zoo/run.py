@@ -72,6 +72,9 @@ GreyOption = Annotated[
 ReportOption = Annotated[
     bool, typer.Option("--report", help="Write a page to look at, print and file beside each result; an index of many.")
 ]
+AnonymiseOption = Annotated[
+    bool, typer.Option("--anonymise", help="Leave out of results what a file says about people (DICOM PS3.15).")
+]
 RegionOption = Annotated[
     str | None,
     typer.Option(
@@ -116,9 +119,7 @@ def run(
     density_white: DensityOption = None,
     film_gradient: GradientOption = None,
     page: Annotated[int | None, typer.Option(help="Restore this page only, counted from 1.")] = None,
-    anonymise: Annotated[
-        bool, typer.Option("--anonymise", help="Leave out of results what a file says about people (DICOM PS3.15).")
-    ] = False,
+    anonymise: AnonymiseOption = False,
     dark: DarkOption = None,
     flat: FlatOption = None,
     bad_pixels: BadPixelsOption = "auto",
