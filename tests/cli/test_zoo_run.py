@@ -119,7 +119,7 @@ def test_nothing_is_overwritten(images, weights, tmp_path, capsys):
 
 
 def test_samples_and_picture_lie_beside_the_result(images, weights, tmp_path, capsys):
-    words = ("--samples", 2, "--steps", 1, "--picture", "--json", "-o", tmp_path / "out.tif")
+    words = ("--samples", 2, "--steps", 1, "--picture", "--roi", "10,12,40,30", "--json", "-o", tmp_path / "out.tif")
     assert xsim("zoo", "run", "physics-sde", images / "board0.tif", *words, "--weights", weights["physics-sde"]) == 0
     (entry,) = json.loads(capsys.readouterr().out)["files"]
     assert tifffile.imread(entry["std"]).dtype == np.float32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,6 +120,9 @@ def _is_of_balls(grid: Grid) -> bool:
 
 Cell = tuple[int, int]
 
+_SIDES = ((0, 1), (1, 0), (0, -1), (-1, 0))
+"""Steps to the neighbours of a cell."""
+
 
 def _best_start(spots: list[Spot]) -> tuple[dict[Cell, Spot], NDArray[np.float64]] | None:
     """Return the largest set of alike spots at one pitch: their cells, and the (2, 2) steps of the grid [px]."""
@@ -222,7 +225,7 @@ def _grown(
     tree = cKDTree(np.array([(s.y, s.x) for s in spots]))
     tried, edge = set(cells), list(cells)
     while edge:
-        around = {(i + a, j + b) for i, j in edge for a, b in ((0, 1), (1, 0), (0, -1), (-1, 0))} - tried
+        around = {(i + a, j + b) for i, j in edge for a, b in _SIDES} - tried
         tried |= around
         fit, edge = _affine(cells, basis), []
         usual = _usual(density, cells, radius)
@@ -237,7 +240,43 @@ def _grown(
                 cells[cell] = site
                 if not site.hidden:
                     edge.append(cell)
+        if not edge:
+            beyond = _beyond(cells, tree, spots, fit, (radius, usual[0], _CLEARLY_OFF * pitch))
+            cells |= beyond
+            tried |= beyond.keys()
+            edge = list(beyond)
     return _sure(cells)
+
+
+def _beyond(
+    cells: dict[Cell, Site],
+    tree: cKDTree,
+    spots: list[Spot],
+    fit: Callable[[Cell], NDArray[np.float64]],
+    usual: tuple[float, float, float],
+) -> dict[Cell, Site]:
+    """Return the clear balls one site further than a grid has grown: what covers half of a ball hides that one alone.
+
+    ``usual`` are radius and contrast of the balls, and how far they may stand from their sites [px].
+    """
+    found = {}
+    radius, contrast, off = usual
+    for i, j in cells:
+        for a, b in _SIDES:
+            cell, between = (i + 2 * a, j + 2 * b), cells.get((i + a, j + b))
+            if cell in cells or not (between is None or between.hidden):
+                continue
+            near = [spots[n] for n in tree.query_ball_point(fit(cell), off)]
+            clear = [
+                spot
+                for spot in near
+                if abs(spot.radius / radius - 1.0) < _ALIKE
+                and spot.contrast > _CLEAR * contrast
+                and spot.round_share > _ROUND
+            ]
+            if clear:
+                found[cell] = Site(clear[0])
+    return found
 
 
 def _sure(cells: dict[Cell, Site]) -> dict[Cell, Site]:
@@ -246,7 +285,7 @@ def _sure(cells: dict[Cell, Site]) -> dict[Cell, Site]:
     while True:
         shaky = []
         for (i, j), site in left.items():
-            around = [left.get(cell) for cell in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1))]
+            around = [left.get((i + a, j + b)) for a, b in _SIDES]
             beside = sum(other is not None and not other.hidden for other in around)
             # What is hidden counts where balls stand around it: beyond the last ball there need be none.
             clear = 0.0 if site.hidden else site.spot.round_share
@@ -258,7 +297,7 @@ def _sure(cells: dict[Cell, Site]) -> dict[Cell, Site]:
             del left[cell]
 
 
-def _affine(cells: dict[Cell, Site], basis: NDArray[np.float64]):  # type: ignore[no-untyped-def]
+def _affine(cells: dict[Cell, Site], basis: NDArray[np.float64]) -> Callable[[Cell], NDArray[np.float64]]:
     """Return the map from cells to places [px] that fits the balls that are seen."""
     seen = {cell: site for cell, site in cells.items() if not site.hidden}
     numbers = np.array(list(seen), dtype=np.float64).reshape(-1, 2)
@@ -273,7 +312,7 @@ def _affine(cells: dict[Cell, Site], basis: NDArray[np.float64]):  # type: ignor
         design = np.column_stack([numbers[good], np.ones(int(good.sum()))])
         solved = np.linalg.lstsq(design, places[good], rcond=None)[0]
         steps, offset = solved[:2], solved[2]
-    return lambda cell: np.asarray(cell, dtype=np.float64) @ steps + offset
+    return lambda cell: np.asarray(np.asarray(cell, dtype=np.float64) @ steps + offset)
 
 
 def _usual(density: NDArray[np.float64], cells: dict[Cell, Site], radius: float) -> tuple[float, float]:

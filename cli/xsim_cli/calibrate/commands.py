@@ -13,13 +13,12 @@ from xsim_cli.calibrate.one import Shots, Told, calibrate_artist, calibrate_one
 from xsim_cli.calibrate.two import Pair, calibrate_two
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption, check_output
 from xsim_cli.corrections import DarkOption, FlatOption, RepairOption, corrections_of
-from xsim_cli.measure.inputs import PolarityOption, image_files
+from xsim_cli.measure.inputs import Greys, PolarityOption, image_files
+from xsim_cli.scales import DensityOption, GradientOption, ScaleOption, density_of
 from xsim_cli.spectrum import AngleOption, FilterOption, KvpOption, ModelOption, PresetOption, beam
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from xsim_datasets.real.corrections import Corrections
 
 _TWO = ("hr_edge", "lr_edge", "hr_flats", "lr_flats", "hr_pair", "lr_pair")
 """Options of two detectors that name images; the first four cannot be missing."""
@@ -106,7 +105,10 @@ def calibrate(
     pitch_mm: PitchOption = None,
     kerma_uGy: KermaOption = None,
     fill_factor: Annotated[float, typer.Option(help="Share of the pixel that is photodiode.")] = 0.85,
-    polarity: PolarityOption = "metal-dark",
+    polarity: PolarityOption = None,
+    scale: ScaleOption = "linear",
+    density_white: DensityOption = None,
+    film_gradient: GradientOption = None,
     dark: DarkOption = None,
     flat: FlatOption = None,
     hr_dark: DarksOption = None,
@@ -153,8 +155,8 @@ def _run(given: SimpleNamespace) -> None:
     check_output(given.out, force=given.force, inputs=inputs)
     outputs = Outputs(given.csv, given.plot, force=given.force, json_=given.json_, inputs=inputs)
     spectrum = beam(given.kvp, given.filters, given.anode_angle_deg, given.model, given.preset)
-    shared = {name: getattr(given, name) for name in ("pitch_mm", "polarity", "kerma_uGy", "fill_factor")}
-    first, second = _corrections(given, pair=pair, flats=groups[2:4] if pair else groups[1:2])
+    shared = {name: getattr(given, name) for name in ("pitch_mm", "kerma_uGy", "fill_factor")}
+    first, second = _greys(given, pair=pair, flats=groups[2:4] if pair else groups[1:2])
     if not pair:
         shots = Shots(groups[0], groups[1], groups[2], given.edge_roi, given.open_field, first)
         calibrate_one(shots, told, given.out, outputs, spectrum, phosphor=given.phosphor, **shared)
@@ -178,20 +180,20 @@ def _run_artist(given: SimpleNamespace, told: Told, *, others: Sequence[Any]) ->
     calibrate_artist(given.artdet, given.out, outputs, spectrum, **how)
 
 
-def _corrections(
-    given: SimpleNamespace, *, pair: bool, flats: Sequence[Sequence[Path]]
-) -> tuple[Corrections, Corrections]:
-    """Return the corrections of two detectors, or of one, twice; ``flats`` are frames whose noise is measured."""
+def _greys(given: SimpleNamespace, *, pair: bool, flats: Sequence[Sequence[Path]]) -> tuple[Greys, Greys]:
+    """Return how images of two detectors are read, or of one, twice; ``flats`` are frames whose noise is measured."""
     one, two = ("dark", "flat"), ("hr_dark", "hr_flat", "lr_dark", "lr_flat")
     if wrong := [name for name in (one if pair else two) if getattr(given, name)]:
         kind = "one detector: give --hr-... and --lr-..." if pair else "two detectors: give --dark and --flat"
         raise InputError(f"{_option(wrong[0])} is of {kind}")
+    density = density_of(given.scale, given.density_white, given.polarity, given.film_gradient)
     found = []
     for names, frames in zip((two[:2], two[2:]) if pair else (one,), flats, strict=True):
         dark, flat = (getattr(given, name) for name in names)
         level, options = (None if pair else given.open_field), (_option(names[0]), _option(names[1]))
         how: Any = {"open_field": level, "polarity": given.polarity, "names": options, "noise_of": frames}
-        found.append(corrections_of(dark, flat, given.bad_pixels, **how))
+        corrections = corrections_of(dark, flat, given.bad_pixels, scale=given.scale, **how)
+        found.append(Greys(given.polarity, corrections, density))
     return found[0], found[-1]
 
 

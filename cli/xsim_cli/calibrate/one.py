@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xsim.errors import InputError
 from xsim_cli.measure.blind import look
-from xsim_cli.measure.inputs import common_pitch, edges_of, read, regions_of, signals
+from xsim_cli.measure.inputs import Greys, common_pitch, edges_of, regions_of
 
 if TYPE_CHECKING:
     from xsim.measure.edge import EdgeMTF
@@ -17,19 +17,18 @@ if TYPE_CHECKING:
     from xsim.measure.one_detector.result import OneDetector
     from xsim.spectrum import Spectrum
     from xsim_cli.common import Outputs
-    from xsim_datasets.real.corrections import Corrections
 
 
 @dataclass(frozen=True)
 class Shots:
-    """Image files of one detector: edges, open fields, radiographs; region and open field of some; corrections."""
+    """Image files of one detector: edges, open fields, radiographs; region and open field of some; what greys mean."""
 
     edges: Sequence[Path]
     flats: Sequence[Path]
     images: Sequence[Path]
     edge_roi: str | None
     open_field: float | None
-    corrections: Corrections
+    greys: Greys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,6 @@ def calibrate_one(
     *,
     phosphor: str,
     pitch_mm: float | None,
-    polarity: str,
     kerma_uGy: float | None,
     fill_factor: float,
 ) -> None:
@@ -63,8 +61,7 @@ def calibrate_one(
     from xsim.measure.one_detector.seen import detector_seen
 
     if shots.images:
-        how: Any = {"pitch_mm": pitch_mm, "open_field": shots.open_field, "polarity": polarity}
-        seen = look(shots.images, shots.corrections, **how)
+        seen = look(shots.images, shots.greys, pitch_mm=pitch_mm, open_field=shots.open_field)
         if seen.found.pitch_mm is None:
             raise InputError(f"{shots.images[0]}: says no pixel pitch: give --pitch-mm")
         thickness = told.mass_thickness_mg_cm2
@@ -78,7 +75,7 @@ def calibrate_one(
             warnings=seen.remarks,
         )
     else:
-        pitch, edges, frames, white = _read_shots(shots, pitch_mm, polarity)
+        pitch, edges, frames, white = _read_shots(shots, pitch_mm)
         found = make_detector(
             edges=edges,
             flats=frames,
@@ -129,19 +126,18 @@ def _say(found: OneDetector, out: Path, outputs: Outputs) -> None:
     )
 
 
-def _read_shots(
-    shots: Shots, pitch_mm: float | None, polarity: str
-) -> tuple[float, list[EdgeMTF], list[Any], float | None]:
+def _read_shots(shots: Shots, pitch_mm: float | None) -> tuple[float, list[EdgeMTF], list[Any], float | None]:
     """Return the pitch [mm], the edges measured, the open frames, and the white level of their format."""
-    plates = [read(path, shots.corrections) for path in shots.edges]
-    files = [read(path, shots.corrections, pages=True) for path in shots.flats]
+    greys = shots.greys
+    plates = [greys.read(path) for path in shots.edges]
+    files = [greys.read(path, pages=True) for path in shots.flats]
     paths = [*shots.edges, *shots.flats]
     if not paths and pitch_mm is None:
         raise InputError("a data sheet without a pixel pitch says little: give --pitch-mm")
     pitch = common_pitch(pitch_mm, paths, [*plates, *files])
-    edges = edges_of(shots.edges, plates, pitch, regions_of([shots.edge_roi] if shots.edge_roi else None))
-    frames = [page for file in files for page in signals(file, polarity)]
-    return pitch, edges, frames, files[0].white if files else None
+    edges = edges_of(shots.edges, plates, pitch, regions_of([shots.edge_roi] if shots.edge_roi else None), greys)
+    frames = [page for file in files for page in greys.signals(file)]
+    return pitch, edges, frames, greys.full_scale(files[0]) if files else None
 
 
 def _sheet(told: Told, kerma_uGy: float | None, pitch_mm: float) -> DataSheet:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xsim.errors import InputError
-from xsim_cli.measure.inputs import blame, common_pitch, edges_of, read, regions_of, signals
+from xsim_cli.measure.inputs import Greys, blame, common_pitch, edges_of, regions_of
 
 if TYPE_CHECKING:
     from xsim.detector.detector import Screen
     from xsim.measure.calibration import Calibration, MeasuredDetector
     from xsim.spectrum import Spectrum
     from xsim_cli.common import Outputs
-    from xsim_datasets.real.corrections import Corrections
 
 _CURVES = ("frequency_lp_mm", "B_1", "B_1_sd", "Sigma_1_mm2", "Sigma_1_sd_mm2")
 """Columns of the table, and keys of the JSON document."""
@@ -35,8 +34,8 @@ class Pair:
         Nominal screens [mg/cm2].
     hr_frames : int
         Frames averaged in HR images.
-    corrections : (hr, lr)
-        What is done to the images of each after they are read.
+    greys : (hr, lr)
+        What the grey levels of each one's images are, and what corrects them.
     """
 
     hr_edges: Sequence[Path]
@@ -49,7 +48,7 @@ class Pair:
     rois: tuple[str | None, str | None]
     mass_thicknesses_mg_cm2: tuple[float, float]
     hr_frames: int
-    corrections: tuple[Corrections, Corrections]
+    greys: tuple[Greys, Greys]
 
 
 def calibrate_two(
@@ -59,7 +58,6 @@ def calibrate_two(
     spectrum: Spectrum,
     *,
     pitch_mm: float | None,
-    polarity: str,
     kerma_uGy: float | None,
     fill_factor: float,
 ) -> None:
@@ -72,20 +70,19 @@ def calibrate_two(
     _check_link_images(files)
     shared: Any = {
         "pitch_mm": pitch_mm,
-        "polarity": polarity,
         "kerma_uGy": NOMINAL_KERMA_UGY if kerma_uGy is None else kerma_uGy,
         "fill_factor": fill_factor,
     }
     screens = [Screen(one) for one in files.mass_thicknesses_mg_cm2]
-    first, second = files.corrections
+    first, second = files.greys
     hr = _measured(files.hr_edges, files.hr_flats, screens[0], first, roi=files.rois[0], **shared)
     lr = _measured(files.lr_edges, files.lr_flats, screens[1], second, roi=files.rois[1], **shared)
     images = zip(files.hr_pairs, files.lr_pairs, strict=True)
-    pairs = [(_linear(x, hr, polarity, first), _linear(y, lr, polarity, second)) for x, y in images]
+    pairs = [(_linear(x, hr, first), _linear(y, lr, second)) for x, y in images]
     link = None
     if files.wedges:
-        both = zip(files.wedges, (hr, lr), files.corrections, strict=True)
-        steps = (_linear(path, detector, polarity, corrections) for path, detector, corrections in both)
+        both = zip(files.wedges, (hr, lr), files.greys, strict=True)
+        steps = (_linear(path, detector, greys) for path, detector, greys in both)
         link = blame(files.wedges[0], link_from_wedge, *steps)
     found = calibration.calibrate(hr, lr, spectrum, hr_frames=files.hr_frames, pairs=pairs, link=link)
     calibration.write_calibration(out, found)
@@ -114,9 +111,9 @@ def _check_link_images(files: Pair) -> None:
         raise InputError("the grey-level link needs --hr-wedge and --lr-wedge, or pairs, or none of them")
 
 
-def _linear(path: Path, detector: MeasuredDetector, polarity: str, corrections: Corrections) -> Any:
+def _linear(path: Path, detector: MeasuredDetector, greys: Greys) -> Any:
     """Return an image with its open field at 1."""
-    (signal,) = signals(read(path, corrections), polarity)
+    (signal,) = greys.signals(greys.read(path))
     return signal / detector.nnps.mean
 
 
@@ -124,11 +121,10 @@ def _measured(
     edges: Sequence[Path],
     flats: Sequence[Path],
     screen: Screen,
-    corrections: Corrections,
+    greys: Greys,
     *,
     roi: str | None,
     pitch_mm: float | None,
-    polarity: str,
     kerma_uGy: float,
     fill_factor: float,
 ) -> MeasuredDetector:
@@ -136,15 +132,15 @@ def _measured(
     from xsim.detector.detector import Sensor
     from xsim.measure.calibration import measure_detector
 
-    images = [read(path, corrections) for path in edges]
+    images = [greys.read(path) for path in edges]
     pitch = common_pitch(pitch_mm, edges, images)
-    curves = edges_of(edges, images, pitch, regions_of([roi] if roi else None))
-    files = [read(path, corrections, pages=True) for path in flats]
-    frames = [page for file in files for page in signals(file, polarity)]
+    curves = edges_of(edges, images, pitch, regions_of([roi] if roi else None), greys)
+    files = [greys.read(path, pages=True) for path in flats]
+    frames = [page for file in files for page in greys.signals(file)]
     sensor = Sensor(pitch_mm=pitch, fill_factor=fill_factor)
     measured: MeasuredDetector = blame(
         flats[0], measure_detector, curves, frames, kerma_uGy=kerma_uGy, screen=screen, sensor=sensor,
-        full_scale=files[0].white,
+        full_scale=greys.full_scale(files[0]),
     )  # fmt: skip
     return measured
 

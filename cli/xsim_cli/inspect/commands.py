@@ -11,7 +11,7 @@ import typer
 
 from xsim.errors import InputError, check_range
 from xsim_cli.common import CsvOption, DetectorsOption, ForceOption, JsonOption, Outputs, existing
-from xsim_cli.measure.inputs import PolarityOption, blame, read, signals
+from xsim_cli.measure.inputs import Greys, Polarity, PolarityOption, blame
 
 if TYPE_CHECKING:
     from xsim.degradation.known import KnownDetector
@@ -50,7 +50,7 @@ def voids(
     pitch_mm: Annotated[float | None, typer.Option(help="Pixel pitch [mm], in place of the file's.")] = None,
     magnification: Annotated[float, typer.Option(help="Size of the image over the object's, for areas in mm2.")] = 1.0,
     open_field: Annotated[float | None, typer.Option(help="Grey level of the open field.  [default: found]")] = None,
-    polarity: PolarityOption = "metal-dark",
+    polarity: PolarityOption = None,
     csv: CsvOption = None,
     picture: Annotated[Path | None, typer.Option(help="Draw the balls outlined to this PNG, PDF or SVG file.")] = None,
     force: ForceOption = False,
@@ -116,37 +116,39 @@ def _given(
     detectors: str | None,
     pitch_mm: float | None,
     open_field: float | None,
-    polarity: str,
+    polarity: Polarity | None,
 ) -> _Given:
     """Read the image, its spread and its detector; without a file the image tells its blur and noise."""
     from xsim.degradation.known_file import read_known
     from xsim.measure.blind import measure_blind
-    from xsim_datasets.images.scale import find_open_field
 
-    file = read(image)
-    (signal,) = signals(file, polarity)
+    greys = Greys(polarity)
+    file = greys.read(image)
+    greys, remarks = greys.decided(file)
+    (signal,) = greys.signals(file)
     if open_field is not None and not open_field > 0:
         raise InputError(f"--open-field {open_field:g}: give a grey level above zero")
-    level, seen = (open_field or file.open_field, True)
-    if level is None:
-        level, seen = blame(image, find_open_field, signal)
-    remarks = () if seen else (f"no flat open field: its brightest part, {level:.6g}, stands for it",)
+    told = file.turned(file.open_field) if open_field is None and file.open_field is not None else open_field
+    level, seen = greys.open_signal(image, file, signal, told)
+    if not seen:
+        remarks += (f"no flat open field: its brightest part, {greys.level_of(file, level):.6g}, stands for it",)
     grey, spread, sharper = signal.astype(float) / level, None, None
     pitch = file.pitch_mm if pitch_mm is None else pitch_mm
     if std is not None:
-        spread = read(std).pixels.astype(float) / level
+        spread = Greys(polarity).read(std).pixels.astype(float) / level
         if spread.shape != grey.shape:
             raise InputError(
                 f"{std}: its shape {spread.shape} is not the image's, {grey.shape}: give the spread of this one"
             )
     if detectors is None:
-        full = None if file.white is None or polarity != "metal-dark" else file.white / level
+        most = greys.full_scale(file)
+        full = None if most is None else most / level
         known = blame(image, measure_blind, grey, pitch, full_scale=full).known()
         remarks += known.remarks
     else:
         found = read_known(Path(detectors))
         known, sharper = found.lr, found.hr
-    return _Given(grey, spread, known, sharper, pitch, float(level), remarks)
+    return _Given(grey, spread, known, sharper, pitch, float(greys.level_of(file, level) or level), remarks)
 
 
 def _optics(given: _Given, *, restored: bool, target: str) -> tuple[Optics, str]:

@@ -12,11 +12,11 @@ import typer
 from xsim.errors import InputError
 from xsim_cli.common import CsvOption, ForceOption, JsonOption, Outputs, PlotOption
 from xsim_cli.corrections import DarkOption, FlatOption, RepairOption, corrections_of
-from xsim_cli.measure.inputs import PolarityOption, blame, image_files, read, repairs_of, signals
+from xsim_cli.measure.inputs import Greys, PolarityOption, blame, image_files, repairs_of
+from xsim_cli.scales import DensityOption, GradientOption, ScaleOption, density_of
 
 if TYPE_CHECKING:
     from xsim.measure.blind import BlindDetector
-    from xsim_datasets.real.corrections import Corrections
 
 
 def blind(
@@ -29,7 +29,10 @@ def blind(
     open_field: Annotated[
         float | None, typer.Option(help="Grey level of the open field, as in the file.  [default: found]")
     ] = None,
-    polarity: PolarityOption = "metal-dark",
+    polarity: PolarityOption = None,
+    scale: ScaleOption = "linear",
+    density_white: DensityOption = None,
+    film_gradient: GradientOption = None,
     dark: DarkOption = None,
     flat: FlatOption = None,
     bad_pixels: RepairOption = "none",
@@ -40,13 +43,15 @@ def blind(
 ) -> None:
     """Estimate blur and noise from ordinary radiographs.
 
-    Straight edges give the MTF, flat parts the noise, both with intervals. Grey values must be linear in exposure and
-    not filtered.
+    Straight edges give the MTF, flat parts the noise, both with intervals. Grey values must be linear in exposure, or
+    densities of --scale density, and not filtered.
     """
     inputs = image_files(images)
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    corrections = corrections_of(dark, flat, bad_pixels, open_field=open_field, polarity=polarity)
-    seen = look(inputs, corrections, pitch_mm=pitch_mm, open_field=open_field, polarity=polarity)
+    density = density_of(scale, density_white, polarity, film_gradient)
+    how: Any = {"open_field": open_field, "polarity": polarity, "scale": scale}
+    greys = Greys(polarity, corrections_of(dark, flat, bad_pixels, **how), density)
+    seen = look(inputs, greys, pitch_mm=pitch_mm, open_field=open_field)
     found, pitch = seen.found, seen.found.pitch_mm
     payload = _payload(found, pitch) | {
         "open_field": seen.open_field,
@@ -88,43 +93,35 @@ class Seen:
     repairs: dict[str, Any]
 
 
-def look(
-    inputs: Sequence[Path],
-    corrections: Corrections | None = None,
-    *,
-    pitch_mm: float | None,
-    open_field: float | None,
-    polarity: str,
-) -> Seen:
+def look(inputs: Sequence[Path], greys: Greys, *, pitch_mm: float | None, open_field: float | None) -> Seen:
     """Estimate a detector from files of ordinary radiographs: their open fields are found unless one is given.
 
-    Flats give it too. Without ``pitch_mm`` the pitch is that which all files name, if they do.
+    Flats give it too. Without ``pitch_mm`` the pitch is that which all files name, if they do. Where nobody says what
+    metal is, each image's noise does.
     """
     from xsim.measure.blind import measure_blind
-    from xsim_datasets.images.scale import find_open_field
 
     if open_field is not None and not open_field > 0:
         raise InputError(f"--open-field {open_field:g}: give a grey level above zero")
-    files = [read(path, corrections) for path in inputs]
+    files = [greys.read(path) for path in inputs]
     named = {file.pitch_mm for file in files}
     pitch = pitch_mm if pitch_mm is not None else named.pop() if len(named) == 1 else None
-    greys, remarks, scale = [], list[str](), 1.0
+    images, remarks, levels = [], list[str](), list[float | None]()
+    full = None
     for path, file in zip(inputs, files, strict=True):
-        if corrections is not None and corrections.flat_field is not None:
-            open_field = file.open_field
-        for signal in signals(file, polarity):
-            level, seen = (open_field, True) if open_field is not None else blame(path, find_open_field, signal)
+        own, said = greys.decided(file)
+        remarks += [f"{path.name}: {text}" for text in said]
+        for signal in own.signals(file):
+            level, seen = own.open_signal(path, file, signal, open_field)
             if not seen:
-                remarks.append(f"{path.name}: no flat open field: its brightest part, {level:.6g}, stands for it")
-            greys.append(signal.astype(float) / level)
-            scale = level
-    full = files[0].white
-    found = blame(
-        inputs[0], measure_blind, greys, pitch,
-        full_scale=full / scale if full is not None and len(files) == 1 and polarity == "metal-dark" else None,
-    )  # fmt: skip
-    level_of_one = scale if len(greys) == 1 else None
-    return Seen(found, greys[0], level_of_one, tuple(remarks), repairs_of(inputs, files))
+                brightest = own.level_of(file, level)
+                which = "" if brightest is None else f", {brightest:.6g},"
+                remarks.append(f"{path.name}: no flat open field: its brightest part{which} stands for it")
+            images.append(signal.astype(float) / level)
+            levels.append(own.level_of(file, level))
+            full = None if (most := own.full_scale(file)) is None else most / level
+    found = blame(inputs[0], measure_blind, images, pitch, full_scale=full if len(images) == 1 else None)
+    return Seen(found, images[0], levels[0] if len(levels) == 1 else None, tuple(remarks), repairs_of(inputs, files))
 
 
 def _payload(found: BlindDetector, pitch: float | None) -> dict[str, Any]:

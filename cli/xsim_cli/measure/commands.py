@@ -16,6 +16,7 @@ from xsim_cli.measure.blind import blind
 from xsim_cli.measure.e2597 import e2597
 from xsim_cli.measure.e2737 import e2737
 from xsim_cli.measure.inputs import (
+    Greys,
     PitchOption,
     PolarityOption,
     RoiOption,
@@ -23,16 +24,16 @@ from xsim_cli.measure.inputs import (
     common_pitch,
     edges_of,
     image_files,
-    read,
     region_of,
     regions_of,
     repairs_of,
-    signals,
 )
+from xsim_cli.scales import DensityOption, GradientOption, ScaleOption, density_of
 
 if TYPE_CHECKING:
     from xsim.measure.checks import ROI
     from xsim.measure.edge import EdgeMTF
+    from xsim_cli.measure.inputs import Polarity
 
 GainOption = Annotated[
     Path | None,
@@ -63,6 +64,10 @@ def mtf(
     smooth_tails: Annotated[
         bool, typer.Option(help="Smooth the profile far from the edge where noise cannot tell the difference.")
     ] = True,
+    polarity: PolarityOption = None,
+    scale: ScaleOption = "linear",
+    density_white: DensityOption = None,
+    film_gradient: GradientOption = None,
     dark: DarkOption = None,
     flat: FlatOption = None,
     bad_pixels: RepairOption = "none",
@@ -76,14 +81,15 @@ def mtf(
 
     inputs = image_files(images)
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    corrections = corrections_of(dark, flat, bad_pixels)
-    files = [read(path, corrections) for path in inputs]
+    greys = _greys(dark, flat, bad_pixels, scale, density_white, film_gradient, polarity)
+    files = [greys.read(path) for path in inputs]
     mean = average_edges(
         edges_of(
             inputs,
             files,
             common_pitch(pitch_mm, inputs, files),
             regions_of(roi),
+            greys,
             frequency_lp_mm=numbers_of(frequencies, "--frequencies") if frequencies else None,
             oversampling=oversampling,
             half_width_mm=half_width_mm,
@@ -97,9 +103,8 @@ def mtf(
         f"edge tilt {mean.angle_deg:.2f} deg, f50 {mean.frequency_at(0.5):.3g} lp/mm, f10 {mean.frequency_at(0.1):.3g} "
         f"lp/mm, overshoot {100 * mean.overshoot:.1f} %, noise floor {mean.noise_floor:.4f}"
     )
-    outputs.write(
-        "measure.mtf", payload, lines, table=table, figure=lambda figures: figures.mtf_figure(mean, files[0].pixels)
-    )
+    page = greys.linear(files[0])[0]
+    outputs.write("measure.mtf", payload, lines, table=table, figure=lambda figures: figures.mtf_figure(mean, page))
 
 
 @app.command(epilog="Example: xsim measure nnps flats/*.tif --pitch-mm 0.048 --mode difference --csv nnps.csv")
@@ -111,7 +116,10 @@ def nnps(
     ] = "single",
     region_px: Annotated[int, typer.Option(help="Side of the regions [px].")] = 256,
     roi: RoiOption = None,
-    polarity: PolarityOption = "metal-dark",
+    polarity: PolarityOption = None,
+    scale: ScaleOption = "linear",
+    density_white: DensityOption = None,
+    film_gradient: GradientOption = None,
     dark: DarkOption = None,
     flat: FlatOption = None,
     bad_pixels: RepairOption = "none",
@@ -126,14 +134,14 @@ def nnps(
 
     inputs = image_files(flats)
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    corrections = corrections_of(dark, flat, bad_pixels, polarity=polarity, noise_of=inputs)
-    files = [read(path, corrections, pages=True) for path in inputs]
+    greys = _greys(dark, flat, bad_pixels, scale, density_white, film_gradient, polarity, noise_of=inputs)
+    files = [greys.read(path, pages=True) for path in inputs]
     pitch = common_pitch(pitch_mm, inputs, files)
     region = _one_region(roi, "noise spectrum")
-    frames = [page for file in files for page in signals(file, polarity)]
+    frames = [page for file in files for page in greys.signals(file)]
     if region is not None:
         frames = [grey_image(page, roi=region) for page in frames]
-    found = noise.nnps(frames, pitch, mode=mode, region_px=region_px, full_scale=files[0].white)
+    found = noise.nnps(frames, pitch, mode=mode, region_px=region_px, full_scale=greys.full_scale(files[0]))
     columns = ("frequency_lp_mm", "nnps_mm2", "standard_error_mm2", "x_mm2", "y_mm2", "axis_x_mm2", "axis_y_mm2")
     facts = ("pitch_mm", "mode", "mean", "relative_variance", "frames", "regions", "effective_regions", "warnings")
     payload = {name: getattr(found, name) for name in (*columns, *facts)} | repairs_of(inputs, files)
@@ -158,6 +166,10 @@ def ctf(
         list[str] | None,
         typer.Option(metavar="X,Y,W,H", help="Region of a plate edge, to set its MTF beside the bars'; repeat."),
     ] = None,
+    polarity: PolarityOption = None,
+    scale: ScaleOption = "linear",
+    density_white: DensityOption = None,
+    film_gradient: GradientOption = None,
     dark: DarkOption = None,
     flat: FlatOption = None,
     bad_pixels: RepairOption = "none",
@@ -175,10 +187,12 @@ def ctf(
 
     inputs = image_files([image])
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    file = read(image, corrections_of(dark, flat, bad_pixels))
+    greys = _greys(dark, flat, bad_pixels, scale, density_white, film_gradient, polarity)
+    file = greys.read(image)
     pitch = common_pitch(pitch_mm, inputs, [file])
-    found = blame(image, bar_ctf, file.pixels, pitch, rois=regions_of(roi), contrast=contrast)
-    beside = edges_of(inputs, [file], pitch, regions_of(edge)) if edge else []
+    (grey,) = greys.linear(file)
+    found = blame(image, bar_ctf, grey, pitch, rois=regions_of(roi), contrast=contrast)
+    beside = edges_of(inputs, [file], pitch, regions_of(edge), greys) if edge else []
     mean = average_edges(beside) if beside else None
     names = ("frequency_lp_mm", "ctf", "standard_error", "mtf", "mtf_fundamental")
     table = {name: getattr(found, name) for name in names}
@@ -195,7 +209,7 @@ def ctf(
         payload["warnings"] = (*found.warnings, *mean.warnings)
         lines = [f"{line}  edge {m:.3f}" for line, m in zip(lines, payload["edge_mtf"], strict=True)]
     outputs.write(
-        "measure.ctf", payload, lines, table=table, figure=lambda figures: figures.ctf_figure(found, file.pixels, mean)
+        "measure.ctf", payload, lines, table=table, figure=lambda figures: figures.ctf_figure(found, grey, mean)
     )
 
 
@@ -206,7 +220,10 @@ def resolution(
     roi: RoiOption = None,
     flat: Annotated[Path | None, typer.Option(help="Flat image for the SNR, and so the normalised SNR.")] = None,
     flat_roi: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="Flat region, in --flat or in IMAGE.")] = None,
-    polarity: PolarityOption = "metal-dark",
+    polarity: PolarityOption = None,
+    scale: ScaleOption = "linear",
+    density_white: DensityOption = None,
+    film_gradient: GradientOption = None,
     dark: DarkOption = None,
     flat_field: GainOption = None,
     bad_pixels: RepairOption = "none",
@@ -221,11 +238,11 @@ def resolution(
     inputs = image_files([image, *([flat] if flat else [])])
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
     names = ("--dark", "--flat-field")
-    how: Any = {"polarity": polarity, "names": names, "noise_of": inputs}
-    corrections = corrections_of(dark, flat_field, bad_pixels, **how)
-    file = read(image, corrections)
+    how: Any = {"names": names, "noise_of": inputs}
+    greys = _greys(dark, flat_field, bad_pixels, scale, density_white, film_gradient, polarity, **how)
+    file = greys.read(image)
     pitch = common_pitch(pitch_mm, inputs[:1], [file])
-    (signal,) = signals(file, polarity)
+    (signal,) = greys.signals(file)
     wires = blame(image, duplex_wire, signal, pitch, roi=_one_region(roi, "gauge"))
     table = {"diameter_mm": wires.diameter_mm, "dip": wires.dip}
     payload: dict[str, Any] = table | {
@@ -235,7 +252,7 @@ def resolution(
     lines = [f"{d:7.3g} mm  dip {100 * v:5.1f} %" for d, v in zip(wires.diameter_mm, wires.dip, strict=True)]
     lines.append(f"SRb {wires.srb_mm:.3g} mm, interpolated {wires.isrb_mm:.3g} mm")
     if flat or flat_roi:
-        (open_field,) = signals(read(flat, corrections), polarity) if flat else (signal,)
+        (open_field,) = greys.signals(greys.read(flat)) if flat else (signal,)
         noise = blame(flat or image, flat_snr, open_field, roi=region_of(flat_roi) if flat_roi else None)
         best = wires.srb_mm if math.isnan(wires.isrb_mm) else wires.isrb_mm
         snrn = math.nan if math.isnan(best) else normalised_snr(noise.snr, best)
@@ -263,7 +280,7 @@ def compare(
 
     inputs = image_files([image, reference])
     outputs = Outputs(csv, plot, force=force, json_=json_, inputs=inputs)
-    files = [read(path) for path in inputs]
+    files = [Greys().read(path) for path in inputs]
     found = compare_images(files[0].pixels, files[1].pixels, data_range=data_range, full_scale=files[1].white)
     names = ("psnr_dB", "ssim", "rmse", "data_range", "bias", "identical", "warnings")
     payload = {name: getattr(found, name) for name in names}
@@ -282,6 +299,21 @@ app.command(epilog="Example: xsim measure e2597 --duplex-wire wires.tif --pitch-
     e2597
 )
 app.command(epilog="Example: xsim measure e2737 --baseline panel.toml --duplex-wire wires.tif --log panel.jsonl")(e2737)
+
+
+def _greys(
+    dark: Path | None,
+    flat: Path | None,
+    bad_pixels: str,
+    scale: str,
+    density_white: float | None,
+    film_gradient: float | None,
+    polarity: Polarity | None,
+    **how: Any,
+) -> Greys:
+    """Return how the files' grey levels are read, by the options; ``how`` is more for `corrections_of`."""
+    density = density_of(scale, density_white, polarity, film_gradient)
+    return Greys(polarity, corrections_of(dark, flat, bad_pixels, polarity=polarity, scale=scale, **how), density)
 
 
 def _edge_document(mean: EdgeMTF) -> dict[str, Any]:

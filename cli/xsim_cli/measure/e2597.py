@@ -50,7 +50,7 @@ def e2597(
     bad_pixels: BadOption = None,
     isr: IsrOption = None,
     isr_mm: IsrMmOption = 1.0,
-    polarity: PolarityOption = "metal-dark",
+    polarity: PolarityOption = None,
     output: SheetFileOption = None,
     csv: CsvOption = None,
     plot: PlotOption = None,

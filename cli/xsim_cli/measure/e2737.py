@@ -78,7 +78,7 @@ def e2737(
     bad_pixels: BadOption = None,
     isr: IsrOption = None,
     isr_mm: IsrMmOption = 1.0,
-    polarity: PolarityOption = "metal-dark",
+    polarity: PolarityOption = None,
     csv: CsvOption = None,
     plot: PlotOption = None,
     force: ForceOption = False,

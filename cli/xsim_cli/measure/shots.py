@@ -11,11 +11,10 @@ import typer
 
 from xsim.errors import InputError
 from xsim_cli.common import numbers_of
-from xsim_cli.measure.inputs import blame, common_pitch, image_files, read, region_of, signals
+from xsim_cli.measure.inputs import Greys, Polarity, blame, common_pitch, image_files, region_of
 
 if TYPE_CHECKING:
     from xsim.measure.sheet import Sheet
-    from xsim_datasets.images import Radiograph
 
 DuplexOption = Annotated[
     list[Path] | None,
@@ -92,7 +91,12 @@ class Shots:
     bad: Path | None
     isr: Path | None
     isr_mm: float
-    polarity: str
+    polarity: Polarity | None
+
+    @property
+    def greys(self) -> Greys:
+        """How their grey levels are read."""
+        return Greys(self.polarity)
 
     def files(self) -> tuple[Path, ...]:
         """Return all files, with folders opened, after checking that options fit each other.
@@ -146,9 +150,9 @@ def measured_sheet(shots: Shots) -> Sheet:
     if doses:
         parts["efficiency"] = efficiency(doses, sheet.resolution_mm)
     if shots.wedge:
-        files = [read(path) for path in shots.wedge]
-        frames = [page for file in files for page in signals(file, shots.polarity)]
-        full = shots.full_scale if shots.full_scale is not None else files[0].white
+        files = [shots.greys.read(path) for path in shots.wedge]
+        frames = [page for file in files for page in shots.greys.signals(file)]
+        full = shots.full_scale if shots.full_scale is not None else shots.greys.full_scale(files[0])
         parts["wedge"] = blame(
             shots.wedge[0], read_wedge, frames, numbers_of(shots.wedge_mm or "", "--wedge-mm"), full_scale=full
         )
@@ -194,22 +198,24 @@ def _with_pixels(sheet: Sheet, parts: dict[str, Any], shots: Shots, dark: list[A
 def _pitch(shots: Shots) -> float:
     """Return the pitch that was given, or that the files name."""
     files = shots.files()
-    return common_pitch(shots.pitch_mm, files, [] if shots.pitch_mm is not None else [read(path) for path in files])
+    return common_pitch(
+        shots.pitch_mm, files, [] if shots.pitch_mm is not None else [shots.greys.read(path) for path in files]
+    )
 
 
 def _frames(path: Path, shots: Shots) -> Iterator[Any]:
     """Yield the frames of a folder or of a file's pages, as signal."""
     for name in image_files([path]):
-        yield from signals(read(name, pages=True), shots.polarity)
+        yield from shots.greys.signals(shots.greys.read(name, pages=True))
 
 
 def _dose(measure: Any, path: Path, kerma: float, shots: Shots) -> Any:
     """Measure the flats of one folder; their format's white level is that of the first."""
-    first: Radiograph = read(image_files([path])[0])
-    return measure(list(_frames(path, shots)), kerma, full_scale=first.white)
+    full = shots.greys.full_scale(shots.greys.read(image_files([path])[0]))
+    return measure(list(_frames(path, shots)), kerma, full_scale=full)
 
 
 def _signal(path: Path, shots: Shots) -> Any:
     """Return the one image of a file, as signal."""
-    (signal,) = signals(read(path), shots.polarity)
+    (signal,) = shots.greys.signals(shots.greys.read(path))
     return signal

@@ -9,14 +9,21 @@ from typing import Any, Final
 
 from xsim.detector.named import named_detectors
 from xsim.errors import InputError, UnknownNameError
+from xsim_datasets.images.bare import RAW_ORDERS, RAW_TYPES
 from xsim_zoo.restorers.registry import check_name, names
 
-__all__ = ["DEFAULT_RESTORER", "SUFFIXES", "check_options", "choices", "safe_name"]
+__all__ = ["DEFAULT_RESTORER", "RAW", "SUFFIXES", "check_options", "choices", "safe_name", "sidecar_of"]
 
 DEFAULT_RESTORER: Final = "physics-sde"
 
-SUFFIXES: Final = (".tif", ".tiff", ".btf", ".png", ".jpg", ".jpeg", ".bmp", ".npy", ".dcm", ".dic", ".dicom")
-"""Files that can be dropped: all that `xsim zoo run` takes but RAW, which needs a second file to describe it."""
+RAW: Final = ".raw"
+"""Files that say nothing of their pixels: the form asks for what `xsim zoo run` reads in a second file."""
+
+SUFFIXES: Final = (".tif", ".tiff", ".btf", ".png", ".jpg", ".jpeg", ".bmp", ".npy", ".dcm", ".dic", ".dicom", RAW)
+"""Files that can be dropped: all that `xsim zoo run` takes."""
+
+_LONGEST_NUMBER: Final = 12
+"""Digits of a size of RAW pixels: more there are none."""
 
 _LONGEST_NAME: Final = 120
 """Characters of a name: with what results add it stays below the 255 bytes that file systems take."""
@@ -26,15 +33,29 @@ _NUMBERS: Final[Mapping[str, Callable[[str], float | int]]] = {
     "open_field": float,
     "steps": int,
     "samples": int,
+    "density_white": float,
+    "film_gradient": float,
 }
-_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"polarity": ("metal-dark", "metal-bright"), "grey": ("lr", "hr")}
-_OWN: Final = {"name", "restorer", "detectors", "discard", "target"}
+_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "polarity": ("metal-dark", "metal-bright"),
+    "grey": ("lr", "hr"),
+    "scale": ("linear", "density"),
+}
+_RAW: Final[Mapping[str, int]] = {"raw_width": 2, "raw_height": 2, "raw_offset": 0}
+"""Numbers that describe the pixels of a RAW file, and the least of each."""
+_OWN: Final = {"name", "restorer", "detectors", "discard", "target", "dark", "flat", "bad_pixels"}
+_OWN_RAW: Final = {*_RAW, "raw_dtype", "raw_byteorder"}
 
 
 def choices() -> dict[str, list[str]]:
-    """Return what the form offers: restorers, and whose detectors an image may be from."""
+    """Return what the form offers: restorers, whose detectors an image may be from, what RAW pixels may be."""
     restorers = sorted(names(), key=lambda name: (name != DEFAULT_RESTORER, name))
-    return {"restorers": restorers, "detectors": ["image", "weights", *named_detectors()]}
+    return {
+        "restorers": restorers,
+        "detectors": ["image", "weights", *named_detectors()],
+        "raw_types": list(RAW_TYPES),
+        "raw_orders": list(RAW_ORDERS),
+    }
 
 
 def check_options(given: Mapping[str, str]) -> dict[str, Any]:
@@ -51,7 +72,7 @@ def check_options(given: Mapping[str, str]) -> dict[str, Any]:
         If a name or number is none, or an option is unknown.
     """
     given = {key: value.strip() for key, value in given.items() if value.strip()}
-    unknown = given.keys() - _NUMBERS.keys() - _WORDS.keys() - _OWN
+    unknown = given.keys() - _NUMBERS.keys() - _WORDS.keys() - _OWN - _OWN_RAW
     if unknown:
         raise InputError(f"unknown options {', '.join(sorted(unknown))}: load the page anew")
     detectors = given.get("detectors", "image")
@@ -82,6 +103,33 @@ def _target(text: str) -> str:
         return f"{float(text):g}"
     except ValueError:
         raise InputError(f"target '{text}': give auto, or the mass thickness of a screen [mg/cm2]") from None
+
+
+def sidecar_of(given: Mapping[str, str]) -> str | None:
+    """Return the TOML file that describes a RAW file, from what the form says of it; None for other files.
+
+    Raises
+    ------
+    InputError
+        If something is missing or no number.
+    """
+    if PurePosixPath(given.get("name", "")).suffix.lower() != RAW:
+        return None
+    numbers = {}
+    for key, least in _RAW.items():
+        text = given.get(key, "").strip() or ("0" if least == 0 else "")
+        if not (text.isdecimal() and len(text) <= _LONGEST_NUMBER and int(text) >= least):
+            what = key.removeprefix("raw_")
+            raise InputError(f"the {what} of the RAW file is '{text}': say it as a whole number of at least {least}")
+        numbers[key] = int(text)
+    dtype, order = given.get("raw_dtype") or "uint16", given.get("raw_byteorder") or "little"
+    for word, known in ((dtype, RAW_TYPES), (order, RAW_ORDERS)):
+        if word not in known:
+            raise UnknownNameError("kind of RAW pixels", word, list(known))
+    return (
+        f'shape = [{numbers["raw_height"]}, {numbers["raw_width"]}]\ndtype = "{dtype}"\nbyteorder = "{order}"\n'
+        f"offset = {numbers['raw_offset']}\n"
+    )
 
 
 def safe_name(text: str) -> str:

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import Any, Final
 
-from xsim_cli.view.options import SUFFIXES, choices
+from xsim_cli.view.options import RAW, SUFFIXES, choices
 from xsim_cli.view.session import Session
 from xsim_cli.view.shelf import shelf_of
 from xsim_zoo.pages.page import embedded, environment, inline, policy
@@ -43,7 +43,7 @@ def home(session: Session, token: str, largest_bytes: int) -> str:
     largest_bytes : int
         Largest file that is taken.
     """
-    told = {"token": token, "largest_bytes": largest_bytes}
+    told = {"token": token, "largest_bytes": largest_bytes, "raw": RAW}
     return environment(_PACKAGE, "xsim_zoo.run.report").get_template("home.html").render(
         folder=str(session.folder),
         shelf=shelf_of(session.folder),

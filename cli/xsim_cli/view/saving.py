@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xsim.errors import DamageError, InputError
 from xsim.files.whole import whole_file
+from xsim_datasets.images.bare import sidecar_path
 from xsim_zoo.run.jobs import FileJob, plan, read_record
 
 __all__ = ["free_output", "save"]
@@ -26,7 +27,7 @@ def free_output(source: Path, folder: Path) -> str:
 
 def _belonging(job: FileJob) -> tuple[Path, ...]:
     """Return a result and what may lie beside it, its record last: it says that all is there."""
-    return job.output, job.std, job.picture, job.report, job.record
+    return job.output, sidecar_path(job.output), job.std, job.picture, job.report, job.record
 
 
 def save(job: FileJob, folder: Path) -> list[Path]:

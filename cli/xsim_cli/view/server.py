@@ -26,7 +26,8 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from xsim.errors import InputError, XsimError
-from xsim_cli.view.options import check_options
+from xsim_cli.view.frames import receive
+from xsim_cli.view.options import check_options, sidecar_of
 from xsim_cli.view.pages import home, home_policy, table
 from xsim_cli.view.session import Session
 from xsim_cli.view.shelf import report_at
@@ -202,6 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
         session = self.server.session
         if path == "/jobs":
             self._send_json({"job": self._receive(query)}, HTTPStatus.ACCEPTED)
+        elif path == "/frames":
+            self._send_json({"frames": session.frame(query, self.rfile, self._length())})
         elif path == "/stop":
             session.stop()
             self._send_json({})
@@ -213,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _address(self) -> tuple[str, dict[str, str]]:
         try:
             parts = urlsplit(self.path)
-            query = parse_qs(parts.query, max_num_fields=20, errors="strict")
+            query = parse_qs(parts.query, max_num_fields=40, errors="strict")
         except ValueError as error:
             raise _RefusedError(HTTPStatus.BAD_REQUEST, "this is no address") from error
         return parts.path, {key: values[-1] for key, values in query.items()}
@@ -229,17 +232,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _receive(self, query: dict[str, str]) -> dict[str, Any]:
         """Take a dropped file and start restoring it."""
-        length = self.headers.get("Content-Length", "")
-        if not (length.isdecimal() and len(length) <= _LONGEST_NUMBER) or "Transfer-Encoding" in self.headers:
-            raise _RefusedError(HTTPStatus.LENGTH_REQUIRED, "the size of the file is missing")
-        if int(length) > LARGEST_BYTES:
-            why = f"a file of {int(length)} bytes: at most {LARGEST_BYTES} are taken: use xsim zoo run"
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
-        options = check_options(query)
+        length = self._length()
         session = self.server.session
-        job = session.begin(query.get("name", ""), discard=query.get("discard") == "yes")
+        options = {**check_options(query), "corrections": session.frames.chosen(query)}
+        discard = query.get("discard") == "yes"
+        job = session.begin(query.get("name", ""), discard=discard, sidecar=sidecar_of(query))
         try:
-            session.receive(job, self.rfile, int(length))
+            receive(job.files.input, self.rfile, length)
             session.start(job, options)
         except OSError as error:
             session.fail(job, f"it could not be received ({error.strerror or error})")
@@ -248,6 +247,16 @@ class _Handler(BaseHTTPRequestHandler):
         except InputError as error:
             session.fail(job, str(error))
         return job.shown()
+
+    def _length(self) -> int:
+        """Return the bytes that are going to arrive."""
+        length = self.headers.get("Content-Length", "")
+        if not (length.isdecimal() and len(length) <= _LONGEST_NUMBER) or "Transfer-Encoding" in self.headers:
+            raise _RefusedError(HTTPStatus.LENGTH_REQUIRED, "the size of the file is missing")
+        if int(length) > LARGEST_BYTES:
+            why = f"a file of {int(length)} bytes: at most {LARGEST_BYTES} are taken: use xsim zoo run"
+            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
+        return int(length)
 
     # ---- answers
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BufferedIOBase
@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, Self
 
 from xsim.errors import InputError
+from xsim_cli.view.frames import Frames
 from xsim_cli.view.options import safe_name
 from xsim_cli.view.saving import free_output, save
+from xsim_datasets.images.bare import sidecar_path
 from xsim_zoo.run.jobs import FileJob
 
 __all__ = ["WORKER", "Job", "Session"]
@@ -27,9 +29,6 @@ WORKER: Final = (sys.executable, "-P", "-m", "xsim_cli.view.worker")
 """-P: no module of the working folder, which may hold anything, takes the place of one of ours."""
 
 State = Literal["receiving", "running", "done", "failed", "stopped"]
-
-_PIECE_BYTES: Final = 2**20
-"""Bytes of a dropped file that are held in memory at a time."""
 
 _PATIENCE_S: Final = 5.0
 """How long a process that was told to end may take before it is killed [s]."""
@@ -92,6 +91,7 @@ class Session:
         self._command = tuple(command)
         self.job: Job | None = None
         self._temporary = Path(tempfile.mkdtemp(prefix="xsim-view-"))
+        self.frames = Frames(self._temporary / "frames")
         self._lock = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
         self._count = 0
@@ -110,7 +110,7 @@ class Session:
 
     # ---- from a dropped file to its result
 
-    def begin(self, name: str, *, discard: bool = False) -> Job:
+    def begin(self, name: str, *, discard: bool = False, sidecar: str | None = None) -> Job:
         """Take the session's one place for a file that is about to be received.
 
         Parameters
@@ -119,6 +119,8 @@ class Session:
             Its name, as the browser says it.
         discard : bool
             Whether a result that was not saved may go.
+        sidecar : str, optional
+            What describes the pixels of a RAW file.
 
         Raises
         ------
@@ -137,29 +139,25 @@ class Session:
             source = place / "in" / kept
             source.parent.mkdir(parents=True)
             source.touch()  # a name with brackets is a pattern until a file is called so
+            if sidecar is not None:
+                sidecar_path(source).write_text(sidecar, encoding="utf-8")
             output = place / "out" / free_output(source, self.folder)
             output.parent.mkdir()
             self.job = Job(self._count, FileJob(source, output))
             return self.job
 
-    def receive(self, job: Job, body: BufferedIOBase, length: int) -> None:
-        """Write the file that arrives.
+    def frame(self, given: Mapping[str, str], body: BufferedIOBase, length: int) -> int:
+        """Take a frame that corrects what is dropped from now on, and return how many of its kind there are.
 
         Raises
         ------
         InputError
-            If less of it arrives than was announced.
+            If a file is being restored, which may need the frames of before, or the frame cannot be taken.
         """
-        with job.files.input.open("wb") as file:
-            left = length
-            while left:
-                piece = body.read(min(left, _PIECE_BYTES))
-                if not piece:
-                    raise InputError(
-                        f"{job.files.input.name}: only {length - left} of {length} bytes arrived: drop it again"
-                    )
-                file.write(piece)
-                left -= len(piece)
+        with self._lock:
+            if self.job is not None and self.job.busy:
+                raise InputError(f"{self.job.files.input.name} is being restored: wait for it, or stop it")
+            return self.frames.take(given, body, length)
 
     def start(self, job: Job, options: dict[str, Any]) -> None:
         """Start the process that restores the file."""
@@ -228,10 +226,9 @@ class Session:
                 job.state, job.ended = "done", time.monotonic()
                 job.verdict = told["entry"]["consistency"]["verdict"]
 
-    @staticmethod
-    def _without_folders(text: str, job: Job) -> str:
+    def _without_folders(self, text: str, job: Job) -> str:
         """Return a text that names files as the user knows them, not where the session keeps them."""
-        for folder in (job.files.input.parent, job.files.output.parent):
+        for folder in (job.files.input.parent, job.files.output.parent, self.frames.folder):
             text = text.replace(f"{folder}/", "")
         return text
 

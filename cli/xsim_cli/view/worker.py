@@ -38,7 +38,7 @@ def main() -> None:
     job = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_server, daemon=True).start()
     try:
-        _restore(Path(job["input"]), Path(job["output"]), job["restorer"], job["settings"])
+        _restore(Path(job["input"]), Path(job["output"]), job["restorer"], job["settings"], job["corrections"])
     except XsimError as error:
         _tell(error=str(error))
     except (MemoryError, RuntimeError) as error:
@@ -47,8 +47,9 @@ def main() -> None:
         _tell(error="out of memory: free some, or cut the image")
 
 
-def _restore(source: Path, output: Path, name: str, given: dict[str, Any]) -> None:
+def _restore(source: Path, output: Path, name: str, given: dict[str, Any], frames: dict[str, str]) -> None:
     from xsim.detector.named import resolve
+    from xsim_cli.corrections import corrections_of
     from xsim_zoo.run.estimates import Estimates
     from xsim_zoo.run.files import FileRestorer, forecast
     from xsim_zoo.run.jobs import FileJob
@@ -59,12 +60,15 @@ def _restore(source: Path, output: Path, name: str, given: dict[str, Any]) -> No
     if given["detectors"] not in {"image", "weights"}:
         given["detectors"] = str(resolve(given["detectors"]))
     settings = RunSettings(**given)
+    dark, flat = (Path(frames[kind]) if kind in frames else None for kind in ("dark", "flat"))
+    told: Any = {"open_field": settings.open_field, "polarity": settings.polarity, "scale": settings.scale}
+    corrections = corrections_of(dark, flat, frames["bad_pixels"], names=("dark frames", "flat frames"), **told)
     best = suited(name, steps=settings.steps, samples=settings.samples)
     if best is not None and best[0] != name:
         _tell(note=f"weights {best[0]}, for {best[1]}")
     restorer = load(name, None if best is None else Path(best[0]))
-    job, estimates = FileJob(source, output), Estimates([source])
-    expected = forecast(restorer, job, settings, estimates)
+    job, estimates = FileJob(source, output), Estimates([source], corrections)
+    expected = forecast(restorer, job, settings, estimates, corrections)
     _tell(tiles=expected["tiles"], seconds=expected["seconds"])
     for note in expected["notes"]:
         _tell(note=note)
@@ -75,7 +79,8 @@ def _restore(source: Path, output: Path, name: str, given: dict[str, Any]) -> No
         done += 1
         _tell(done=done)
 
-    _tell(entry=FileRestorer(restorer, settings, report=True, on_tile=count, estimates=estimates)(job))
+    how: Any = {"on_tile": count, "estimates": estimates, "corrections": corrections}
+    _tell(entry=FileRestorer(restorer, settings, report=True, **how)(job))
 
 
 if __name__ == "__main__":

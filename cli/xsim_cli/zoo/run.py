@@ -20,6 +20,7 @@ from xsim_cli.common import (
     say,
 )
 from xsim_cli.corrections import BadPixelsOption, DarkOption, FlatOption, corrections_of
+from xsim_cli.scales import DensityOption, GradientOption, ScaleOption
 from xsim_datasets.progress import Progress
 
 if TYPE_CHECKING:
@@ -71,13 +72,14 @@ GreyOption = Annotated[
 ReportOption = Annotated[
     bool, typer.Option("--report", help="Write a page to look at, print and file beside each result; an index of many.")
 ]
-ScaleOption = Annotated[
-    Literal["linear", "density"],
-    typer.Option(help="What grey levels are proportional to: the exposure, or an optical density."),
+AnonymiseOption = Annotated[
+    bool, typer.Option("--anonymise", help="Leave out of results what a file says about people (DICOM PS3.15).")
 ]
-DensityOption = Annotated[float | None, typer.Option(help="Optical density at the file's white level.")]
-GradientOption = Annotated[
-    float | None, typer.Option(help="Density that a tenfold exposure adds to a film, with --scale density.")
+RegionOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X,Y,W,H", help="What --picture enlarges [px].  [default: where most has changed inside the object]"
+    ),
 ]
 TileOption = Annotated[int | None, typer.Option(help="Side of the tiles [px]; as free memory allows if not given.")]
 StrictOption = Annotated[
@@ -117,9 +119,7 @@ def run(
     density_white: DensityOption = None,
     film_gradient: GradientOption = None,
     page: Annotated[int | None, typer.Option(help="Restore this page only, counted from 1.")] = None,
-    anonymise: Annotated[
-        bool, typer.Option("--anonymise", help="Leave out of results what a file says about people (DICOM PS3.15).")
-    ] = False,
+    anonymise: AnonymiseOption = False,
     dark: DarkOption = None,
     flat: FlatOption = None,
     bad_pixels: BadPixelsOption = "auto",
@@ -128,6 +128,7 @@ def run(
     tile: TileOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     picture: Annotated[bool, typer.Option("--picture", help="Draw before, after, difference, profile.")] = False,
+    roi: RegionOption = None,
     report_: ReportOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and leave.")] = False,
     strict: StrictOption = False,
@@ -143,6 +144,7 @@ def run(
 
     if keep and not strict:
         raise InputError("--keep goes with --strict: without it all images are written")
+    region = _region(roi, picture=picture)
     told = {name: given[name] for name in _SETTINGS}
     settings = RunSettings(**told, tile_px=tile, detectors=_whose(detectors, weights), hand_over=weights is None)
     jobs = plan(images, output)
@@ -153,10 +155,19 @@ def run(
         _forecast(restorer, jobs, settings, corrections, json_=json_)
         return
     outcome = _Report(len(jobs), quiet=json_, strict=strict)
-    how: Any = {"force": force, "picture": picture, "report": report_, "anonymise": anonymise}
+    how: Any = {"force": force, "picture": picture, "report": report_, "anonymise": anonymise, "roi": region}
     how["strict"] = strict and not keep
     _restore_all(jobs, _by_file(restorer, jobs, settings, outcome, corrections=corrections, **how), outcome)
     outcome.conclude(index, jobs, force=force, json_=json_)
+
+
+def _region(text: str | None, *, picture: bool) -> tuple[int, int, int, int] | None:
+    """Return the region that is enlarged in pictures."""
+    from xsim_cli.measure.inputs import region_of
+
+    if text is not None and not picture:
+        raise InputError(f"--roi {text} is what --picture enlarges: give that as well")
+    return None if text is None else region_of(text)
 
 
 def _by_file(

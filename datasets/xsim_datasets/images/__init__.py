@@ -13,13 +13,14 @@ from xsim_datasets.images.files import (
 from xsim_datasets.images.formats import FileFormat
 from xsim_datasets.images.people import anonymised, people_in
 from xsim_datasets.images.radiograph import MAX_PIXELS, Radiograph
-from xsim_datasets.images.scale import POLARITIES, Polarity, Scale, exposure_of_log, find_open_field, scale_of
+from xsim_datasets.images.scale import POLARITIES, Density, Polarity, Scale, exposure_of_log, find_open_field, scale_of
 from xsim_datasets.images.tiff import write_simulated
 
 __all__ = [
     "MAX_PIXELS",
     "POLARITIES",
     "SUFFIXES",
+    "Density",
     "FileFormat",
     "Polarity",
     "Radiograph",

@@ -12,12 +12,14 @@ from xsim.errors import InputError, MissingFileError
 from xsim.files.documents import read_toml
 from xsim_datasets.images.radiograph import Radiograph, check_claim
 
-__all__ = ["describe_raw", "read_npy", "read_raw", "sidecar_path", "write_npy", "write_raw"]
+__all__ = ["RAW_ORDERS", "RAW_TYPES", "describe_raw", "read_npy", "read_raw", "sidecar_path", "write_npy", "write_raw"]
 
 _MAX_HEADER = 10_000
 """Longest header of an NPY file that is read [bytes]; that of an image has about a hundred."""
-_TYPES = ("uint8", "uint16", "uint32", "int16", "int32", "float32", "float64")
-_ORDERS = {"little": "<", "big": ">"}
+RAW_TYPES = ("uint8", "uint16", "uint32", "int16", "int32", "float32", "float64")
+"""Pixels that a RAW file may hold."""
+RAW_ORDERS = {"little": "<", "big": ">"}
+"""Orders of their bytes, as the sidecar and numpy call them."""
 _KEYS = frozenset({"shape", "dtype", "byteorder", "offset", "pitch_mm"})
 
 
@@ -116,14 +118,14 @@ def _parse(sidecar: Path) -> tuple[tuple[int, ...], np.dtype[Any], int, float | 
     shape, offset, pitch = data.get("shape"), data.get("offset", 0), data.get("pitch_mm")
     if not isinstance(shape, list) or len(shape) not in {2, 3} or not all(isinstance(n, int) and n > 0 for n in shape):
         raise InputError(f"its {sidecar.name} says shape {shape}: give [H, W] or [pages, H, W]")
-    if data.get("dtype") not in _TYPES:
-        raise InputError(f"its {sidecar.name} says dtype {data.get('dtype')}: give one of {', '.join(_TYPES)}")
+    if data.get("dtype") not in RAW_TYPES:
+        raise InputError(f"its {sidecar.name} says dtype {data.get('dtype')}: give one of {', '.join(RAW_TYPES)}")
     order = data.get("byteorder", "little")
-    if order not in _ORDERS or not isinstance(offset, int) or offset < 0:
+    if order not in RAW_ORDERS or not isinstance(offset, int) or offset < 0:
         raise InputError(f"its {sidecar.name} says byteorder {order}, offset {offset}: give little or big, and bytes")
     if pitch is not None and not (isinstance(pitch, (int, float)) and 0 < pitch < 100):
         raise InputError(f"its {sidecar.name} says pitch_mm {pitch}: give a length in mm")
-    dtype = np.dtype(data["dtype"]).newbyteorder(_ORDERS[order])
+    dtype = np.dtype(data["dtype"]).newbyteorder(RAW_ORDERS[order])
     return tuple(shape), dtype, offset, None if pitch is None else float(pitch)
 
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from pydicom.dataset import Dataset
 from pydicom.uid import HTJ2K, JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
-from xsim_datasets.images.pitch import Pitch, pitch_from_spacing
+from xsim_datasets.images.pitch import Pitch, check_aspect, pitch_from_spacing
 from xsim_datasets.images.scale import Polarity
 
 __all__ = ["INTENSITIES", "doubts_of", "pitch_of", "polarity_of", "rescale_of", "said_of"]
@@ -74,6 +74,11 @@ def pitch_of(dataset: Dataset) -> Pitch:
         if pitch.mm is not None:
             return Pitch(pitch.mm, (f"pixel pitch from {name}",))
         doubt = doubt or pitch.doubt
+    try:
+        y, x = (float(value) for value in dataset.get("PixelAspectRatio") or (1, 1))
+    except (TypeError, ValueError):
+        return Pitch(doubt=doubt)
+    check_aspect(x, y, "its PixelAspectRatio")
     return Pitch(doubt=doubt)
 
 

@@ -8,7 +8,15 @@ from typing import Final
 
 from xsim.errors import InputError
 
-__all__ = ["MM_PER_INCH", "MM_PER_UNIT", "Pitch", "pitch_from_dpi", "pitch_from_metric", "pitch_from_spacing"]
+__all__ = [
+    "MM_PER_INCH",
+    "MM_PER_UNIT",
+    "Pitch",
+    "check_aspect",
+    "pitch_from_dpi",
+    "pitch_from_metric",
+    "pitch_from_spacing",
+]
 
 MM_PER_INCH: Final = 25.4
 
@@ -118,6 +126,18 @@ def pitch_from_metric(x_mm: float, y_mm: float, whose: str) -> Pitch:
                 )
                 return Pitch(pitch.mm, (said,))
     return pitch
+
+
+def check_aspect(x: float, y: float, whose: str) -> None:
+    """Refuse pixels that are not square by a ratio without a unit; ``whose`` names what says so.
+
+    Raises
+    ------
+    InputError
+        If the two differ; what is no number above zero says nothing.
+    """
+    if math.isfinite(x) and math.isfinite(y) and min(x, y) > 0 and abs(x / y - 1) > _SQUARE:
+        raise InputError(f"has pixels whose sides are as {x:g} to {y:g} ({whose}): resample it to square pixels")
 
 
 def _same(dpi: float, other: float) -> bool:

@@ -10,10 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xsim.errors import InputError
+from xsim.errors import InputError, check_range
 
 __all__ = [
     "POLARITIES",
+    "Density",
     "Polarity",
     "Scale",
     "exposure_of_log",
@@ -151,6 +152,84 @@ class Scale:
                 clipped += int(np.count_nonzero((levels < low) | (levels > high)))
             grey[rows] = np.clip(levels, low, high)
         return grey, clipped
+
+
+@dataclass(frozen=True)
+class Density:
+    """Grey levels that are proportional to an optical density: of a film, or one that the object adds.
+
+    Parameters
+    ----------
+    at_white : float
+        Optical density at the file's white level; at grey level 1 of floating point.
+    polarity : str, optional
+        "metal-bright" where the object adds density, "metal-dark" for a film, which the beam blackens.
+    film_gradient : float, optional
+        Density that a tenfold exposure adds to a film. A density that the object adds needs none: a tenfold exposure
+        takes away 1.
+
+    Raises
+    ------
+    InputError
+        If too little is said: each guess would be wrong for some films.
+    """
+
+    at_white: float
+    polarity: Polarity | None
+    film_gradient: float | None = None
+
+    def __post_init__(self) -> None:
+        check_range("density at white", self.at_white, 1e-3, 100)
+        if self.polarity is None:
+            raise InputError(
+                "--scale density needs --polarity: metal-bright where the object adds density, metal-dark for a film, "
+                "which the beam blackens"
+            )
+        if self.polarity == "metal-dark" and self.film_gradient is None:
+            raise InputError(
+                "a film needs --film-gradient, the density that a tenfold exposure adds (2 to 3 with fluorescent "
+                "screens); without them, and with lead screens, density is proportional to exposure: --scale linear"
+            )
+        if self.polarity == "metal-bright" and self.film_gradient is not None:
+            raise InputError("--film-gradient is of films, whose metal is dark: leave it out with metal-bright")
+        if self.film_gradient is not None:
+            check_range("film gradient", self.film_gradient, 0.1, 20)
+
+    @classmethod
+    def told(
+        cls, scale: str, at_white: float | None, polarity: Polarity | None, film_gradient: float | None
+    ) -> Density | None:
+        """Return what options say of grey levels; None where they are linear.
+
+        Raises
+        ------
+        InputError
+            If they contradict each other, or say too little.
+        """
+        if scale == "linear":
+            if at_white is not None or film_gradient is not None:
+                raise InputError("--density-white and --film-gradient are of --scale density: give that as well")
+            return None
+        if at_white is None:
+            raise InputError("--scale density needs --density-white, the optical density at the file's white level")
+        return cls(at_white, polarity, film_gradient)
+
+    def per_decade(self, white: float | None) -> float:
+        """Return the grey levels for a tenfold exposure in a file of a white level."""
+        return (self.film_gradient or 1.0) * (1.0 if white is None else white) / self.at_white
+
+    def exposure(self, grey: NDArray[Any], white: float | None) -> NDArray[np.float64]:
+        """Return the exposure behind grey levels, on one scale for all files of a white level.
+
+        It is 1 at the file's white level for a film, and where an object adds no density.
+        """
+        assert self.polarity is not None
+        one = 0.0 if self.polarity == "metal-bright" else 1.0 if white is None else white
+        return exposure_of_log(grey, self.per_decade(white) / float(np.log(10.0)), one, polarity=self.polarity)
+
+    def __str__(self) -> str:
+        law = "object adds density" if self.film_gradient is None else f"film of gradient {self.film_gradient:g}"
+        return f"grey levels are optical densities, {self.at_white:g} at white: {law}"
 
 
 def _rows(image: NDArray[Any]) -> Iterator[tuple[EllipsisType, slice, slice]]:

@@ -10,7 +10,14 @@ from typing import Any, Final
 
 import tifffile
 
-from xsim_datasets.images.pitch import MM_PER_UNIT, Pitch, pitch_from_dpi, pitch_from_metric, pitch_from_spacing
+from xsim_datasets.images.pitch import (
+    MM_PER_UNIT,
+    Pitch,
+    check_aspect,
+    pitch_from_dpi,
+    pitch_from_metric,
+    pitch_from_spacing,
+)
 
 __all__ = ["imagej_properties", "resolution_of", "tiff_pitch"]
 
@@ -128,6 +135,7 @@ def _of_tags(page: tifffile.TiffPage) -> Pitch:
         return pitch_from_dpi(x, y)
     if resolution[2] == _CENTIMETRE and min(x, y) > 0:
         return pitch_from_metric(10.0 / x, 10.0 / y, "a resolution in cm")
+    check_aspect(y, x, "its resolution, without a unit")
     return Pitch()
 
 

@@ -62,7 +62,7 @@ def test_the_whole_job_without_a_shell(chromium: Any, real: Client, folder: Path
     dropped(tab, source)
     assert tab.locator("#chosen").inner_text() == NAME
     tab.select_option("select[name=detectors]", "weights")
-    tab.locator("summary").click()
+    tab.locator("summary").first.click()
     tab.fill("input[name=steps]", "1")
     tab.fill("input[name=open_field]", "50000")
     tab.select_option("select[name=polarity]", "metal-dark")
@@ -117,7 +117,9 @@ def test_nothing_overflows_and_text_has_contrast(
     keep(folder, NAME)
     tab, complaints, _ = watched(chromium, width, scheme)
     tab.goto(client.server.url)
-    tab.locator("summary").click()
+    for more in tab.locator("summary").all():
+        more.click()
+    tab.locator("#raw").evaluate("it => { it.hidden = false; }")
     dropped(tab, write_lr(tmp_path / f"{'long' * 20}.tif"))
     tab.locator("#go").click()
     tab.locator("#save").wait_for()
@@ -242,4 +244,35 @@ def test_several_files_and_wrong_ones_are_refused_in_words(chromium: Any, client
     assert tab.locator("#save").is_visible()
     tab.context.close()
     # What the server refuses the console lists, and what the stand-in's page is kept from; nothing else.
+    assert [line for line in complaints if "409" not in line and "Blocked a frame" not in line] == []
+
+
+def test_raw_files_and_frames_are_dropped_and_described(chromium: Any, client: Client, tmp_path: Path) -> None:
+    tab, complaints, _ = watched(chromium)
+    tab.goto(client.server.url)
+    grey = np.full((30, 40), 1000, np.uint16)
+    for name in ("d0.tif", "d1.tif", "f.raw", NAME.replace(".tif", ".raw")):
+        path = tmp_path / name
+        tifffile.imwrite(path, grey) if path.suffix == ".tif" else path.write_bytes(grey.tobytes())
+    assert not tab.locator("#raw").is_visible()
+    tab.locator("summary", has_text="Dark").click()
+    tab.set_input_files("#dark", [tmp_path / "d0.tif", tmp_path / "d1.tif"])
+    tab.locator("#dark-said", has_text="2 taken").wait_for()
+    assert tab.locator("#go").is_disabled()  # there is nothing to restore yet
+    tab.set_input_files("#flat", [tmp_path / "f.raw"])
+    tab.locator("#flat-said", has_text="1 taken").wait_for()
+    assert tab.locator("#raw").is_visible()  # a RAW frame is asked about as well
+    dropped(tab, tmp_path / NAME.replace(".tif", ".raw"))
+    tab.locator("#go").click()
+    tab.locator("#problem", has_text="the width of the RAW file").wait_for()
+    tab.fill("input[name=raw_width]", "40")
+    tab.fill("input[name=raw_height]", "30")
+    tab.locator("#go").click()
+    tab.locator("#save").wait_for()
+    frames = client.server.session.frames.folder
+    assert sorted(path.name for path in frames.rglob("*.*")) == [
+        "000_d0.tif", "000_f.raw", "000_f.raw.toml", "001_d1.tif",
+    ]  # fmt: skip
+    tab.context.close()
+    # The answer that refused the first try is said to the page, not to the console of a browser that is well.
     assert [line for line in complaints if "409" not in line and "Blocked a frame" not in line] == []

@@ -68,7 +68,7 @@ def test_another_site_cannot_post(client: Client, folder: Path, wrong: dict[str,
     changed = {
         key: value and value.format(port=server.server_port, secret=server.secret) for key, value in wrong.items()
     }
-    for path in ("/jobs?name=a.tif", "/stop", "/save"):
+    for path in ("/jobs?name=a.tif", "/frames?kind=dark&number=0&name=a.tif", "/stop", "/save"):
         assert client.ask("POST", path, b"x", **changed).status == 403
     assert server.session.job is None
     assert client.ask("OPTIONS", "/jobs?name=a.tif", **changed).status == 501

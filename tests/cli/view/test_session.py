@@ -188,10 +188,98 @@ def test_names_lead_nowhere_else_and_stay_otherwise(given: str, kept: str) -> No
     assert safe_name(given) == kept
 
 
-@pytest.mark.parametrize("given", ["", "a", "a.raw", "a.exe", ".tif", "a/.tif", "a.tif/", "a.html"])
+@pytest.mark.parametrize("given", ["", "a", "a.exe", ".tif", "a/.tif", "a.tif/", "a.html"])
 def test_what_is_no_image_is_refused(given: str) -> None:
     with pytest.raises(InputError, match="is no image that can be dropped"):
         safe_name(given)
+
+
+RAW = {"raw_width": "40", "raw_height": "30"}
+
+
+def test_a_raw_file_is_described_by_the_form(client: Client, folder: Path) -> None:
+    for missing in ({}, {"raw_width": "40"}, {**RAW, "raw_height": "-3"}, {**RAW, "raw_offset": "1e3"}):
+        found = client.drop("scan.raw", **missing)
+        assert found.status == 409
+        assert "of the RAW file" in found.json["error"]
+    assert "unknown kind of RAW pixels" in client.drop("scan.raw", **RAW, raw_dtype="text").json["error"]
+    assert client.server.session.job is None
+    assert client.drop("scan.raw", **RAW, raw_dtype="int16", raw_byteorder="big", raw_offset="8").status == 202
+    job = client.finished()
+    source = client.server.session.job.files.input
+    sidecar = source.with_name("scan.raw.toml").read_text()
+    assert sidecar == 'shape = [30, 40]\ndtype = "int16"\nbyteorder = "big"\noffset = 8\n'
+    assert job["state"] == "done"
+    assert client.ask("POST", "/save").json["saved"][0] == "scan_restored.raw"
+
+
+def frame(client: Client, body: bytes = b"dark", **query: str):
+    from urllib.parse import urlencode
+
+    return client.ask("POST", f"/frames?{urlencode({'kind': 'dark', 'number': '0', 'name': 'd.tif', **query})}", body)
+
+
+def test_frames_are_kept_for_what_is_dropped_later(client: Client) -> None:
+    assert client.drop(dark="yes", flat="yes").json["error"].startswith("dark frames are asked for")
+    assert frame(client).json == {"frames": 1}
+    assert frame(client, number="1", name="e.tif").json == {"frames": 2}
+    assert "need flat frames" in client.drop(dark="yes").json["error"]
+    assert frame(client, b"flat", kind="flat", name="f.raw").json == {"frames": 1}
+    assert "width of the RAW file" in client.drop(dark="yes", flat="yes").json["error"]
+    frames = client.server.session.frames
+    told = frames.chosen({"dark": "yes", "flat": "yes", **RAW})
+    assert told == {"dark": str(frames.folder / "dark"), "flat": str(frames.folder / "flat"), "bad_pixels": "auto"}
+    assert "[30, 40]" in (frames.folder / "flat" / "000_f.raw.toml").read_text()
+    assert frame(client, number="0").json == {"frames": 1}  # in place of those before
+    assert "a map of bad pixels" in client.drop(bad_pixels="map").json["error"]
+    frame(client, kind="map", name="m.png")
+    assert frames.chosen({"bad_pixels": "map"}) == {"bad_pixels": str(frames.folder / "map" / "000_m.png")}
+    assert "bad pixels 'x'" in client.drop(bad_pixels="x").json["error"]
+    assert client.drop(restorer="wiener").status == 202
+    assert "is being restored" in frame(client).json["error"]
+    client.ask("POST", "/stop")
+
+
+def test_the_process_corrects_by_frames_and_a_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+    import tifffile
+
+    from tests.zoo.conftest import board, closed_form, degrade, power_law
+    from xsim_cli.view import worker
+    from xsim_zoo.process.physics import Physics
+
+    y = degrade(board(5, (128, 128)), Physics(closed_form(), power_law()), 5)
+    gain = 30_000 * np.random.default_rng(1).normal(1, 0.05, y.shape)
+    grey, flat = ((500 + gain * signal).clip(0, 65535).astype(np.uint16) for signal in (y, np.ones_like(y)))
+    frames = {"dark": np.full(y.shape, 500, np.uint16), "flat": flat, "map": np.zeros(y.shape, np.uint8)}
+    frames["map"][40, 50] = 1
+    (tmp_path / "lr.raw").write_bytes(grey.tobytes())
+    (tmp_path / "lr.raw.toml").write_text('shape = [128, 128]\ndtype = "uint16"\npitch_mm = 0.048\n')
+    for kind, pixels in frames.items():
+        (tmp_path / kind).mkdir()
+        tifffile.imwrite(tmp_path / kind / "0.tif", pixels)
+    told: list[dict] = []
+    monkeypatch.setattr(worker, "_tell", lambda **what: told.append(what))
+    given = {"dark": str(tmp_path / "dark"), "flat": str(tmp_path / "flat"), "bad_pixels": str(tmp_path / "map/0.tif")}
+    output = tmp_path / "out.raw"
+    worker._restore(tmp_path / "lr.raw", output, "wiener", {"detectors": "weights"}, given)
+    entry = told[-1]["entry"]
+    assert entry["open_field"] == pytest.approx(30_000, rel=1e-2)
+    assert [(bad["x"], bad["y"]) for bad in entry["bad_pixels"]["places"]] == [(50, 40)]
+    assert any("corrected by dark and flat" in note for note in entry["notes"])
+    # The gain is gone: neighbours in the open differ by noise alone.
+    assert (tmp_path / "out.raw.toml").is_file()
+    restored = np.fromfile(output, np.uint16).reshape(y.shape)
+    assert np.abs(restored / 30_000 - y).mean() < 0.04
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kind": "../x"}, {"kind": ""}, {"number": "-1"}, {"number": "200"}, {"number": "9" * 400}, {"name": "a.html"}],
+)
+def test_frames_that_are_none_are_refused(client: Client, wrong: dict[str, str]) -> None:
+    assert frame(client, **wrong).status == 409
+    assert not list(client.server.session.frames.folder.rglob("*.*"))
 
 
 @settings(max_examples=40, deadline=None)

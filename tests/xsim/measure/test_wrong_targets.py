@@ -10,6 +10,7 @@ from scipy.special import erf
 from tests.xsim.measure.wrong_targets import PITCH, wrong_targets
 from xsim.errors import InputError
 from xsim.measure.bar_chart import bar_ctf
+from xsim.measure.blind import measure_blind
 from xsim.measure.edge import edge_mtf
 from xsim.measure.noise import nnps
 from xsim.measure.resolution import duplex_wire, flat_snr
@@ -31,6 +32,25 @@ def test_resolution_without_wires_is_refused(name):
 def test_ctf_without_a_chart_is_refused(name):
     with pytest.raises(InputError, match=r"no (plate|group|line-pair chart|bar)|bars"):
         bar_ctf(wrong_targets()[name], PITCH)
+
+
+@pytest.mark.parametrize("name", ["chirp", "stripes", "tilted stripes", "slow chirp", "tilted chirp", "fine bars"])
+def test_blind_blur_of_waves_is_refused(name):
+    y, x = np.indices((256, 256)) / 256
+    more = {
+        "slow chirp": 0.5 + 0.3 * np.sin(2 * np.pi * (5 * x + 12 * x**2)),
+        "tilted chirp": 0.5 + 0.3 * np.sin(2 * np.pi * (8 * (x + 0.04 * y) + 20 * (x + 0.04 * y) ** 2)),
+        "fine bars": 0.5 + 0.3 * np.sign(np.sin(2 * np.pi * (x + 0.04 * y) * 16)),
+    }
+    blurred = {key: ndimage.gaussian_filter(grey, 3.5 if key == "fine bars" else 1.0) for key, grey in more.items()}
+    noise = np.random.default_rng(8).normal(0, 0.003, x.shape)
+    with pytest.raises(InputError, match=r"no edge with a plateau|no straight edge|none straight|none of them a clean"):
+        measure_blind(blurred[name] + noise if name in blurred else wrong_targets()[name])
+
+
+@pytest.mark.parametrize("name", ["edge", "even wires"])
+def test_negative_control_edges_beside_one_another_are_no_waves(name):
+    assert measure_blind(wrong_targets()[name]).f50 == pytest.approx(0.191, abs=0.006)
 
 
 BARS = ("stripes", "tilted stripes", "chirp", "board", "even wires", "row noise")
@@ -107,10 +127,19 @@ def test_mtf_of_a_curved_edge_is_refused(radius):
         edge_mtf(seen(0.5 * (1 + erf(across)), 0.5), PITCH)
 
 
-def test_a_bevel_too_narrow_to_refuse_is_warned_of():
-    assert (
-        "not quite that of a blur" in edge_mtf(seen(np.clip(slanted() / 3 + 0.5, 0, 1), sigma=0.001), PITCH).warnings[0]
-    )
+@pytest.mark.parametrize(("blur", "width"), [(0.6, 2.0), (1.0, 3.0), (1.5, 4.5)])
+def test_mtf_of_a_narrow_bevel_is_refused(blur, width):
+    ramp = np.clip(slanted() / width + 0.5, 0, 1)
+    with pytest.raises(InputError, match="a ramp"):
+        edge_mtf(seen(ramp, blur, sigma=0.0005), PITCH)
+    with pytest.raises(InputError, match="uneven"):
+        edge_mtf(seen(np.exp(-1.6 * (1 - np.clip(ramp, 0, 1))), blur, sigma=0.0005), PITCH)
+
+
+def test_a_bevel_too_narrow_to_refuse_reads_a_seventh_too_low_at_most():
+    """What leaves no mark does little harm: two sigmas of the blur."""
+    sharp, bevelled = (edge_mtf(seen(np.clip(slanted() / width + 0.5, 0, 1)), PITCH) for width in (0.01, 2.0))
+    assert 0.84 < bevelled.frequency_at(0.5) / sharp.frequency_at(0.5) < 0.92
 
 
 @pytest.mark.parametrize("sigma", [0.6, 1.0, 2.0, 4.0])

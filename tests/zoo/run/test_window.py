@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xsim_zoo.run.figure import _outside, _window
+from xsim.errors import InputError
+from xsim_zoo.run.figure import _outside, _window, check_roi
 
 Y, X = np.mgrid[:600, :700]
 
@@ -54,3 +55,10 @@ def test_an_image_without_anything_else_is_shown_where_it_changed() -> None:
     assert holds(_window(change, _outside(black)), 155, 145)
     small = np.full((100, 90), 0.5, np.float32)
     assert _window(small, _outside(small)) == (slice(0, 100), slice(0, 90))
+
+
+def test_a_chosen_window_is_taken_as_it_is_or_refused() -> None:
+    assert check_roi((10, 20, 30, 40), (100, 90)) == (slice(20, 60), slice(10, 40))
+    for roi in ((70, 0, 30, 30), (-1, 0, 20, 20), (0, 0, 7, 20)):
+        with pytest.raises(InputError, match="--roi"):
+            check_roi(roi, (100, 90))

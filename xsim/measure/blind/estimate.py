@@ -17,7 +17,15 @@ from xsim.measure.blind.mixture import crossing, f50_of, mtf_columns
 from xsim.measure.blind.noise import SMALLEST_PX, noise_of
 from xsim.measure.blind.parts import Part, choose_parts, usable_pixels
 from xsim.measure.blind.profiles import Profile, profile_across
-from xsim.measure.blind.refusals import SHOTS, check_exposed, check_no_text, check_not_sharpened, no_edges, too_vague
+from xsim.measure.blind.refusals import (
+    SHOTS,
+    check_exposed,
+    check_no_text,
+    check_no_waves,
+    check_not_sharpened,
+    no_edges,
+    too_vague,
+)
 from xsim.measure.blind.result import BlindDetector, BlindNoise
 from xsim.measure.blind.steps import Step, find_steps
 from xsim.measure.checks import check_pitch, grey_image
@@ -94,6 +102,7 @@ def measure_blind(
     sound = sound_edges([edge for _, edge in edges])
     if not sound:
         raise no_edges(len(edges), [edge.profile for _, edge in edges], clipped)
+    check_no_waves(sound)
     blur = join_edges(sound)
     if blur.error > _VAGUE:
         raise too_vague(f50_of(blur.weights), _factor(blur.error), len(sound), pitch_mm)

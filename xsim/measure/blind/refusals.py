@@ -9,11 +9,20 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from xsim.errors import InputError
+from xsim.measure.blind.edges import Edge
 from xsim.measure.blind.parts import Part
 from xsim.measure.blind.profiles import Profile, slope_across
 from xsim.measure.blind.steps import Step
 
-__all__ = ["SHOTS", "check_exposed", "check_no_text", "check_not_sharpened", "no_edges", "too_vague"]
+__all__ = [
+    "SHOTS",
+    "check_exposed",
+    "check_no_text",
+    "check_no_waves",
+    "check_not_sharpened",
+    "no_edges",
+    "too_vague",
+]
 
 SHOTS = "shoot one tilted plate and five open frames"
 """What gives the measurement that a radiograph does not."""
@@ -51,6 +60,13 @@ _JUDGED, _MOST_JUDGED = 4, 40
 
 _WANTED_SHARE = 0.6
 """Share of the steps with an overshoot on both sides from which a filter made them."""
+
+_SLOPE_WIDTH = 0.441
+"""Width at half height of a Gaussian's slope [px], times its f50 [cycles/px]."""
+
+_PLATEAU = 2.0
+"""Free way beside an edge, in widths of its slope, that shows a plateau: from crest to trough of a wave it is 1.5, or
+1.95 where its period grows by a third from one to the next."""
 
 
 def check_exposed(image: NDArray[np.float64], usable: NDArray[np.bool_], name: str) -> None:
@@ -113,6 +129,26 @@ def check_not_sharpened(parts: Sequence[Part], steps: Sequence[tuple[int, Step]]
         raise InputError(
             f"sharpened by a filter: {sum(rings)} of {len(rings)} edges overshoot on both sides: "
             f"give the image as the detector gave it, or {SHOTS}"
+        )
+
+
+def check_no_waves(edges: Sequence[Edge]) -> None:
+    """Refuse images in which no edge shows a plateau and most run into others on both sides, as waves do.
+
+    A wave looks like edges with more blur than there is.
+    """
+    crowded = 0
+    for edge in edges:
+        plateau = _PLATEAU * _SLOPE_WIDTH / max(edge.f50, 1e-3)
+        near = [min((side * n for n in edge.neighbours if side * n > 0), default=np.inf) for side in (-1, 1)]
+        seen = [side * end for side, end in zip((-1, 1), edge.profile.reach, strict=True)]
+        if any(min(both) > plateau for both in zip(near, seen, strict=True)):
+            return
+        crowded += max(near) < plateau
+    if 2 * crowded > len(edges):
+        raise InputError(
+            f"no edge with a plateau: {crowded} of {len(edges)} run into the next, as waves do and bars as fine as the "
+            f"blur, and their slope is not the blur's: give another part (of bars: `xsim measure ctf`), or {SHOTS}"
         )
 
 

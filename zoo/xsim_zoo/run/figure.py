@@ -16,16 +16,21 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, label, maximum_filter, uniform_filter
 
+from xsim.errors import InputError
+from xsim.measure.checks import ROI
 from xsim_datasets.images import publish
 from xsim_datasets.pictures import LINES, scale_bar
 from xsim_datasets.real.corrections import BadPixels, Corrected
 from xsim_zoo.run.restore import Restored
 from xsim_zoo.run.sensitivity import blur_ends
 
-__all__ = ["draw"]
+__all__ = ["check_roi", "draw"]
 
 _WINDOW_PX = 128
 """Side of the window that is enlarged [px]: single pixels can be told apart in it."""
+
+_LEAST_ROI_PX, _LARGEST_ROI_PX = 8, 2048
+"""Sides of a window that somebody chooses [px]: in less there is nothing to see, and more is not enlarged."""
 
 _SHOWN_PX = 1600
 """Longest side of an image as drawn [px]: more the picture has no pixels for."""
@@ -43,8 +48,26 @@ _UNJUDGED = "0.6"
 """Grey of what was not judged: none of the colours of the map."""
 
 
-def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> Path:
-    """Draw a restoration as PNG: both images whole, the window that changed most enlarged, and a line through it.
+def check_roi(roi: ROI, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return rows and columns of a region (x, y, width, height) of an image of a shape (H, W).
+
+    Raises
+    ------
+    InputError
+        If it leaves the image, or has a side of fewer than 8 or more than 2048 pixels.
+    """
+    x, y, width, height = roi
+    if min(x, y) < 0 or x + width > shape[1] or y + height > shape[0]:
+        raise InputError(f"--roi {x},{y},{width},{height} leaves the image of {shape[1]} x {shape[0]} pixels")
+    if min(width, height) < _LEAST_ROI_PX or max(width, height) > _LARGEST_ROI_PX:
+        raise InputError(
+            f"--roi {x},{y},{width},{height}: give a region of {_LEAST_ROI_PX} to {_LARGEST_ROI_PX} pixels on each side"
+        )
+    return slice(y, y + height), slice(x, x + width)
+
+
+def draw(path: Path, restored: Restored, *, title: str, roi: ROI | None = None, force: bool = False) -> Path:
+    """Draw a restoration as PNG: both images whole, a window of them enlarged, and a line through it.
 
     Parameters
     ----------
@@ -54,13 +77,15 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
         The restoration; of several pages the first is drawn.
     title : str
         What to write above, e.g. the name of the input.
+    roi : (x, y, width, height), optional
+        The window [px]; where most has changed inside the object if not given.
     force : bool
         Replace a file that exists.
 
     Raises
     ------
     InputError
-        If the file exists.
+        If the file exists, or the window leaves the image.
     """
     before = restored.scale.linear(next(restored.source.images()))
     after = restored.image.reshape(-1, *before.shape)[0]
@@ -72,7 +97,7 @@ def draw(path: Path, restored: Restored, *, title: str, force: bool = False) -> 
         ["before_zoom", "after_zoom", "change", "trust"],
         ["line"] * 4,
     ]
-    window = _window(after - before, _outside(before))
+    window = check_roi(roi, before.shape) if roi else _window(after - before, _outside(before))
     ends = blur_ends(restored, window)
     if ends:
         rows.insert(2, ["blurrier", "between", "sharper", "difference"])

@@ -19,6 +19,7 @@ import numpy as np
 from xsim._version import __version__
 from xsim.detector.named import resolve
 from xsim.errors import InputError, NotCertifiedError
+from xsim.measure.checks import ROI
 from xsim_datasets.images import Radiograph, anonymised, people_in, publish, read_image, rehearse, write_image
 from xsim_datasets.real.corrections import Corrections, corrected
 from xsim_zoo.network.tiles import bytes_per_px
@@ -72,6 +73,8 @@ class FileRestorer:
         Dark, flat and bad pixels of all files.
     anonymise : bool
         Leave out of results what the file says about people.
+    roi : (x, y, width, height), optional
+        What pictures enlarge [px]; where most has changed if not given.
     """
 
     restorer: Restorer
@@ -84,6 +87,7 @@ class FileRestorer:
     strict: bool = False
     corrections: Corrections = field(default_factory=Corrections)
     anonymise: bool = False
+    roi: ROI | None = None
 
     def __call__(self, job: FileJob) -> dict[str, Any]:
         """Restore a file and return the entry of its record; one of an earlier run that did just this is skipped.
@@ -142,6 +146,10 @@ class FileRestorer:
         source = corrected(
             _about_people(_read(job.input, self.settings.page), anonymise=self.anonymise), self.corrections
         )
+        if self.roi is not None:
+            from xsim_zoo.run.figure import check_roi  # noqa: PLC0415  (matplotlib is slow to import)
+
+            check_roi(self.roi, source.shape)
         # Nothing is computed that cannot be written.
         rehearse(job.output, source)
         result = restore(self.restorer, source, self.settings, on_tile=self.on_tile, estimates=self.estimates)
@@ -187,7 +195,7 @@ class FileRestorer:
         if self.picture:
             from xsim_zoo.run.figure import draw  # noqa: PLC0415  (matplotlib is slow to import)
 
-            entry["picture"] = str(draw(job.picture, result, title=job.input.name, force=self.force))
+            entry["picture"] = str(draw(job.picture, result, title=job.input.name, roi=self.roi, force=self.force))
         entry["seconds"] = round(time.perf_counter() - began, 3)
         self._record(job, input_sha256, entry, result)
         return entry

@@ -51,9 +51,8 @@ def grey_scale(source: Radiograph, settings: RunSettings) -> tuple[Scale, tuple[
     scale = replace(scale, polarity_seen=found.seen, doubts=doubts)
     if scale.doubts:
         notes = (f"grey levels in doubt: {'; '.join(scale.doubts)}", *notes)
-    if per is not None:
-        law = "object adds density" if polarity == "metal-bright" else f"film of gradient {settings.film_gradient:g}"
-        notes += (f"grey levels are optical densities, {settings.density_white:g} at white: {law}",)
+    if settings.density is not None:
+        notes += (str(settings.density),)
     if source.open_field is not None and not _by_flats(source):
         notes += _said(source, settings.open_field)
     if open_field is None:

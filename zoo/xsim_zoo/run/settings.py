@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xsim.errors import InputError, UnknownNameError, check_range
 from xsim.keywords import names_keywords
 from xsim.seeds import check_seed
-from xsim_datasets.images import POLARITIES, Polarity
+from xsim_datasets.images import POLARITIES, Density, Polarity
 from xsim_zoo.restorers.flips import ORIENTATIONS
 
 if TYPE_CHECKING:
@@ -123,37 +123,17 @@ class RunSettings:
         ):
             if value is not None and value not in known:
                 raise UnknownNameError(what, value, known)
-        self._check_density()
+        _ = self.density  # refuses one of which too little is said
 
-    def _check_density(self) -> None:
-        """Refuse densities of which too little is said: each guess would be wrong for some films."""
-        if self.scale == "linear":
-            if self.density_white is not None or self.film_gradient is not None:
-                raise InputError("--density-white and --film-gradient are of --scale density: give that as well")
-            return
-        if self.density_white is None:
-            raise InputError("--scale density needs --density-white, the optical density at the file's white level")
-        check_range("density at white", self.density_white, 1e-3, 100)
-        if self.polarity is None:
-            raise InputError(
-                "--scale density needs --polarity: metal-bright where the object adds density, metal-dark for a film, "
-                "which the beam blackens"
-            )
-        if self.polarity == "metal-dark" and self.film_gradient is None:
-            raise InputError(
-                "a film needs --film-gradient, the density that a tenfold exposure adds (2 to 3 with fluorescent "
-                "screens); without them, and with lead screens, density is proportional to exposure: --scale linear"
-            )
-        if self.polarity == "metal-bright" and self.film_gradient is not None:
-            raise InputError("--film-gradient is of films, whose metal is dark: leave it out with metal-bright")
-        if self.film_gradient is not None:
-            check_range("film gradient", self.film_gradient, 0.1, 20)
+    @property
+    def density(self) -> Density | None:
+        """What the grey levels are where they are no exposures."""
+        return Density.told(self.scale, self.density_white, self.polarity, self.film_gradient)
 
     def per_decade(self, white: float | None) -> float | None:
         """Return the grey levels for a tenfold exposure in a file of a white level; None where grey is linear."""
-        if self.density_white is None:
-            return None
-        return (self.film_gradient or 1.0) * (1.0 if white is None else white) / self.density_white
+        density = self.density
+        return None if density is None else density.per_decade(white)
 
     @property
     def restorations(self) -> int:

@@ -44,6 +44,35 @@ async function attempt(act) {
   }
 }
 
+const frames = () => [...document.querySelectorAll("input[data-kind]")];
+// RAW files say nothing of their pixels, so the form asks.
+const needsRaw = () =>
+  [chosen, ...frames().flatMap((input) => [...input.files])].some(
+    (file) => file && file.name.toLowerCase().endsWith(told.raw),
+  );
+
+// Frames that correct what is dropped from now on are handed over once, one after the other.
+async function hand(input) {
+  const { kind } = input.dataset;
+  const said = byId(`${kind}-said`);
+  byId("go").disabled = true;
+  try {
+    for (const [number, file] of [...input.files].entries()) {
+      if (file.size > told.largest_bytes) throw new Error(`${file.name} is larger than what is taken here.`);
+      said.textContent = `${number + 1} of ${input.files.length}`;
+      await ask(`/frames?${new URLSearchParams({ kind, number, name: file.name })}`, { method: "POST", body: file });
+    }
+    said.textContent = input.files.length ? `${input.files.length} taken` : "";
+    byId("raw").hidden = !needsRaw();
+    if (kind === "map" && input.files.length) byId("form").elements.bad_pixels.value = "map";
+  } catch (problem) {
+    input.value = said.textContent = "";
+    throw problem;
+  } finally {
+    byId("go").disabled = !chosen;
+  }
+}
+
 function choose(files) {
   complain(null);
   if (files.length !== 1) return complain(new Error("One file at a time: drop one, or use xsim zoo run for a folder."));
@@ -52,6 +81,7 @@ function choose(files) {
   }
   [chosen] = files;
   byId("chosen").textContent = chosen.name;
+  byId("raw").hidden = !needsRaw();
   byId("go").disabled = false;
 }
 
@@ -59,6 +89,8 @@ async function restore() {
   const given = new URLSearchParams();
   for (const [key, value] of new FormData(byId("form"))) if (typeof value === "string" && value) given.set(key, value);
   given.set("name", chosen.name);
+  for (const kind of ["dark", "flat"]) if (byId(kind).files.length) given.set(kind, "yes");
+  if (!needsRaw()) for (const key of [...given.keys()]) if (key.startsWith("raw_")) given.delete(key);
   const { job } = await ask("/job");
   if (job && job.state === "done" && job.saved.length === 0) {
     if (!confirm(`${job.name} was not saved. Let its result go?`)) return;
@@ -71,7 +103,8 @@ async function restore() {
   } finally {
     byId("go").disabled = false;
   }
-  await look();
+  // Where the file took longer than a look, nothing was going on yet, and nobody looks any more.
+  if (await look()) follow();
 }
 
 function show(job) {
@@ -153,6 +186,9 @@ for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) =
 byId("file").addEventListener("change", (event) => {
   if (event.target.files.length) choose(event.target.files);
 });
+for (const input of frames()) {
+  input.addEventListener("change", () => attempt(() => hand(input)));
+}
 byId("form").addEventListener("submit", (event) => {
   event.preventDefault();
   if (chosen) attempt(restore);
