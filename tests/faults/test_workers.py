@@ -51,6 +51,38 @@ def test_a_worker_that_just_dies_is_named_and_full_disks_too(monkeypatch: pytest
         list(ProcessPool(1).run(die, [7]))
 
 
+UNGUARDED = """
+import sys
+from tests.datasets.fake import FakeMaker, fake_plan
+from xsim.errors import InputError
+from xsim_datasets.store.executors import ProcessPool
+from xsim_datasets.store.writer import make_store
+
+try:
+    make_store(FakeMaker(), fake_plan(8), sys.argv[1], executor=ProcessPool(1))
+except InputError as error:
+    print(error)
+    raise
+"""
+
+
+def test_a_script_without_a_guard_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(UNGUARDED, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "a.zarr")],
+        capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    worker, parent = done.stdout.splitlines()
+    guard = "put what that file runs under `if __name__ == '__main__':`"
+    assert worker == f"workers import the file that started them anew: {guard}"
+    assert parent.startswith("worker process ")
+    assert parent.endswith(f"died (exit code 1) while it imported {script}, which failed: {guard}")
+    assert "freeze_support" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
 SERVER = """
 import subprocess, sys, time
 worker = "import time, xsim_cli.view.worker as worker; worker._restore = lambda *_: (worker._tell(note='at it'), "

@@ -346,7 +346,9 @@ def test_workers_start_where_there_is_neither_fork_nor_a_mask_of_signals(
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: None)
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        executors._start_worker()
+        arrivals, arrived = multiprocessing.Pipe(duplex=False)
+        executors._start_worker(arrived)
+        assert arrivals.poll()
     finally:
         signal.signal(signal.SIGINT, interrupt)
     assert multiprocessing.get_start_method(allow_none=True) == before
