@@ -95,7 +95,7 @@ class Series:
         elif growth.holds == "not shown":
             found.append(f"{name}: growth of memory, {growth}, is not shown to be flat: run for longer")
         for what in ("descriptors", "threads"):
-            if more := self.more(what):  # type: ignore[arg-type]
+            if (more := self.more(what)) > 0:  # type: ignore[arg-type]
                 found.append(f"{name}: {more:+d} {what}")
         return found
 
