@@ -55,6 +55,13 @@ class Radiograph:
 
 RADIOGRAPHS: Final = (
     Radiograph(
+        "dot_pattern_03.jpg",
+        "a target of dots in a synchrotron's beam, with dirt on a mirror or a scintillator, JPEG of 8 bits",
+        "discorpy",
+        "Apache-2.0",
+        Line("x", 1274, 1800, 2000, "dots"),
+    ),
+    Radiograph(
         "battery_tabs.jpg",
         "a lithium-ion cell: tabs and electrodes; a micro-CT projection, kept as JPEG of 8 bits",
         "MIM-SP/CT4Batt",
