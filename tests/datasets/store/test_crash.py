@@ -293,7 +293,7 @@ def test_a_full_disk_is_survived(small_disk: Path, monkeypatch: pytest.MonkeyPat
     ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
 )
 def test_an_interrupted_program_ends_with_one_line(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    words = ["dataset", "make", "tiny", "-o", "a.zarr", "-n", "100000", "--size", "16", "--workers", "1"]
+    words = ["dataset", "make", "tiny", "-o", "a.zarr", "-n", "100000", "--size", "16", "--workers", "2"]
     program = subprocess.Popen(
         [sys.executable, "-m", "xsim_cli.app", *words],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("", "datasets", "cli"))},
