@@ -87,7 +87,7 @@ RADIOGRAPHS: Final = (
         "a grid target in a synchrotron's beam, JPEG of 8 bits",
         "discorpy",
         "Apache-2.0",
-        Line("x", 1000, 1000, 1200, "wires"),
+        Line("x", 1034, 1000, 1200, "wires"),
     ),
 )
 
