@@ -104,7 +104,7 @@ def restored(path: Path, output: Path, options: tuple[str, ...]) -> tuple[int, d
         raise SystemExit(f"{path}: ended with {done.returncode}, which says nothing of it\n{done.stderr[-500:]}")
     said = [line for line in done.stderr.splitlines() if line.startswith("xsim: ")]
     document = json.loads(done.stdout) if done.stdout.strip() else {"files": []}
-    return done.returncode, document, said[-1].replace(f"{path}: ", "") if said else ""
+    return done.returncode, document, said[-1].removeprefix("xsim: ").replace(f"{path}: ", "") if said else ""
 
 
 def profile(path: Path, line: Line) -> list[float]:
