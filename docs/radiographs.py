@@ -55,6 +55,13 @@ class Radiograph:
 
 RADIOGRAPHS: Final = (
     Radiograph(
+        "dot_pattern_03.jpg",
+        "a target of dots in a synchrotron's beam, with dirt on a mirror or a scintillator, JPEG of 8 bits",
+        "discorpy",
+        "Apache-2.0",
+        Line("x", 1274, 1800, 2000, "dots"),
+    ),
+    Radiograph(
         "battery_tabs.jpg",
         "a lithium-ion cell: tabs and electrodes; a micro-CT projection, kept as JPEG of 8 bits",
         "MIM-SP/CT4Batt",
@@ -80,7 +87,7 @@ RADIOGRAPHS: Final = (
         "a grid target in a synchrotron's beam, JPEG of 8 bits",
         "discorpy",
         "Apache-2.0",
-        Line("x", 1000, 1000, 1200, "wires"),
+        Line("x", 1034, 1000, 1200, "wires"),
     ),
 )
 
@@ -97,7 +104,7 @@ def restored(path: Path, output: Path, options: tuple[str, ...]) -> tuple[int, d
         raise SystemExit(f"{path}: ended with {done.returncode}, which says nothing of it\n{done.stderr[-500:]}")
     said = [line for line in done.stderr.splitlines() if line.startswith("xsim: ")]
     document = json.loads(done.stdout) if done.stdout.strip() else {"files": []}
-    return done.returncode, document, said[-1].replace(f"{path}: ", "") if said else ""
+    return done.returncode, document, said[-1].removeprefix("xsim: ").replace(f"{path}: ", "") if said else ""
 
 
 def profile(path: Path, line: Line) -> list[float]:

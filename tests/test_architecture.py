@@ -29,6 +29,7 @@ ROOMS = {
             "errors",
             "keywords",
             "notebook",
+            "names",
             "plugins",
             "units",
             "seeds",

@@ -136,6 +136,22 @@ def test_names_of_xsim_and_names_claimed_twice_are_not_taken(site):
     assert drawer("weld").__module__ == "xsim.phantoms.objects.welds"
 
 
+def test_names_that_only_case_tells_apart_are_one(site, tmp_path):
+    install(site, "thief", GOOD, {"xsim.phantoms": {"Weld": "block", "Twice": "block"}})
+    install(site, "other", GOOD, {"xsim.phantoms": {"twice": "block"}, "xsim.formats": {"PNG": "GREY", "GREY": "GREY"}})
+    with pytest.warns(XsimWarning) as said:
+        kinds, ends = object_names(), suffixes()
+    assert not {"Weld", "Twice", "twice"} & set(kinds)
+    assert ends[-1] == ".grey"
+    assert ends.count(".png") == 1
+    texts = {str(item.message) for item in said}
+    assert "the package thief adds a phantom 'Weld', a name of xsim's own: it is not taken" in texts
+    assert "phantom 'Twice' or 'twice' is added by other and thief: none is taken, uninstall all but one" in texts
+    # A suffix is found in whatever case a package or a file writes it.
+    write_image(tmp_path / "a.Grey", Radiograph(np.arange(600, dtype=np.uint16).reshape(20, 30), "tiff", white=65535.0))
+    assert read_image(tmp_path / "a.Grey").shape == (20, 30)
+
+
 def test_the_program_reserves_the_names_that_the_library_does():
     from xsim_cli.phantom import _TAKEN
 

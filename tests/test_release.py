@@ -182,9 +182,30 @@ def test_a_run_without_a_browser_fails_where_one_is_needed() -> None:
     done = subprocess.run([sys.executable, "-c", program], env=settings, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "there is no Chromium" in done.stderr
-    said = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert said.index("install -qq --no-install-recommends chromium") < said.index("XSIM_NEEDS_BROWSER=1")
-    assert said.rstrip().endswith("exec make test")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="CI runs a shell script")
+@pytest.mark.parametrize("there", ["", "chromium", "google-chrome"])
+@pytest.mark.parametrize("user", [0, 1000])
+def test_ci_installs_a_browser_where_there_is_none_and_then_runs_the_tests(
+    tmp_path: Path, there: str, user: int
+) -> None:
+    """The script itself, with programs in place of the real ones that write down how they were called."""
+    calls = tmp_path / "calls"
+    programs = {name: f'echo "{name} $*" >> {calls}' for name in ("apt-get", "sudo")}
+    programs |= {"make": f'echo "make $* $XSIM_NEEDS_BROWSER" >> {calls}', "id": f"echo {user}"}
+    programs |= {"dirname": 'echo "${1%/*}"'} | ({there: "exit 0"} if there else {})
+    for name, line in programs.items():
+        (tmp_path / name).write_text(f"#!{shutil.which('bash')}\n{line}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        [str(shutil.which("bash")), str(ROOT / ".ci" / "run")],
+        env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    asked = [] if there else ["apt-get update -qq", "apt-get install -qq --no-install-recommends chromium"]
+    asked = [f"sudo {call}" for call in asked] if user else asked
+    assert calls.read_text().splitlines() == [*asked, "make test 1"]
 
 
 CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base"}

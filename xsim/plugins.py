@@ -1,7 +1,8 @@
 """What other packages add to xsim: restorers, probes, phantoms and file formats, by entry points.
 
 Names are read from the metadata of installed packages; their code is imported when a name is first used. A name that
-xsim has itself stays xsim's, and one that two packages claim belongs to neither: either is said in one line.
+xsim has itself stays xsim's, and one that two packages claim belongs to neither: either is said in one line. Names are
+the same if they differ by case alone: they are suffixes of files, and parts of names of folders.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cache
 from typing import Any, Final
 
 from xsim.errors import InputError, XsimWarning
+from xsim.names import name_key
 
 __all__ = ["GROUPS", "Plugin", "package_of", "plugins", "say_broken"]
 
@@ -84,18 +86,19 @@ def plugins(group: str, builtin: Collection[str] = ()) -> dict[str, Plugin]:
     builtin : collection of str
         Names that are taken by xsim: no package replaces them.
     """
-    by_name = defaultdict(list)
-    for plugin in _declared(group):
-        by_name[plugin.name].append(plugin)
-    found = {}
-    for name, claims in sorted(by_name.items()):
+    by_key = defaultdict(list)
+    for plugin in sorted(_declared(group), key=lambda plugin: plugin.name):
+        by_key[name_key(plugin.name)].append(plugin)
+    own, found = {name_key(name) for name in builtin}, {}
+    for key, claims in sorted(by_key.items()):
         what, packages = GROUPS[group], " and ".join(sorted({plugin.package for plugin in claims}))
-        if name in builtin:
-            _say_once(f"the package {packages} adds a {what} '{name}', a name of xsim's own: it is not taken")
+        names = " or ".join(f"'{name}'" for name in sorted({plugin.name for plugin in claims}))
+        if key in own:
+            _say_once(f"the package {packages} adds a {what} {names}, a name of xsim's own: it is not taken")
         elif len(claims) > 1:
-            _say_once(f"{what} '{name}' is added by {packages}: none is taken, uninstall all but one")
+            _say_once(f"{what} {names} is added by {packages}: none is taken, uninstall all but one")
         else:
-            found[name] = claims[0]
+            found[claims[0].name] = claims[0]
     return found
 
 

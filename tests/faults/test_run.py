@@ -54,7 +54,7 @@ def check_goes_on(programs: Programs, arguments: list[str], folder: Path, wanted
     assert all(file["skipped"] for file in json.loads(once_more.out)["files"])
 
 
-@pytest.mark.parametrize("stride", [29, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [43, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_every_step_may_fail(
     programs: Programs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from tests.datasets.fake import FakeMaker, fake_plan
 from tests.faults.programs import FLOORS, ROOT
-from xsim.errors import EnvironmentFaultError
+from xsim.errors import EnvironmentFaultError, InputError
 from xsim_datasets.store import executors
-from xsim_datasets.store.executors import ProcessPool
+from xsim_datasets.store.executors import ProcessPool, Serial
+from xsim_datasets.store.writer import make_store
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(FLOORS), "OMP_NUM_THREADS": "1"}
 
@@ -49,6 +52,44 @@ def test_a_worker_that_just_dies_is_named_and_full_disks_too(monkeypatch: pytest
     monkeypatch.setattr(executors, "_LEAST_ROOM_BYTES", 2**80)
     with pytest.raises(EnvironmentFaultError, match=r"died \(exit code 7\): no space left on /"):
         list(ProcessPool(1).run(die, [7]))
+
+
+UNGUARDED = """
+from xsim.errors import InputError
+from xsim_datasets.store.executors import ProcessPool
+
+try:
+    list(ProcessPool(1).run(abs, [-3]))
+except InputError as error:
+    print(error)
+    raise
+"""
+
+
+def test_a_script_without_a_guard_is_named(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(UNGUARDED, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT, check=False
+    )
+    assert done.returncode == 1
+    worker, parent = done.stdout.splitlines()
+    guard = "put what that file runs under `if __name__ == '__main__':`"
+    assert worker == f"workers import the file that started them anew: {guard}"
+    assert parent.startswith("worker process ")
+    assert parent.endswith(f"died (exit code 1) while it imported {script}, which failed: {guard}")
+    assert "freeze_support" not in done.stderr
+
+
+def test_a_store_that_such_a_script_makes_is_not_touched_by_its_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What multiprocessing says of a process that is still importing.
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(InputError, match="workers import the file that started them anew"):
+        make_store(FakeMaker(), fake_plan(8), str(tmp_path / "a.zarr"))
+    assert not list(tmp_path.iterdir())
+    make_store(FakeMaker(), fake_plan(8), str(tmp_path / "a.zarr"), executor=Serial())
 
 
 SERVER = """

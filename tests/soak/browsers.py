@@ -30,6 +30,8 @@ __all__ = ["Browsers"]
 PARALLEL = 50
 _PAUSE_S = 0.25
 """Between two times fifty requests: restoring has to get on as well."""
+_LOOK_S = 20.0
+"""Between two looks at the memory while a file is restored, which takes minutes on a machine that is busy."""
 _SETTLE_S = 0.5
 """Until threads of the last requests have ended."""
 
@@ -143,7 +145,7 @@ class Browsers:
         while not self._end.is_set():
             path = self._files[self.jobs % len(self._files)]
             try:
-                job = self._job(path)
+                job = self._job(path, process)
                 self.jobs += 1
                 if path.name.startswith("good") and job["state"] != "done" and not self._end.is_set():
                     self.wrong.append(f"{path.name}: {job['state']}: {job['error']}")
@@ -159,11 +161,16 @@ class Browsers:
                 with self._quiet():
                     self.series.look(process)
 
-    def _job(self, path: Path) -> dict[str, Any]:
+    def _job(self, path: Path, process: psutil.Process) -> dict[str, Any]:
         options = "restorer=wiener&detectors=weights&pitch_mm=0.048&discard=yes"
         _, answer = self._ask("POST", f"/jobs?name={quote(path.name)}&{options}", path.read_bytes())
         job: dict[str, Any] = json.loads(answer)["job"]
+        seen = time.monotonic()
         while job["state"] in {"receiving", "running"} and not self._end.is_set():
             time.sleep(0.2)
+            if time.monotonic() - seen > _LOOK_S:
+                with self._quiet():
+                    self.series.look(process, idle=False)
+                seen = time.monotonic()
             job = json.loads(self._ask("GET", "/job")[1])["job"]
         return job

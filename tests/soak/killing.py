@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Killing"]
 
+_LOOK_S = 0.1
+"""Between two looks at whether a program has ended by itself [s]."""
 _ORPHANS_S = 30.0
 """How long workers may take to notice that their parent is gone [s]."""
 
@@ -64,7 +68,8 @@ class Killing(threading.Thread):
         while not self.end.is_set():
             folder = self._folder / "killed"
             folder.mkdir()
-            self._kill(self._command(folder / "a.zarr"), moments.uniform(0.1, 1.0) * seconds)
+            # The first run filled caches, and the machine may have become idle: the shortest run says when to kill.
+            seconds = min(seconds, self._kill(self._command(folder / "a.zarr"), moments.uniform(0.1, 1.0) * seconds))
             resumed = self._run(self._command(folder / "a.zarr", "--resume"))
             _, said = resumed.communicate()
             if resumed.returncode != 0:
@@ -81,15 +86,22 @@ class Killing(threading.Thread):
         if self.ident is not None:
             self.join()
 
-    def _kill(self, command: list[str], after_s: float) -> None:
-        """Kill a program, not its workers: these have to end by themselves."""
-        running = self._run(command)
-        self.end.wait(after_s)
+    def _kill(self, command: list[str], after_s: float) -> float:
+        """Kill a program, not its workers, which have to end by themselves; return how long it ran, if to its end [s].
+
+        One that was killed could have run for ever.
+        """
+        running, began = self._run(command), time.monotonic()
+        while running.poll() is None and time.monotonic() - began < after_s and not self.end.is_set():
+            self.end.wait(_LOOK_S)
+        ran = time.monotonic() - began
         try:
             family = psutil.Process(running.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             family = []
-        os.kill(running.pid, signal.SIGKILL)
+        # One that has ended and was not yet waited for is there all the same.
+        with suppress(ProcessLookupError):
+            os.kill(running.pid, signal.SIGKILL)
         running.communicate()
         self.kills += running.returncode == -signal.SIGKILL
         _, alive = psutil.wait_procs(family, timeout=_ORPHANS_S)
@@ -97,3 +109,4 @@ class Killing(threading.Thread):
             self.wrong.append(f"{len(alive)} workers outlived their parent by {_ORPHANS_S:.0f} s")
             for one in alive:
                 one.kill()
+        return math.inf if running.returncode == -signal.SIGKILL else ran

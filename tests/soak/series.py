@@ -49,11 +49,17 @@ class Series:
     descriptors: list[int] = field(default_factory=list)
     threads: list[int] = field(default_factory=list)
 
-    def look(self, process: psutil.Process, now: float | None = None) -> None:
-        """Note how a process stands."""
+    def look(self, process: psutil.Process, now: float | None = None, *, idle: bool = True) -> None:
+        """Note how a process stands; one that is at work has descriptors and threads that it will give back."""
+        if not idle and not self.seconds:
+            return
         self.seconds.append(time.monotonic() if now is None else now)
         # What is its own: pages that it shares with others come and go with them.
         self.memory.append(process.memory_full_info().uss)
+        if not idle:
+            self.descriptors.append(self.descriptors[-1])
+            self.threads.append(self.threads[-1])
+            return
         self.descriptors.append(process.num_fds() if hasattr(process, "num_fds") else process.num_handles())
         self.threads.append(process.num_threads())
 
@@ -95,7 +101,7 @@ class Series:
         elif growth.holds == "not shown":
             found.append(f"{name}: growth of memory, {growth}, is not shown to be flat: run for longer")
         for what in ("descriptors", "threads"):
-            if more := self.more(what):  # type: ignore[arg-type]
+            if (more := self.more(what)) > 0:  # type: ignore[arg-type]
                 found.append(f"{name}: {more:+d} {what}")
         return found
 

@@ -44,6 +44,10 @@ def test_descriptors_that_come_and_go_are_none_that_leak() -> None:
     assert series(0.0).more("descriptors") == 0
     assert series(0.0, leaks=True).more("descriptors") > 0
     assert series(0.0, leaks=True).complaints("it") == ["it: +2 descriptors"]
+    fewer = series(0.0, leaks=True)
+    fewer.descriptors.reverse()
+    assert fewer.more("descriptors") < 0
+    assert not fewer.complaints("it")
 
 
 def test_the_folder_holds_good_and_bad_files(tmp_path) -> None:

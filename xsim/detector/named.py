@@ -13,6 +13,7 @@ from typing import Final
 from xsim.errors import InputError, MissingFileError, nearest
 from xsim.files.config import config_folder
 from xsim.files.whole import disk_fault, write_whole
+from xsim.names import is_device, same_elsewhere
 
 __all__ = ["check_name", "keep", "named_detectors", "path_of", "remove", "resolve", "store_folder"]
 
@@ -40,13 +41,17 @@ def check_name(name: str) -> str:
     Raises
     ------
     InputError
-        If it holds anything but letters, digits, - and _, begins with -, is empty, is longer than 64, or is ``image``
-        or ``weights``.
+        If it holds anything but letters, digits, - and _, begins with -, is empty, is longer than 64, is ``image``
+        or ``weights``, a device of Windows, or differs from the name of another detector by case alone.
     """
-    if name in _RESERVED:
+    if name.lower() in _RESERVED:
         raise InputError(f"'{name}' means something else to --detectors: give another name")
     if not _NAME.fullmatch(name):
         raise InputError(f"'{name}' is no name of a detector: give up to 64 letters, digits, - and _, not - first")
+    if is_device(name):
+        raise InputError(f"'{name}' is a device on Windows, and no file there can be called so: give another name")
+    if (other := same_elsewhere(name, named_detectors())) is not None:
+        raise InputError(f"'{name}' and '{other}' are one file on Windows and macOS: give '{other}', or another name")
     return name
 
 

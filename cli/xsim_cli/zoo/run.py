@@ -147,7 +147,7 @@ def run(
     region = _region(roi, picture=picture)
     told = {name: given[name] for name in _SETTINGS}
     settings = RunSettings(**told, tile_px=tile, detectors=_whose(detectors, weights), hand_over=weights is None)
-    jobs = plan(images, output)
+    jobs = plan(images, output, std=samples > 0, picture=picture)
     index = _index_of(jobs, images, output, force=force) if report_ else None
     corrections = corrections_of(dark, flat, bad_pixels, open_field=open_field, polarity=polarity, scale=scale)
     restorer = _loaded(name, weights, device, settings)

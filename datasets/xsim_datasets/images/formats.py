@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xsim.plugins import plugins
+from xsim.plugins import Plugin, plugins
 from xsim_datasets.images.radiograph import Radiograph
 
 __all__ = ["FileFormat", "format_of", "format_suffixes"]
@@ -34,7 +34,13 @@ class FileFormat:
 
 def format_suffixes(builtin: Collection[str]) -> tuple[str, ...]:
     """Return the suffixes, with their dots, that other packages read; nothing of theirs is imported."""
-    return tuple(f".{name.lower()}" for name in plugins("xsim.formats", [suffix[1:] for suffix in builtin]))
+    return tuple(f".{name}" for name in _by_suffix(builtin))
+
+
+def _by_suffix(builtin: Collection[str]) -> dict[str, Plugin]:
+    """Return the plugins by suffix without its dot, which is lower case however a package writes it."""
+    found = plugins("xsim.formats", [suffix[1:] for suffix in builtin])
+    return {name.lower(): plugin for name, plugin in found.items()}
 
 
 def format_of(suffix: str, builtin: Collection[str]) -> FileFormat | None:
@@ -45,7 +51,7 @@ def format_of(suffix: str, builtin: Collection[str]) -> FileFormat | None:
     InputError
         If the package cannot be used.
     """
-    plugin = plugins("xsim.formats", [own[1:] for own in builtin]).get(suffix.lower().removeprefix("."))
+    plugin = _by_suffix(builtin).get(suffix.lower().removeprefix("."))
     if plugin is None:
         return None
     found = plugin.load()

@@ -16,16 +16,17 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import islice
+from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_sentinel
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from xsim.errors import EnvironmentFaultError, ExtraMissingError, XsimError
+from xsim.errors import EnvironmentFaultError, ExtraMissingError, InputError, XsimError
 from xsim.files.whole import disk_fault
 from xsim.keywords import names_keywords
 
-__all__ = ["DaskCluster", "Executor", "ProcessPool", "Serial"]
+__all__ = ["DaskCluster", "Executor", "ProcessPool", "Serial", "check_may_start_workers"]
 
 Result = TypeVar("Result")
 
@@ -34,6 +35,7 @@ Result = TypeVar("Result")
 _RETRIES = 3
 # Less than this is no room: a process writes a few kilobytes to start.
 _LEAST_ROOM_BYTES = 2**16
+_GUARD = "put what that file runs under `if __name__ == '__main__':`"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "BLOSC_NTHREADS")
 
 
@@ -81,18 +83,21 @@ class ProcessPool:
 
         Raises
         ------
+        InputError
+            If no worker could start, as where a script without ``if __name__ == "__main__":`` calls this.
         EnvironmentFaultError
             If a worker was killed, naming it and its signal; or if the disk refused it what it needs, before the
             function itself could say so.
         """
+        check_may_start_workers()
         others = set(multiprocessing.active_children())
         children: set[BaseProcess] = set()  # noted here, so that a dead one can still be named
         waiting: set[Future[Result]] = set()
-        pool = ProcessPoolExecutor(
-            self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-        )
+        context = multiprocessing.get_context("spawn")
+        arrivals, arrived = context.Pipe(duplex=False)
+        pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_start_worker, initargs=(arrived,))
         finished = False
-        with _single_threaded_children():
+        with arrivals, arrived, _single_threaded_children():
             try:
                 for task in tasks:
                     with _interrupts_held():
@@ -111,7 +116,7 @@ class ProcessPool:
                 raise disk_fault(where, error, advice=", then run again with --resume") from error
             except BrokenProcessPool as error:
                 pool.shutdown(wait=True)  # only then is it known how each of them ended
-                raise EnvironmentFaultError(_obituary(children)) from error
+                raise _death(children, any_started=arrivals.poll()) from error
             finally:
                 if not finished:
                     # Ctrl-C, an error, or a caller who stops asking: nobody waits for the rest.
@@ -130,14 +135,36 @@ def _run_packed(packed: bytes) -> Any:
     return function(task)
 
 
-def _obituary(children: Iterable[BaseProcess]) -> str:
+def check_may_start_workers() -> None:
+    """Refuse to start workers in a process that is itself one that starts: every worker would start its own.
+
+    Raises
+    ------
+    InputError
+        If a worker imports a script whose main part has no guard.
+    """
+    # What multiprocessing itself asks, and answers with three paragraphs about frozen programs.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise InputError(f"workers import the file that started them anew: {_GUARD}")
+
+
+def _death(children: Iterable[BaseProcess], *, any_started: bool) -> XsimError:
+    """Return the error that says which worker died, and of what."""
+    # What a new process imports before anything else; nothing where Python was given its program as text.
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
     # The pool ends the survivors with SIGTERM itself; the one that died otherwise is the culprit.
     for child in children:
         if child.exitcode is not None and child.exitcode not in (0, -signal.SIGTERM):
             cause = signal.Signals(-child.exitcode).name if child.exitcode < 0 else f"exit code {child.exitcode}"
-            check = f"no space left on {full}: make room" if (full := _full_disk()) else "check memory and disks"
-            return f"worker process {child.pid} died ({cause}): {check}, then run again with --resume"
-    return "a worker process died: check memory, then run again with --resume"
+            died = f"worker process {child.pid} died ({cause})"
+            if full := _full_disk():
+                return EnvironmentFaultError(
+                    f"{died}: no space left on {full}: make room, then run again with --resume"
+                )
+            if child.exitcode > 0 and not any_started and script:
+                return InputError(f"{died} while it imported {script}, which failed: {_GUARD}")
+            return EnvironmentFaultError(f"{died}: check memory and disks, then run again with --resume")
+    return EnvironmentFaultError("a worker process died: check memory, then run again with --resume")
 
 
 def _full_disk() -> Path | None:
@@ -180,8 +207,10 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and die with it."""
+def _start_worker(arrived: Connection) -> None:
+    """Say that this process is up, leave Ctrl-C to the parent, and die with it."""
+    arrived.send_bytes(b".")
+    arrived.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # numcodecs makes a lock when it is imported; in this context it leaves nothing to clean up in a killed process.
     if "fork" in multiprocessing.get_all_start_methods():

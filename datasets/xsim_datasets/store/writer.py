@@ -23,7 +23,7 @@ from xsim._version import __version__
 from xsim.errors import EnvironmentFaultError, InputError, XsimError
 from xsim.files.whole import sync_folder
 from xsim.keywords import names_keywords
-from xsim_datasets.store.executors import Executor, ProcessPool
+from xsim_datasets.store.executors import Executor, ProcessPool, Serial, check_may_start_workers
 from xsim_datasets.store.folder import Folder, LocalFolder, check_target, is_url, open_folder
 from xsim_datasets.store.manifest import MANIFEST_KEY, Entry, Manifest, entry_of
 from xsim_datasets.store.pieces import make_shards
@@ -91,10 +91,14 @@ def make_store(
     Raises
     ------
     InputError
-        If the target exists, is in use, or was begun with other settings.
+        If the target exists, is in use, or was begun with other settings; or if a worker imports a script that calls
+        this outside ``if __name__ == "__main__":``.
     EnvironmentFaultError
         If the disk is full or fails, or a worker dies; ``resume`` goes on afterwards.
     """
+    if not isinstance(executor, Serial):
+        # Before the folder is looked at, which the process that does start workers holds.
+        check_may_start_workers()
     started = time.monotonic()
     work = open_folder(target if is_url(target) else f"{target.rstrip('/')}.partial")
     identity = {"plan": asdict(plan), "versions": versions()}

@@ -120,7 +120,8 @@ def test_dead_rows_and_columns_are_found_whole_or_in_part_and_wires_are_not():
 @pytest.fixture(scope="module")
 def boards():
     found = []
-    for number, name in enumerate(("paper", "universal", "universal")):
+    # Twenty, with the slow tests, below.
+    for number, name in enumerate(("paper", "universal")):
         setup = setup_of(load_recipe(name).imaging.drawn(500 + number, number))
         pitch = setup.pitch_mm / setup.geometry.magnification
         found.append(simulate_pair(random_board(700 + number, (288, 288), pitch), setup, 700 + number))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 PAIRS = 80
-EVERY = 11
+EVERY = 17
 """How many steps lie between two that are made to fail; prime, so that no kind of step is always passed over."""
 MAKER = """
 import sys
@@ -285,7 +285,7 @@ def test_a_full_disk_is_survived(small_disk: Path, monkeypatch: pytest.MonkeyPat
     assert not target.exists()
     assert not [path for path in small_disk.rglob("*") if path.name.startswith(".")]
     ballast.unlink()
-    make_store(FakeMaker(), fake_plan(PAIRS), str(target), executor=ProcessPool(1), resume=True)
+    make_store(FakeMaker(), fake_plan(PAIRS), str(target), executor=Serial(), resume=True)
     assert verify_store(str(target)).ok
 
 
@@ -346,7 +346,9 @@ def test_workers_start_where_there_is_neither_fork_nor_a_mask_of_signals(
     monkeypatch.setattr(multiprocessing, "parent_process", lambda: None)
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        executors._start_worker()
+        arrivals, arrived = multiprocessing.Pipe(duplex=False)
+        executors._start_worker(arrived)
+        assert arrivals.poll()
     finally:
         signal.signal(signal.SIGINT, interrupt)
     assert multiprocessing.get_start_method(allow_none=True) == before

@@ -12,6 +12,7 @@ import psutil
 import pytest
 import torch
 
+from xsim_cli.app import main
 from xsim_zoo.network import tiles as module
 from xsim_zoo.network.tiles import reused_memory
 
@@ -46,14 +47,24 @@ def test_the_memory_goes_back_at_the_end() -> None:
     assert process.memory_info().rss < held - _BLOCK_BYTES / 2
 
 
-@pytest.mark.parametrize(("own", "seen"), [(None, "1"), ("0", "0")])
-def test_large_pages_are_asked_for_unless_someone_decided_otherwise(own: str | None, seen: str) -> None:
-    name = "THP_MEM_ALLOC_ENABLE"
-    environment = {key: value for key, value in os.environ.items() if key != name} | ({name: own} if own else {})
-    script = f"import os, xsim_zoo, xsim_cli.app as c; print(os.environ.get('{name}'), file=os.sys.stderr); "
-    script += f"c.main(['zoo', 'info', 'wiener', '--json']); print(os.environ['{name}'], file=os.sys.stderr)"
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"
+
+
+def test_large_pages_are_asked_for_by_the_program_alone() -> None:
+    environment = {key: value for key, value in os.environ.items() if key != LARGE_PAGES}
+    script = f"import os, xsim_zoo, xsim_cli.app as c; print(os.environ.get('{LARGE_PAGES}'), file=os.sys.stderr); "
+    script += f"c.main(['zoo', 'info', 'wiener', '--json']); print(os.environ['{LARGE_PAGES}'], file=os.sys.stderr)"
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert done.stderr.split() == [str(own), seen]
+    assert done.stderr.split() == ["None", "1"]
+
+
+def test_who_has_decided_otherwise_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(LARGE_PAGES, "0")
+    main(["zoo", "info", "wiener", "--json"])
+    assert os.environ[LARGE_PAGES] == "0"
+    assert capsys.readouterr().err == ""
 
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,8 @@ def written(folder: Path, text: str = TEXT) -> Path:
         ('start = "plain"', 'start = "together"', "row 'together' starts from itself"),
         ('name = "wiener"', 'name = "plain"', "row 'plain' stands twice"),
         ('name = "wiener"', 'name = "../wiener"', "rows.0.name"),
+        ('name = "wiener"', 'name = "Plain"', "rows 'Plain' and 'plain' are one file on Windows and macOS: rename one"),
+        ('name = "held-out"', 'name = "aux"', "set 'aux': no file can be called so on Windows"),
         ('reference = "plain"', 'reference = "plane"', "did you mean plain"),
         ("seeds = [0, 3]", "seeds = [3, 3]", "a seed stands twice"),
         ("seeds = [0, 3]", "seeds = []", "seeds"),

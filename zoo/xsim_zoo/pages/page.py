@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files as resources
 from typing import Any
 
@@ -20,8 +21,11 @@ __all__ = ["embedded", "environment", "inline", "policy"]
 _OWN = "xsim_zoo.pages"
 
 
+@cache
 def environment(*packages: str) -> Environment:
     """Return the templates of packages, those of the first in front; all that they show is escaped.
+
+    They are the same for every page, as a template is compiled once: that takes longer than to fill it.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from typing import Any
 
 from xsim.errors import EnvironmentFaultError, InputError, MissingFileError, XsimError, ran_out_of_memory
 from xsim.files.documents import read_json
+from xsim.names import name_key, tells_case
 from xsim_datasets.images import Radiograph, kind_of_name, suffixes, written_kind
 
 __all__ = ["RECORD_SCHEMA", "FileJob", "images_of", "plan", "read_record"]
@@ -63,6 +64,11 @@ class FileJob:
         """The page about the restoration, HTML."""
         return self.output.with_name(f"{self.output.name}.html")
 
+    def written(self, *, std: bool, picture: bool) -> tuple[Path, ...]:
+        """Return what is written of it under a name that another result may bear too."""
+        more = ((self.std, std), (self.picture, picture))
+        return (self.output, *(path for path, asked in more if asked))
+
     def facts(self, source: Radiograph) -> dict[str, Any]:
         """Return what reports of a run say of the file itself, as JSON types."""
         return {
@@ -90,7 +96,7 @@ class FileJob:
             ) from error
 
 
-def plan(inputs: Sequence[Path], output: Path | None) -> list[FileJob]:
+def plan(inputs: Sequence[Path], output: Path | None, *, std: bool = False, picture: bool = False) -> list[FileJob]:
     """Decide what is restored to where.
 
     Parameters
@@ -100,19 +106,22 @@ def plan(inputs: Sequence[Path], output: Path | None) -> list[FileJob]:
     output : Path, optional
         A file for one input, else a folder, which is made; None puts each result beside its input, with
         ``_restored`` in its name.
+    std, picture : bool
+        Whether maps of the spread and pictures are going to lie beside the results.
 
     Raises
     ------
     MissingFileError
         If a folder or pattern holds no image.
     InputError
-        If two results would have one name, a result would be an input, the name of a file is given for a folder, or
-        the folder cannot be written to.
+        If two results would be one file, as also where only case tells their names apart and their folder takes no
+        notice of it; if a result would be an input; if the name of a file is given for a folder; or if the folder
+        cannot be written to.
     """
     found = [pair for given in inputs for pair in images_of(given)]
     single = len(found) == 1 and len(inputs) == 1 and not inputs[0].is_dir()
     jobs = [FileJob(path, _target(path, inside, output, single=single)) for path, inside in found]
-    _check_targets(jobs)
+    _check_targets(jobs, std=std, picture=picture)
     return jobs
 
 
@@ -173,23 +182,41 @@ def _target(path: Path, inside: Path, output: Path | None, *, single: bool) -> P
     return output / inside.with_suffix(suffix)
 
 
-def _check_targets(jobs: Sequence[FileJob]) -> None:
+def _check_targets(jobs: Sequence[FileJob], *, std: bool, picture: bool) -> None:
     targets: dict[Path, Path] = {}
-    sources = {job.input.absolute() for job in jobs}
+    alike: dict[str, Path] = {}
+    sources = {name_key(str(job.input.absolute())): job.input for job in jobs}
     for job in jobs:
-        target = job.output.absolute()
-        if target in targets:
-            raise InputError(f"{job.input}: would be written to {job.output}, like {targets[target]}: rename one")
-        if target in sources or (target.exists() and job.input.exists() and target.samefile(job.input)):
-            raise InputError(f"{job.output}: is also an input: give another output")
-        targets[target] = job.input
+        for path in job.written(std=std, picture=picture):
+            target, key = path.absolute(), name_key(str(path.absolute()))
+            if target in targets:
+                raise InputError(f"{job.input}: would be written to {path}, like {targets[target]}: rename one")
+            if key in alike and not tells_case(_nearest(target.parent)):
+                raise InputError(
+                    f"{job.input}: would be written to {path}, like {targets[alike[key]]}, as that folder takes no "
+                    "notice of case: rename one"
+                )
+            if any(_is_file(target, source) for source in (job.input, sources.get(key)) if source is not None):
+                raise InputError(f"{path}: is also an input: give another output")
+            targets[target] = job.input
+            alike.setdefault(key, target)
     for folder in {target.parent for target in targets}:
         _check_folder(folder)
 
 
+def _is_file(target: Path, source: Path) -> bool:
+    """Whether a target is the file that a source is, by its name or by what the system says."""
+    return target == source.absolute() or (target.exists() and source.exists() and target.samefile(source))
+
+
+def _nearest(folder: Path) -> Path:
+    """Return what exists of a folder's path."""
+    return next(parent for parent in (folder, *folder.parents) if parent.exists())
+
+
 def _check_folder(folder: Path) -> None:
     """Refuse a folder that cannot be made or written to, before anything is computed."""
-    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    nearest = _nearest(folder)
     if not nearest.is_dir():
         raise InputError(f"{nearest}: is not a folder: give another output")
     if not os.access(nearest, os.W_OK | os.X_OK):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from xsim.errors import InputError, UnknownNameError, XsimError
 from xsim.files.documents import read_toml
+from xsim.names import is_device, same_elsewhere
 from xsim_datasets.store.schema import SPLITS
 from xsim_zoo.evaluation.competitor import Competitor
 from xsim_zoo.evaluation.results import section_names
@@ -146,6 +147,11 @@ class Study(_Table):
         for what, names in named.items():
             if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what} '{min(twice)}' stands twice: give each a name of its own")
+            for name in names if what != "table" else ():
+                if (other := same_elsewhere(name, names)) is not None:
+                    raise ValueError(f"{what}s '{name}' and '{other}' are one file on Windows and macOS: rename one")
+                if is_device(name):
+                    raise ValueError(f"{what} '{name}': no file can be called so on Windows: give another name")
         if self.reference is not None and self.reference not in self.by_name:
             raise ValueError(str(UnknownNameError("reference", self.reference, self.by_name)))
         for row in self.rows:
