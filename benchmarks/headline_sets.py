@@ -193,9 +193,9 @@ class TestSet:
         """Return the number of the condition."""
         return list(CONDITIONS).index(self.condition)
 
-    def pitch_of(self, sample: int) -> float:  # noqa: ARG002
+    def pitch_of(self, sample: int) -> float:
         """Return the pixel pitch [mm]."""
-        return setup_of(self.condition).pitch_mm
+        return self.pair_setup_of(sample).pitch_mm
 
     def degradation_of(self, sample: int) -> Degradation:  # noqa: ARG002
         """Return what lies between the detectors."""
@@ -217,7 +217,7 @@ class TestSet:
         MissingFileError
             If it is a window of a real board and its folder is not there.
         """
-        setup = setup_of(self.condition)
+        setup = self.pair_setup_of(sample)
         key = f"{self.name}|{self.condition}|{sample}|{SEED}|{_SIDE_PX}|{_program()}"
         path = self.cache / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
         if not path.is_file():
@@ -248,12 +248,12 @@ class TestSet:
             images=len(samples),
             families=len({self.cluster(sample) for sample in samples}),
             shape=(_SIDE_PX, _SIDE_PX),
-            pitch_mm=setup_of(self.condition).pitch_mm,
+            pitch_mm=self.pair_setup_of(0).pitch_mm,
         )
 
     def _make(self, sample: int, path: Path) -> None:
         noise_seed = torch_seed(SEED, sample=sample, stage=f"headline-{self.name}-{self.condition}")
-        pair = xsim.simulate_pair(self._phantom(sample), setup_of(self.condition), noise_seed, clean=True)
+        pair = xsim.simulate_pair(self._phantom(sample), self.pair_setup_of(sample), noise_seed, clean=True)
         assert pair.hr_clean is not None
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
@@ -263,7 +263,7 @@ class TestSet:
 
     def _phantom(self, sample: int) -> Phantom:
         boards, side = SETS[self.name].boards, _SIDE_PX * _OVERSAMPLING
-        pixel_mm = setup_of(self.condition).pitch_mm / _OVERSAMPLING
+        pixel_mm = self.pair_setup_of(sample).pitch_mm / _OVERSAMPLING
         rng = generator(SEED, sample=sample, stage=f"headline-{boards}")
         if boards == "limesdr":
             return _window(sample, self.gerber, side, pixel_mm, seed=int(rng.integers(2**63)))
