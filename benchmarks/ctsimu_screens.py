@@ -69,8 +69,13 @@ class Comparison:
 
 def primary(name: str) -> NDArray[np.float64]:
     """Return primary grey levels of both codes relative to the open beam, (10, 2)."""
+    return series_of(SERIES[name])
+
+
+def series_of(scenario: str) -> NDArray[np.float64]:
+    """Return the same of any scenario of the test, by the name that its file has."""
     try:
-        data = pkgutil.get_data("ctsimu.evaluation", f"data/2D-SW-1_scenario{SERIES[name]}.txt")
+        data = pkgutil.get_data("ctsimu.evaluation", f"data/2D-SW-1_scenario{scenario}.txt")
     except ImportError:
         raise ExtraMissingError("ctsimu", "dev") from None
     assert data is not None

@@ -43,7 +43,17 @@ if TYPE_CHECKING:
     from xsim_zoo.process.preconditioning import Network
     from xsim_zoo.restorers.base import How
 
-__all__ = ["CONDITIONS", "LINKED_LR", "SEED", "SETS", "TestSet", "add_image_options", "image_folder", "setup_of"]
+__all__ = [
+    "CONDITIONS",
+    "LINKED_LR",
+    "SEED",
+    "SETS",
+    "TestSet",
+    "add_image_options",
+    "image_folder",
+    "save_pair",
+    "setup_of",
+]
 
 SEED: Final = 20_260_810
 """Seed of every test set; boards draw from stages that training never uses."""
@@ -217,9 +227,7 @@ class TestSet:
         MissingFileError
             If it is a window of a real board and its folder is not there.
         """
-        setup = self.pair_setup_of(sample)
-        key = f"{self.name}|{self.condition}|{sample}|{SEED}|{_SIDE_PX}|{_program()}"
-        path = self.cache / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+        setup, path = self.pair_setup_of(sample), self.path_of(sample)
         if not path.is_file():
             self._make(sample, path)
         with np.load(path, allow_pickle=False) as arrays:
@@ -251,15 +259,17 @@ class TestSet:
             pitch_mm=self.pair_setup_of(0).pitch_mm,
         )
 
+    def path_of(self, sample: int) -> Path:
+        """Return where a pair is kept, by all that decides it, the program included."""
+        key = f"{self.name}|{self.condition}|{sample}|{SEED}|{_SIDE_PX}|{_program()}"
+        return self.cache / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+
+    def noise_seed_of(self, sample: int) -> int:
+        """Return the seed of a pair's noise."""
+        return torch_seed(SEED, sample=sample, stage=f"headline-{self.name}-{self.condition}")
+
     def _make(self, sample: int, path: Path) -> None:
-        noise_seed = torch_seed(SEED, sample=sample, stage=f"headline-{self.name}-{self.condition}")
-        pair = xsim.simulate_pair(self._phantom(sample), self.pair_setup_of(sample), noise_seed, clean=True)
-        assert pair.hr_clean is not None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
-        with partial.open("wb") as file:
-            np.savez(file, lr=pair.lr, hr=pair.hr, hr_clean=pair.hr_clean)
-        partial.replace(path)
+        save_pair(path, self._phantom(sample), self.pair_setup_of(sample), self.noise_seed_of(sample))
 
     def _phantom(self, sample: int) -> Phantom:
         boards, side = SETS[self.name].boards, _SIDE_PX * _OVERSAMPLING
@@ -279,6 +289,17 @@ class TestSet:
             )
         population = BoardRecipe(layers={10: 1.0}) if boards == "ten-layer" else BoardRecipe()
         return random_board(int(rng.integers(2**63)), (side, side), pixel_mm, recipe=population)
+
+
+def save_pair(path: Path, phantom: Phantom, setup: PairSetup, noise_seed: int) -> None:
+    """Image a phantom and keep the pair with its noise-free HR image, whole or not at all."""
+    pair = xsim.simulate_pair(phantom, setup, noise_seed, clean=True)
+    assert pair.hr_clean is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    with partial.open("wb") as file:
+        np.savez(file, lr=pair.lr, hr=pair.hr, hr_clean=pair.hr_clean)
+    partial.replace(path)
 
 
 @lru_cache(maxsize=1)
