@@ -14,8 +14,9 @@ counted throughout:
 - screens whose K photons all stay where they are born.
 
 Printed for each tube is by how much xsim lies off the nearer code at 41 mm, and what of the open field's grey would
-have to be added to the screen's behind each step to meet both codes' mean. Then what screens add to the ideal detector's
-series in beams of one energy, where they should add nothing, and how far xraylib's attenuation lies from other tables.
+have to be added to the screen's behind each step to meet both codes' mean. Then what screens add to the ideal
+detector's series in beams of one energy, where they should add nothing, and how far xraylib's attenuation lies from
+other tables.
 """
 
 from __future__ import annotations
