@@ -24,7 +24,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import xraylib
@@ -105,16 +105,16 @@ def behind(
     return np.asarray(through @ seen / (through[-1] @ seen))
 
 
-def tubes(found: Screens) -> list[dict[str, object]]:
+def tubes(found: Screens) -> list[dict[str, Any]]:
     """Return for each tube what it misses of the ideal series, and how the screens compare."""
     steps, ideal, energy = thicknesses_mm(), primary("ideal"), found.energy_keV
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for model, angle, aluminium in TUBES:
         fit_mm = fitted_tube(angle, steps, ideal.mean(axis=1), model)[2] if aluminium is None else aluminium
         beam = tungsten_spectrum(120.0, (("Al", fit_mm),), angle, model)
         spectrum = np.interp(energy, beam.energy_keV, beam.fluence_per_mm2_uGy, left=0.0, right=0.0)
         own = behind(steps, spectrum, energy, energy)
-        row: dict[str, object] = {"tube": f"{model}, {angle:g} degrees, {fit_mm:.2f} mm Al"}
+        row: dict[str, Any] = {"tube": f"{model}, {angle:g} degrees, {fit_mm:.2f} mm Al"}
         row["ideal_missed_by"] = float(np.abs(own / ideal.mean(axis=1) - 1.0).max())
         for name in SCREENS:
             grey = {
@@ -224,7 +224,6 @@ def main() -> None:
         print(f"{row['tube']}: the ideal detector is missed by {row['ideal_missed_by']:.2%} at most")
         for name in SCREENS:
             one = row[name]
-            assert isinstance(one, dict)
             added = " ".join(f"{100 * value:5.2f}" for value in one["added"])
             print(
                 f"{name:>15} at 41 mm {one['K followed']:7.2%} off the nearer code, "
