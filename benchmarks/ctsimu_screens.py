@@ -69,8 +69,13 @@ class Comparison:
 
 def primary(name: str) -> NDArray[np.float64]:
     """Return primary grey levels of both codes relative to the open beam, (10, 2)."""
+    return series_of(SERIES[name])
+
+
+def series_of(scenario: str) -> NDArray[np.float64]:
+    """Return the same of any scenario of the test, by the name that its file has."""
     try:
-        data = pkgutil.get_data("ctsimu.evaluation", f"data/2D-SW-1_scenario{SERIES[name]}.txt")
+        data = pkgutil.get_data("ctsimu.evaluation", f"data/2D-SW-1_scenario{scenario}.txt")
     except ImportError:
         raise ExtraMissingError("ctsimu", "dev") from None
     assert data is not None
@@ -142,7 +147,7 @@ def compare(follow: int = 0) -> tuple[list[Comparison], dict[str, float]]:
     """Return the three screens, and what the fitted beam is and misses of the ideal detector's series."""
     steps = thicknesses_mm()
     ideal = primary("ideal")
-    best = min((_fitted(angle, steps, ideal.mean(axis=1)) for angle in ANGLES_DEG), key=lambda found: found[0])
+    best = min((fitted_tube(angle, steps, ideal.mean(axis=1)) for angle in ANGLES_DEG), key=lambda found: found[0])
     miss, angle, aluminium = best
     beam = tungsten_spectrum(120.0, (("Al", aluminium),), angle)
     through = np.exp(-np.outer(steps, linear_attenuation_per_mm("Al", beam.energy_keV))) * beam.fluence_per_mm2_uGy
@@ -163,9 +168,11 @@ def compare(follow: int = 0) -> tuple[list[Comparison], dict[str, float]]:
     return found, {"anode_angle_deg": angle, "aluminium_mm": aluminium, "ideal_missed_by": miss}
 
 
-def _fitted(angle: float, steps: NDArray[np.float64], ideal: NDArray[np.float64]) -> tuple[float, float, float]:
+def fitted_tube(
+    angle: float, steps: NDArray[np.float64], ideal: NDArray[np.float64], model: str = "kqp"
+) -> tuple[float, float, float]:
     """Return the largest miss of the ideal series at an anode angle, the angle, and the aluminium [mm]."""
-    bare = tungsten_spectrum(120.0, (), angle)
+    bare = tungsten_spectrum(120.0, (), angle, model)
     mu, weight = linear_attenuation_per_mm("Al", bare.energy_keV), bare.fluence_per_mm2_uGy * bare.energy_keV
 
     def missed(aluminium: NDArray[np.float64]) -> NDArray[np.float64]:

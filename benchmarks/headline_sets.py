@@ -36,7 +36,17 @@ if TYPE_CHECKING:
     from xsim.phantoms import Phantom
     from xsim.phantoms.gerber import GerberBoard
 
-__all__ = ["CONDITIONS", "SEED", "SETS", "TestSet", "add_image_options", "image_folder", "setup_of"]
+__all__ = [
+    "CONDITIONS",
+    "LINKED_LR",
+    "SEED",
+    "SETS",
+    "TestSet",
+    "add_image_options",
+    "image_folder",
+    "save_pair",
+    "setup_of",
+]
 
 SEED: Final = 20_260_810
 """Seed of every test set; boards draw from stages that training never uses."""
@@ -174,9 +184,9 @@ class TestSet:
         """Return the number of the condition."""
         return list(CONDITIONS).index(self.condition)
 
-    def pitch_of(self, sample: int) -> float:  # noqa: ARG002
+    def pitch_of(self, sample: int) -> float:
         """Return the pixel pitch [mm]."""
-        return setup_of(self.condition).pitch_mm
+        return self.pair_setup_of(sample).pitch_mm
 
     def degradation_of(self, sample: int) -> Degradation:  # noqa: ARG002
         """Return what lies between the detectors."""
@@ -198,9 +208,7 @@ class TestSet:
         MissingFileError
             If it is a window of a real board and its folder is not there.
         """
-        setup = setup_of(self.condition)
-        key = f"{self.name}|{self.condition}|{sample}|{SEED}|{_SIDE_PX}|{_program()}"
-        path = self.cache / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+        setup, path = self.pair_setup_of(sample), self.path_of(sample)
         if not path.is_file():
             self._make(sample, path)
         with np.load(path, allow_pickle=False) as arrays:
@@ -229,22 +237,24 @@ class TestSet:
             images=len(samples),
             families=len({self.cluster(sample) for sample in samples}),
             shape=(_SIDE_PX, _SIDE_PX),
-            pitch_mm=setup_of(self.condition).pitch_mm,
+            pitch_mm=self.pair_setup_of(0).pitch_mm,
         )
 
+    def path_of(self, sample: int) -> Path:
+        """Return where a pair is kept, by all that decides it, the program included."""
+        key = f"{self.name}|{self.condition}|{sample}|{SEED}|{_SIDE_PX}|{_program()}"
+        return self.cache / f"{self.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+
+    def noise_seed_of(self, sample: int) -> int:
+        """Return the seed of a pair's noise."""
+        return torch_seed(SEED, sample=sample, stage=f"headline-{self.name}-{self.condition}")
+
     def _make(self, sample: int, path: Path) -> None:
-        noise_seed = torch_seed(SEED, sample=sample, stage=f"headline-{self.name}-{self.condition}")
-        pair = xsim.simulate_pair(self._phantom(sample), setup_of(self.condition), noise_seed, clean=True)
-        assert pair.hr_clean is not None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
-        with partial.open("wb") as file:
-            np.savez(file, lr=pair.lr, hr=pair.hr, hr_clean=pair.hr_clean)
-        partial.replace(path)
+        save_pair(path, self._phantom(sample), self.pair_setup_of(sample), self.noise_seed_of(sample))
 
     def _phantom(self, sample: int) -> Phantom:
         boards, side = SETS[self.name].boards, _SIDE_PX * _OVERSAMPLING
-        pixel_mm = setup_of(self.condition).pitch_mm / _OVERSAMPLING
+        pixel_mm = self.pair_setup_of(sample).pitch_mm / _OVERSAMPLING
         rng = generator(SEED, sample=sample, stage=f"headline-{boards}")
         if boards == "limesdr":
             return _window(sample, self.gerber, side, pixel_mm, seed=int(rng.integers(2**63)))
@@ -260,6 +270,17 @@ class TestSet:
             )
         population = BoardRecipe(layers={10: 1.0}) if boards == "ten-layer" else BoardRecipe()
         return random_board(int(rng.integers(2**63)), (side, side), pixel_mm, recipe=population)
+
+
+def save_pair(path: Path, phantom: Phantom, setup: PairSetup, noise_seed: int) -> None:
+    """Image a phantom and keep the pair with its noise-free HR image, whole or not at all."""
+    pair = xsim.simulate_pair(phantom, setup, noise_seed, clean=True)
+    assert pair.hr_clean is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial-{os.getpid()}")
+    with partial.open("wb") as file:
+        np.savez(file, lr=pair.lr, hr=pair.hr, hr_clean=pair.hr_clean)
+    partial.replace(path)
 
 
 @lru_cache(maxsize=1)

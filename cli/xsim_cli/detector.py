@@ -54,7 +54,7 @@ OpticsOption = Annotated[
     typer.Option(help="Optical constants: generic, dyed, fine-grain or columnar.  [default: the phosphor's usual]"),
 ]
 IrradiationOption = Annotated[str, typer.Option(help="X rays enter by the backing (front) or the sensor (back).")]
-IncidenceOption = Annotated[float, typer.Option(help="Angle between rays and the screen's normal [degree], 0 to 60.")]
+IncidenceOption = Annotated[float, typer.Option(help="Angle between rays and the screen's normal [degree], to 60.")]
 SiliconOption = Annotated[
     float,
     typer.Option(help="Depth of silicon that X rays behind the screen hit [mm], some 0.002 to 0.010; 0 counts none."),

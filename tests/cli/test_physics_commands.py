@@ -163,7 +163,7 @@ def test_products_carry_their_own_optics(capsys: pytest.CaptureFixture[str]) -> 
         (["detector", "--set", "sensor.glow=1"], "unknown keyword of Sensor 'glow'"),
         (["detector", "--set", "geometry.tilt_deg=5"], "give sensor.KEY, screen.KEY or screen.optics.KEY"),
         (["detector", "--set", "sensor.binning=0", "--product", "fine"], "without --detector and --product"),
-        (["detector", "--incidence-deg", "80"], "incidence_deg 80 degree is out of range: give 0 to 60 degree"),
+        (["detector", "--incidence-deg", "80"], "incidence_deg 80 degree is out of range: give -60 to 60 degree"),
         (["detector", "--product", "fin"], "unknown screen 'fin': did you mean fine"),
         (["detector", "--product", "fine", "--mass-thickness-mg-cm2", "34"], "give them alone"),
         (["spectrum", "--kvp", "5"], "tube voltage 5 kV is out of range: give 30 to 300 kV"),

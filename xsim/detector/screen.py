@@ -279,8 +279,9 @@ class Screen:
     packing : float, optional
         Share of the layer's volume that is phosphor; the phosphor's usual one if not given.
     incidence_deg : float
-        Angle between the rays and the screen's normal [degree], 0 to 60, along the rows of the image. The beam keeps
-        its air kerma, of which an area of the screen catches the cosine.
+        Angle between the rays and the screen's normal [degree], -60 to 60, along the rows of the image: above zero
+        they come from where the rows begin. The beam keeps its air kerma, of which an area of the screen catches the
+        cosine.
     compton_deposits : bool
         Whether Compton scattering in the layer deposits energy: 1 % more at 70 to 120 kV, 2 to 4 % in hard beams.
         A_Q and the Swank factor still count photo-absorptions.
@@ -288,7 +289,7 @@ class Screen:
     Raises
     ------
     PhysicsRangeError
-        If the mass thickness is outside 0.001 to 1000 mg/cm2, the packing outside 0.05 to 1, or the angle outside 0
+        If the mass thickness is outside 0.001 to 1000 mg/cm2, the packing outside 0.05 to 1, or the angle outside -60
         to 60 degree.
     UnknownNameError
         If the phosphor is unknown.
@@ -306,7 +307,7 @@ class Screen:
         check_range("mass thickness", self.mass_thickness_mg_cm2, *MASS_THICKNESS_RANGE_MG_CM2, "mg/cm2")
         if self.packing is not None:
             check_range("packing", self.packing, 0.05, 1.0)
-        check_range("incidence_deg", self.incidence_deg, 0.0, _MOST_OBLIQUE_DEG, "degree")
+        check_range("incidence_deg", self.incidence_deg, -_MOST_OBLIQUE_DEG, _MOST_OBLIQUE_DEG, "degree")
         if self.irradiation not in {"front", "back"}:
             raise InputError(f"irradiation '{self.irradiation}' is not known: give front or back")
         usual = phosphor(self.phosphor).optics

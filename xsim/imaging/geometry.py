@@ -69,7 +69,7 @@ class Geometry:
         Its emission profile.
     tilt_deg : float
         Angle between the central ray and the detector's normal [degree], -45 to 45, along the rows of the image: above
-        zero the source stands before their first pixels.
+        zero the source stands before their first pixels. Screens answer at that angle (see `PairSetup`).
         Paths and parallax inside the object belong to the phantom: see ``source_mm``.
     falloff : bool
         Let kerma fall across the field by the inverse square law and the cosine of incidence.

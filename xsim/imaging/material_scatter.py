@@ -92,20 +92,25 @@ class ScatterTable:
 
         Thicknesses are (M, n) [mm]; scatter is in units of the open field.
         """
-        outputs, count = len(self.weights), thickness_mm.shape[1]
+        outputs, materials, count = len(self.weights), *thickness_mm.shape
+        thin, forward = thickness_mm.astype(np.float32), self.forward_per_mm.astype(np.float32)
         found = np.zeros((outputs, count))
-        made = np.zeros(len(thickness_mm))
+        made = np.zeros(materials)
+        sample = np.arange(count)
         for group, (mu, again) in enumerate(zip(self.attenuation_per_mm, self.scattering_per_mm, strict=True)):
             depth = mu @ thickness_mm
             primary = np.exp(-depth) * (1.0 + depth) / (1.0 + depth - again @ thickness_mm)
             below = np.clip(np.searchsorted(_DEPTHS, depth, side="right") - 1, 0, len(_DEPTHS) - 2)
             share = np.minimum((depth - _DEPTHS[below]) / (_DEPTHS[below + 1] - _DEPTHS[below]), 1.0)
-            # K t at every depth of the table, then between the two that a sample lies between.
-            table = self.forward_per_mm[:, group].transpose(0, 2, 1)
-            first = (table.reshape(-1, len(mu)) @ thickness_mm).reshape(outputs, len(_DEPTHS), count)
-            low, high = (np.take_along_axis(first, at[None, None], axis=1)[:, 0] for at in (below, below + 1))
-            found += self.weights[:, group, None] * primary * (low + (high - low) * share)
-            made += self.weights[0, group] * table[0, 0] * (thickness_mm @ primary)
+            # K of every material at each sample's place in the table, as one product of matrices: this is most of the
+            # time, and single precision halves it.
+            between = np.zeros((len(_DEPTHS), count), dtype=np.float32)
+            between[below, sample], between[below + 1, sample] = 1.0 - share, share
+            table = forward[:, group]
+            first = (table.reshape(-1, len(_DEPTHS)) @ between).reshape(outputs, materials, count)
+            first *= thin
+            found += self.weights[:, group, None] * primary * first.sum(axis=1)
+            made += self.weights[0, group] * table[0, :, 0] * (thickness_mm @ primary)
         return found, made
 
 

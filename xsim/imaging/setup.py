@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, TypedDict, get_args
 
@@ -61,7 +61,8 @@ class PairSetup:
     hr_frames, lr_frames : int
         Frames averaged into each image.
     geometry : Geometry
-        Distances, focal spot, tilt, fall of the kerma.
+        Distances, focal spot, tilt, fall of the kerma. Screens that state no ``incidence_deg`` meet the rays at the
+        tilt.
     scatter : Scatter
         Scatter of the object and glare of the detectors.
     acquisition : Acquisition
@@ -122,13 +123,23 @@ class PairSetup:
 
     @property
     def hr_response(self) -> DetectorResponse:
-        """What the HR detector answers to one frame."""
-        return self.hr.response(self.spectrum, self.kerma_uGy)
+        """What the HR detector answers to one frame of the beam as it meets its screen."""
+        return self._met(self.hr).response(self.spectrum, self.kerma_uGy)
 
     @property
     def lr_response(self) -> DetectorResponse:
-        """What the LR detector answers to one frame."""
-        return self.lr.response(self.spectrum, self.kerma_uGy)
+        """What the LR detector answers to one frame of the beam as it meets its screen."""
+        return self._met(self.lr).response(self.spectrum, self.kerma_uGy)
+
+    def _met(self, detector: Detector) -> Detector:
+        """Return a detector under the angle at which the central ray meets it, where it states none of its own.
+
+        The detector stays parallel to the board, so a tilted view is tilted against the screen as well. Curves that
+        were measured stay as they were measured.
+        """
+        if not self.geometry.tilt_deg or detector.screen.incidence_deg or detector.measured is not None:
+            return detector
+        return replace(detector, screen=replace(detector.screen, incidence_deg=self.geometry.tilt_deg))
 
     @cached_property
     def _degradation(self) -> Degradation:

@@ -104,7 +104,7 @@ else:
         Geometry,
         __name__,
         leave=ELSEWHERE[Geometry],
-        notes={"tilt_deg": "In a recipe it tilts the exposure only (with `falloff`): boards draw views of their own."},
+        notes={"tilt_deg": "In a recipe it tilts the rays at the screens, not the boards, whose views are their own."},
     )
     ScatterTable = table_of(Scatter, __name__, leave=ELSEWHERE[Scatter])
     AcquisitionTable = table_of(Acquisition, __name__)

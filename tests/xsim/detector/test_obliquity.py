@@ -147,7 +147,48 @@ def test_an_edge_along_the_tilt_stays_sharp_and_one_across_it_does_not() -> None
     assert steepest[0] < 0.9 * steepest[1]
 
 
-@pytest.mark.parametrize("angle", [-1.0, 60.5, float("nan")])
+def test_rays_from_the_other_end_of_the_rows_blur_as_in_a_mirror() -> None:
+    one, other = (Screen(134.55, incidence_deg=angle).expose(PAPER, FREQUENCY) for angle in (30.0, -30.0))
+    assert one.oblique is not None
+    assert other.oblique is not None
+    np.testing.assert_allclose(other.mtf, one.mtf, atol=1e-12)
+    np.testing.assert_allclose(other.noise_keV2_per_mm2_uGy, one.noise_keV2_per_mm2_uGy)
+    np.testing.assert_allclose(other.oblique(FREQUENCY, FREQUENCY), np.conj(one.oblique(FREQUENCY, FREQUENCY)))
+
+
+def test_a_tilted_view_meets_the_screens_at_its_tilt() -> None:
+    setup = xsim.recipes.paper()
+    tilted = replace(setup, geometry=replace(setup.geometry, tilt_deg=-30.0))
+    asked = Detector(replace(setup.lr.screen, incidence_deg=-30.0), setup.lr.sensor)
+    assert tilted.lr_response is asked.response(setup.spectrum, setup.kerma_uGy)
+    assert tilted.to_dict()["lr"] == setup.to_dict()["lr"]
+    # B_1 knows: the thick screen loses more. A screen that states its own angle keeps it, and measured curves stay.
+    assert tilted.degradation().B_1_at(np.array([2.0]))[0] < setup.degradation().B_1_at(np.array([2.0]))[0] - 0.01
+    assert replace(tilted, lr=replace(asked, screen=replace(asked.screen, incidence_deg=10.0))).lr_response.screen == (
+        replace(asked.screen, incidence_deg=10.0)
+    )
+    curves = {"mtf": ([0.0, 2.0, 10.0], [1.0, 0.3, 0.05]), "nnps": ([0.0, 10.0], [1e-5, 1e-6])}
+    measured = Detector.from_measured(**curves, kerma_uGy=40.0, screen=setup.lr.screen, sensor=setup.lr.sensor)
+    assert replace(tilted, lr=measured).lr_response.screen.incidence_deg == 0.0
+
+
+def test_the_tail_of_a_slit_points_to_the_source() -> None:
+    """Light of the entrance is blurred most, and lies on the side where the source stands."""
+    setup = xsim.recipes.paper()
+    plate = np.full((1, 65, 65), 0.5, np.float32)
+    plate[0, :, 32] = 0.0
+    lines = []
+    for tilt_deg in (40.0, -40.0):
+        tilted = replace(setup, geometry=replace(setup.geometry, tilt_deg=tilt_deg))
+        image = xsim.simulate_pair(Phantom(("Cu",), plate, setup.pitch_mm), tilted, 1, clean=True).lr_clean
+        assert image is not None
+        lines.append(image.mean(axis=0).astype(float))
+    np.testing.assert_allclose(lines[1], lines[0][::-1], atol=1e-5)
+    bright, x = lines[0] - lines[0].min(), np.arange(65.0)
+    assert bright @ (x - bright @ x / bright.sum()) ** 3 < 0
+
+
+@pytest.mark.parametrize("angle", [-60.5, 60.5, float("nan")])
 def test_grazing_rays_are_refused(angle: float) -> None:
-    with pytest.raises(PhysicsRangeError, match=r"incidence_deg .* 0 to 60 degree"):
+    with pytest.raises(PhysicsRangeError, match=r"incidence_deg .* -60 to 60 degree"):
         Screen(34.0, incidence_deg=angle)

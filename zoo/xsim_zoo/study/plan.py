@@ -85,6 +85,15 @@ def _text(value: Setting) -> str:
     return str(value)
 
 
+def _check_files(what: str, names: list[str]) -> None:
+    """Refuse names of files that another system would take for one, or for a device."""
+    for name in names:
+        if (other := same_elsewhere(name, names)) is not None:
+            raise ValueError(f"{what}s '{name}' and '{other}' are one file on Windows and macOS: rename one")
+        if is_device(name):
+            raise ValueError(f"{what} '{name}': no file can be called so on Windows: give another name")
+
+
 class StudySet(_Table):
     """Pairs that all rows are judged on, the same images for all."""
 
@@ -147,11 +156,8 @@ class Study(_Table):
         for what, names in named.items():
             if twice := {name for name in names if names.count(name) > 1}:
                 raise ValueError(f"{what} '{min(twice)}' stands twice: give each a name of its own")
-            for name in names if what != "table" else ():
-                if (other := same_elsewhere(name, names)) is not None:
-                    raise ValueError(f"{what}s '{name}' and '{other}' are one file on Windows and macOS: rename one")
-                if is_device(name):
-                    raise ValueError(f"{what} '{name}': no file can be called so on Windows: give another name")
+            if what != "table":
+                _check_files(what, names)
         if self.reference is not None and self.reference not in self.by_name:
             raise ValueError(str(UnknownNameError("reference", self.reference, self.by_name)))
         for row in self.rows:
