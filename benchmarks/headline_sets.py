@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONDITIONS",
-    "LINKED_LR",
     "SEED",
     "SETS",
     "TestSet",
