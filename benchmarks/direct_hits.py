@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from headline_figures import lead_of, mean_of, power_of, rows_of, text_of
-from headline_sets import LINKED_LR, SEED, TestSet, image_folder, save_pair
+from headline_sets import SEED, TestSet, image_folder, save_pair
 
 import xsim
 from xsim import recipes
@@ -34,6 +34,7 @@ from xsim.files.whole import write_whole
 from xsim.phantoms import random_board
 from xsim.seeds import torch_seed
 from xsim_zoo.evaluation import Competitor, Options, evaluate
+from xsim_zoo.restorers.classical import LINKED_LR
 from xsim_zoo.training.data import MemoryPairs
 from xsim_zoo.training.finetune import FINETUNE_SETTINGS, finetune
 
