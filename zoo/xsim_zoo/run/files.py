@@ -146,10 +146,7 @@ class FileRestorer:
         source = corrected(
             _about_people(_read(job.input, self.settings.page), anonymise=self.anonymise), self.corrections
         )
-        if self.roi is not None:
-            from xsim_zoo.run.figure import check_roi  # noqa: PLC0415  (matplotlib is slow to import)
-
-            check_roi(self.roi, source.shape)
+        self._check_roi(source)
         # Nothing is computed that cannot be written.
         rehearse(job.output, source)
         result = restore(self.restorer, source, self.settings, on_tile=self.on_tile, estimates=self.estimates)
@@ -199,6 +196,13 @@ class FileRestorer:
         entry["seconds"] = round(time.perf_counter() - began, 3)
         self._record(job, input_sha256, entry, result)
         return entry
+
+    def _check_roi(self, source: Radiograph) -> None:
+        """Refuse a region that the image does not have, before anything is computed."""
+        if self.roi is not None:
+            from xsim_zoo.run.figure import check_roi  # noqa: PLC0415  (matplotlib is slow to import)
+
+            check_roi(self.roi, source.shape)
 
     def _record(self, job: FileJob, input_sha256: str, entry: dict[str, Any], result: Restored) -> None:
         """Write the page and the record. The record says that all of a result is finished, so it comes last."""
