@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from headline_claims import claims
-from headline_cost import Trial, costs_of
+from headline_cost import Cost, Trial, costs_in, costs_of
 from headline_figures import CHI2_BANDS, Outcome
 from headline_picture import picture
 from headline_rows import Cast, Weights, cast_of, parse_weights
@@ -63,8 +63,19 @@ _TRIAL: Final = {False: Trial(), True: Trial(side_px=256, repeats=1)}
 """How costs are timed in the full and in the quick run."""
 
 
-def outcome_of(cast: Cast, sets: Sequence[TestSet], *, quick: bool, workers: int, kept: Path | None = None) -> Outcome:
-    """Have everyone evaluated on every set, with findings kept in a folder, if one is given."""
+def outcome_of(
+    cast: Cast,
+    sets: Sequence[TestSet],
+    *,
+    quick: bool,
+    workers: int,
+    kept: Path | None = None,
+    timed: dict[str, Cost] | None = None,
+) -> Outcome:
+    """Have everyone evaluated on every set, with findings kept in a folder, if one is given.
+
+    ``timed`` are costs that were timed before; rows that they lack are timed.
+    """
 
     def judged(who: Sequence[Competitor], test_set: TestSet, asked: Options) -> Evaluation:
         part = "tasks" if asked.sections == _TASKS else "images"
@@ -91,9 +102,10 @@ def outcome_of(cast: Cast, sets: Sequence[TestSet], *, quick: bool, workers: int
     samples = None
     if random is not None and cast.samples is not None:
         samples = posterior(random, cast.samples, SAMPLED[quick], workers)
-    print("costs, one restorer after another", file=sys.stderr)
-    timed = [row.competitor for row in cast.rows]
-    costs = costs_of(timed, first.read(0, clean=False).lr, _TRIAL[quick])
+    costs = {row.label: timed[row.label] for row in cast.rows if timed and row.label in timed}
+    if new := [row.competitor for row in cast.rows if row.label not in costs]:
+        print("costs, one restorer after another", file=sys.stderr)
+        costs |= costs_of(new, first.read(0, clean=False).lr, _TRIAL[quick])
     labels = (tuple(cast.labels(told=told)) for told in (False, True))
     return Outcome(found, *labels, seeds, tasks, samples, truth, costs, _TRIAL[quick])
 
@@ -171,6 +183,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep findings there, and take over those that are there"
     )
+    parser.add_argument("--costs", type=Path, metavar="JSON", help="costs that an earlier run on this machine timed")
     parser.add_argument("--rows", nargs="+", metavar="LABEL", help="only these rows, by the tables' labels")
     add_image_options(parser)
     parser.add_argument("--picture", type=Path, help="where the picture goes; OUT/headline.png if not given")
@@ -190,9 +203,10 @@ def run(words: argparse.Namespace) -> Path:
         names.remove("limesdr")
     cache = image_folder(words.cache, words.output)
     sets = [one for name in names for one in TestSet.all_of(name, cache, words.gerber, quick=words.quick)]
+    timed = None if words.costs is None else costs_in(words.costs)
     if words.keep is not None:
         words.keep.mkdir(parents=True, exist_ok=True)
-    outcome = outcome_of(cast, sets, quick=words.quick, workers=words.workers, kept=words.keep)
+    outcome = outcome_of(cast, sets, quick=words.quick, workers=words.workers, kept=words.keep, timed=timed)
     rows = [row.competitor for row in cast.rows]
     picture(words.picture or words.output / "headline.png", outcome.found, sets, rows)
     return write(words.output, outcome, absent)

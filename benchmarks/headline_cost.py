@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +14,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch.utils.flop_counter import FlopCounterMode
 
+from xsim.errors import InputError
 from xsim_zoo.restorers.flips import ORIENTATIONS
 from xsim_zoo.restorers.learned import LearnedRestorer
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from xsim_zoo.network.unet import UNet
     from xsim_zoo.restorers.base import Restorer
 
-__all__ = ["Cost", "Trial", "costs_of", "flop_a_pass", "passes_of"]
+__all__ = ["Cost", "Trial", "costs_in", "costs_of", "flop_a_pass", "passes_of"]
 
 _COUNTED_PX: Final = 128
 """Side of the image on which operations are counted [px]: what does not grow with the image is below 1 % of them."""
@@ -46,6 +49,21 @@ class Trial:
 
     side_px: int = 1024
     repeats: int = 3
+
+
+def costs_in(path: Path) -> dict[str, Cost]:
+    """Return the costs that a run of the headline timed, from its ``headline.json``.
+
+    Raises
+    ------
+    InputError
+        If the file is none.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["costs"]
+        return {label: Cost(**one) for label, one in found.items() if label != "trial"}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is no headline.json with costs ({error})") from error
 
 
 def flop_a_pass(network: UNet, shape: tuple[int, int]) -> int:

@@ -54,6 +54,8 @@ _PLACES: Final = {
     "--output": "OUT",
     "--trained": "FOLDER",
     "--cache": "CACHE",
+    "--keep": "KEPT",
+    "--costs": "COSTS",
     "--gerber": "GERBER",
     "--picture": "PICTURE",
 }
