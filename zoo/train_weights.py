@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from xsim_zoo.training.loop import TrainResult
 
 
-# Restorers asked for the image of least error, whatever else they are.
-_OF_LEAST_ERROR: Final = ("physics-sde", "unet", "unet-log", "unet-wiener")
+# Restorers asked for the image of least error in grey; `unet-log` is asked for that in line integrals.
+_OF_LEAST_ERROR: Final = ("physics-sde", "unet", "unet-wiener")
 
 
 @dataclass(frozen=True)

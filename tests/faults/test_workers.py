@@ -97,7 +97,7 @@ import subprocess, sys, time
 worker = "import time, xsim_cli.view.worker as worker; worker._restore = lambda *_: (worker._tell(note='at it'), "
 worker += "time.sleep(60)); worker.main()"
 process = subprocess.Popen([sys.executable, "-c", worker], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-process.stdin.write('{"input": "a", "output": "b", "restorer": "c", "settings": {}}\\n')
+process.stdin.write('{"input": "a", "output": "b", "restorer": "c", "settings": {}, "corrections": {}}\\n')
 process.stdin.flush()
 process.stdout.readline()
 print(process.pid, flush=True)

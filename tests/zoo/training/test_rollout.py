@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 import xsim_zoo
 from tests.zoo.training.test_training import SHORT, StoppedError, dies_after, go, losses
 from xsim_zoo.process.grid import PaddedGrid
-from xsim_zoo.restorers import base
+from xsim_zoo.restorers import learned
 from xsim_zoo.restorers.base import How
 from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.training.batch import make_batch
@@ -90,7 +90,7 @@ def test_little_memory_gives_the_same_gradient(
     restorer: LearnedRestorer, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remembered = gradient(restorer, batch, 3)
-    monkeypatch.setattr(base, "_REMEMBERED", 0)
+    monkeypatch.setattr(learned, "_REMEMBERED", 0)
     for one, two in zip(remembered, gradient(restorer, batch, 3), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-7)
 

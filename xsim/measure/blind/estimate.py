@@ -50,9 +50,9 @@ _GLARE_ERROR = 0.5
 _FEW_EDGES = 3
 """Fewer edges do not check each other."""
 
-_DOUBTFUL, _VAGUE = 0.093, 0.25
+_DOUBTFUL, _VAGUE = 0.093, 0.35
 """Standard errors of ln f50 from which on edges disagree, which is said, and from which on there is nothing to restore
-by: f50 is known to a factor of 1.2 and of 1.6 either way."""
+by: f50 is known to a factor of 1.2 and of 2 either way. One plain edge of an otherwise good image is within that."""
 
 _FINE = np.linspace(0.0, 1.0, 257)
 """Frequencies of the table for restoring [cycles/px]: beyond the corner of the frequency square, .71."""
