@@ -8,7 +8,7 @@ reach; and with the same behind 3 mm of fibre-optic plate. The held-out boards, 
 Judged are ``physics-sde`` as it ships, told nothing; told what lies between these very detectors; and finetuned on
 pairs of them. The chain without hits is finetuned as well, or what more steps give would pass for what hits take.
 
-Training pairs are 288 squares of 128 px of boards that no test set holds, and the steps take all sampling
+Training pairs are 320 squares of 128 px of boards that no test set holds, and the steps take all sampling
 steps together, as those of the shipped weights did. Power and coherent transfer are shares of the noise-free HR
 image's power; intervals are 95 %, by bootstrap over boards. Written into OUT: ``direct_hits.md`` and ``.json``.
 """
@@ -75,7 +75,7 @@ class Amounts:
 
 
 # Small on purpose: the pairs of both chains and the training on each take a few minutes of one core.
-AMOUNTS: Final = {False: Amounts(24, 72, 6, 200), True: Amounts(3, 6, 2, 10)}
+AMOUNTS: Final = {False: Amounts(24, 80, 6, 300), True: Amounts(3, 6, 2, 10)}
 
 
 @lru_cache(maxsize=len(CHAINS))

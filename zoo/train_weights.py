@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from xsim_datasets.recipe.recipe import load_recipe
-from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
 from xsim_datasets.store.executors import ProcessPool
 from xsim_datasets.store.reader import PairStore
-from xsim_datasets.store.writer import make_store
+from xsim_zoo.study.stores import StudyStore
 from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.finetune import finetune
 from xsim_zoo.training.finishing.power import set_error_share
@@ -37,17 +35,6 @@ if TYPE_CHECKING:
 
 # Restorers asked for the image of least error in grey; `unet-log` is asked for that in line integrals.
 _OF_LEAST_ERROR: Final = ("physics-sde", "unet", "unet-wiener")
-
-
-@dataclass(frozen=True)
-class Data:
-    """A training set: its recipe and what is changed in it, `imaging` by the recipe's keys."""
-
-    recipe: str = "paper"
-    n: int = 1024
-    size_px: int = 256
-    seed: int = 1
-    imaging: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,20 +59,26 @@ class Weights:
 # The detectors that one model each is specialised on, of the same boards: a dose or an LR screen of its own.
 _KERMA_UGY: Final = 42.56  # that of the recipe `paper`
 _OTHERS: Final = {
-    "dose-quarter": (("kerma_uGy", _KERMA_UGY / 4),),
-    "dose-4": (("kerma_uGy", _KERMA_UGY * 4),),
-    "screen-80": (("lr_mass_thickness_mg_cm2", 80.0),),
-    "screen-220": (("lr_mass_thickness_mg_cm2", 220.0),),
+    "dose-quarter": {"kerma_uGy": _KERMA_UGY / 4},
+    "dose-4": {"kerma_uGy": _KERMA_UGY * 4},
+    "screen-80": {"lr_mass_thickness_mg_cm2": 80.0},
+    "screen-220": {"lr_mass_thickness_mg_cm2": 220.0},
 }
 
+
+def _store(recipe: str = "paper", n: int = 1024, **imaging: float) -> StudyStore:
+    """Return a training set of images of 256 px: a recipe, and what is changed in its imaging."""
+    return StudyStore(recipe=recipe, n=n, size_px=256, seed=1, imaging=imaging)
+
+
 DATA: Final = {
-    "paper": Data(),
-    "quarter": Data(n=256),
+    "paper": _store(),
+    "quarter": _store(n=256),
     # Four times the set-ups of the recipe, and no more boards for each: what counts is detectors (docs/experiments.md).
-    "universal": Data("universal", n=3072, imaging=(("setups", 256),)),
+    "universal": _store("universal", n=3072, setups=256),
     # Four times its set-ups, as above; four pairs a set-up and four a board: what two cores make in half an hour.
-    "anything": Data("anything", n=1536, imaging=(("setups", 384),)),
-    **{name: Data(imaging=changes) for name, changes in _OTHERS.items()},
+    "anything": _store("anything", n=1536, setups=384),
+    **{name: _store(**changes) for name, changes in _OTHERS.items()},
 }
 
 # The same network, the same number of steps and images for all: what differs is the method, and the learning rate where
@@ -180,20 +173,11 @@ GROUPS: Final = {
 KNOWN: Final = SHIPPED | UNTOLD | CONTROLS | SPECIALISED | EXPERIMENTS
 
 
-def maker_of(name: str) -> SimulatedMaker:
-    """Return what makes the pairs of a training set, and what lies behind them."""
-    data = DATA[name]
-    recipe = load_recipe(data.recipe, n=data.n, size_px=data.size_px)
-    imaging = recipe.imaging.model_copy(update=dict(data.imaging))
-    return SimulatedMaker(recipe.model_copy(update={"imaging": imaging}), data.seed)
-
-
 def make_data(name: str, folder: Path, workers: int) -> PairStore:
     """Make a training set, or open it where it is complete."""
-    maker, target = maker_of(name), str(folder / f"{name}.zarr")
-    plan = plan_of(maker.recipe, maker.seed)
-    make_store(maker, plan, target, executor=ProcessPool(workers), resume=True)
-    return PairStore.open(target)
+    target = folder / f"{name}.zarr"
+    DATA[name].make(target, ProcessPool(workers))
+    return PairStore.open(str(target))
 
 
 def train_one(name: str, folder: Path, workers: int, seed: int = 0) -> Path:
@@ -212,7 +196,7 @@ def train_one(name: str, folder: Path, workers: int, seed: int = 0) -> Path:
     if weights.samples:
         set_temperature(run, pairs)
     elif weights.means:
-        set_error_share(run, pairs, maker_of(weights.data).noise_free)
+        set_error_share(run, pairs, DATA[weights.data].maker().noise_free)
     print(f"{name}: {result.best.psnr_dB:.2f} dB, SSIM {result.best.ssim:.4f}; LR {result.lr.psnr_dB:.2f} dB")
     return run
 

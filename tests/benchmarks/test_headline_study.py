@@ -50,9 +50,8 @@ def test_what_is_trained_is_what_the_weights_are_trained_by(study: Study, progra
 def test_its_data_are_the_same_bytes(study: Study, program: dict[str, Any]) -> None:
     for name in {row.data or study.data for row in study.rows if row.trained}:
         store, data = study.stores[name], program["DATA"][name]
-        recipe = program["maker_of"](name).recipe
-        assert store.whole_recipe() == recipe, name
-        assert store.whole_recipe().hash() == recipe.hash(), name
+        assert store.maker() == data.maker(), name
+        assert store.whole_recipe().hash() == data.whole_recipe().hash(), name
         assert (store.n, store.seed) == (data.n, data.seed), name
 
 
@@ -176,7 +175,4 @@ def shrink(program: dict[str, Any], small: Study) -> None:
             changes = tuple(small.by_name[name].train.items())
             scope["KNOWN"][name] = type(known)(known.restorer, known.data, changes, known.start, known.samples)
     for name in ("paper", "universal"):
-        store = small.stores[name]
-        scope["DATA"][name] = program["Data"](
-            store.recipe, store.n, store.size_px, store.seed, tuple(store.imaging.items())
-        )
+        scope["DATA"][name] = small.stores[name]

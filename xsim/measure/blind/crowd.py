@@ -10,7 +10,6 @@ one, follows from the edges themselves, and what they leave open widens the answ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,23 +83,26 @@ def crowd_of(places: Array, errors: Array) -> Crowd:
 
 def _weighed(places: Array, errors: Array, tried: Array) -> tuple[float, float, float]:
     """Return mean and standard deviation of the detector's ln f50, and the mean scatter, over all that may be."""
-    kinds = list(product(_SCATTERS, _BEVELS, _SHARP_SHARES))
-    scores = np.stack([_score(places, errors, tried, *kind) for kind in kinds])
+    scores = np.stack([_scores(places, errors, tried, scatter) for scatter in _SCATTERS])
     chances = np.exp(scores - scores.max())
     chances /= chances.sum()
-    at = chances.sum(axis=0)
+    at = chances.sum(axis=(0, 1))
     mean = float(at @ tried)
-    scatter = float(chances.sum(axis=1) @ np.array([kind[0] for kind in kinds]))
+    scatter = float(chances.sum(axis=(1, 2)) @ np.array(_SCATTERS))
     return mean, float(np.sqrt(at @ (tried - mean) ** 2)), scatter
 
 
-def _score(places: Array, errors: Array, tried: Array, scatter: float, bevel: float, sharp: float) -> Array:
-    """Return the logarithm of the chance of the edges, for each place that is tried (m,)."""
+def _scores(places: Array, errors: Array, tried: Array, scatter: float) -> Array:
+    """Return the logarithm of the chance of the edges, for each kind of bevels and place that is tried, (k, m)."""
     width = np.hypot(errors, scatter)
     off = places[None, :] - tried[:, None]
     even = np.exp(-((off / width) ** 2) / 2) / (width * np.sqrt(2 * np.pi))
-    # A normal less an exponential.
-    tail = off / bevel + width**2 / (2 * bevel**2) + log_ndtr(-off / width - width / bevel)
-    softer = np.exp(tail) / bevel
-    chance = sharp * even + (1 - sharp - _STRANGE) * softer + _STRANGE / _STRANGE_WIDTH
-    return np.asarray(np.log(chance).sum(axis=1) - np.log1p((scatter / _LIKELY_SCATTER) ** 2))
+    found = []
+    for bevel in _BEVELS:
+        # A normal less an exponential.
+        tail = off / bevel + width**2 / (2 * bevel**2) + log_ndtr(-off / width - width / bevel)
+        softer = np.exp(tail) / bevel
+        for sharp in _SHARP_SHARES:
+            chance = sharp * even + (1 - sharp - _STRANGE) * softer + _STRANGE / _STRANGE_WIDTH
+            found.append(np.log(chance).sum(axis=1))
+    return np.asarray(np.stack(found) - np.log1p((scatter / _LIKELY_SCATTER) ** 2))

@@ -69,15 +69,12 @@ class JointBlur:
         Standard error of ln f50, all of it.
     edges : tuple of Edge
         Those that were joined.
-    scatter : float
-        Standard deviation of ln f50 that the object gives its edges, beyond noise and bevels.
     """
 
     weights: NDArray[np.float64]
     draws: NDArray[np.float64]
     error: float
     edges: tuple[Edge, ...]
-    scatter: float
 
 
 def sound_edges(edges: Sequence[Edge]) -> list[Edge]:
@@ -124,7 +121,7 @@ def join_edges(edges: Sequence[Edge], seed: int = 0) -> JointBlur:
         factor = float(np.exp(crowd.place)) / f50_of(weights)
         draws = np.array([stretched(one, factor * f50_of(one)) for one in draws])
         weights = stretched(weights, factor * f50_of(weights))
-    return JointBlur(weights, draws, error, tuple(group), crowd.scatter)
+    return JointBlur(weights, draws, error, tuple(group))
 
 
 def anisotropy(edges: Sequence[Edge]) -> tuple[float, float] | None:

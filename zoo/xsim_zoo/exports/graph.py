@@ -21,7 +21,7 @@ from xsim.grids import half_plane_weights
 from xsim_zoo.process.grid import PaddedGrid
 from xsim_zoo.process.link import LinkOnGrid, TorchLink
 from xsim_zoo.process.operator import Operator
-from xsim_zoo.process.power import RETURNED
+from xsim_zoo.process.power import gain_of
 from xsim_zoo.process.process import LEAST_RMS
 from xsim_zoo.process.sampling import time_grid
 from xsim_zoo.restorers.base import Restorer
@@ -187,10 +187,8 @@ class _Step(nn.Module):
         return X_0 if self.s == 0 else self.a * X_0 + self.k * state
 
     def power_gain(self, level: Tensor, error_share: float) -> Tensor:
-        """Return the gain of the answer's spectrum, as `xsim_zoo.process.power.power_gain` does; of the step from 1."""
-        Sigma = self.Sigma_1 * level
-        left = Sigma / (self.S * self.B.square() + Sigma).clamp_min(torch.finfo(torch.float32).tiny)
-        return 1.0 + RETURNED * ((1.0 - error_share * left).rsqrt() - 1.0)
+        """Return the gain of the answer's spectrum; of the step from 1."""
+        return gain_of(self.S, self.B, self.Sigma_1 * level, error_share)
 
     def _mean(self, maps: Tensor) -> Tensor:
         """Return the mean over the whole plane, (B, 1, 1, 1)."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from xsim_zoo.process.operator import Operator
 from xsim_zoo.process.process import fft, ifft, strips
 
-__all__ = ["RETURNED", "filter_error", "power_gain", "return_power"]
+__all__ = ["RETURNED", "filter_error", "gain_of", "power_gain", "return_power"]
 
 RETURNED: Final = 0.5
 """Share of the way from the estimate of least error to one of the truth's power. The whole of it costs four times as
@@ -29,8 +29,7 @@ def filter_error(operator: Operator) -> Tensor:
 
     1 - W_1 B_1 = Sigma_1 / (S B_1^2 + Sigma_1), see `Operator.wiener`; 1 where nothing is known.
     """
-    passed, Sigma = operator.S * operator.process.B(1.0).square(), operator.process.Sigma_1
-    return Sigma / (passed + Sigma).clamp_min(torch.finfo(Sigma.dtype).tiny)
+    return _left(operator.S, operator.process.B(1.0), operator.process.Sigma_1)
 
 
 def power_gain(operator: Operator, error_share: float, returned: float = RETURNED) -> Tensor:
@@ -45,7 +44,16 @@ def power_gain(operator: Operator, error_share: float, returned: float = RETURNE
     returned : float
         How much of the way: 0 is the estimate of least error, 1 one of the truth's power.
     """
-    return 1.0 + returned * ((1.0 - error_share * filter_error(operator)).rsqrt() - 1.0)
+    return gain_of(operator.S, operator.process.B(1.0), operator.process.Sigma_1, error_share, returned)
+
+
+def gain_of(S: Tensor, B_1: Tensor, Sigma_1: Tensor, error_share: float, returned: float = RETURNED) -> Tensor:
+    """Return `power_gain` from the maps that it depends on, all of one shape."""
+    return 1.0 + returned * ((1.0 - error_share * _left(S, B_1, Sigma_1)).rsqrt() - 1.0)
+
+
+def _left(S: Tensor, B_1: Tensor, Sigma_1: Tensor) -> Tensor:
+    return Sigma_1 / (S * B_1.square() + Sigma_1).clamp_min(torch.finfo(Sigma_1.dtype).tiny)
 
 
 def return_power(x_0: Tensor, operator: Operator, error_share: float, returned: float = RETURNED) -> Tensor:

@@ -7,6 +7,7 @@ share of it away nearly everywhere. So one number tells what power the answers l
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -105,11 +106,9 @@ def set_error_share(
 
 def _bins_of(restorer: LearnedRestorer, truth: NDArray[np.floating], lr: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return power of answer and truth, and what the filter leaves as a share, at all bins that count, (3, n)."""
-    before, restorer.error_share = restorer.error_share, 0.0
-    try:
-        answer = restorer.restore_array(lr)
-    finally:
-        restorer.error_share = before
+    plain = copy(restorer)
+    plain.error_share = 0.0
+    answer = plain.restore_array(lr)
     inside = (slice(_BORDER_PX, -_BORDER_PX),) * 2
     powers = [_power(np.asarray(image, np.float64)[inside]) for image in (answer, truth)]
     shape = (truth.shape[0] - 2 * _BORDER_PX, truth.shape[1] - 2 * _BORDER_PX)
