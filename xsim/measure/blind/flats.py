@@ -54,6 +54,9 @@ _TEXTURED = 0.25
 _FITS = 4.0
 """Misfit a bin, in squares of 3 % and chance, up to which noise alone fits and no texture is looked for."""
 
+_UNLIKE = 40.0
+"""Misfit a bin from which a spectrum is not noise: 20 % off in each. Boards whose noise is read rightly reach 10."""
+
 _AS_GOOD = 2.0
 """Factor of misfits that tell two colours apart beside texture: below, the middle of what they say is taken."""
 
@@ -94,6 +97,8 @@ class FlatNoise:
     ----------
     rms, error : float
         Standard deviation of a pixel, and the relative standard error.
+    least : float
+        Factor below which ``rms`` need not lie: less than 1 where the spectrum is not that of noise alone.
     frequency, power : (m,) arrays
         Measured radial spectrum: frequency [cycles/px], and the variance that white noise of this power would have.
     coloured, white : float
@@ -112,6 +117,7 @@ class FlatNoise:
 
     rms: float
     error: float
+    least: float
     frequency: NDArray[np.float64]
     power: NDArray[np.float64]
     coloured: float
@@ -234,6 +240,7 @@ def flat_noise(blocks: Blocks, weights: NDArray[np.float64]) -> FlatNoise | None
     return FlatNoise(
         rms=float(np.sqrt(level)),
         error=error,
+        least=parts.least,
         frequency=f,
         power=spectrum,
         coloured=parts.coloured,
@@ -323,6 +330,8 @@ class _Parts:
     misfit: float
     doubt: float = 0.0
     """Standard error of ln rms for what texture hides."""
+    least: float = 1.0
+    """Factor below which the rms need not lie, see `_UNLIKE`."""
 
     @property
     def level(self) -> float:
@@ -390,4 +399,8 @@ def _fitted(
         # The measured bins give the sum of the two; the fitted shape only says how much of it window and trend hid.
         parts = parts * (float(spectrum @ count) / max(float(fitted @ count), 1e-30))
     texture = float((columns[:, 2:] @ parts[2:]) @ count / count.sum())
-    return _Parts(float(parts[0]), float(parts[1]), texture, colour / _plane(colour).mean(), cost)
+    least = 1.0
+    if cost > _UNLIKE * len(spectrum):
+        # Structure only adds to noise, and noise has no less power anywhere than where it has least.
+        least = min(float(np.sqrt(spectrum.min() / max(parts[:2].sum(), 1e-30))), 1.0)
+    return _Parts(float(parts[0]), float(parts[1]), texture, colour / _plane(colour).mean(), cost, least=least)

@@ -52,7 +52,7 @@ def noise_of(parts: Sequence[Part], weights: NDArray[np.float64]) -> BlindNoise:
         row[:] = part.image, part.top + row[1], part.left + row[2]
     return BlindNoise(
         noise.rms,
-        noise.rms / spread,
+        noise.rms * noise.least / spread,
         noise.rms * spread,
         noise.frequency,
         noise.power,
@@ -102,5 +102,9 @@ def _remarks(noise: FlatNoise) -> tuple[str, ...]:
         share = noise.texture / (noise.texture + noise.coloured + noise.white)
         said.append(
             f"texture makes {100 * share:.0f} % of the flattest parts' variance: the object's, no noise, left out"
+        )
+    if noise.least < 1:
+        said.append(
+            f"the flattest parts hold detail: noise may be {noise.least:.2f} of what was measured (shoot an open frame)"
         )
     return tuple(said)

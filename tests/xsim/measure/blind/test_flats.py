@@ -7,6 +7,8 @@ import pytest
 
 from xsim.measure.blind.flats import FlatNoise, flat_blocks, flat_noise
 from xsim.measure.blind.mixture import SIGMAS_PX, mtf_columns
+from xsim.measure.blind.noise import noise_of
+from xsim.measure.blind.parts import choose_parts
 
 SIDE = 512
 WEIGHTS = np.where(SIGMAS_PX == 1.4, 0.7, np.where(SIGMAS_PX == 4.4, 0.3, 0.0))
@@ -53,3 +55,16 @@ def test_texture_everywhere_is_no_noise(exponent, depth):
     assert noise.texture > 0.5 * np.var(weave(depth))
     assert noise.rms == pytest.approx(NOISE, rel=0.3)
     assert abs(np.log(noise.rms / NOISE)) < 2.6 * noise.error
+
+
+def test_a_spectrum_that_nothing_explains_leaves_the_level_open():
+    f = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.fftfreq(SIDE)[None])
+    # Foam: as coarse as the blocks, and with fine detail that no blur of this width lets through.
+    power = 1 / (f + 0.02) ** 4
+    foam = np.fft.ifft2(np.fft.fft2(np.random.default_rng(3).normal(size=f.shape)) * np.sqrt(power / power.mean())).real
+    image = flat(0.7, 2) + 5 * NOISE * foam
+    noise = found(image)
+    assert noise.rms > 1.5 * NOISE
+    assert noise.rms * noise.least < NOISE
+    said = noise_of(choose_parts([image], [np.ones(image.shape, bool)]), WEIGHTS).remarks
+    assert "the flattest parts hold detail" in said[-1]
