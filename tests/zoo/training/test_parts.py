@@ -7,6 +7,7 @@ import math
 import shlex
 import sys
 from copy import deepcopy
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -251,7 +252,8 @@ def test_a_run_says_how_it_was_called(pairs: MemoryPairs, tmp_path: Path) -> Non
     go(pairs, tmp_path / "run", steps=3, resume=True)
     calls = json.loads((tmp_path / "run" / "run.json").read_text())["calls"]
     assert [call["steps"] for call in calls] == [2, 3]
-    assert calls[0]["versions"]["torch"] == torch.__version__
+    # Wheels of other indexes append where they were built for (2.13.0+cu130) to the one, not to the other.
+    assert calls[0]["versions"]["torch"] == version("torch")
     assert calls[0]["command_line"] == shlex.join(sys.orig_argv)
     assert calls[1]["began"] >= calls[0]["began"]
 

@@ -19,6 +19,7 @@ from xsim.detector.performance import REFERENCE_SRB_MM, basic_spatial_resolution
 from xsim.errors import InputError, check_range
 from xsim.measure.one_detector.family import GUESSED_SPREAD, Family, Member, Numbers, fit_member, noise_of_member
 from xsim.measure.one_detector.result import Blur, Noise, table_grid
+from xsim.measure.resolution import WIRE_DIAMETERS_MM
 
 __all__ = ["DataSheet", "blur_of_sheet", "noise_of_sheet", "srb_of_blur_mm"]
 
@@ -129,7 +130,8 @@ def blur_of_sheet(sheet: DataSheet, family: Family) -> tuple[Blur, Member]:
     _check_aperture(sheet.mtf_points, family.sensor)
     member = fit_member(family, Numbers(tuple(sorted(sheet.mtf_points)), sheet.srb_mm), thickness)
     spread = _CURVE_SPREAD if sheet.mtf_points else _SRB_SPREAD
-    return Blur(frequency, member.response.mtf(frequency), "data sheet", spread, _stretch_warning(member)), member
+    texts = (*_gauge_warning(sheet), *_stretch_warning(member))
+    return Blur(frequency, member.response.mtf(frequency), "data sheet", spread, texts), member
 
 
 def noise_of_sheet(sheet: DataSheet, member: Member, family: Family, *, srb_mm: float) -> Noise:
@@ -224,6 +226,17 @@ def _check_aperture(points: Iterable[tuple[float, float]], sensor: Sensor) -> No
                 f"MTF {value:.3g} at {frequency:.3g} lp/mm is more than pixels of {sensor.pitch_mm:g} mm let through "
                 f"({most:.3g}): check --pitch-mm and --fill-factor"
             )
+
+
+def _gauge_warning(sheet: DataSheet) -> tuple[str, ...]:
+    """Return that an SRb which is a wire of the gauge was hardly interpolated, where nothing else tells the blur."""
+    if sheet.mtf_points or not any(np.isclose(float(sheet.srb_mm or 0), wire, rtol=1e-6) for wire in WIRE_DIAMETERS_MM):
+        return ()
+    text = (
+        f"SRb {sheet.srb_mm:g} mm is a wire pair of the gauge, the first that is not seen: the blur may be wider by up "
+        "to 1.25: give the interpolated iSRb, or --mtf-at"
+    )
+    return (text,)
 
 
 def _stretch_warning(member: Member) -> tuple[str, ...]:

@@ -106,6 +106,14 @@ def test_srb_and_snrn_give_the_screen_back():
     assert (found.known.source, found.warnings) == ("data sheet", ())
 
 
+def test_a_wire_pair_of_the_gauge_is_no_interpolated_number():
+    found = make(sheet=DataSheet(srb_mm=0.4))
+    assert "up to 1.25" in found.warnings[0]
+    points = ((1.0, float(found.known.mtf_at(made.PITCH_MM))),)
+    for exact in (DataSheet(srb_mm=0.412), DataSheet(srb_mm=0.4, mtf_points=points)):
+        assert not any("wire pair" in text for text in make(sheet=exact).warnings)
+
+
 @pytest.mark.parametrize(
     "sheet",
     [
