@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "xsim" / "measure" / "blind"))
 import foreign as made
@@ -49,6 +50,8 @@ RMS, WHITE = 0.01, 0.25
 
 SCENES = 6
 TILT_DEG = 3.0
+PLATE = 0.1
+"""Transmission of the plate."""
 
 
 def screen(f: Image) -> Image:
@@ -74,14 +77,28 @@ def seen(attenuation: NDArray[np.float32], rng: np.random.Generator) -> Image:
     return clean + RMS * np.sqrt(np.clip(clean, 0, None)) * made.coloured(rng, clean.shape, noise_power)
 
 
+def plate(px: int, rng: np.random.Generator) -> Image:
+    """Return an image of the straight edge of a plate as large as one likes, by the integral over its normal's OTF."""
+    angle = np.radians(TILT_DEG)
+    y, x = np.mgrid[:px, :px] - (px - 1) / 2
+    step = 1 / (4 * px)
+    f = (np.arange(int(4 / step)) + 0.5) * step
+    otf = mtf2(f * np.cos(angle), f * np.sin(angle))
+    away = np.linspace(-px, px, 8 * px + 1)
+    # Sum of sines at half-odd multiples: a sine transform, zero in the middle.
+    esf = 0.5 + np.array([step * np.sum(otf * np.sin(2 * np.pi * f * d) / (np.pi * f)) for d in away[4 * px :]])
+    across = x * np.cos(angle) + y * np.sin(angle)
+    # A line between the points would blur by their distance.
+    clean = PLATE + (1 - PLATE) * CubicSpline(away, np.concatenate([1 - esf[:0:-1], esf]))(across)
+    return clean + RMS * np.sqrt(clean) * made.coloured(rng, clean.shape, noise_power)
+
+
 def panel(px: int) -> tuple[OneDetector, OneDetector]:
     """Return the panel as one plate and five flats tell it, and as it is."""
     rng = np.random.default_rng(4)
-    plate = made.Canvas(px + 2 * made.MARGIN)
-    plate.box(0.0, px / 2, px + 2 * made.MARGIN, 3 * px, np.radians(TILT_DEG), 2.3)
     sensor = Sensor(pitch_mm=PITCH_MM)
     grid = table_grid(sensor)
-    edge = edge_mtf(seen(plate.attenuation, rng), PITCH_MM, frequency_lp_mm=grid)
+    edge = edge_mtf(plate(px, rng), PITCH_MM, frequency_lp_mm=grid)
     flats = [1 + RMS * made.coloured(rng, (px, px), noise_power) for _ in range(5)]
     beam = preset_spectrum("paper")
     measured = make_detector(edges=[edge], flats=flats, sensor=sensor, spectrum=beam, phosphor="CsI")
