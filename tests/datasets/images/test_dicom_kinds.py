@@ -86,6 +86,8 @@ CODINGS = {
 
 @pytest.mark.parametrize("name", CODINGS)
 def test_every_coding_is_read_and_lossy_ones_stay_named(tmp_path, name):
+    if name.startswith("HTJ2K") and not hasattr(imagecodecs, "htj2k_encode"):
+        pytest.skip("this imagecodecs reads HTJ2K and does not write it")
     dataset, pixels, off = CODINGS[name]()
     found = read(tmp_path, dataset)
     assert np.abs(found.pixels.astype(int) - pixels).max() <= off

@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 
 from tests.xsim.detectors import KERMA_UGY, PAPER, THICKNESSES, response
 from xsim.curves import quadratic_grid
@@ -49,7 +50,7 @@ def test_nnps_summed_over_bins_is_the_pixel_variance(thickness: float, shape: tu
     v, u = axis[:, None], axis[None, :]
     aperture = np.sinc(chosen.sensor.aperture_mm * v) * np.sinc(chosen.sensor.aperture_mm * u)
     presampled = chosen.quantum_nnps(np.hypot(v, u)) * aperture**2
-    integral = 4.0 * np.trapezoid(np.trapezoid(presampled, axis), axis)
+    integral = 4.0 * trapezoid(trapezoid(presampled, axis), axis)
     white = (chosen.shot_nnps_mm2 + chosen.read_nnps_mm2) / chosen.pitch_mm**2
     assert summed == pytest.approx(integral + white, rel=1e-3)
     assert chosen.pixel_sigma == pytest.approx(math.sqrt(summed), rel=1e-3)

@@ -39,6 +39,7 @@ def test_onnx_answers_as_torch(name: str, link_conditioning: bool, physics: Phys
 
 
 def test_an_export_that_differs_is_not_kept(physics: Physics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     monkeypatch.setattr(exporting, "_write_onnx", lambda network, path, card: path.write_bytes(b"something else"))
     monkeypatch.setattr(exporting, "_difference", lambda network, path: float("nan"))
     with pytest.raises(DamageError, match="is off by"):

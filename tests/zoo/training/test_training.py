@@ -321,6 +321,7 @@ def test_the_learning_rate_rises_then_falls() -> None:
 
 
 def test_a_run_shows_what_it_learns(pairs: MemoryPairs, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed: make setup")
     go("physics-sde", pairs, tmp_path / "run", SHORT.model_copy(update={"tensorboard": True}))
     records = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     validations = [record for record in records if "validation_psnr_dB" in record]

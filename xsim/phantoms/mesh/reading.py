@@ -19,8 +19,18 @@ __all__ = ["FORMATS", "read_mesh"]
 
 FORMATS = (".stl", ".obj", ".ply", ".off", ".glb")
 """Ends of the names of files that are read."""
-# What trimesh's readers raise on damaged files.
-_FAULTS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, NotImplementedError, EOFError)
+# What trimesh's readers raise on damaged files; ImportError where they look for an encoding with a package of its own.
+_FAULTS = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    OSError,
+    NotImplementedError,
+    EOFError,
+    ImportError,
+)
 
 
 def read_mesh(path: Path, *, scale: float = 1.0) -> Mesh:
