@@ -36,6 +36,7 @@ ROOMS = {
             "grids",
             "curves",
             "files",
+            "compiled",
             "materials",
             "spectrum",
             "phantoms",

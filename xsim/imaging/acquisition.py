@@ -9,12 +9,12 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from xsim.compiled import compiled
 from xsim.detector.detector import DetectorResponse
 from xsim.errors import check_range
 from xsim.imaging.exposure import padded_shape, quantum_nnps_map
@@ -150,7 +150,7 @@ def acquire(
     return Shot(image, saturated, 0 if defective is None else int(defective.sum()))
 
 
-@numba.njit(cache=True)
+@compiled()
 def _read_out(image, light, flat_e, offset_e, settings):  # type: ignore[no-untyped-def]
     """Turn the white noise in ``image`` into digitised electrons, in place; return how many pixels are saturated.
 

@@ -23,11 +23,11 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
-import numba
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
+from xsim.compiled import compiled
 from xsim.curves import RadialCurve
 from xsim.detector.response import DetectorResponse
 from xsim.detector.screen import Deposits
@@ -199,7 +199,7 @@ def hit_noise(
     return np.asarray(_draw_hits(rng, grey, variance, hits.total * frames, table, frames))
 
 
-@numba.njit(cache=True)
+@compiled()
 def _draw_hits(rng, grey, variance, number, table, frames):  # type: ignore[no-untyped-def]
     """Return the sum of each pixel's charges, divided by the frames, less its mean."""
     noise = np.zeros(grey.shape, dtype=np.float32)
@@ -273,7 +273,7 @@ def quantum_noise(
     return noise
 
 
-@numba.njit(cache=True)
+@compiled()
 def _scale(noise, grey, variance, enough):  # type: ignore[no-untyped-def]
     """Give white noise its local variance, in place; return how many pixels have few quanta."""
     few = 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from xsim.compiled import compiled
 
 __all__ = ["BALL", "HOLE", "VOID", "hole_light", "transmission", "union_share"]
 
@@ -28,7 +29,7 @@ _SAMPLES = 3
 """Rays a pixel and direction: with 5 a void of 3 px changes by .2 % of its area."""
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _is_smooth(ball, voids, row, column):  # type: ignore[no-untyped-def]
     """Say whether a pixel lies more than 1 px away from the rims of ball, lands and voids."""
     distance = math.hypot(row - ball[0], column - ball[1])
@@ -40,7 +41,7 @@ def _is_smooth(ball, voids, row, column):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def transmission(ball, height, voids, top, left, shape):  # type: ignore[no-untyped-def]
     """Return the mean transmission of every pixel, (H, W) float64.
 
@@ -90,7 +91,7 @@ def transmission(ball, height, voids, top, left, shape):  # type: ignore[no-unty
     return out
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def hole_light(hole, radius, top, left, shape):  # type: ignore[no-untyped-def]
     """Return what a plated hole makes of the light behind the board, (H, W) float64: more within, less at its wall.
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
+from xsim.compiled import compiled
 from xsim.phantoms.solids import CONE, ELLIPSOID, PRISM, ROD, all_thin, is_thin, reach_of, select, window_of
 
 __all__ = ["cast", "chord", "deposit", "outline", "silhouette"]
@@ -28,7 +28,7 @@ NONE = (0.0, 0.0)
 FAR = 1e12
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _inside_quadratic(A, B, C):  # type: ignore[no-untyped-def]
     """Return the interval where ``A z^2 + 2 B z + C <= 0`` for A >= 0."""
     if A < 1e-14:
@@ -43,7 +43,7 @@ def _inside_quadratic(A, B, C):  # type: ignore[no-untyped-def]
     return -B / A - half, -B / A + half
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _ellipsoid(p, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
     dx, dy, cosine, sine = x - p[n, 8], y - p[n, 9], p[n, 14], p[n, 15]
     ra, rb, gz = p[n, 18], p[n, 19], p[n, 20]  # one over the semi-axes
@@ -54,7 +54,7 @@ def _ellipsoid(p, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
     return max(z0, p[n, 16]), min(z1, p[n, 17])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _cone(p, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
     growth = (p[n, 13] - p[n, 12]) / (p[n, 11] - p[n, 10])
     base = p[n, 12] - growth * p[n, 10]  # radius at height z is base + growth z
@@ -72,7 +72,7 @@ def _cone(p, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
     return p[n, 10], min(-B / A - half, p[n, 11])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _span(o, g, half):  # type: ignore[no-untyped-def]
     """Return the interval where ``|o + z g| <= half``."""
     if abs(g) < 1e-12:
@@ -81,7 +81,7 @@ def _span(o, g, half):  # type: ignore[no-untyped-def]
     return min(z0, z1), max(z0, z1)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _prism(p, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
     dx, dy, cosine, sine = x - p[n, 8], y - p[n, 9], p[n, 12], p[n, 13]
     ox, oy = cosine * dx + sine * dy, cosine * dy - sine * dx
@@ -115,7 +115,7 @@ def _prism(p, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
     return max(z0, p[n, 15]), min(z1, p[n, 16])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _rod(p, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
     ax, ay, az = p[n, 11] - p[n, 8], p[n, 12] - p[n, 9], p[n, 13] - p[n, 10]
     length = math.sqrt(ax * ax + ay * ay + az * az)
@@ -148,7 +148,7 @@ def _rod(p, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
     return z0, z1
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _slab(p, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
     ox, oy, oz = x - p[n, 8], y - p[n, 9], -p[n, 10]
     z0, z1 = -FAR, FAR
@@ -168,7 +168,7 @@ def _slab(p, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
     return z0, z1
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def chord(rows, n, x, y, tx, ty):  # type: ignore[no-untyped-def]
     """Return the interval of z in which the ray is inside solid ``rows[n]``; empty where ``z0 >= z1``."""
     kind = int(rows[n, 0])
@@ -190,7 +190,7 @@ SAMPLES = 4
 TILE = 8
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _gather(rows, near, kind, x, y, tx, ty, intervals):  # type: ignore[no-untyped-def]
     """Write the merged intervals of the near solids (kind 0) or voids (1) along a ray, sorted; return their number."""
     n = 0
@@ -216,7 +216,7 @@ def _gather(rows, near, kind, x, y, tx, ty, intervals):  # type: ignore[no-untyp
     return last + 1
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _lengths(rows, near, u0, v0, step, count, rays, solid, void, out):  # type: ignore[no-untyped-def]
     """Write the paths [mm] of a square of rays, ``count`` a side from pixel position (u0, v0) on, into ``out``.
 
@@ -243,7 +243,7 @@ def _lengths(rows, near, u0, v0, step, count, rays, solid, void, out):  # type: 
             out[i, j] = total * math.sqrt(1.0 + tx * tx + ty * ty) if total > 0.0 else 0.0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _joined(rows, near, x, y, tx, ty, solid, void):  # type: ignore[no-untyped-def]
     """Return the height [mm] along a ray inside the near solids, merged, and outside the near voids."""
     n = _gather(rows, near, 0, x, y, tx, ty, solid)
@@ -257,7 +257,7 @@ def _joined(rows, near, x, y, tx, ty, solid, void):  # type: ignore[no-untyped-d
     return total
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _mean(rows, near, i, j, rays, solid, void, samples):  # type: ignore[no-untyped-def]
     """Return the mean path over pixel (i, j) from SAMPLES x SAMPLES rays."""
     first = 0.5 / SAMPLES
@@ -269,7 +269,7 @@ def _mean(rows, near, i, j, rays, solid, void, samples):  # type: ignore[no-unty
     return total / (SAMPLES * SAMPLES)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _plateau(rows, near, window, rays, solid, void, samples, values):  # type: ignore[no-untyped-def]
     """Fill a square tile by interpolation if one convex solid is smooth all over it, and say whether it was.
 
@@ -293,14 +293,14 @@ def _plateau(rows, near, window, rays, solid, void, samples, values):  # type: i
     return True
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _is_smooth(c0, c1, c2, c3, centre):  # type: ignore[no-untyped-def]
     """Say whether a path that has these values at a pixel's corners and centre is smooth in it, by Simpson's rule."""
     low, high = min(c0, c1, c2, c3), max(c0, c1, c2, c3)
     return low >= 0.5 * high and abs(centre - 0.25 * (c0 + c1 + c2 + c3)) <= 1e-2 * high
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _tile(rows, reach, near, window, rays, solid, void, work, values):  # type: ignore[no-untyped-def]
     """Write the mean path of every pixel of a tile."""
     corners, centres, samples = work
@@ -332,7 +332,7 @@ def _tile(rows, reach, near, window, rays, solid, void, work, values):  # type: 
                 values[i, j] = _mean(rows, near, i0 + i, j0 + j, rays, solid, void, samples)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add(maps, material, host, window, values):  # type: ignore[no-untyped-def]
     """Add a tile to its material, take it from its host, and return the sum of its paths."""
     i0, i1, j0, j1 = window
@@ -348,7 +348,7 @@ def _add(maps, material, host, window, values):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def cast(maps, heights, rows, bodies, rays):  # type: ignore[no-untyped-def]
     """Add the path lengths of bodies to material maps in place.
 
@@ -389,7 +389,7 @@ def cast(maps, heights, rows, bodies, rays):  # type: ignore[no-untyped-def]
             heights[material, 1] += total * middle
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def deposit(maps, material, host, coverage, thickness, rays):  # type: ignore[no-untyped-def]
     """Add a thin layer's path to its material in place, take it from its host (-1: none), return the sum of paths.
 
@@ -412,7 +412,7 @@ def deposit(maps, material, host, coverage, thickness, rays):  # type: ignore[no
     return total
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def silhouette(mask, rows, rays):  # type: ignore[no-untyped-def]
     """Mark the pixels whose centre any of the solids covers, in place; ``mask`` (H, W) bool."""
     reach = reach_of(rows, rays)
@@ -429,7 +429,7 @@ def silhouette(mask, rows, rays):  # type: ignore[no-untyped-def]
                 mask[i, j] |= path[0, 0] > 0.0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def outline(rows, rays, shape):  # type: ignore[no-untyped-def]
     """Return the rows and columns (i0, i1, j0, j1) of a window in which solids can be seen."""
     reach = reach_of(rows, rays)

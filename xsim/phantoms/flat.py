@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
+
+from xsim.compiled import compiled
 
 __all__ = ["COLUMNS", "box", "capsule", "cleared", "disc", "grown", "moved", "paint", "ring"]
 
@@ -68,13 +69,13 @@ def moved(row: Row, dx: float, dy: float) -> Row:
     return (*row[:2], row[2] + dx, row[3] + dy, *row[4:])
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def _norm(x, y):  # type: ignore[no-untyped-def]
     # math.hypot guards against overflow and costs three times as much.
     return math.sqrt(x * x + y * y)
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def _distance(kind, p, u, v):  # type: ignore[no-untyped-def]  # numba types it
     """Return the signed distance of (u, v) to a shape, negative inside; ``p`` as ``_to_pixels`` writes it."""
     if kind == CAPSULE:
@@ -90,7 +91,7 @@ def _distance(kind, p, u, v):  # type: ignore[no-untyped-def]  # numba types it
     return _norm(max(qx, 0.0), max(qy, 0.0)) + min(max(qx, qy), 0.0) - p[6]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _to_pixels(row, plane, p):  # type: ignore[no-untyped-def]
     """Write a shape's parameters in pixels into ``p`` and return its kind and the reach around (p0, p1)."""
     a, b, ox, oy = plane[0], plane[1], plane[2], plane[3]
@@ -116,7 +117,7 @@ def _to_pixels(row, plane, p):  # type: ignore[no-untyped-def]
     return kind, abs(p[4]) * p[2] + abs(p[5]) * p[3], abs(p[5]) * p[2] + abs(p[4]) * p[3]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _edge(kind, p, u, v, sharpness):  # type: ignore[no-untyped-def]
     """Return the coverage of the pixel centred at (u, v) from 4 x 4 samples of ``clip(1/2 - sharpness d)``."""
     total = 0.0
@@ -127,7 +128,7 @@ def _edge(kind, p, u, v, sharpness):  # type: ignore[no-untyped-def]
     return total / 16.0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _row_span(p, v):  # type: ignore[no-untyped-def]
     """Return a range of u that holds every pixel of row v which a capsule can touch."""
     margin = p[4] + 1.5
@@ -141,7 +142,7 @@ def _row_span(p, v):  # type: ignore[no-untyped-def]
     return min(low, high) - margin, max(low, high) + margin
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _run(coverage, kind, p, i, left, right, band, sharpness, clear):  # type: ignore[no-untyped-def]
     """Draw a shape's pixels ``left`` to ``right`` of row i."""
     for j in range(left, right):
@@ -155,7 +156,7 @@ def _run(coverage, kind, p, i, left, right, band, sharpness, clear):  # type: ig
             coverage[i, j] = max(coverage[i, j], np.float32(c))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def paint(coverage, rows, plane, soft_mm):  # type: ignore[no-untyped-def]
     """Draw shapes onto a coverage map in place.
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from xsim.compiled import compiled
 
 __all__ = ["Polygon", "fill", "polygon_area"]
 
@@ -52,7 +53,7 @@ def polygon_area(points: NDArray[np.float64]) -> float:
     return 0.5 * float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _cell(total, row, width, x0, y0, x1, y1):  # type: ignore[no-untyped-def]
     """Add one piece of an edge that stays inside a row; x in pixels, y in rows, already ordered in x."""
     rise = y1 - y0
@@ -74,7 +75,7 @@ def _cell(total, row, width, x0, y0, x1, y1):  # type: ignore[no-untyped-def]
         x = nxt
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _edge(total, x0, y0, x1, y1):  # type: ignore[no-untyped-def]
     """Add a directed edge, in pixels of the accumulation buffer (height, width + 2)."""
     height, width = total.shape[0], total.shape[1] - 2
@@ -93,7 +94,7 @@ def _edge(total, x0, y0, x1, y1):  # type: ignore[no-untyped-def]
         row += 1
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _clipped(total, row, width, xa, xb, rise):  # type: ignore[no-untyped-def]
     """Split a piece at the window's left and right side; what lies left covers the row, what lies right nothing."""
     x0, x1 = min(xa, xb), max(xa, xb)
@@ -113,7 +114,7 @@ def _clipped(total, row, width, xa, xb, rise):  # type: ignore[no-untyped-def]
         _cell(total, row, width, x0, 0.0, x1, steep * (x1 - x0))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _resolve(coverage, total, top, left, clear):  # type: ignore[no-untyped-def]
     """Run the sums along the rows and join the polygon with the layer."""
     for i in range(total.shape[0]):
@@ -127,7 +128,7 @@ def _resolve(coverage, total, top, left, clear):  # type: ignore[no-untyped-def]
             coverage[top + i, left + j] = min(old, np.float32(1.0) - c) if clear else max(old, c)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def fill(coverage, points, loops, plane, clear):  # type: ignore[no-untyped-def]
     """Draw a polygon onto a coverage map in place.
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from xsim.compiled import compiled
 from xsim.phantoms import casting, flat, polygons, solids
 from xsim.phantoms.polygons import Polygon
 from xsim.phantoms.solids import Solid
@@ -78,7 +78,7 @@ def _wave(ply: Ply, view: View) -> list[float]:
     return found
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _exchange(laminate, glass, resin, waves, table, movable, share, strength):  # type: ignore[no-untyped-def]
     size = table.shape[0]
     for i in range(laminate.shape[0]):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
+
+from xsim.compiled import compiled
 
 __all__ = [
     "COLUMNS",
@@ -155,7 +156,7 @@ def block(centre: Point, size: Point, axes: Axes = UPRIGHT, *, diagonal: bool = 
 REACH = 10
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _project(x, y, z, rays):  # type: ignore[no-untyped-def]
     """Return the pixel (u, v) at which a point is seen."""
     square = rays[2] * rays[2] + rays[3] * rays[3]
@@ -165,7 +166,7 @@ def _project(x, y, z, rays):  # type: ignore[no-untyped-def]
     return (rays[2] * dx + rays[3] * dy) / square + rays[4], (rays[2] * dy - rays[3] * dx) / square + rays[5]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _slab_width(rows, k, rays):  # type: ignore[no-untyped-def]
     """Return how narrow a box looks along the central ray [mm]: a plate on edge is thin, seen obliquely it is not."""
     shadow = np.empty((3, 2))
@@ -183,7 +184,7 @@ def _slab_width(rows, k, rays):  # type: ignore[no-untyped-def]
     return widest
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def reach_of(rows, rays):  # type: ignore[no-untyped-def]
     """Return what of the image each solid can touch, shape (n, REACH).
 
@@ -210,7 +211,7 @@ def reach_of(rows, rays):  # type: ignore[no-untyped-def]
     return reach
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def window_of(reach, body, shape):  # type: ignore[no-untyped-def]
     """Return the rows and columns (i0, i1, j0, j1) that a body touches."""
     u0, u1, v0, v1 = 1e18, -1e18, 1e18, -1e18
@@ -223,7 +224,7 @@ def window_of(reach, body, shape):  # type: ignore[no-untyped-def]
     return int(i0), int(i1), int(j0), int(j1)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def select(reach, start, count, window, near):  # type: ignore[no-untyped-def]
     """Write those of ``count`` solids that reach into a window (i0, i1, j0, j1): their number, then their rows."""
     n = 0
@@ -235,7 +236,7 @@ def select(reach, start, count, window, near):  # type: ignore[no-untyped-def]
     near[0] = n
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def is_thin(reach, near, i, j, pixel):  # type: ignore[no-untyped-def]
     """Say whether corners and centre of pixel (i, j) could miss a part of the body."""
     for kind in range(2):
@@ -256,7 +257,7 @@ def is_thin(reach, near, i, j, pixel):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def all_thin(reach, near, pixel):  # type: ignore[no-untyped-def]
     """Say whether every solid near a tile is thin: only the pixels that one touches need rays then."""
     count = 0

@@ -9,10 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from xsim.compiled import compiled
 from xsim.phantoms import flat
 from xsim.phantoms.design.rules import PLATING_MM, RuleClass, Stackup
 from xsim.phantoms.flat import BOX, CAPSULE
@@ -21,7 +21,7 @@ from xsim.phantoms.parts.part import Frame, Pad, Part
 __all__ = ["GROUND", "POWER", "BoardLayout", "Copper", "Hole", "Placed", "Terminal", "gap"]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _core(row, points):  # type: ignore[no-untyped-def]
     """Write the skeleton of a shape (point, segment or rectangle) and return its vertices' number and the radius."""
     kind = int(row[0])
@@ -40,7 +40,7 @@ def _core(row, points):  # type: ignore[no-untyped-def]
     return 1, row[4]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _to_segment(px, py, ax, ay, bx, by):  # type: ignore[no-untyped-def]
     dx, dy = bx - ax, by - ay
     square = dx * dx + dy * dy
@@ -50,7 +50,7 @@ def _to_segment(px, py, ax, ay, bx, by):  # type: ignore[no-untyped-def]
     return math.hypot(px - ax - t * dx, py - ay - t * dy)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _segments(a, b, c, d):  # type: ignore[no-untyped-def]
     """Return the distance of segments ab and cd; 0 where they cross."""
     ux, uy, vx, vy = b[0] - a[0], b[1] - a[1], d[0] - c[0], d[1] - c[1]
@@ -65,7 +65,7 @@ def _segments(a, b, c, d):  # type: ignore[no-untyped-def]
     return min(near, far)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _holds(points, x, y):  # type: ignore[no-untyped-def]
     """Say whether a rectangle holds a point."""
     inside = True
@@ -78,7 +78,7 @@ def _holds(points, x, y):  # type: ignore[no-untyped-def]
     return inside
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def gap(one, two):  # type: ignore[no-untyped-def]
     """Return the clearance between two solid shapes [mm]; 0 or less where they touch."""
     p, q = np.empty((4, 2)), np.empty((4, 2))
@@ -95,7 +95,7 @@ def gap(one, two):  # type: ignore[no-untyped-def]
     return best - r - s
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _bounds(row):  # type: ignore[no-untyped-def]
     """Return x0, x1, y0, y1 of a shape."""
     kind = int(row[0])
@@ -109,7 +109,7 @@ def _bounds(row):  # type: ignore[no-untyped-def]
     return row[2] - row[4], row[2] + row[4], row[3] - row[4], row[3] + row[4]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _closest(rows, nets, boxes, count, row, net, limit):  # type: ignore[no-untyped-def]
     """Return the least clearance of a shape to copper of other nets, or ``limit`` if none is nearer."""
     x0, x1, y0, y1 = _bounds(row)
@@ -123,7 +123,7 @@ def _closest(rows, nets, boxes, count, row, net, limit):  # type: ignore[no-unty
     return best
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _store(rows, nets, boxes, count, row, net):  # type: ignore[no-untyped-def]
     rows[count] = row
     nets[count] = net

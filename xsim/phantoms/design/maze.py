@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
+from xsim.compiled import compiled
 from xsim.phantoms.flat import _distance, _to_pixels
 
 __all__ = ["FREE", "TAKEN", "claim", "search"]
@@ -22,7 +22,7 @@ DX = np.array([1, 1, 0, -1, -1, -1, 0, 1])
 DY = np.array([0, 1, 1, 1, 0, -1, -1, -1])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def claim(owner, rows, nets, reach, plane):  # type: ignore[no-untyped-def]
     """Give the cells within ``reach`` [cells] of shapes to their nets, in place.
 
@@ -51,7 +51,7 @@ def claim(owner, rows, nets, reach, plane):  # type: ignore[no-untyped-def]
                     owner[i, j] = nets[n] if old in (FREE, nets[n]) else TAKEN
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _push(keys, nodes, size, key, node):  # type: ignore[no-untyped-def]
     i = size
     while i > 0 and keys[(i - 1) // 2] > key:
@@ -61,7 +61,7 @@ def _push(keys, nodes, size, key, node):  # type: ignore[no-untyped-def]
     return size + 1
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _pop(keys, nodes, size):  # type: ignore[no-untyped-def]
     """Remove the least entry; the heap's last one takes its place from the top down."""
     size -= 1
@@ -81,13 +81,13 @@ def _pop(keys, nodes, size):  # type: ignore[no-untyped-def]
     return size
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _octile(dx, dy):  # type: ignore[no-untyped-def]
     dx, dy = abs(dx), abs(dy)
     return max(dx, dy) + (math.sqrt(2.0) - 1.0) * min(dx, dy)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _trace(came, node, start, plane_size, nx):  # type: ignore[no-untyped-def]
     """Return the path to a node as rows (layer, y, x), start first."""
     count = 1
@@ -103,12 +103,12 @@ def _trace(came, node, start, plane_size, nx):  # type: ignore[no-untyped-def]
     return path
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _open_to(mine, net):  # type: ignore[no-untyped-def]
     return mine == FREE or mine == net  # noqa: PLR1714  numba compiles this form to two comparisons
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _price(owner, drillable, net, layer, y, x, move, heading, via_price, lean):  # type: ignore[no-untyped-def]
     """Return the price of a move (0-7: an eighth turn each, 8 + k: a via to layer k); infinite if it is not allowed."""
     _, ny, nx = owner.shape
@@ -131,7 +131,7 @@ def _price(owner, drillable, net, layer, y, x, move, heading, via_price, lean): 
     return step
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def search(owner, drillable, net, start, goal, via_price, lean, limit, price, came, heading):  # type: ignore[no-untyped-def]
     """Return the cheapest octilinear path, rows (layer, y, x); empty if there is none within ``limit`` steps.
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from xsim.compiled import compiled
 
 __all__ = ["add_thickness", "seen_at"]
 
@@ -21,14 +22,14 @@ __all__ = ["add_thickness", "seen_at"]
 _CORNERS = 8
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _copy(start, count, end):  # type: ignore[no-untyped-def]
     for k in range(count):
         for c in range(3):
             end[k, c] = start[k, c]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _split(polygon, count, axis, at, low, high):  # type: ignore[no-untyped-def]
     """Cut a convex polygon at ``axis = at``; write both parts, rows (u, v, depth), and return their corners' numbers.
 
@@ -57,7 +58,7 @@ def _split(polygon, count, axis, at, low, high):  # type: ignore[no-untyped-def]
     return below, above
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _integral(polygon, count, source):  # type: ignore[no-untyped-def]
     """Return the signed integral of the height over a polygon: plus where its corners run as the pixels' axes do.
 
@@ -77,7 +78,7 @@ def _integral(polygon, count, source):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add_row(path, i, strip, count, work, source):  # type: ignore[no-untyped-def]
     """Add the part of a triangle that lies in row i of the image."""
     part, rest, spare = work
@@ -104,7 +105,7 @@ def _add_row(path, i, strip, count, work, source):  # type: ignore[no-untyped-de
         _copy(spare, count, rest)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add_triangle(path, corners, rows, work, source):  # type: ignore[no-untyped-def]
     """Add a triangle, rows (u, v, depth), to the map."""
     strip, rest, spare = rows
@@ -131,7 +132,7 @@ def _add_triangle(path, corners, rows, work, source):  # type: ignore[no-untyped
         _copy(spare, count, rest)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _see(triangles, n, k, rays, corners):  # type: ignore[no-untyped-def]
     """Write where corner k of triangle n is seen [pixels] and its depth; ``rays`` as `View.rays`."""
     x, y, z = triangles[n, k, 0], triangles[n, k, 1], triangles[n, k, 2]
@@ -143,7 +144,7 @@ def _see(triangles, n, k, rays, corners):  # type: ignore[no-untyped-def]
     corners[k, 2] = scale if rays[8] > 0.0 else z
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add_all(path, triangles, rays):  # type: ignore[no-untyped-def]
     source = 1.0 / rays[8] if rays[8] > 0.0 else 0.0
     corners = np.empty((3, 3))
@@ -155,7 +156,7 @@ def _add_all(path, triangles, rays):  # type: ignore[no-untyped-def]
         _add_triangle(path, corners, rows, work, source)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _along_rays(path, rays):  # type: ignore[no-untyped-def]
     """Turn heights into paths: a ray of slope t is longer by sqrt(1 + t^2)."""
     for i in range(path.shape[0]):

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from xsim.compiled import compiled
 from xsim.phantoms.view import View
 
 __all__ = ["Relief", "draw_relief", "roughen"]
@@ -91,7 +91,7 @@ def roughen(path: NDArray[np.float32], relief: Relief, view: View) -> None:
     _add(path, waves, MOST)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _add(path, waves, most):  # type: ignore[no-untyped-def]
     height = np.empty(path.shape[1])
     for i in range(path.shape[0]):

@@ -1,0 +1,39 @@
+"""Loops that numba compiles, and where it may keep what it has compiled.
+
+Numba keeps machine code beside the source or in the user's own cache, and raises an error where it may write to
+neither, as in a container that runs as nobody special. Here the cache of xsim comes next, and where that is missing
+too, code is compiled at each start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+
+from xsim.files.cache import cache_folder
+
+__all__ = ["compiled"]
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator that compiles a function at its first call, and keeps the machine code for other processes.
+
+    Parameters
+    ----------
+    **options
+        Of `numba.njit`.
+    """
+
+    def decorator(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # nowhere to keep it
+            folder = cache_folder()
+        if folder is None or numba.config.CACHE_DIR:  # type: ignore[attr-defined]
+            return numba.njit(**options)(function)
+        numba.config.CACHE_DIR = str(folder / "compiled")  # type: ignore[attr-defined]
+        return decorator(function)
+
+    return decorator
