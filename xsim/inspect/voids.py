@@ -56,6 +56,9 @@ _UNLIKE = 0.08
 _ALONE_ROUND, _MOST_ALONE = 0.95, 3
 """Roundness of what counts as a ball without a grid, and how many of them: more are other parts."""
 
+_UNSEEN = "voids too small to be seen: as many as those that are seen in the same grid let expect"
+"""What is said of every report: the shares hold more than what is outlined."""
+
 
 @dataclass(eq=False)
 class _Case:
@@ -137,7 +140,7 @@ def inspect_voids(
         for case in own:
             _judge(case, rate, limit)
         cases += own
-    return VoidReport(_numbered(cases), limit, (f"hardening of solder as at {kvp:g} kV",))
+    return VoidReport(_numbered(cases), limit, (f"hardening of solder as at {kvp:g} kV", _UNSEEN))
 
 
 def _balls(grey: NDArray[np.float64]) -> list[Grid]:
@@ -250,6 +253,7 @@ def _judge(case: _Case, rate: float, limit: Limit) -> None:
         share.value,
         share.low,
         share.high,
+        case.share.value,
         2.0 * float(ball[2] * np.sqrt(max(float(covariance[2, 2]), 0.0))),
         share.unseen,
         tuple(SeenVoid(float(x), float(y), 2.0 * float(r)) for y, x, r in voids),
