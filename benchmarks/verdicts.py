@@ -87,19 +87,19 @@ def misread(y: Pixels, pitch_mm: float, folder: Path, restorer: Restorer) -> dic
     hot = grey.copy()
     hot[np.random.default_rng(1).random(grey.shape) < 1e-3] = 65535
 
-    def verdict(pixels: NDArray[Any], name: str = "a.tif", **told: Any) -> str:
+    def verdict(pixels: NDArray[Any], name: str = "a.tif", *, find: bool = True, **told: Any) -> str:
         path = folder / name
         if path.suffix == ".jpg":
             Image.fromarray((pixels >> 8).astype(np.uint8)).save(path, quality=90)
         else:
             tifffile.imwrite(path, pixels, resolution=(10 / pitch_mm,) * 2, resolutionunit="CENTIMETER")
         try:
-            # As the program reads it: bad pixels are repaired.
-            image = corrected(read_image(path, pages=True), Corrections())
+            # As the program reads it: bad pixels are repaired, unless --bad-pixels none.
+            image = corrected(read_image(path, pages=True), Corrections(find=find))
             done = restore(restorer, image, **({"detectors": "weights"} | told))
         except InputError as error:
             return f"refused: {error}"
-        repaired = image.bad_pixels.to_dict()["count"]
+        repaired = image.bad_pixels.to_dict()["count"] if find else 0
         return f"{done.scale.polarity}, {repaired} bad pixels repaired, {done.consistency.verdict}"
 
     return {
@@ -110,6 +110,7 @@ def misread(y: Pixels, pitch_mm: float, folder: Path, restorer: Restorer) -> dic
         "open field a hundred times what it is": verdict(grey, open_field=100 * OPEN_FIELD),
         "open field half of what it is": verdict(grey, open_field=OPEN_FIELD / 2),
         "hot pixels": verdict(hot, open_field=OPEN_FIELD),
+        "hot pixels, left as they are": verdict(hot, find=False, open_field=OPEN_FIELD),
         "lossy": verdict(grey, "a.jpg", open_field=OPEN_FIELD >> 8),
     }
 

@@ -39,16 +39,18 @@ def files(tmp_path_factory) -> dict[str, Path]:
     return made
 
 
-@pytest.mark.parametrize(("kind", "words"), [("film", FILM), ("added", ADDED)])
-def test_densities_give_the_mtf_and_the_noise_of_their_exposures(capsys, files, kind, words):
-    for command, name, key in (("mtf", "edge", "f50_lp_mm"), ("nnps", "flat", "relative_variance")):
-        more = ("--region-px", 128) if command == "nnps" else ()
-        wanted = document(capsys, command, files[f"{name} linear"], "--pitch-mm", 0.05, *more)[key]
-        found = document(capsys, command, files[f"{name} {kind}"], "--pitch-mm", 0.05, *more, *words)[key]
-        assert found == pytest.approx(wanted, rel=0.01)
-    # Taken for exposures they give other numbers: the option is what makes the difference.
-    taken = document(capsys, "nnps", files[f"flat {kind}"], "--pitch-mm", 0.05, "--region-px", 128)
-    assert taken["relative_variance"] != pytest.approx(wanted, rel=0.2)
+@pytest.mark.parametrize(
+    ("command", "name", "key"), [("mtf", "edge", "f50_lp_mm"), ("nnps", "flat", "relative_variance")]
+)
+def test_densities_give_the_mtf_and_the_noise_of_their_exposures(capsys, files, command, name, key):
+    more = ("--pitch-mm", 0.05, *(("--region-px", 128) if command == "nnps" else ()))
+    wanted = document(capsys, command, files[f"{name} linear"], *more)[key]
+    for kind, words in (("film", FILM), ("added", ADDED)):
+        assert document(capsys, command, files[f"{name} {kind}"], *more, *words)[key] == pytest.approx(wanted, rel=0.01)
+        if command == "nnps":
+            # Taken for exposures they give other numbers: the option is what makes the difference.
+            taken = document(capsys, command, files[f"{name} {kind}"], *more)[key]
+            assert taken != pytest.approx(wanted, rel=0.2)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from xsim.inspect.sight import Sight, faint_of, transfer_of
+from xsim.inspect.sight import Sight, transfer_of
 
 __all__ = ["Patch", "cut_patch"]
 
@@ -74,12 +74,6 @@ class Patch:
     _transfer: Array = field(repr=False)
     _size: tuple[int, int] = field(repr=False)
     doubt: float = 1.0
-    _faint: Array | None = field(repr=False, default=None)
-
-    @property
-    def has_faint(self) -> bool:
-        """Return whether voids are shown less sharply than the rims of balls."""
-        return self._faint is not None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -88,25 +82,13 @@ class Patch:
 
     def seen(self, maps: Array) -> Array:
         """Return maps (..., h, w) of pixel means as the detector shows them."""
-        return self._through(maps, self._transfer)
-
-    def lost(self, maps: Array) -> Array:
-        """Return what is not shown of faint maps (..., h, w): the sharp image of them less the one that there is."""
-        assert self._faint is not None
-        return self._through(maps, self._transfer * (1.0 - self._faint))
-
-    def faint(self, maps: Array) -> Array:
-        """Return faint maps (..., h, w) of pixel means as the image shows them: voids."""
-        return self._through(maps, self._transfer if self._faint is None else self._transfer * self._faint)
-
-    def _through(self, maps: Array, transfer: Array) -> Array:
         height, width = self.shape
         # Single precision is a millionth of the light, a thousandth of the noise, and half of the time.
         spectrum = scipy.fft.rfft2(np.asarray(maps, dtype=np.float32), s=self._size)
-        spectrum *= transfer.astype(np.float32)
+        spectrum *= self._transfer.astype(np.float32)
         return np.asarray(scipy.fft.irfft2(spectrum, s=self._size)[..., :height, :width], dtype=np.float64)
 
-    def matched(self, kernel: Array, left: Array, power: Array, *, strong: bool = False) -> tuple[Array, Array]:
+    def matched(self, kernel: Array, left: Array, power: Array) -> tuple[Array, Array]:
         """Return, for every place, how a small thing there agrees with what is left, and what it would be alone.
 
         Parameters
@@ -115,8 +97,6 @@ class Patch:
             The thing, in a square of odd side.
         left, power : (h, w) arrays
             Residuals times weights, and weights, both times how much of the thing is seen.
-        strong : bool
-            Whether it is as strong as the rim of a ball.
 
         Returns
         -------
@@ -127,7 +107,6 @@ class Patch:
         whole = np.zeros(self._size)
         whole[: kernel.shape[0], : kernel.shape[1]] = kernel
         spectrum = scipy.fft.rfft2(np.roll(whole, (-half, -half), axis=(0, 1))) * self._transfer
-        spectrum *= 1.0 if self._faint is None or strong else self._faint
         shown = scipy.fft.irfft2(spectrum, s=self._size)
         found = []
         for maps, template in ((left, shown), (power, shown**2)):
@@ -184,7 +163,6 @@ def cut_patch(sight: Sight, y: float, x: float, radius: float, reach: float) -> 
         transfer_of(size, sight.optics, without_pixel=True),
         size,
         sight.optics.doubt,
-        faint_of(size, sight.optics),
     )
 
 

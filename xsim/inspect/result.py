@@ -37,7 +37,9 @@ class JudgedBall:
     reason : str
         Why it was not judged.
     void_share, low, high : float or None
-        Share of its area that all voids together take, and the 95 % interval.
+        Share of its area that all voids together take, seen or not, and the 95 % interval.
+    seen : float or None
+        Share of those that are seen.
     diameter_sd_px : float
         Standard deviation of the diameter [px].
     unseen : float or None
@@ -56,6 +58,7 @@ class JudgedBall:
     void_share: float | None = None
     low: float | None = None
     high: float | None = None
+    seen: float | None = None
     diameter_sd_px: float = 0.0
     unseen: float | None = None
     voids: tuple[SeenVoid, ...] = ()
@@ -80,6 +83,7 @@ class JudgedBall:
             "void_percent": _percent(self.void_share),
             "void_percent_low": _percent(self.low),
             "void_percent_high": _percent(self.high),
+            "void_percent_seen": _percent(self.seen),
             "smallest_void_percent": _percent(self.unseen),
             "void_area_mm2": None if mm2 is None or self.void_share is None else self.void_share * self.area_px * mm2,
             "verdict": self.verdict,

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from xsim.inspect.fit import HOLE_MEAN, HOLE_SPREAD, Fit, Prior, ball_of, fit, start_of
+from xsim.inspect.fit import HOLE_MEAN, HOLE_SPREAD, VEIL, Fit, Prior, ball_of, fit, start_of
 from xsim.inspect.patch import Patch
-from xsim.inspect.shape import HOLE, VOID, hole_light, transmission
+from xsim.inspect.shape import HOLE, STIFFEST, VOID, hole_light, transmission
 
 __all__ = ["MOST_VOIDS", "Candidates", "Look", "first_look", "search", "see_through"]
 
@@ -36,8 +36,9 @@ _GOES_ON = 12.0
 """Fall of the sum of squares by which a void is more than chance, so that another is looked for: twice the log of how
 many places and sizes there are for it."""
 
-_SEEN = 30.0
-"""Fall of the sum of squares from which a void is seen, whatever the background: half of it a soft background takes."""
+_SEEN = 20.0
+"""Fall of the sum of squares from which a void is likelier than none: twice the log of how many places, radii and
+uncertainties there are for it."""
 
 _HOLED = 0.1
 """How likely a plated hole stands at a ball before its pixels are looked at: there is one to every few balls, but
@@ -183,7 +184,7 @@ def search(patch: Patch, start: Fit, prior: Prior, under: float) -> Candidates:
         if not best.holes and best.count > 1:
             fits += [fit(patch, best.void_as_hole(n), prior, soft, iterations=10) for n in range(best.count)]
     probability = _probability(fits)
-    return Candidates(tuple(fits), probability, _just_seen(patch, fits[int(probability.argmax())]))
+    return Candidates(tuple(fits), probability, _just_seen(patch, fits[int(probability.argmax())], soft))
 
 
 def _with_voids(patch: Patch, path: Fit, prior: Prior, stiff: Array, soft: Array, fixed: Array | None) -> list[Fit]:
@@ -200,18 +201,24 @@ def _with_voids(patch: Patch, path: Fit, prior: Prior, stiff: Array, soft: Array
     return fits
 
 
-def _just_seen(patch: Patch, found: Fit) -> float:
-    """Return the share of a ball's area of the smallest void that would be seen, half way between middle and rim."""
+def _just_seen(patch: Patch, found: Fit, spread: Array) -> float:
+    """Return the share of a ball's area of the smallest void that would be seen, half way between middle and rim.
+
+    What the background may take of it, within the ``spread`` (B,) of its bumps, is not seen.
+    """
     assert found.ground is not None
+    assert found.fixed is not None
     ball, height, voids = ball_of(found.solder)
     shares = np.array([0.06, 0.09, 0.13, 0.19, 0.27, 0.38])
     evident = []
+    free = found.fixed @ found.fixed.T + np.diag(np.concatenate([spread**-2, np.full(3, VEIL**-2)]))
     plain = transmission(ball, height, voids, patch.top, patch.left, patch.shape)
     for share in shares:
         more = np.vstack([voids, [ball[0] + 0.35 * ball[2], ball[1] - 0.35 * ball[2], share * ball[2]]])
         through = transmission(ball, height, more, patch.top, patch.left, patch.shape)
-        change = patch.faint(patch.inside * found.ground * (through - plain)) * patch.weight / patch.doubt
-        evident.append(float((change[patch.use] ** 2).sum()))
+        change = (patch.seen(patch.inside * found.ground * (through - plain)) * patch.weight)[patch.use]
+        taken = found.fixed @ change
+        evident.append(float(change @ change - taken @ np.linalg.solve(free, taken)) / patch.doubt**2)
     # The signal grows with more than the fifth power of the radius: straight in logarithms.
     radius = np.exp(np.interp(np.log(_SEEN), np.log(np.maximum(evident, 1e-9)), np.log(shares)))
     return float(radius**2)
@@ -244,7 +251,8 @@ def _likeliest_void(patch: Patch, found: Fit) -> Array:
     assert found.ground is not None
     ball, height, _ = ball_of(found.solder)
     # Light that a little less solder in the middle would let through, by its share of the thickness there.
-    opens = patch.inside * found.ground * found.ball * ball[3] / (1.0 + ball[5])
+    steep = ball[3] * (STIFFEST + (1.0 - STIFFEST) / (1.0 + ball[5] * ball[3]))
+    opens = patch.inside * found.ground * found.ball * steep
     weight = np.where(patch.use, patch.weight**2, 0.0)
     left = (patch.data - found.image) * weight * opens
     power = weight * opens**2
@@ -280,7 +288,7 @@ def _likeliest_hole(patch: Patch, found: Fit) -> Array:
         hole = np.array([0.0, 0.0, max(share * ball[2], 1.0), *HOLE_MEAN])
         half = int(1.2 * hole[2]) + 4
         kernel = hole_light(hole, ball[2], -half, -half, (2 * half + 1, 2 * half + 1)) - 1.0
-        seen, noise = patch.matched(kernel, left, power, strong=True)
+        seen, noise = patch.matched(kernel, left, power)
         good = (distance < 1.2 * ball[2] + hole[2]) & (seen > 0.0)
         gain = np.where(good, seen**2 / np.maximum(noise, 1e-12), 0.0)
         row, column = np.unravel_index(int(gain.argmax()), gain.shape)

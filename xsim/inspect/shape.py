@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from xsim.compiled import compiled
 
-__all__ = ["BALL", "HOLE", "VOID", "hole_light", "transmission", "union_share"]
+__all__ = ["BALL", "HOLE", "STIFFEST", "VOID", "depth_of", "hole_light", "transmission", "union_share"]
 
 BALL = 7
-"""Numbers that describe a ball: y, x, radius [px], optical density of its middle, land, hardening, density of the
-lands; see `transmission`."""
+"""Numbers that describe a ball: y, x, radius [px], depth of its middle, land, hardening, density of the lands; see
+`transmission`."""
+
+STIFFEST = 0.3
+"""Share of solder's attenuation that no hardening takes: with it densities of up to .36 mm of solder at 50 to 120 kV,
+behind .05 to .2 mm of copper, are met within .012, where a ratio of two lines was off by up to .07."""
 
 VOID = 3
 """Numbers that describe a void: y, x, radius [px]."""
@@ -48,10 +52,11 @@ def transmission(ball, height, voids, top, left, shape):  # type: ignore[no-unty
     Parameters
     ----------
     ball : (7,) array
-        Centre y, x and radius [px]; density through its middle; ``w``, 1 less the square of its land's radius over its
-        own: the thickness at ``rho`` radii is ``min(1, sqrt((1 - rho^2) / w))`` of that of the middle, 1 for a sphere;
-        hardening ``k``: the density of a share u of that thickness is ``D u (1 + k) / (1 + k u)``; density of the
-        lands, discs of radius ``sqrt(1 - w)`` radii.
+        Centre y, x and radius [px]; depth X of its middle: the density that it had if solder hardened no beam; ``w``, 1
+        less the square of its land's radius over its own: the thickness at ``rho`` radii is
+        ``min(1, sqrt((1 - rho^2) / w))`` of that of the middle, 1 for a sphere; hardening ``h``: the density of a share
+        u of that thickness is ``s u X + (1 - s) ln(1 + h u X) / h`` with s = `STIFFEST`, as the mean over attenuations
+        that are spread by a gamma distribution is; density of the lands, discs of radius ``sqrt(1 - w)`` radii.
     height : float
         Thickness of the middle [px], in which voids are spheres.
     voids : (K, 3) array
@@ -62,7 +67,9 @@ def transmission(ball, height, voids, top, left, shape):  # type: ignore[no-unty
         Its size.
     """
     out = np.ones(shape)
-    cy, cx, radius, density, w, k, land = ball
+    cy, cx, radius, depth, w, h, land = ball
+    h = max(h, 1e-6)
+    softer = (1.0 - STIFFEST) / h
     for i in range(shape[0]):
         for j in range(shape[1]):
             dy, dx = abs(top + i - cy) - 0.5, abs(left + j - cx) - 0.5
@@ -85,8 +92,8 @@ def transmission(ball, height, voids, top, left, shape):  # type: ignore[no-unty
                         inside = voids[n, 2] ** 2 - (y - voids[n, 0]) ** 2 - (x - voids[n, 1]) ** 2
                         if inside > 0.0:
                             u -= 2.0 * math.sqrt(inside) / height
-                    u = max(u, 0.0)
-                    total += math.exp(-over - density * u * (1.0 + k) / (1.0 + k * u))
+                    t = max(u, 0.0) * depth
+                    total += math.exp(-over - STIFFEST * t - softer * math.log(1.0 + h * t))
             out[i, j] = total / (samples * samples)
     return out
 
@@ -120,6 +127,18 @@ def hole_light(hole, radius, top, left, shape):  # type: ignore[no-untyped-def]
             covered = min(max(inner + width + 0.5 - distance, 0.0), 1.0)
             out[i, j] = 1.0 + bright * within + dark * (covered - within)
     return out
+
+
+def depth_of(density: float, hardening: float) -> float:
+    """Return the depth at which solder of a hardening has an optical density; see `transmission`."""
+    h, depth = max(hardening, 1e-6), density
+    # Newton's steps from the left of a concave curve: each one ends left of the answer, and doubles its digits.
+    for _ in range(20):
+        missing = density - STIFFEST * depth - (1.0 - STIFFEST) * math.log1p(h * depth) / h
+        if missing < 1e-9 * density:
+            break
+        depth += missing / (STIFFEST + (1.0 - STIFFEST) / (1.0 + h * depth))
+    return depth
 
 
 def union_share(ball: NDArray[np.float64], voids: NDArray[np.float64], across: int = 128) -> float:

@@ -6,7 +6,7 @@ is sharp again as far as noise allows, and its noise the same at all frequencies
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.fft
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from xsim.degradation.known import KnownDetector
 from xsim.grids import radial_frequency
 
-__all__ = ["Optics", "Sight", "faint_of", "transfer_of"]
+__all__ = ["Optics", "Sight", "transfer_of"]
 
 _BORDER_PX = 32
 """Mirrored border of the filters [px]: what is left of a whitened blur beyond it is below a thousandth."""
@@ -24,20 +24,13 @@ _ROUNDS = 4
 """Rounds of deblurring of what surrounds a ball: where a tenth passes .35 is missing; it is blurred again anyway."""
 
 
-_AREA_ERROR, _RESTORED_AREA_ERROR = 0.08, 0.25
+_AREA_ERROR, _RESTORED_AREA_ERROR = 0.08, 0.15
 """Relative error of a void's area at 95 %: voids are not quite spheres, nor balls quite barrels; and a restorer moves
-rims. Both from boards of seeds 3000 to 3039; a few of those that `benchmarks/voids.py` judges by were looked at while
-faults were mended."""
+rims. Both from boards of seeds 3000 to 3039 and 52000 to 52027."""
 
-_FAINT_RATIO, _FAINT_POWER = 0.38, 3.0
-"""Where the detector passes so much of what the target does, a restorer brings half of a faint detail back, and less of
-finer ones. Gratings of 1 % of the open field in balls (paper's screens, board of seed 3018, `physics-sde`) came back by
-.58, .28, .08, .05 of what the target shows at .05, .1, .15 and .2 cycles/px, of which about .65 is the link between the
-two grey values. Wiener's ratio has this form: the power of images falls with about the third power of the frequency."""
-
-_RESTORED_NOISE = 2.0
-"""Factor on the noise by which it is told how small a void of a restored image would still be seen: larger ones were
-missed there than on the image that it was made from (boards of seeds 3010 to 3024)."""
+_RESTORED_NOISE = 1.6
+"""Factor on the noise by which it is told how small a void of a restored image would still be seen: a restorer takes
+some of what hardly exceeds noise for noise. By boards of seeds 52000 to 52027."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +44,7 @@ class Optics:
     transfer : (n,) array
         Of the whitened image, pixel aperture included; 1 at 0.
     whitening : (n,) array
-        Filter that was, or is to be, applied to the image; 1 at 0.
+        Filter that makes the noise of the image as its detector shows it white; 1 at 0.
     noise : float
         Standard deviation of a pixel of the whitened image in the open field; behind an object it falls with the root
         of the grey.
@@ -59,9 +52,8 @@ class Optics:
         Factor by which the frequencies of the transfer may be off either way, at 95 %.
     area_error : float
         Relative error of a void's area at 95 %, for what is not as it is modelled.
-    faint : float or None
-        Frequency [cycles/px] at which half of a faint detail's contrast is lost, beyond what ``transfer`` says of
-        strong ones; None where nothing is.
+    again : (n,) array or None
+        Filter that shows the image as its detector would; None for images of the detector itself.
     doubt : float
         Factor on the noise by which it is told how small a void may be and still be seen.
     """
@@ -72,7 +64,7 @@ class Optics:
     noise: float
     blur_spread: float = 1.0
     area_error: float = _AREA_ERROR
-    faint: float | None = None
+    again: NDArray[np.float64] | None = None
     doubt: float = 1.0
 
     @classmethod
@@ -88,16 +80,19 @@ class Optics:
     def of_restored(cls, known: KnownDetector, frequency: NDArray[np.float64], mtf: NDArray[np.float64]) -> Optics:
         """Return those of an image of a detector, restored to another MTF (n,) at frequencies (n,) [cycles/px].
 
-        A restorer smooths noise where it sees no structure, but adds no knowledge of the object: a ball is known no
-        better than by the detector's own image, and its noise counts. What is left is not white, and stays as it is.
-        Strong edges have the MTF that was aimed at; of faint details less is left, see `faint_of`.
+        It is shown as the detector would show it again: as far as it agrees with the detector's own image it is as good
+        as that, and what a restorer adds, or leaves out of details that hardly exceed noise, drops out.
         """
-        noise = float(np.sqrt(max(float(known.noise_power[0]), 1e-12)))
-        spread = known.blur_spread or 1.0
+        own = cls.of_image(known)
         aim = np.interp(known.frequency, frequency, mtf)
-        below = np.flatnonzero((known.mtf < _FAINT_RATIO * aim) & (known.frequency > 0.0))
-        faint = float(known.frequency[below[0]]) if len(below) else None
-        return cls(frequency, mtf, np.ones_like(mtf), noise, spread, _RESTORED_AREA_ERROR, faint, _RESTORED_NOISE)
+        again = known.mtf / np.maximum(aim, np.maximum(known.mtf, 1e-12))
+        transfer = aim * again * own.whitening
+        return replace(own, transfer=transfer, again=again, area_error=_RESTORED_AREA_ERROR, doubt=_RESTORED_NOISE)
+
+    def shown(self, image: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return an image (H, W) as the detector shows it: its own as they are, others blurred as much as it would."""
+        grey = np.asarray(image, dtype=np.float64)
+        return grey if self.again is None else _filtered(grey, self.frequency, self.again)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +126,7 @@ class Sight:
         Parameters
         ----------
         image : (H, W) array
-            Grey, open field 1.
+            Grey, open field 1, as `Optics.shown` returns it.
         optics : Optics
             Its transfer and noise.
         std : (H, W) array, optional
@@ -155,8 +150,11 @@ def _noise(grey: NDArray[np.float64], optics: Optics, std: NDArray[np.floating] 
 
     if std is None:
         return optics.noise * np.sqrt(np.maximum(gaussian_filter(grey, 1.2), _DARKEST))
-    # What samples have in common extends as far as the blur: its power at 0 is what fits of many pixels meet.
-    plane = transfer_of((128, 128), optics) ** 2
+    # What samples have in common extends as far as the blur of the image as it came: its power at 0 is what fits of
+    # many pixels meet, and filters leave that.
+    filters = optics.whitening * (1.0 if optics.again is None else optics.again)
+    sharp = replace(optics, transfer=optics.transfer / np.maximum(filters, 1e-6))
+    plane = transfer_of((128, 128), sharp) ** 2
     return np.maximum(np.asarray(std, dtype=np.float64), 1e-5) / float(np.sqrt(plane.mean()))
 
 
@@ -167,14 +165,6 @@ def transfer_of(shape: tuple[int, ...], optics: Optics, *, without_pixel: bool =
     if without_pixel:
         found = found / (np.sinc(np.fft.fftfreq(size[0]))[:, None] * np.sinc(np.fft.rfftfreq(size[1]))[None, :])
     return found
-
-
-def faint_of(shape: tuple[int, ...], optics: Optics) -> NDArray[np.float64] | None:
-    """Return how much of faint details is left on an ``rfft2`` grid; None where all is."""
-    if optics.faint is None:
-        return None
-    frequency = radial_frequency((int(shape[0]), int(shape[1])), 1.0)
-    return np.asarray(1.0 / (1.0 + (frequency / optics.faint) ** _FAINT_POWER))
 
 
 def _filtered(

@@ -11,13 +11,13 @@ from scipy.ndimage import gaussian_filter
 
 from xsim.errors import check_range
 from xsim.inspect.candidates import Spot, find_spots, optical_density
-from xsim.inspect.fit import DEFAULT_COLLAPSE, HARDENING, OWN, Prior, ball_of
+from xsim.inspect.fit import DEFAULT_COLLAPSE, HARDENING, OWN, Fit, Prior, ball_of
 from xsim.inspect.grids import Grid, Site, find_grids
 from xsim.inspect.limits import Limit, limit_of, verdict_of
 from xsim.inspect.patch import Patch, cut_patch
 from xsim.inspect.result import JudgedBall, SeenVoid, VoidReport
 from xsim.inspect.search import MOST_VOIDS, Look, first_look, search, see_through
-from xsim.inspect.share import share_of
+from xsim.inspect.share import Share, rate_of, share_of
 from xsim.inspect.sight import Optics, Sight
 from xsim.measure.checks import grey_image
 
@@ -56,6 +56,9 @@ _UNLIKE = 0.08
 _ALONE_ROUND, _MOST_ALONE = 0.95, 3
 """Roundness of what counts as a ball without a grid, and how many of them: more are other parts."""
 
+_UNSEEN = "voids too small to be seen: as many as those that are seen in the same grid let expect"
+"""What is said of every report: the shares hold more than what is outlined."""
+
 
 @dataclass(eq=False)
 class _Case:
@@ -67,6 +70,8 @@ class _Case:
     patch: Patch | None = None
     prior: Prior | None = None
     look: Look | None = None
+    best: Fit | None = None
+    share: Share | None = None
     judged: JudgedBall | None = None
 
 
@@ -112,7 +117,7 @@ def inspect_voids(
         If the image is too small, not two-dimensional or not finite; PhysicsRangeError for a tube voltage out of range.
     """
     check_range("tube voltage", kvp, 40.0, 150.0, "kV")
-    grey = grey_image(image, smallest_px=_SMALLEST_PX)
+    grey = optics.shown(grey_image(image, smallest_px=_SMALLEST_PX))
     spread = None if std is None else grey_image(std, smallest_px=_SMALLEST_PX)
     limit = limit or limit_of()
     grids = _balls(grey)
@@ -127,12 +132,15 @@ def inspect_voids(
             _look(sight, grid, case, hardening)
         under = _learn(own)
         for case in own:
-            _judge(case, under, limit, optics)
+            _search(case, under, optics)
             done += 1
             if progress is not None:
                 progress(done, total)
+        rate = rate_of([case.share for case in own if case.share is not None])
+        for case in own:
+            _judge(case, rate, limit)
         cases += own
-    return VoidReport(_numbered(cases), limit, (f"hardening of solder as at {kvp:g} kV",))
+    return VoidReport(_numbered(cases), limit, (f"hardening of solder as at {kvp:g} kV", _UNSEEN))
 
 
 def _balls(grey: NDArray[np.float64]) -> list[Grid]:
@@ -209,24 +217,30 @@ def _learn(cases: Sequence[_Case]) -> float:
     return max(1.4826 * float(np.median(np.abs(hidden))), 0.02)
 
 
-def _judge(case: _Case, under: float, limit: Limit, optics: Optics) -> None:
-    """Look for voids and compare their share with the limit."""
+def _search(case: _Case, under: float, optics: Optics) -> None:
+    """Look for the voids of a ball."""
+    if case.reason or case.look is None or case.patch is None or case.prior is None:
+        return
+    found = search(case.patch, case.look.fit, case.prior, under)
+    if found.best.count >= MOST_VOIDS:
+        case.reason = "too uneven to tell voids apart: froth, or a hole behind it"
+        return
+    case.best, case.share = found.best, share_of(found, optics)
+
+
+def _judge(case: _Case, rate: float, limit: Limit) -> None:
+    """Compare what voids take of a ball with the limit; ``rate`` is how many voids a ball of its grid has."""
     spot = case.spot
     outline = (spot.x, spot.y, 2.0 * _RIM * spot.radius)
     if case.look is not None:
         theta = case.look.fit.theta
         outline = (float(theta[1]), float(theta[0]), 2.0 * float(np.exp(theta[2])))
-    if case.reason or case.look is None or case.patch is None or case.prior is None:
+    if case.best is None or case.share is None:
         case.judged = JudgedBall(0, case.grid, *outline, "not judged", case.reason)
         return
-    found = search(case.patch, case.look.fit, case.prior, under)
-    if found.best.count >= MOST_VOIDS:
-        reason = "too uneven to tell voids apart: froth, or a hole behind it"
-        case.judged = JudgedBall(0, case.grid, *outline, "not judged", reason)
-        return
-    share = share_of(found, optics)
-    ball, _, voids = ball_of(found.best.solder)
-    covariance = found.best.covariance
+    share = case.share.with_unseen(rate)
+    ball, _, voids = ball_of(case.best.solder)
+    covariance = case.best.covariance
     assert covariance is not None
     case.judged = JudgedBall(
         0,
@@ -239,8 +253,9 @@ def _judge(case: _Case, under: float, limit: Limit, optics: Optics) -> None:
         share.value,
         share.low,
         share.high,
+        case.share.value,
         2.0 * float(ball[2] * np.sqrt(max(float(covariance[2, 2]), 0.0))),
-        found.unseen,
+        share.unseen,
         tuple(SeenVoid(float(x), float(y), 2.0 * float(r)) for y, x, r in voids),
     )
 

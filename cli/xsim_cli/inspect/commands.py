@@ -93,7 +93,8 @@ def voids(
 
 _COLUMNS = (
     "ball", "grid", "x_px", "y_px", "diameter_px", "diameter_mm", "area_px", "area_mm2", "void_percent",
-    "void_percent_low", "void_percent_high", "smallest_void_percent", "void_area_mm2", "verdict", "reason",
+    "void_percent_low", "void_percent_high", "void_percent_seen", "smallest_void_percent", "void_area_mm2",
+    "verdict", "reason",
 )  # fmt: skip
 
 

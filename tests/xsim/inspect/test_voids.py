@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.xsim.inspect.scenes import RADIUS, SIGMA_PX, detector, grid, image, optics
+from tests.xsim.inspect.scenes import RADIUS, detector, grid, image, optics
 from xsim.errors import InputError, PhysicsRangeError
 from xsim.inspect import Optics, inspect_voids, limit_of
 from xsim.inspect.candidates import find_spots, optical_density
 from xsim.inspect.grids import find_grids
 from xsim.inspect.limits import verdict_of
-from xsim.inspect.shape import hole_light, transmission, union_share
-from xsim.inspect.sight import faint_of
+from xsim.inspect.shape import depth_of, hole_light, transmission, union_share
+from xsim.inspect.share import Share, rate_of
 
 ROOT = Path(__file__).parents[3]
 GERBER = ROOT.parent / "shared" / "data" / "boards" / "limesdr_qpcie"
@@ -147,18 +147,24 @@ def test_a_hole_lights_its_disc_and_darkens_its_wall():
     assert light[30, 39] == pytest.approx(np.exp(-2.0) - 1.0)
 
 
-def test_of_a_restored_image_faint_details_are_less_sharp_unless_nothing_was_undone():
+def test_a_restored_image_is_looked_at_as_its_detector_would_show_it():
     known = detector()
+    own = Optics.of_image(known)
+    sharp = np.sinc(known.frequency)
+    restored = Optics.of_restored(known, known.frequency, sharp)
+    # What the target shows is blurred by the detector, then whitened by its noise.
+    np.testing.assert_allclose(sharp * restored.again, known.mtf)
+    np.testing.assert_allclose(restored.transfer, own.transfer)
     same = Optics.of_restored(known, known.frequency, known.mtf)
-    assert same.faint is None
-    assert faint_of((64, 64), same) is None
-    sharper = Optics.of_restored(known, known.frequency, np.sinc(known.frequency))
-    kept = faint_of((64, 64), sharper)
-    assert kept is not None
-    assert kept[0, 0] == 1.0
-    # Half is left where the detector passes .38 of what the target does: exp(-2 (pi sigma f)^2) = .38.
-    at_half = np.sqrt(-np.log(0.38) / 2.0) / (np.pi * SIGMA_PX)
-    assert np.interp(at_half, np.fft.rfftfreq(64), kept[0]) == pytest.approx(0.5, abs=0.02)
+    pixels = np.random.default_rng(1).random((40, 40))
+    np.testing.assert_allclose(same.shown(pixels), pixels, atol=1e-9)
+    np.testing.assert_array_equal(own.shown(pixels), pixels)
+    softer = Optics.of_restored(known, known.frequency, 0.5 * known.mtf)
+    np.testing.assert_allclose(softer.transfer, 0.5 * own.transfer)
+    # Its noise is the detector's, but it is trusted less.
+    assert restored.noise == own.noise
+    assert restored.doubt > 1.0
+    assert restored.area_error > own.area_error
 
 
 def test_images_without_balls_give_none():
@@ -193,6 +199,43 @@ def test_transmission_of_a_sphere_is_the_closed_form():
     # Mean of exp(-2 sqrt(1 - s)) over the disc's area s: 2 times the integral of u exp(-2 u).
     mean = 2.0 * (1.0 - 3.0 * np.exp(-2.0)) / 4.0
     assert (1.0 - through).sum() == pytest.approx(np.pi * 144.0 * (1.0 - mean), rel=2e-3)
+
+
+def test_hardened_transmission_is_the_mean_over_attenuations_of_a_gamma_distribution():
+    depth, hardening = 3.0, 0.61
+    middle = transmission(
+        np.array([20.0, 20.0, 15.0, depth, 1.0, hardening, 0.0]), 30.0, np.zeros((0, 3)), 20, 20, (1, 1)
+    )
+    rest = np.random.default_rng(3).gamma(0.7 / hardening, hardening, 400_000)
+    assert middle[0, 0] == pytest.approx(np.exp(-(0.3 + rest) * depth).mean(), rel=0.02)
+
+
+@pytest.mark.parametrize("hardening", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("density", [0.2, 2.0, 6.0])
+def test_depth_is_the_inverse_of_density(density, hardening):
+    depth = depth_of(density, hardening)
+    ball = np.array([20.0, 20.0, 1e4, depth, 1.0, hardening, 0.0])
+    assert -np.log(transmission(ball, 2e4, np.zeros((0, 3)), 20, 20, (1, 1))[0, 0]) == pytest.approx(density, rel=1e-5)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.8])
+def test_voids_that_are_not_seen_count_as_often_as_those_that_are_seen_say(rate):
+    """Against 4000 balls with voids of drawn sizes, of which those of 3 % and more are seen."""
+    random = np.random.default_rng(5)
+    areas = [np.exp(2 * random.normal(np.log(0.235), 0.5, random.poisson(rate))) for _ in range(4000)]
+    seen = [Share(float(a[a > 0.03].sum()), 0.0, 0.1, float((a > 0.03).sum()), 0.03) for a in areas]
+    assert rate_of(seen) == pytest.approx(rate, rel=0.07)
+    missing = np.mean([float(a[a <= 0.03].sum()) for a in areas])
+    # Beyond them froth is expected, which was not drawn.
+    added = seen[0].with_unseen(rate).value - seen[0].value
+    assert added == pytest.approx(missing + 0.0055 * rate, rel=0.1)
+    assert seen[0].with_unseen(rate).high - seen[0].high == pytest.approx(added + 1.5 * 0.03)
+
+
+def test_a_grid_without_voids_makes_little_of_what_is_not_seen():
+    none = [Share(0.0, 0.0, 0.0, 0.0, 0.03)] * 30
+    assert rate_of(none) < 0.05
+    assert rate_of(none[:1]) == pytest.approx(0.4, abs=0.1)
 
 
 def test_union_share_of_apart_and_equal_discs():
@@ -235,5 +278,5 @@ def test_labelled_balls_of_boards(tmp_path):
         # What 200 balls can tell apart from .5 %.
         assert abs(row["bias"]) < 0.5 + 2.0 * row["bias_standard_error"], name
         assert 90.0 <= row["coverage_percent"] <= 100.0, name
-        assert row["found_percent"] >= 98.0, name
-        assert row["false_percent"] <= 1.0, name
+        assert row["found_percent"] >= 99.0, name
+        assert row["false_percent"] <= 0.5, name
