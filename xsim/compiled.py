@@ -8,7 +8,7 @@ too, code is compiled at each start.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numba
 
@@ -17,14 +17,19 @@ from xsim.files.cache import cache_folder
 __all__ = ["compiled"]
 
 
-def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+def compiled(
+    *, error_model: Literal["python", "numpy"] = "python", inline: Literal["never", "always"] = "never"
+) -> Callable[[Callable[..., Any]], Any]:
     """Return a decorator that compiles a function at its first call, and keeps the machine code for other processes.
 
     Parameters
     ----------
-    **options
-        Of `numba.njit`.
+    error_model : str
+        What a division by zero does: "python" raises, "numpy" gives inf or NaN, and is faster.
+    inline : str
+        "always" puts the function's own text where it is called.
     """
+    options: dict[str, Any] = {"error_model": error_model, "inline": inline}
 
     def decorator(function: Callable[..., Any]) -> Any:
         try:
