@@ -219,7 +219,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--px", type=int, default=768, help="side of the images [px]")
     parser.add_argument("--sets", nargs="+", choices=("plates", "sheets"), default=["plates", "sheets"])
-    parser.add_argument("--count", type=int, default=6, help="boards")
+    parser.add_argument("--count", type=int, default=5, help="boards")
     words = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if "plates" in words.sets:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,26 +36,17 @@ STORES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Made:
-    """A store, and what a pair of it took [CPU s]."""
-
-    path: Path
-    seconds: float
-
-
-def made(folder: Path, pairs: int) -> dict[str, Made]:
-    """Make the stores that are not there yet."""
+def made(folder: Path, pairs: int) -> dict[str, Path]:
+    """Make the stores that are not there yet, and print what a pair of them takes."""
     found = {}
     for name, changes in STORES.items():
-        path, took = folder / f"{name.replace(' ', '-')}.zarr", float("nan")
+        found[name] = path = folder / f"{name.replace(' ', '-')}.zarr"
         if not path.exists():
             recipe = load_recipe("paper", n=pairs, size_px=SIZE_PX, **changes)
             plan, start = plan_of(recipe, SEED), time.process_time()
             make_store(SimulatedMaker(recipe, plan.seed), plan, str(path), executor=Serial())
             took = (time.process_time() - start) / pairs
             print(f"{name}: {took:.2f} CPU s a pair of {SIZE_PX} px", flush=True)
-        found[name] = Made(path, took)
     return found
 
 
@@ -74,13 +64,13 @@ def main() -> None:
     who = []
     for seed in range(words.seeds):
         for name, store in stores.items():
-            run = words.output / f"{store.path.stem}-{seed}"
+            run = words.output / f"{store.stem}-{seed}"
             settings = TrainSettings(
                 size="tiny", steps=words.steps, seed=seed, validate_every=words.steps, save_every=words.steps
             )
             train(
                 "physics-sde",
-                StorePairs(PairStore.open(str(store.path))),
+                StorePairs(PairStore.open(str(store))),
                 run,
                 settings,
                 resume=run.is_dir(),

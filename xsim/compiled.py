@@ -32,6 +32,7 @@ def compiled(
     options: dict[str, Any] = {"error_model": error_model, "inline": inline}
 
     def decorator(function: Callable[..., Any]) -> Any:
+        """Return the compiled function."""
         try:
             return numba.njit(cache=True, **options)(function)
         except RuntimeError:  # nowhere to keep it

@@ -235,12 +235,15 @@ def flat_noise(blocks: Blocks, weights: NDArray[np.float64]) -> FlatNoise | None
     scatter = float(np.std(variances) / np.mean(variances)) / np.sqrt(worth)
     shape = 0.5 * parts.coloured / level * 0.06
     error = float(np.sqrt((scatter / 2) ** 2 + _SYSTEMATIC**2 + shape**2 + parts.doubt**2))
+    # Structure only adds to noise, and noise has no less power anywhere than where it has least.
+    is_noise = parts.misfit <= _UNLIKE * len(spectrum)
+    least = 1.0 if is_noise else min(float(np.sqrt(spectrum.min() / level)), 1.0)
     grey = float(np.median(blocks.grey[calm]))
     fine = parts.coloured * parts.colour + parts.white
     return FlatNoise(
         rms=float(np.sqrt(level)),
         error=error,
-        least=parts.least,
+        least=least,
         frequency=f,
         power=spectrum,
         coloured=parts.coloured,
@@ -330,8 +333,6 @@ class _Parts:
     misfit: float
     doubt: float = 0.0
     """Standard error of ln rms for what texture hides."""
-    least: float = 1.0
-    """Factor below which the rms need not lie, see `_UNLIKE`."""
 
     @property
     def level(self) -> float:
@@ -399,8 +400,4 @@ def _fitted(
         # The measured bins give the sum of the two; the fitted shape only says how much of it window and trend hid.
         parts = parts * (float(spectrum @ count) / max(float(fitted @ count), 1e-30))
     texture = float((columns[:, 2:] @ parts[2:]) @ count / count.sum())
-    least = 1.0
-    if cost > _UNLIKE * len(spectrum):
-        # Structure only adds to noise, and noise has no less power anywhere than where it has least.
-        least = min(float(np.sqrt(spectrum.min() / max(parts[:2].sum(), 1e-30))), 1.0)
-    return _Parts(float(parts[0]), float(parts[1]), texture, colour / _plane(colour).mean(), cost, least=least)
+    return _Parts(float(parts[0]), float(parts[1]), texture, colour / _plane(colour).mean(), cost)
