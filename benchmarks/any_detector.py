@@ -18,6 +18,7 @@ import argparse
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,8 @@ from xsim.degradation.known import KnownDetector
 from xsim.degradation.target import Target
 from xsim.errors import InputError
 from xsim.grids import radial_frequency
-from xsim.imaging.pair import simulate_pair
+from xsim.imaging.pair import Pair, simulate_pair
+from xsim.imaging.setup import PairSetup
 from xsim.phantoms import random_board
 from xsim_datasets.recipe.imaging import setup_of
 from xsim_datasets.recipe.recipe import load_recipe
@@ -123,44 +125,68 @@ def foreign(seeds: list[int], px: int, restorer: Restorer) -> None:
     print()
 
 
+@dataclass(frozen=True)
+class PaperBoard:
+    """A board of the paper's detectors, LR image and what another sharpness than that of its HR screen would show."""
+
+    setup: PairSetup
+    pair: Pair
+
+    @classmethod
+    def of(cls, seed: int, px: int) -> PaperBoard:
+        """Simulate the board of a seed."""
+        setup = setup_of(load_recipe("paper").imaging.drawn(seed, 0))
+        pixel_mm = setup.pitch_mm / setup.geometry.magnification / 2
+        return cls(setup, simulate_pair(random_board(seed, (2 * px, 2 * px), pixel_mm), setup, seed))
+
+    @property
+    def y(self) -> Image:
+        """The measurement (H, W)."""
+        return np.asarray(self.pair.lr)
+
+    def told(self, restorer: Restorer) -> Image:
+        """Return what the restorer makes of it, told the detectors, in LR grey."""
+        found = restorer.restore(self.y, detectors="weights", grey="lr", pitch_mm=self.setup.pitch_mm)
+        return np.asarray(found.image, float)
+
+    def at(self, target: Target, image: Image) -> Image:
+        """Return an image of HR sharpness at that of a target: softer or sharper by the ratio of the curves."""
+        between, frequency = self.setup.degradation(), radial_frequency(image.shape, 1.0)
+        assert between.mtf_hr is not None
+        hr = np.interp(frequency, between.frequency_lp_mm * self.setup.pitch_mm, between.mtf_hr)
+        ratio = target.mtf_at(frequency) / np.maximum(hr, 0.02)
+        return np.asarray(np.fft.irfft2(np.fft.rfft2(image) * ratio, s=image.shape))
+
+    def truth(self, target: Target) -> Image:
+        """Return HR in LR grey, at the sharpness of a target."""
+        return self.at(target, np.asarray(self.setup.degradation().linked(np.asarray(self.pair.hr)), float))
+
+
 def boards(count: int, px: int) -> None:
     """Print what it costs not to be told the paper's detectors, at the sharpness that is then aimed at."""
-    recipe = load_recipe("paper")
     restorer = xsim_zoo.load("physics-sde", device="cpu")
     lost = []
     print(f"physics-sde, {count} boards of the paper's detectors, {px} px, LR grey: told them, told nothing\n")
     print("seed   before    told   blind    loss   what was assumed")
     for seed in range(10_000, 10_000 + count):
-        setup = setup_of(recipe.imaging.drawn(seed, 0))
-        pixel_mm = setup.pitch_mm / setup.geometry.magnification / 2
-        pair = simulate_pair(random_board(seed, (2 * px, 2 * px), pixel_mm), setup, seed)
-        y = np.asarray(pair.lr)
-        between = setup.degradation()
-        assert between.mtf_hr is not None
-        told = restorer.restore(y, detectors="weights", grey="lr", pitch_mm=setup.pitch_mm)
+        board = PaperBoard.of(seed, px)
+        pitch_mm = board.setup.pitch_mm
+        told = board.told(restorer)
         try:
-            blind = restorer.restore(y, detectors="image", pitch_mm=setup.pitch_mm)
+            blind = restorer.restore(board.y, detectors="image", pitch_mm=pitch_mm)
         except InputError as error:
             print(f"{seed}  refused: {error}", flush=True)
             continue
         known, target = blind.detectors.known, blind.detectors.target
         assert known is not None
         assert target is not None
-        frequency = radial_frequency(y.shape, 1.0)
-        hr = np.interp(frequency, between.frequency_lp_mm * setup.pitch_mm, between.mtf_hr)
-        # What another screen would have seen in place of the HR one: softer or sharper by the ratio of the curves.
-        ratio = target.mtf_at(frequency) / np.maximum(hr, 0.02)
-
-        def at_target(image: Image, ratio: Image = ratio) -> Image:
-            return np.fft.irfft2(np.fft.rfft2(image) * ratio, s=image.shape)
-
-        truth = at_target(between.linked(np.asarray(pair.hr)))
-        scores = [psnr_dB(image, truth) for image in (y, at_target(told.image.astype(float)), blind.image)]
+        truth = board.truth(target)
+        scores = [psnr_dB(image, truth) for image in (board.y, board.at(target, told), blind.image)]
         lost.append(scores[1] - scores[2])
         agreed = "own tables" if target.name == "the HR detector" else ""
         print(
             f"{seed}  {scores[0]:6.2f}  {scores[1]:6.2f}  {scores[2]:6.2f}  {lost[-1]:+6.2f}   f50 "
-            f"{known.f50 / setup.pitch_mm:.2f} lp/mm, noise {100 * known.noise_rms:.2f} % {agreed}",
+            f"{known.f50 / pitch_mm:.2f} lp/mm, noise {100 * known.noise_rms:.2f} % {agreed}",
             flush=True,
         )
     print(f"\n{len(lost)} of {count} restored; loss median {np.median(lost):.2f} dB, most {max(lost):.2f} dB\n")

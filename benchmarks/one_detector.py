@@ -24,23 +24,18 @@ from scipy.interpolate import CubicSpline
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "xsim" / "measure" / "blind"))
 import foreign as made
-from any_detector import psnr_dB
+from any_detector import PaperBoard, psnr_dB
 
 import xsim_zoo
 from xsim.detector.performance import REFERENCE_SRB_MM, basic_spatial_resolution_mm
 from xsim.detector.response import DetectorResponse
 from xsim.detector.sensor import Sensor
-from xsim.grids import radial_frequency
-from xsim.imaging.pair import simulate_pair
 from xsim.measure.edge import edge_mtf
 from xsim.measure.one_detector.data_sheet import DataSheet
 from xsim.measure.one_detector.make import NOMINAL_KERMA_UGY, make_detector
 from xsim.measure.one_detector.result import Blur, Noise, OneDetector, join, table_grid
 from xsim.measure.resolution import WIRE_DIAMETERS_MM
-from xsim.phantoms import random_board
 from xsim.spectrum import preset_spectrum
-from xsim_datasets.recipe.imaging import setup_of
-from xsim_datasets.recipe.recipe import load_recipe
 
 Image = NDArray[np.float64]
 
@@ -174,30 +169,21 @@ def sheets_of(response: DetectorResponse) -> dict[str, DataSheet]:
 
 def sheets(count: int, px: int, folder: Path) -> None:
     """Print what it costs to know no more of the paper's LR detector than a data sheet says."""
-    recipe = load_recipe("paper")
     restorer = xsim_zoo.load("physics-sde", device="cpu")
     path = folder / "sheet.toml"
     lost: dict[str, list[float]] = {}
     print(f"physics-sde, {count} boards of the paper's detectors, {px} px: loss [dB] of a sheet for the tables\n")
     for seed in range(10_000, 10_000 + count):
-        setup = setup_of(recipe.imaging.drawn(seed, 0))
-        pixel_mm = setup.pitch_mm / setup.geometry.magnification / 2
-        pair = simulate_pair(random_board(seed, (2 * px, 2 * px), pixel_mm), setup, seed)
-        y, between = np.asarray(pair.lr), setup.degradation()
-        assert between.mtf_hr is not None
-        told = restorer.restore(y, detectors="weights", grey="lr", pitch_mm=setup.pitch_mm)
-        frequency = radial_frequency(y.shape, 1.0)
-        hr = np.interp(frequency, between.frequency_lp_mm * setup.pitch_mm, between.mtf_hr)
+        board = PaperBoard.of(seed, px)
+        setup, told = board.setup, board.told(restorer)
         for name, sheet in sheets_of(setup.lr_response).items():
             sensor = Sensor(pitch_mm=setup.pitch_mm)
             make_detector(sheet=sheet, sensor=sensor, spectrum=setup.spectrum).write(path)
-            done = restorer.restore(y, detectors=str(path), pitch_mm=setup.pitch_mm)
+            done = restorer.restore(board.y, detectors=str(path), pitch_mm=setup.pitch_mm)
             target = done.detectors.target
             assert target is not None
-            # What another screen would have seen in place of the HR one: softer or sharper by the ratio of the curves.
-            ratio = target.mtf_at(frequency) / np.maximum(hr, 0.02)
-            truth = filtered(between.linked(np.asarray(pair.hr)), ratio)
-            scores = [psnr_dB(one, truth) for one in (filtered(told.image.astype(float), ratio), done.image)]
+            truth = board.truth(target)
+            scores = [psnr_dB(one, truth) for one in (board.at(target, told), done.image)]
             lost.setdefault(name, []).append(scores[0] - scores[1])
             print(
                 f"{seed}  {name:20s} told {scores[0]:6.2f}  sheet {scores[1]:6.2f}  loss {lost[name][-1]:+.2f}",
@@ -207,11 +193,6 @@ def sheets(count: int, px: int, folder: Path) -> None:
     for name, values in lost.items():
         print(f"{name:20s} loss median {np.median(values):.2f} dB, most {max(values):.2f} dB")
     print()
-
-
-def filtered(image: Image, ratio: Image) -> Image:
-    """Return an image times a transfer function over its half plane."""
-    return np.asarray(np.fft.irfft2(np.fft.rfft2(image) * ratio, s=image.shape))
 
 
 def main() -> int:
