@@ -135,6 +135,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _terminate(signum: int, frame: object) -> NoReturn:
+    signal.signal(signum, signal.SIG_IGN)  # `timeout` sends it twice: the second must not stop the tidying up
     raise SystemExit(128 + signum)
 
 
@@ -174,6 +175,7 @@ def main(args: Sequence[str] | None = None) -> None:
     except SystemExit:
         raise
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         _fail("interrupted", 130)
     except BrokenPipeError:
         # The reader went away (`| head`): nothing more to say, and Python must not complain at exit either.

@@ -35,13 +35,13 @@ def view(
     from xsim_cli.view.session import Session
 
     with _one_interrupt(), Session(folder) as session, serving(session, port) as server:
-        if json_:
-            emit_json("view", {"url": server.url, "port": server.server_port, "folder": folder.resolve()})
-        else:
-            say(f"{server.url}: reports of {folder.resolve()}; Ctrl-C ends it")
-        if not (no_browser or json_):
-            _open(server.url)
         try:
+            if json_:
+                emit_json("view", {"url": server.url, "port": server.server_port, "folder": folder.resolve()})
+            else:
+                say(f"{server.url}: reports of {folder.resolve()}; Ctrl-C ends it")
+            if not (no_browser or json_):
+                _open(server.url)
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             unsaved = ", the result that was not saved is gone" if session.unsaved else ""
@@ -50,7 +50,11 @@ def view(
 
 @contextmanager
 def _one_interrupt() -> Iterator[None]:
-    """Take Ctrl-C once: a second one, of an impatient hand or a program's, must not stop the tidying up."""
+    """Take Ctrl-C once: a second one, of an impatient hand or a program's, must not stop the tidying up.
+
+    Once it was taken the program ends, and what comes then stays ignored to the last: Python gives up its handlers
+    before its process is gone.
+    """
 
     def take(signum: int, frame: object) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -60,7 +64,8 @@ def _one_interrupt() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        if signal.getsignal(signal.SIGINT) is take:
+            signal.signal(signal.SIGINT, before)
 
 
 def _open(url: str) -> None:

@@ -315,10 +315,11 @@ def test_the_program_ends_cleanly(folder: Path, tmp_path: Path, sent: int, code:
         assert told["schema"] == "xsim.view/1"
         assert told["url"].startswith(f"http://127.0.0.1:{told['port']}/?key=")
         assert list(tmp_path.glob("xsim-view-*"))
-        time.sleep(0.3)  # from the line to the loop that serves
-        program.send_signal(sent)
-        program.send_signal(sent)  # as `timeout` does, and impatient hands
-        assert program.wait(20) == code
+        end = time.monotonic() + 20
+        while program.poll() is None and time.monotonic() < end:
+            program.send_signal(sent)  # and again, as `timeout` does, and impatient hands, until it is gone
+            time.sleep(0.002)
+        assert program.wait(1) == code
         watch.cancel()
         assert program.stderr is not None
         assert "Traceback" not in program.stderr.read()
