@@ -175,7 +175,8 @@ def main(args: Sequence[str] | None = None) -> None:
     except SystemExit:
         raise
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if args is None:  # this process is the program's, and ends
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         _fail("interrupted", 130)
     except BrokenPipeError:
         # The reader went away (`| head`): nothing more to say, and Python must not complain at exit either.

@@ -38,7 +38,7 @@ StoreArgument = Annotated[str, typer.Argument(help="The store: a folder, or a UR
 
 @app.command(epilog="Example: xsim dataset make tiny -o tiny.zarr -n 64 --seed 1 --workers 2")
 def make(
-    recipe: Annotated[str, typer.Argument(help="A shipped name (paper, tiny, universal) or a TOML file.")],
+    recipe: Annotated[str, typer.Argument(help="A shipped name (paper, tiny, universal, anything) or a TOML file.")],
     out: OutOption,
     n: Annotated[int | None, typer.Option("-n", help="How many pairs; the recipe's number by default.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random, 0 to 2**64 - 1.")] = 0,

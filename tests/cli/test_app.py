@@ -13,6 +13,7 @@ import typer
 
 from xsim.errors import DamageError, EnvironmentFaultError, InputError, UnknownNameError
 from xsim_cli import app, common, doctor
+from xsim_datasets.recipe.recipe import recipe_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +141,13 @@ def test_interrupts_end_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_help_keeps_the_units(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("zoo", "run", "--help") == 0
     assert "[mm]" in capsys.readouterr().out
+
+
+def test_every_shipped_recipe_is_named_by_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("dataset", "make", "--help") == 0
+    text = capsys.readouterr().out
+    named = text[text.index("A shipped name (") :].partition("(")[2].partition(")")[0]
+    assert sorted(" ".join(named.split()).split(", ")) == recipe_names()
 
 
 def test_json_has_no_nan_and_names_its_schema(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Literal, NamedTuple, get_args
 
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 from scipy.optimize import nnls
+from threadpoolctl import ThreadpoolController
 
 from xsim.detector.detector import DetectorResponse
 from xsim.errors import InputError, UnknownNameError
@@ -270,19 +271,34 @@ def integrate(thickness_mm: NDArray[np.float32], rule: Quadrature) -> NDArray[np
     InputError
         If there are no pixels.
     """
-    materials, height, width = thickness_mm.shape
-    pixels = height * width
-    thickness = np.ascontiguousarray(thickness_mm, dtype=np.float32).reshape(materials, pixels)
-    if pixels == 0:
+    if 0 in thickness_mm.shape[1:]:
         raise InputError(f"a phantom of shape {thickness_mm.shape} has nothing to project: give one with pixels")
-    outputs = np.empty((len(rule.weights), pixels), dtype=np.float32)
+    # Of a part of a board the maps are views, and of a board that was turned transposed ones: they are read row by row
+    # as they lie, since copies of all materials would take as long as the projection.
+    turned = abs(thickness_mm.strides[1]) < abs(thickness_mm.strides[2])
+    maps = (thickness_mm.swapaxes(1, 2) if turned else thickness_mm).astype(np.float32, copy=False)
+    seen = maps.shape[1:]
+    if maps.flags.c_contiguous:
+        maps = maps.reshape(len(maps), 1, seen[0] * seen[1])
+    outputs = np.empty((len(rule.weights), *maps.shape[1:]), dtype=np.float32)
     exponent = -rule.attenuation_per_mm
-    chunk = min(pixels, max(256, _HELD // len(exponent)))
+    width = maps.shape[2]
+    chunk = min(width, max(256, _HELD // len(exponent)))
     buffer = np.empty((len(exponent), chunk), dtype=np.float32)
-    for start in range(0, pixels, chunk):
-        part = thickness[:, start : start + chunk]
-        transmission = buffer[:, : part.shape[1]]
-        np.matmul(exponent, part, out=transmission)
-        np.exp(transmission, out=transmission)
-        np.matmul(rule.weights, transmission, out=outputs[:, start : start + chunk])
-    return outputs.reshape(-1, height, width)
+    # These products are small: where every core has other work, handing them to threads took two hundred times as long.
+    with _linear_algebra().limit(limits=1, user_api="blas"):
+        for row in range(maps.shape[1]):
+            for start in range(0, width, chunk):
+                part = maps[:, row, start : start + chunk]
+                transmission = buffer[:, : part.shape[1]]
+                np.matmul(exponent, part, out=transmission)
+                np.exp(transmission, out=transmission)
+                np.matmul(rule.weights, transmission, out=outputs[:, row, start : start + chunk])
+    outputs = outputs.reshape(-1, *seen)
+    return np.ascontiguousarray(outputs.swapaxes(1, 2)) if turned else outputs
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """Return what sets the threads of the loaded libraries; finding them takes a millisecond."""
+    return ThreadpoolController()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -212,8 +213,7 @@ class Phantom:
         def shown(item: Defect | Ball) -> bool:
             return 0 <= item.y_px - row < height and 0 <= item.x_px - column < width
 
-        return replace(
-            self,
+        return self._seen(
             thickness_mm=self.thickness_mm[:, rows, columns],
             defects=tuple(defect.within(row, column, shape) for defect in self.defects if shown(defect)),
             balls=tuple(
@@ -248,7 +248,14 @@ class Phantom:
             maps = np.rot90(maps, axes=(1, 2))
             defects = tuple(defect.quarter_turned(width) for defect in defects)
             balls = tuple(replace(ball, x_px=ball.y_px, y_px=width - ball.x_px) for ball in balls)
-        return replace(self, thickness_mm=maps, defects=defects, balls=balls)
+        return self._seen(thickness_mm=maps, defects=defects, balls=balls)
+
+    def _seen(self, **changes: Any) -> Phantom:
+        """Return this phantom seen otherwise; its maps are views of maps that were checked, which takes a while."""
+        seen = copy(self)
+        for name, value in changes.items():
+            object.__setattr__(seen, name, value)
+        return seen
 
     def save(self, path: str | Path) -> Path:
         """Write a compressed ``.npz`` (no pickle) and return its path; it appears whole or not at all."""

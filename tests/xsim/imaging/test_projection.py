@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from xsim.errors import InputError, UnknownNameError
 from xsim.imaging import projection
@@ -208,3 +209,34 @@ def test_unknown_method_material_and_no_screen_are_refused() -> None:
         project(phantom(("Unobtanium",), np.zeros((1, 2, 2))), [THIN])
     with pytest.raises(InputError, match="at least one"):
         project(board, [])
+
+
+@pytest.mark.parametrize("way", range(8))
+def test_a_part_of_a_turned_phantom_is_the_part_of_its_projection(way: int) -> None:
+    whole = random_board(way, (24, 31))
+    beam = project(whole, [THIN, THICK])[1]
+    seen = project(whole.window(3, 5, (17, 22)).turned(way), [THIN, THICK])[1]
+    for view, all_of_it in zip(seen, beam, strict=True):
+        part = all_of_it[3:20, 5:27]
+        expected = np.rot90(part[:, ::-1] if way >= 4 else part, way % 4)
+        assert view.flags.c_contiguous
+        np.testing.assert_allclose(view, expected, rtol=3e-6)
+
+
+def test_linear_algebra_has_its_threads_again_afterwards() -> None:
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    within = []
+
+    class Watched(np.ndarray):
+        def __getitem__(self, key: Any) -> Any:
+            within.extend(threads())
+            return super().__getitem__(key)
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        rule = rule_for(BOARD, [THIN])
+        integrate(random_board(1, (4, 5)).thickness_mm.view(Watched), rule)
+        assert threads() == before
+    assert set(within) == {1}
