@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xsim_datasets.store.executors import ProcessPool
 from xsim_datasets.store.reader import PairStore
-from xsim_zoo.study.stores import StudyStore
-from xsim_zoo.training.data import StorePairs
+from xsim_zoo.study.stores import StudyStore, noise_free
 from xsim_zoo.training.finetune import finetune
 from xsim_zoo.training.finishing.power import set_error_share
 from xsim_zoo.training.finishing.temperature import set_temperature
 from xsim_zoo.training.settings import TrainSettings
+from xsim_zoo.training.sources.joined import in_equal_shares
 from xsim_zoo.training.train import train
 from xsim_zoo.weights.card import WEIGHTS_FOLDER
 
@@ -41,19 +41,27 @@ _OF_LEAST_ERROR: Final = ("physics-sde", "unet", "unet-wiener")
 class Weights:
     """One set of weights: the restorer, its data, settings that differ from `SETTINGS`, the weights it starts from.
 
-    ``samples`` says that posterior samples are drawn with it, so that their temperature is to be measured.
+    Of several data sets it sees equally many pairs. ``samples`` says that posterior samples are drawn with it, so that
+    their temperature is to be measured; ``on_the_way`` that others go on from it, and nobody runs it.
     """
 
     restorer: str
-    data: str = "paper"
+    data: str | tuple[str, ...] = "paper"
     changes: tuple[tuple[str, Any], ...] = ()
     start: str | None = None
     samples: bool = False
+    on_the_way: bool = False
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """The data sets."""
+        return (self.data,) if isinstance(self.data, str) else self.data
 
     @property
     def means(self) -> bool:
         """Whether answers are of least error between greys that are linked, so that what power they lack is known."""
-        return self.restorer in _OF_LEAST_ERROR and not self.samples and ("link", False) not in self.changes
+        judged = not (self.samples or self.on_the_way)
+        return judged and self.restorer in _OF_LEAST_ERROR and ("link", False) not in self.changes
 
 
 # The detectors that one model each is specialised on, of the same boards: a dose or an LR screen of its own.
@@ -76,8 +84,10 @@ DATA: Final = {
     "quarter": _store(n=256),
     # Four times the set-ups of the recipe, and no more boards for each: what counts is detectors (docs/experiments.md).
     "universal": _store("universal", n=3072, setups=256),
-    # Four times its set-ups, as above; four pairs a set-up and four a board: what two cores make in half an hour.
-    "anything": _store("anything", n=1536, setups=384),
+    # The same set-ups with half the pairs, beside as many and more of everything else: four pairs a set-up and four a
+    # board, what two cores make in a quarter of an hour.
+    "half": _store("universal", n=1536, setups=256),
+    "anything": _store("anything", n=2048, setups=512),
     **{name: _store(**changes) for name, changes in _OTHERS.items()},
 }
 
@@ -97,6 +107,8 @@ _ROLLOUT: Final = (("steps", 300), ("validate_every", 100), ("save_every", 100))
 # Three quarters of the usual rate, as these go on from `physics-sde` (not tuned); S(f) is a mean over many detectors.
 _OF_MANY: Final = (("lr", 1.5e-3), ("spectrum_images", 256))
 
+_WIDE: Final = ("half", "anything")
+
 # Weights of any number of steps; those that are trained to take a number of them together go on from these.
 _BASE: Final = "physics-sde-samples"
 
@@ -109,12 +121,38 @@ SHIPPED: Final = {
     "unet-log": Weights("unet-log", changes=_FASTER),
     "cdm": Weights("cdm", changes=_FASTER),
     "physics-sde-paper": Weights("physics-sde-paper"),
-    # Boards between many screens and beams, at pixels of .04 to .08 mm.
+    # Detectors and objects of every kind, boards of many screens for one half; told where B_1 falls.
+    "universal-samples": Weights(
+        "physics-sde",
+        _WIDE,
+        (
+            *(("lr", 1e-3), ("spectrum_images", 256)),
+            *(("steps", 3000), ("validate_every", 1000), ("validate_images", 64), ("save_every", 250)),
+            *(("link_conditioning", True), ("detector_conditioning", True)),
+        ),
+        start="universal-boards",
+        samples=True,
+    ),
+    # More than three times the steps of `_ROLLOUT`, as there are many detectors.
     "universal": Weights(
+        "physics-sde",
+        _WIDE,
+        (
+            *(("steps", 1000), ("rollout", 3), ("rollout_steps", 1000), ("spectrum_images", 256)),
+            *(("validate_every", 500), ("validate_images", 64), ("save_every", 250)),
+        ),
+        start="universal-samples",
+    ),
+}
+
+ON_THE_WAY: Final = {
+    # Boards between many screens and beams, at pixels of .04 to .08 mm.
+    "universal-boards": Weights(
         "physics-sde",
         "universal",
         (*_OF_MANY, ("steps", 20000), ("validate_every", 2000), ("link_conditioning", True)),
         start=_BASE,
+        on_the_way=True,
     ),
 }
 
@@ -148,20 +186,6 @@ EXPERIMENTS: Final = {
     "quarter": Weights("physics-sde", "quarter"),
     "link-told": Weights("physics-sde", "universal", (*_SHORT_OF_MANY, ("link_conditioning", True)), start=_BASE),
     "link-untold": Weights("physics-sde", "universal", _SHORT_OF_MANY, start=_BASE),
-    # Told where B_1 falls, and shown objects and detectors of every kind.
-    "universal-anything": Weights(
-        "physics-sde",
-        "anything",
-        (
-            *_OF_MANY,
-            ("steps", 3000),
-            ("validate_every", 1000),
-            ("validate_images", 64),
-            ("link_conditioning", True),
-            ("detector_conditioning", True),
-        ),
-        start="universal",
-    ),
 }
 
 GROUPS: Final = {
@@ -170,7 +194,7 @@ GROUPS: Final = {
     "specialised": SPECIALISED,
     "experiments": EXPERIMENTS,
 }
-KNOWN: Final = SHIPPED | UNTOLD | CONTROLS | SPECIALISED | EXPERIMENTS
+KNOWN: Final = SHIPPED | ON_THE_WAY | UNTOLD | CONTROLS | SPECIALISED | EXPERIMENTS
 
 
 def make_data(name: str, folder: Path, workers: int) -> PairStore:
@@ -184,19 +208,19 @@ def train_one(name: str, folder: Path, workers: int, seed: int = 0) -> Path:
     """Train one set of weights, or go on with it, and return the folder of its run; the data's seed stays."""
     weights = KNOWN[name]
     run = folder / (f"{name}-seed{seed}" if seed else name)
-    pairs = StorePairs(make_data(weights.data, folder, workers))
+    pairs = in_equal_shares([make_data(data, folder, workers) for data in weights.stores])
     settings = TrainSettings(**(SETTINGS | dict(weights.changes) | {"seed": seed}))
-    resume = (run / "run.json").exists()
+    how: Any = {"resume": (run / "run.json").exists(), "data_name": ", ".join(weights.stores)}
     result: TrainResult | FinetuneResult
     if weights.start is None:
-        result = train(weights.restorer, pairs, run, settings, resume=resume, data_name=weights.data)
+        result = train(weights.restorer, pairs, run, settings, **how)
     else:
         start = train_one(weights.start, folder, workers, seed) / "weights.safetensors"
-        result = finetune(weights.restorer, pairs, run, settings, weights=start, resume=resume, data_name=weights.data)
+        result = finetune(weights.restorer, pairs, run, settings, weights=start, **how)
     if weights.samples:
         set_temperature(run, pairs)
     elif weights.means:
-        set_error_share(run, pairs, DATA[weights.data].maker().noise_free)
+        set_error_share(run, pairs, noise_free(pairs, [DATA[data] for data in weights.stores]))
     print(f"{name}: {result.best.psnr_dB:.2f} dB, SSIM {result.best.ssim:.4f}; LR {result.lr.psnr_dB:.2f} dB")
     return run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +36,16 @@ def program() -> dict[str, Any]:
 
 
 def test_what_is_trained_is_what_the_weights_are_trained_by(study: Study, program: dict[str, Any]) -> None:
-    weights = {name: program["KNOWN"][name] for group in ("SHIPPED", "UNTOLD", "CONTROLS") for name in program[group]}
+    weights = {
+        name: program["KNOWN"][name]
+        for group in ("SHIPPED", "ON_THE_WAY", "UNTOLD", "CONTROLS")
+        for name in program[group]
+    }
     trained = {row.name: row for row in study.rows if row.trained}
     assert trained.keys() == weights.keys()
     for name, known in weights.items():
         row = trained[name]
-        assert (row.restorer, row.data or study.data, row.start) == (known.restorer, known.data, known.start), name
+        assert (row.restorer, study.places_of(row), row.start) == (known.restorer, known.stores, known.start), name
         assert row.finish == ("temperature" if known.samples else "power" if known.means else None), name
         for seed in study.seeds_of(row):
             expected = TrainSettings(**(program["SETTINGS"] | dict(known.changes) | {"seed": seed}))
@@ -48,7 +53,7 @@ def test_what_is_trained_is_what_the_weights_are_trained_by(study: Study, progra
 
 
 def test_its_data_are_the_same_bytes(study: Study, program: dict[str, Any]) -> None:
-    for name in {row.data or study.data for row in study.rows if row.trained}:
+    for name in {place for row in study.rows if row.trained for place in study.places_of(row)}:
         store, data = study.stores[name], program["DATA"][name]
         assert store.maker() == data.maker(), name
         assert store.whole_recipe().hash() == data.whole_recipe().hash(), name
@@ -75,7 +80,7 @@ def source_of(study: Study, row: Any) -> str:
 
 
 def test_its_test_sets_are_of_other_seeds_than_its_training(study: Study) -> None:
-    trained = {study.stores[row.data or study.data].seed for row in study.rows if row.trained}
+    trained = {study.stores[place].seed for row in study.rows if row.trained for place in study.places_of(row)}
     assert not trained & {study.stores[each.data].seed for each in study.sets}
 
 
@@ -173,6 +178,6 @@ def shrink(program: dict[str, Any], small: Study) -> None:
     for name, known in program["KNOWN"].items():
         if name in small.by_name:
             changes = tuple(small.by_name[name].train.items())
-            scope["KNOWN"][name] = type(known)(known.restorer, known.data, changes, known.start, known.samples)
-    for name in ("paper", "universal"):
+            scope["KNOWN"][name] = replace(known, changes=changes)
+    for name in ("paper", "universal", "half", "anything"):
         scope["DATA"][name] = small.stores[name]

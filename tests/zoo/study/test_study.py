@@ -11,11 +11,16 @@ import pytest
 
 from xsim.errors import InputError, MissingFileError
 from xsim_cli.app import main
+from xsim_datasets.store.reader import PairStore
 from xsim_zoo.evaluation.records import ImageScore
 from xsim_zoo.study import carry_out as module
 from xsim_zoo.study.carry_out import carry_out, runs_of
 from xsim_zoo.study.plan import load_study
+from xsim_zoo.study.stores import noise_free
 from xsim_zoo.study.table import joined, tabled
+from xsim_zoo.training.finishing import power
+from xsim_zoo.training.sources.joined import in_equal_shares
+from xsim_zoo.weights.checkpoint import load_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -240,6 +245,49 @@ def test_rows_take_data_seeds_and_weights_of_their_own(tmp_path: Path) -> None:
     assert (rows["elsewhere"].data, study.data) == ("own", str(tmp_path / "pairs.zarr"))
     assert [row.name for row in study.judged_on("held-out")] == ["wiener", "plain", "flipped", "elsewhere"]
     assert study.stores["own"].whole_recipe().imaging.kvp == 60.0
+
+
+def test_a_row_may_learn_from_several_stores(tmp_path: Path) -> None:
+    both = MORE.replace('data = "own"', 'data = ["own", "pairs.zarr"]', 1)
+    assert both != MORE
+    study = load_study(written(tmp_path, TEXT + both))
+    row = study.by_name["elsewhere"]
+    assert study.places_of(row) == ("own", str(tmp_path / "pairs.zarr"))
+    assert study.places_of(study.by_name["plain"]) == (str(tmp_path / "pairs.zarr"),)
+    with pytest.raises(InputError, match="needs data of the study's own"):
+        load_study(written(tmp_path, TEXT + both.replace("seeds = [3]", 'finish = "power"', 1)))
+
+
+def test_a_row_of_two_stores_is_trained_and_its_power_is_measured_on_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(power, "measure_error_share", lambda *images: 0.25)  # of nothing: networks are not trained
+    two = """
+[stores.one]
+recipe = "tiny"
+n = 12
+size_px = 64
+[stores.other]
+recipe = "tiny"
+n = 12
+size_px = 64
+seed = 4
+imaging = { kvp = 60.0 }
+"""
+    text = TEXT.partition("[[rows]]")[0].replace("pairs.zarr", "one").replace("seeds = [0, 3]", "seeds = [0]") + two
+    row = '[[rows]]\nname = "plain"\nrestorer = "unet-wiener"\ndata = ["one", "other"]\nfinish = "power"\n'
+    study = load_study(written(tmp_path, text + row + '[[sets]]\nname = "held-out"\ndata = "one"\n'))
+    carry_out(study, tmp_path / "out", device="cpu", workers=1)
+    card = load_checkpoint(tmp_path / "out" / "runs" / "plain-seed0").card
+    assert card.data["name"] == "one, other"
+    assert card.data["setups"] == 2
+    assert card.options["error_share"] == 0.25
+    stores = [PairStore.open(str(tmp_path / "out" / "data" / f"{name}.zarr")) for name in ("one", "other")]
+    pairs = in_equal_shares(stores)
+    anew = noise_free(pairs, list(study.stores.values()))
+    for index in (0, len(stores[0].indices("train")), *map(int, pairs.indices("validation"))):
+        hr, _ = pairs.read_batch([index])
+        assert np.corrcoef(anew(index)[0].ravel(), hr[0].ravel())[0, 1] > 0.99, "the same object"
 
 
 def test_a_folder_of_an_earlier_version_goes_on(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_a_sample_keeps_its_image_its_detectors_and_its_code(two: tuple[MemoryPa
     held_out = joined.indices("validation").tolist()
     assert [joined.setup_of(index) for index in held_out] == [0, 1, 0], "by turns"
     assert codes_of(joined) is None
+    assert [joined.origin(index) for index in (7, 0, held_out[1])] == [(1, 1), (0, 0), (1, 2)]
 
 
 def test_codes_of_sources_keep_their_lines(two: tuple[MemoryPairs, MemoryPairs]) -> None:

@@ -62,8 +62,11 @@ def test_a_network_of_one_pair_is_told_detectors_of_its_own_pitch(
 
 
 def shipping(monkeypatch: pytest.MonkeyPatch, **options: dict[str, int]) -> None:
-    """Let the package ship weights of physics-sde with these options."""
-    cards = {name.replace("_", "-"): Card("physics-sde", {}, given) for name, given in options.items()}
+    """Let the package ship weights of physics-sde with these options; those called many learned many detectors."""
+    cards = {
+        name: Card("physics-sde", {}, given, data={"setups": 40 if name.startswith("many") else 1})
+        for name, given in options.items()
+    }
     monkeypatch.setattr(card, "shipped", lambda: {name: Path(name).with_suffix(".safetensors") for name in cards})
     monkeypatch.setattr(card, "read_card", lambda path: cards[path.stem])
 
@@ -76,6 +79,19 @@ def test_weights_suit_the_steps_and_the_samples(monkeypatch: pytest.MonkeyPatch)
     assert card.suited("physics-sde", steps=7) == ("any", "any number of steps")
     assert card.suited("physics-sde", steps=3, samples=8) == ("any", "posterior samples")
     assert card.suited("unet") is None
+
+
+def test_weights_of_many_detectors_suit_the_steps_and_the_samples_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipping(monkeypatch, **{"physics-sde": {"steps": 3}, "any": {}, "many": {"steps": 3}, "many-any": {}})
+    assert card.suited("physics-sde", samples=8) == ("any", "posterior samples")
+    assert card.suited("physics-sde", samples=8, many_detectors=True) == ("many-any", "posterior samples")
+    assert card.of_any_pitch("physics-sde") == "many"
+    assert card.of_any_pitch("physics-sde", steps=3) == "many"
+    assert card.of_any_pitch("physics-sde", steps=5) == "many-any"
+    assert card.of_any_pitch("physics-sde", samples=8) == "many-any"
+    assert card.of_any_pitch("unet") is None
+    shipping(monkeypatch, **{"physics-sde": {"steps": 3}, "many": {}})
+    assert card.of_any_pitch("physics-sde", samples=8) == "many"
 
 
 def test_weights_of_one_kind_leave_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from xsim_datasets.images import Radiograph, Scale
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.run.estimates import Estimates, middle
-from xsim_zoo.weights.card import read_card, shipped
+from xsim_zoo.weights.card import of_any_pitch
 from xsim_zoo.weights.loading import load
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _one_pair_only(restorer: Restorer, settings: RunSettings) -> bool:
     """Return whether a restorer has learned one pair of detectors, and no other weights of it more."""
     one_pair = restorer.learned and not restorer.many_detectors
     forced = restorer.adapts_to_detectors and not settings.hand_over
-    return one_pair and not forced and (not settings.hand_over or _of_many(restorer.name, str(restorer.device)) is None)
+    return one_pair and not forced and (not settings.hand_over or _of_many(restorer, settings) is None)
 
 
 def _only(
@@ -227,7 +227,7 @@ def for_noise(restorer: Restorer, factor: float | None, settings: RunSettings) -
     one_pair = restorer.learned and not restorer.many_detectors and settings.hand_over
     if factor is None or 1 / _LEARNED_NOISE < factor < _LEARNED_NOISE or not one_pair:
         return restorer, ()
-    if (other := _of_many(restorer.name, str(restorer.device))) is None:
+    if (other := _of_many(restorer, settings)) is None:
         return restorer, ()
     said = f"noise is {factor:.2g} times what these weights have learned: '{other[0]}' taken, which learned many doses"
     return other[1].with_physics(other[1].physics.between(restorer.physics.degradation)), (said,)
@@ -390,17 +390,18 @@ def _serving(
     made = f"these weights were made for pixels of {own.pitch_mm:g} mm and screens of their own"
     if not settings.hand_over:
         return restorer, (f"{made}: used all the same, as --weights says",)
-    other = _of_many(restorer.name, str(restorer.device))
+    other = _of_many(restorer, settings)
     if other is None:
         raise InputError(f"{made}, and none of '{restorer.name}' have learned many: run physics-sde or wiener")
     return other[1], (f"{made}: '{other[0]}' taken, which have learned many detectors (--weights forces others)",)
 
 
+def _of_many(restorer: Restorer, settings: RunSettings) -> tuple[str, Restorer] | None:
+    """Return the shipped weights of a restorer that have learned many detectors and suit the run best, by name."""
+    weights = of_any_pitch(restorer.name, steps=settings.steps, samples=settings.samples)
+    return None if weights is None else (weights, _loaded(restorer.name, weights, str(restorer.device)))
+
+
 @lru_cache(maxsize=4)
-def _of_many(name: str, device: str) -> tuple[str, Restorer] | None:
-    """Return the shipped weights of a restorer that have learned many detectors, by name."""
-    for weights, path in shipped().items():
-        card = read_card(path.with_suffix(".json"))
-        if card.restorer == name and card.data.get("setups", 1) > 1:
-            return weights, load(name, path, device=device)
-    return None
+def _loaded(name: str, weights: str, device: str) -> Restorer:
+    return load(name, weights, device=device)

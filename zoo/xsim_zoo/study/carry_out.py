@@ -22,11 +22,12 @@ from xsim_zoo.evaluation.engine import evaluate
 from xsim_zoo.evaluation.options import Options
 from xsim_zoo.evaluation.records import ImageScore
 from xsim_zoo.study.plan import Study, StudyRow, StudySet
+from xsim_zoo.study.stores import noise_free
 from xsim_zoo.study.table import Scores, StudyTable, joined, tabled
-from xsim_zoo.training.data import StorePairs
 from xsim_zoo.training.finetune import finetune
 from xsim_zoo.training.finishing.power import set_error_share
 from xsim_zoo.training.finishing.temperature import set_temperature
+from xsim_zoo.training.sources.joined import in_equal_shares
 from xsim_zoo.training.train import train
 from xsim_zoo.weights.checkpoint import load_checkpoint
 
@@ -91,7 +92,7 @@ def carry_out(
         for number, (name, seed) in enumerate(runs, 1):
             say(f"training {number} of {len(runs)}: {name}, seed {seed}")
             row = study.by_name[name]
-            _train(study, row, seed, runs, opened(row.data or study.data), device)
+            _train(study, row, seed, runs, [opened(place) for place in study.places_of(row)], device)
         scores = {}
         for each in study.sets:
             say(f"judging on {each.name}")
@@ -105,7 +106,7 @@ def carry_out(
 
 def _places(study: Study) -> set[str]:
     """Return all data that a study needs: names of its own stores, and paths."""
-    trained = {row.data or study.data for row in study.rows if row.trained}
+    trained = {place for row in study.rows if row.trained for place in study.places_of(row)}
     return trained | {each.data for each in study.sets}
 
 
@@ -161,12 +162,17 @@ def _begin(study: Study, folder: Path) -> None:
 
 
 def _train(
-    study: Study, row: StudyRow, seed: int, runs: dict[tuple[str, int], Path], store: PairStore, device: str
+    study: Study,
+    row: StudyRow,
+    seed: int,
+    runs: dict[tuple[str, int], Path],
+    stores: list[PairStore],
+    device: str,
 ) -> None:
-    run, pairs, settings = runs[row.name, seed], StorePairs(store), study.settings(row, seed)
+    run, pairs, settings = runs[row.name, seed], in_equal_shares(stores), study.settings(row, seed)
     resume = (run / "run.json").exists()
     run.parent.mkdir(exist_ok=True)
-    name = Path(row.data or study.data).name
+    name = ", ".join(Path(place).name for place in study.places_of(row))
     if row.start is None:
         train(row.restorer, pairs, run, settings, resume=resume, device=device, quiet=True, data_name=name)
     else:
@@ -178,7 +184,7 @@ def _train(
     if row.finish == "temperature" and "temperature" not in options:
         set_temperature(run, pairs)
     if row.finish == "power" and "error_share" not in options:
-        set_error_share(run, pairs, study.stores[row.data or study.data].maker().noise_free)
+        set_error_share(run, pairs, noise_free(pairs, [study.stores[place] for place in study.places_of(row)]))
 
 
 def _judge(

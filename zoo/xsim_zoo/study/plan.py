@@ -52,8 +52,8 @@ class StudyRow(_Table):
     """Row whose weights, of the same seed, its training goes on from."""
     weights_of: str | None = None
     """Row whose weights it is judged with, of every seed: the same weights, run in another way."""
-    data: str | None = None
-    """Pairs that it is trained on in place of the study's."""
+    data: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Pairs that it is trained on in place of the study's; of several stores it sees equally many pairs."""
     seeds: Seeds | None = None
     """Seeds of its training in place of the study's."""
     finish: Literal["temperature", "power"] | None = None
@@ -186,7 +186,7 @@ class Study(_Table):
             raise ValueError(f"row '{row.name}' has settings of a training, and {given}: take one of them away")
         if row.finish == "temperature" and not issubclass(get(row.restorer), PhysicsSDE):
             raise ValueError(f"row '{row.name}': {row.restorer} draws no samples with a temperature: leave finish out")
-        if row.finish == "power" and (row.data or self.data) not in self.stores:
+        if row.finish == "power" and not self.stores.keys() >= set(self.places_of(row)):
             raise ValueError(
                 f"row '{row.name}': finish = 'power' needs data of the study's own: name one of its stores"
             )
@@ -249,6 +249,11 @@ class Study(_Table):
         """Return the seeds of a row's training."""
         return self.seeds if row.seeds is None else row.seeds
 
+    def places_of(self, row: StudyRow) -> tuple[str, ...]:
+        """Return what a row is trained on: names of the study's stores, and paths."""
+        data = row.data or self.data
+        return (data,) if isinstance(data, str) else data
+
     def settings(self, row: StudyRow, seed: int) -> TrainSettings:
         """Return the settings of a row's training.
 
@@ -289,5 +294,12 @@ def load_study(path: Path) -> Study:
         except XsimError as error:
             raise InputError(f"{path}: stores.{name}: {error}") from error
     sets = tuple(each.model_copy(update={"data": beside(each.data)}) for each in study.sets)
-    rows = tuple(row if row.data is None else row.model_copy(update={"data": beside(row.data)}) for row in study.rows)
+    rows = tuple(
+        row
+        if row.data is None
+        else row.model_copy(
+            update={"data": beside(row.data) if isinstance(row.data, str) else tuple(map(beside, row.data))}
+        )
+        for row in study.rows
+    )
     return study.model_copy(update={"data": beside(study.data), "sets": sets, "rows": rows, "stores": stores})

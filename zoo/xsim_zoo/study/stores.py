@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from xsim_datasets.recipe.recipe import Recipe, load_recipe
 from xsim_datasets.recipe.simulated import SimulatedMaker, plan_of
 from xsim_datasets.store.executors import Executor
 from xsim_datasets.store.writer import make_store
+from xsim_zoo.training.data import PairSource
+from xsim_zoo.training.sources.joined import JoinedPairs
 
-__all__ = ["StudyStore"]
+__all__ = ["StudyStore", "noise_free"]
+
+NoiseFree = Callable[[int], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 class StudyStore(BaseModel):
@@ -78,3 +84,22 @@ class StudyStore(BaseModel):
         """
         maker = self.maker()
         make_store(maker, plan_of(maker.recipe, self.seed), str(path), executor=executor, resume=True)
+
+
+def noise_free(pairs: PairSource, stores: Sequence[StudyStore]) -> NoiseFree:
+    """Return what makes a pair (HR, LR) of a training set anew, without noise, by its number.
+
+    Parameters
+    ----------
+    pairs : PairSource
+        The training set, of one store or of several that are joined.
+    stores : sequence of StudyStore
+        What made the stores, in the same order.
+    """
+    makers = [store.maker() for store in stores]
+
+    def one(index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        which, own = pairs.origin(index) if isinstance(pairs, JoinedPairs) else (0, index)
+        return makers[which].noise_free(own)
+
+    return one

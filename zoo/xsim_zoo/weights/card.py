@@ -94,7 +94,9 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path.with_suffix(".safetensors") for path in sorted(WEIGHTS_FOLDER.glob("*.json"))}
 
 
-def suited(name: str, *, steps: int | None = None, samples: int = 0) -> tuple[str, str] | None:
+def suited(
+    name: str, *, steps: int | None = None, samples: int = 0, many_detectors: bool = False
+) -> tuple[str, str] | None:
     """Return which shipped weights of a restorer suit a run best, and what they are for; None where it has one kind.
 
     Some weights are trained to take a number of sampling steps together, and are then for no other; those that were
@@ -108,11 +110,13 @@ def suited(name: str, *, steps: int | None = None, samples: int = 0) -> tuple[st
         Sampling steps that are asked for; None for the restorer's own.
     samples : int
         Posterior samples that are asked for.
+    many_detectors : bool
+        Whether the weights are to have learned many detectors, or one pair.
     """
     kinds = {
         weights: card.options.get("steps")
         for weights, card in _cards_of(name).items()
-        if card.data.get("setups", 1) == 1
+        if (card.data.get("setups", 1) > 1) == many_detectors
     }
     any_number = [weights for weights, together in kinds.items() if together is None]
     if len(kinds) < 2:
@@ -120,15 +124,25 @@ def suited(name: str, *, steps: int | None = None, samples: int = 0) -> tuple[st
     if samples:
         return (any_number[0], "posterior samples") if any_number else None
     together = {count: weights for weights, count in kinds.items() if count is not None}
-    if steps is None and name in kinds:
-        steps = kinds[name]
+    if steps is None:
+        steps = kinds.get(name, next(iter(together), None) if many_detectors else None)
     if steps in together:
         return together[steps], "one step" if steps == 1 else f"{steps} steps"
     return (any_number[0], "any number of steps") if any_number else None
 
 
-def of_any_pitch(name: str) -> str | None:
-    """Return the shipped weights of a restorer that have learned many detectors, and so take any pitch, if any."""
+def of_any_pitch(name: str, *, steps: int | None = None, samples: int = 0) -> str | None:
+    """Return the shipped weights of a restorer that have learned many detectors, and so take any pitch, if any.
+
+    Parameters
+    ----------
+    name : str
+        Name of the restorer.
+    steps, samples : int, optional
+        Of several the ones are taken that suit these best, see `suited`.
+    """
+    if (best := suited(name, steps=steps, samples=samples, many_detectors=True)) is not None:
+        return best[0]
     return next((weights for weights, card in _cards_of(name).items() if card.data.get("setups", 1) > 1), None)
 
 

@@ -8,6 +8,7 @@ factor of the noise mends that; it is measured on held-out pairs, and stands on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from xsim.seeds import torch_seed
 from xsim_zoo.process.sampling import white_noise
 from xsim_zoo.restorers.physics_sde import PhysicsSDE
 from xsim_zoo.training.data import PairSource
+from xsim_zoo.training.validation import restorers_of
 from xsim_zoo.weights.checkpoint import load_checkpoint, save_checkpoint
 from xsim_zoo.weights.loading import load
 
@@ -76,14 +78,18 @@ def coverage(samples: NDArray[np.floating], hr: NDArray[np.floating], share: flo
 
 
 def measure_temperature(
-    restorer: PhysicsSDE, hr: Sequence[NDArray[np.floating]], lr: Sequence[NDArray[np.floating]], *, seed: int = 0
+    restorers: Sequence[PhysicsSDE],
+    hr: Sequence[NDArray[np.floating]],
+    lr: Sequence[NDArray[np.floating]],
+    *,
+    seed: int = 0,
 ) -> float:
     """Return the temperature at which intervals of 50, 80 and 95 % miss their share by the same amount up and down.
 
     Parameters
     ----------
-    restorer : PhysicsSDE
-        With trained weights that take any number of steps.
+    restorers : sequence of PhysicsSDE
+        With trained weights that take any number of steps, each between the detectors of its pair.
     hr, lr : sequences of (H, W) arrays
         Held-out pairs; a few of 128 px and more are enough, as each pixel counts.
     seed : int
@@ -96,18 +102,13 @@ def measure_temperature(
     """
     if not hr:
         raise InputError("0 pairs to measure the temperature on: give some")
-    before = restorer.temperature
     missed = []
-    try:
-        for temperature in _TRIED:
+    for temperature in _TRIED:
+        tried = [copy(restorer) for restorer in restorers]
+        for restorer in tried:
             restorer.temperature = temperature
-            missed.append(
-                np.mean(
-                    [_missed(restorer, *pair, seed + number) for number, pair in enumerate(zip(hr, lr, strict=True))]
-                )
-            )
-    finally:
-        restorer.temperature = before
+        pairs = enumerate(zip(tried, hr, lr, strict=True))
+        missed.append(np.mean([_missed(*pair, seed + number) for number, pair in pairs]))
     slope = (missed[1] - missed[0]) / (_TRIED[1] - _TRIED[0])
     found = _TRIED[0] - missed[0] / slope if slope > 0 else np.inf
     if not _RANGE[0] <= found <= _RANGE[1]:
@@ -134,9 +135,11 @@ def set_temperature(run: Path, pairs: PairSource) -> float:
     restorer = load(checkpoint.card.restorer, run, device="cpu")
     if not isinstance(restorer, PhysicsSDE):
         raise InputError(f"'{restorer.name}' draws no samples with a temperature: leave it out")
-    hr, lr = pairs.read_batch([int(index) for index in pairs.indices("validation")[:_IMAGES]])
+    chosen = [int(index) for index in pairs.indices("validation")[:_IMAGES]]
+    hr, lr = pairs.read_batch(chosen)
+    between = [one for one in restorers_of(pairs, chosen, restorer) if isinstance(one, PhysicsSDE)]
     inside = (slice(_EDGE_PX, -_EDGE_PX),) * 2
-    found = measure_temperature(restorer, [image[inside] for image in hr], [image[inside] for image in lr])
+    found = measure_temperature(between, [image[inside] for image in hr], [image[inside] for image in lr])
     card = replace(checkpoint.card, options=checkpoint.card.options | {"temperature": found})
     save_checkpoint(run / "weights.safetensors", card, checkpoint.tensors)
     return found

@@ -16,7 +16,7 @@ from xsim_datasets.store.reader import PairStore
 from xsim_zoo.training.batch import Order
 from xsim_zoo.training.data import Codes, PairSource, StorePairs, check_setups, check_split, codes_of
 
-__all__ = ["JoinedPairs", "SharedOrder", "open_pairs", "order_of"]
+__all__ = ["JoinedPairs", "SharedOrder", "in_equal_shares", "open_pairs", "order_of"]
 
 Kind = TypeVar("Kind", bound=np.generic)
 
@@ -115,6 +115,10 @@ class JoinedPairs:
         source, own = self._items[index]
         return int(self._first_setup[source]) + self.sources[source].setup_of(own)
 
+    def origin(self, index: int, /) -> tuple[int, int]:
+        """Return which of the sources holds a sample, and its number there."""
+        return self._items[index]
+
     def indices(self, split: str, /) -> NDArray[np.integer]:
         """Return the samples of "train" or "validation"; every other split is empty."""
         cut, end = len(self._train), len(self._items)
@@ -169,6 +173,18 @@ def open_pairs(stores: Sequence[str], shares: Sequence[float] | None = None) -> 
     if len(sources) == 1 and not shares:
         return sources[0]
     return JoinedPairs(sources, shares or None)
+
+
+def in_equal_shares(stores: Sequence[PairStore]) -> PairSource:
+    """Return the pairs of stores as one training set that shows as many of each; of one store just its pairs.
+
+    Raises
+    ------
+    InputError
+        If they do not fit each other.
+    """
+    sources = [StorePairs(store) for store in stores]
+    return sources[0] if len(sources) == 1 else JoinedPairs(sources, [1.0] * len(sources))
 
 
 def order_of(pairs: PairSource, indices: tuple[int, ...], seed: int) -> Order | SharedOrder:
