@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from copy import deepcopy
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -41,7 +42,7 @@ from xsim_zoo.evaluation.statistics import Bootstrap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["SCHEMA", "outcome_of", "read", "record_of"]
+__all__ = ["SCHEMA", "outcome_of", "read", "record_of", "updated"]
 
 SCHEMA: Final = "xsim.headline-record/1"
 _DOCUMENT: Final = "xsim.headline/3"
@@ -60,6 +61,8 @@ _PLACES: Final = {
     "--picture": "PICTURE",
 }
 """Options of the run that name a place of one machine, and what stands for it."""
+_SAME_DB: Final = 0.005
+"""What one row's mean may differ by between two runs on the same images [dB]: less than a table shows."""
 
 
 def outcome_of(document: dict[str, Any]) -> Outcome:
@@ -217,3 +220,48 @@ def _tasks(evaluation: Evaluation) -> dict[str, Any]:
 def read(folder: Path) -> dict[str, Any]:
     """Return the record of the run that was written into a folder."""
     return record_of(json.loads((folder / "headline.json").read_text(encoding="utf-8")))
+
+
+def updated(record: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with those rows of a later run whose weights are others; the rest stays as it was.
+
+    Raises
+    ------
+    InputError
+        If the runs were not judged alike: by other images, by none of the same rows, or with another champion, whose
+        leads over all others would have to be found anew.
+    """
+    new = _new_rows(record, later)
+    both = deepcopy(record)
+    for label in new:
+        both["weights"][label] = later["weights"][label]
+        for kind in ("told", "untold"):
+            both[kind] += [label] if label in later[kind] and label not in both[kind] else []
+        for name in later["rows"]:
+            both["rows"][name][label] = later["rows"][name][label]
+            for champion, leads_of in later["leads"][name].items():
+                if label in leads_of:
+                    both["leads"][name].setdefault(champion, {})[label] = leads_of[label]
+        for kind in ("costs", "bars", "voids", "opens"):
+            if label in later.get(kind, {}):
+                both.setdefault(kind, {})[label] = later[kind][label]
+    both["detectors"] |= later["detectors"]
+    both["command"] = f"{record['command']}; then {later['command']}"
+    return both
+
+
+def _new_rows(record: dict[str, Any], later: dict[str, Any]) -> list[str]:
+    """Return the rows of a later run that have other weights, after a check that both runs were judged alike."""
+    for key in ("schema", "seed", "images"):
+        if record[key] != later[key]:
+            raise InputError(f"the runs have another {key}: run all rows anew")
+    before, after = record["weights"], later["weights"]
+    new = [label for label in after if before.get(label, {}).get("digest") != after[label]["digest"]]
+    if CHAMPION in new or CHAMPION not in after:
+        raise InputError(f"every row is compared with {CHAMPION}: run it too, with the weights of the record")
+    for name, rows in later["rows"].items():
+        for label in rows.keys() - set(new):
+            ours, theirs = record["rows"][name][label]["psnr_dB"][0], rows[label]["psnr_dB"][0]
+            if abs(ours - theirs) > _SAME_DB:
+                raise InputError(f"{label} has {theirs} dB on {name}, {ours} dB in the record: run all rows anew")
+    return new

@@ -1,6 +1,7 @@
 """Fill the headline's figures into README and documentation, so that none of them can go stale.
 
     python docs/figures.py OUT       # after `python benchmarks/headline.py -o OUT`: keep its record, fill all pages in
+    python docs/figures.py OUT --update    # of a run of some rows keep those whose weights are others
     python docs/figures.py           # fill in again from the record that is kept
     python docs/figures.py --check   # say which figures of the pages are not those of the record
 
@@ -384,15 +385,17 @@ def filled(page: str, figures: Figures) -> tuple[str, list[str], list[str]]:
     return MARK.sub(one, page), changed, failed
 
 
-def keep(folder: Path) -> None:
-    """Keep the record and the picture of a run of `benchmarks/headline.py -o FOLDER`."""
+def keep(folder: Path, *, update: bool = False) -> None:
+    """Keep the record and the picture of a run of `benchmarks/headline.py -o FOLDER`, or its new rows alone."""
     sys.path[:0] = [str(ROOT / name) for name in ("benchmarks", "zoo", "datasets", "")]
-    from headline_record import read  # noqa: PLC0415 (needs torch, which filling in does not)
+    from headline_record import read, updated  # noqa: PLC0415 (needs torch, which filling in does not)
 
     record = read(folder)
+    if update:
+        record = updated(json.loads(RECORD.read_text(encoding="utf-8")), record)
     RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    if (folder / "headline.png").is_file():
+    if (folder / "headline.png").is_file() and not update:
         shutil.copyfile(folder / "headline.png", PICTURE)
 
 
@@ -400,13 +403,14 @@ def main() -> int:
     """Fill the pages in, or check them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, nargs="?", metavar="OUT", help="folder of a run of benchmarks/headline.py")
+    parser.add_argument("--update", action="store_true", help="keep only the rows whose weights are others")
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 where a page differs")
     words = parser.parse_args()
     if words.run is not None and not (words.run / "headline.json").is_file():
         print(f"figures: {words.run}: holds no headline.json: run benchmarks/headline.py -o OUT", file=sys.stderr)
         return 2
     if words.run is not None:
-        keep(words.run)
+        keep(words.run, update=words.update)
     figures, differs = Figures(records()), False
     for path in pages():
         page = path.read_text(encoding="utf-8")

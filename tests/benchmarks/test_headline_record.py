@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,8 @@ figures = pytest.importorskip("headline_figures")
 headline = pytest.importorskip("headline")
 kept = pytest.importorskip("headline_record")
 tables = pytest.importorskip("headline_tables")
+
+RECORD = Path(__file__).parents[2] / "docs" / "records" / "headline.json"
 
 
 def run_of(folder, *argv, monkeypatch):
@@ -74,3 +77,42 @@ def test_folders_of_the_machine_stay_out_of_it(tmp_path, monkeypatch):
 def test_another_document_is_refused():
     with pytest.raises(InputError, match="is no headline"):
         kept.record_of({"schema": "xsim.evaluation/1"})
+
+
+def later_run(record, label, gain_dB):
+    """Return the record of a run of two rows on the same images, one of them with other weights."""
+    later = json.loads(json.dumps(record))
+    rows = {"lr", figures.CHAMPION, label}
+    for name in later["rows"]:
+        later["rows"][name] = {key: row for key, row in later["rows"][name].items() if key in rows}
+        later["rows"][name][label]["psnr_dB"] = [value + gain_dB for value in later["rows"][name][label]["psnr_dB"]]
+        later["leads"][name] = {figures.CHAMPION: {label: {"psnr_dB": [-gain_dB, None, None]}}}
+    later["weights"] = {key: later["weights"][key] for key in (figures.CHAMPION, label)}
+    later["weights"][label] = {"name": "new", "digest": "00"}
+    return later | {"told": [figures.CHAMPION, label], "untold": [], "command": "python again", "costs": {}}
+
+
+def test_new_rows_take_the_place_of_their_own_alone():
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    label = "universal N=3"
+    both = kept.updated(record, later_run(record, label, 1.0))
+    for name, rows in record["rows"].items():
+        changed = {key for key, row in both["rows"][name].items() if row != rows[key]}
+        assert changed == {label}
+        assert both["rows"][name][label]["psnr_dB"][0] == rows[label]["psnr_dB"][0] + 1.0
+        assert both["leads"][name][figures.CHAMPION][label]["psnr_dB"][0] == -1.0
+    assert both["weights"][label]["digest"] == "00"
+    assert both["command"] == f"{record['command']}; then python again"
+    assert both["told"] == record["told"]
+
+
+def test_rows_that_were_not_judged_alike_are_refused():
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    later = later_run(record, "universal N=3", 1.0)
+    with pytest.raises(InputError, match="another images: run all rows anew"):
+        kept.updated(record, later | {"images": {"random": 3}})
+    with pytest.raises(InputError, match="run it too"):
+        kept.updated(record, later | {"weights": {"universal N=3": {"digest": "00"}}})
+    later["rows"]["random"][figures.CHAMPION]["psnr_dB"][0] += 0.01
+    with pytest.raises(InputError, match="in the record: run all rows anew"):
+        kept.updated(record, later)
