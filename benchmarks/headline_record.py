@@ -225,6 +225,8 @@ def read(folder: Path) -> dict[str, Any]:
 def updated(record: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
     """Return a record with those rows of a later run whose weights are others; the rest stays as it was.
 
+    So do all costs: seconds of two runs are not for one table.
+
     Raises
     ------
     InputError
@@ -242,7 +244,7 @@ def updated(record: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
             for champion, leads_of in later["leads"][name].items():
                 if label in leads_of:
                     both["leads"][name].setdefault(champion, {})[label] = leads_of[label]
-        for kind in ("costs", "bars", "voids", "opens"):
+        for kind in ("bars", "voids", "opens"):
             if label in later.get(kind, {}):
                 both.setdefault(kind, {})[label] = later[kind][label]
     both["detectors"] |= later["detectors"]

@@ -77,7 +77,7 @@ _README: Final = {
     "unet-wiener": "`unet-wiener`",
     "unet-wiener-small": "`unet-wiener`, three times as large",
     "physics-sde N=3": "`physics-sde`, three passes",
-    "universal N=3": "`physics-sde --weights universal`, ten times the training, on 256 pairs of detectors",
+    "universal N=3": "`physics-sde --weights universal`, ten times the training, on 768 pairs of detectors",
 }
 """Rows of the README's tables, in its own words and order; those that the record lacks are left out."""
 

@@ -7,7 +7,6 @@ of detectors hold for these alone; weights that have learned many take any, in p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,18 +23,13 @@ from xsim_datasets.images import Radiograph, Scale
 from xsim_zoo.process.physics import Physics
 from xsim_zoo.process.prior import RadialSpectrum
 from xsim_zoo.run.estimates import Estimates, middle
-from xsim_zoo.weights.card import of_any_pitch
-from xsim_zoo.weights.loading import load
+from xsim_zoo.run.serving import of_many, serving
 
 if TYPE_CHECKING:
     from xsim_zoo.restorers.base import Restorer
     from xsim_zoo.run.settings import RunSettings
 
-__all__ = ["Assumed", "assume", "for_noise", "unmet"]
-
-_LEARNED_NOISE: Final = 2.0
-"""Noise power, in units of the weights' own, from which on weights of many doses are taken. They are no better at 1,
-and much better at a quarter of the dose, which `tests/zoo/run/test_detectors.py` tries; between it is not tuned."""
+__all__ = ["Assumed", "assume"]
 
 _LIKE_NOISE: Final = 4.0
 """Noise may differ by this factor from that of the weights' own detectors: dose does, and it is measured."""
@@ -147,7 +141,7 @@ def assume(
         return replace(ours, known=named, notes=notes, estimated=True, condition=_IF_ESTIMATED, doubts=doubts)
     _check_grey(settings)
     target = _target(settings, pitch_mm, seen, known)
-    other, notes = _serving(restorer, settings, one_detector=True)
+    other, notes = serving(restorer, settings)
     return Assumed(
         _between(other, known, target, seen),
         known,
@@ -171,7 +165,7 @@ def _one_pair_only(restorer: Restorer, settings: RunSettings) -> bool:
     """Return whether a restorer has learned one pair of detectors, and no other weights of it more."""
     one_pair = restorer.learned and not restorer.many_detectors
     forced = restorer.adapts_to_detectors and not settings.hand_over
-    return one_pair and not forced and (not settings.hand_over or _of_many(restorer, settings) is None)
+    return one_pair and not forced and (not settings.hand_over or of_many(restorer, settings) is None)
 
 
 def _only(
@@ -210,47 +204,6 @@ def _aim(target: Target, known: KnownDetector) -> str:
     """Say what sharpness is aimed at."""
     per, unit = (1.0, "cycles/px") if known.pitch_mm is None else (known.pitch_mm, "lp/mm")
     return f"restored to f50 {target.f50 / per:.2g} {unit}, of {target.name}"
-
-
-def for_noise(restorer: Restorer, factor: float | None, settings: RunSettings) -> tuple[Restorer, tuple[str, ...]]:
-    """Return what can restore an image of so much more noise power than expected, and what to say about it.
-
-    Parameters
-    ----------
-    restorer : Restorer
-        Between the detectors of the image.
-    factor : float, optional
-        Noise power of the image in units of what is expected; None where it cannot be told.
-    settings : RunSettings
-        Whether other weights may be taken.
-    """
-    one_pair = restorer.learned and not restorer.many_detectors and settings.hand_over
-    if factor is None or 1 / _LEARNED_NOISE < factor < _LEARNED_NOISE or not one_pair:
-        return restorer, ()
-    if (other := _of_many(restorer, settings)) is None:
-        return restorer, ()
-    said = f"noise is {factor:.2g} times what these weights have learned: '{other[0]}' taken, which learned many doses"
-    return other[1].with_physics(other[1].physics.between(restorer.physics.degradation)), (said,)
-
-
-def unmet(restorer: Restorer, factor: float | None, *, in_mm: bool) -> tuple[str, ...]:
-    """Say where an image lies outside of what weights of many detectors have met in training; it is done all the same.
-
-    Parameters
-    ----------
-    restorer : Restorer
-        Between the detectors of the image.
-    factor : float, optional
-        Noise power of the image in units of what is expected; None where it cannot be told.
-    in_mm : bool
-        Whether the pixel pitch is known.
-    """
-    if restorer.met is None or not restorer.many_detectors:
-        return ()
-    outside = restorer.met.outside(restorer.physics.degradation, noise_level=factor or 1.0, in_mm=in_mm)
-    if not outside:
-        return ()
-    return (f"outside of what these weights have met, and restored all the same: {'; '.join(outside)}",)
 
 
 def _check_grey(settings: RunSettings) -> None:
@@ -300,7 +253,7 @@ def _told(
             f"theirs, or force --pitch-mm {theirs:g}"
         )
     if told.degradation is not None and not settings.target:
-        other, notes = _serving(restorer, settings, pitch_mm=told.degradation.pitch_mm)
+        other, notes = serving(restorer, settings, told.degradation)
         other = other.with_physics(other.physics.between(told.degradation))
         _, target = _sides(told.degradation, "two detectors")
         known = replace(told.lr, source=f"two detectors: {told.lr.source}")
@@ -308,7 +261,7 @@ def _told(
     _check_grey(settings)
     seen = structure_of(middle(scale.linear(next(source.images()))), told.lr)
     target = _target(settings, theirs, seen, told.lr)
-    other, notes = _serving(restorer, settings, one_detector=True)
+    other, notes = serving(restorer, settings)
     said = f"detector: as {told.path.name} says ({told.lr.source}); {_aim(target, told.lr)}"
     return Assumed(_between(other, told.lr, target, seen), told.lr, target, (said, *notes))
 
@@ -365,43 +318,3 @@ def _agrees(known: KnownDetector, restorer: Restorer) -> bool:
     within = abs(np.log(known.f50 / ours.f50)) <= np.log(spread * _LIKE_F50)
     most = _LIKE_MTF * max(float(np.log(spread) / np.log(_WELL_KNOWN)), 1.0)
     return bool(within) and off < most and 1 / _LIKE_NOISE < known.noise_rms / ours.noise_rms < _LIKE_NOISE
-
-
-def _serving(
-    restorer: Restorer, settings: RunSettings, *, one_detector: bool = False, pitch_mm: float | None = None
-) -> tuple[Restorer, tuple[str, ...]]:
-    """Return what can restore between other detectors than those of the weights, and what to say about it.
-
-    Raises
-    ------
-    InputError
-        If the restorer has learned one blur.
-    """
-    own = restorer.physics
-    if restorer.many_detectors or not restorer.learned:
-        return restorer, ()
-    if not restorer.adapts_to_detectors:
-        raise InputError(
-            f"'{restorer.name}' has learned one blur, that of its own detectors at {own.pitch_mm:g} mm, and takes no "
-            "--detectors: run physics-sde or wiener, which take any"
-        )
-    if not one_detector and own.is_pitch(pitch_mm):
-        return restorer, ()
-    made = f"these weights were made for pixels of {own.pitch_mm:g} mm and screens of their own"
-    if not settings.hand_over:
-        return restorer, (f"{made}: used all the same, as --weights says",)
-    other = _of_many(restorer, settings)
-    if other is None:
-        raise InputError(f"{made}, and none of '{restorer.name}' have learned many: run physics-sde or wiener")
-    return other[1], (f"{made}: '{other[0]}' taken, which have learned many detectors (--weights forces others)",)
-
-
-def _of_many(restorer: Restorer, settings: RunSettings) -> tuple[str, Restorer] | None:
-    """Return the shipped weights of a restorer that have learned many detectors and suit the run best, by name."""
-    weights = of_any_pitch(restorer.name, steps=settings.steps, samples=settings.samples)
-    return None if weights is None else (weights, _loaded(restorer.name, weights, str(restorer.device)))
-
-
-@lru_cache(maxsize=4)
-def _loaded(name: str, weights: str, device: str) -> Restorer:
-    return load(name, weights, device=device)

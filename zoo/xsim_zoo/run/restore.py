@@ -25,10 +25,11 @@ from xsim_zoo.restorers.base import Restorer
 from xsim_zoo.restorers.flips import averaged
 from xsim_zoo.restorers.learned import LearnedRestorer
 from xsim_zoo.restorers.restoration import RunOptions
-from xsim_zoo.run.detectors import Assumed, assume, for_noise, unmet
+from xsim_zoo.run.detectors import Assumed, assume
 from xsim_zoo.run.doubts import bounded, doubts_of, thinned
 from xsim_zoo.run.estimates import Estimates
 from xsim_zoo.run.grey import grey_scale, no_pitch, pitch_of
+from xsim_zoo.run.serving import for_noise, unmet
 from xsim_zoo.run.settings import RunSettings
 
 __all__ = ["Plan", "Restored", "noise_level", "planned", "restore"]
