@@ -30,7 +30,7 @@ half or twice the dose weights of many are ahead (docs/experiments.md), and cali
 
 def _alike(between: Degradation, own: Degradation) -> bool:
     """Return whether weights of one pair have learned what lies between two detectors: their blur and their noise."""
-    frequency = np.linspace(0.0, 0.5, 101) / own.pitch_mm
+    frequency = np.linspace(0.05, 0.5, 91) / own.pitch_mm  # the paper's q has no noise at 0
     off = float(np.abs(between.B_1_at(frequency) - own.B_1_at(frequency)).max())
     noise = float(np.median(between.Sigma_1_at(frequency) / own.Sigma_1_at(frequency)))
     return off < _SAME_MTF and 1 / _SAME_NOISE < noise < _SAME_NOISE
@@ -63,9 +63,11 @@ def serving(
             f"'{restorer.name}' has learned one blur, that of its own detectors at {own.pitch_mm:g} mm, and takes no "
             "--detectors: run physics-sde or wiener, which take any"
         )
-    same_pitch = between is not None and own.is_pitch(between.pitch_mm)
-    if same_pitch and between is not None and _alike(between, own.degradation):
-        return restorer, ()
+    same_pitch = False
+    if between is not None:
+        same_pitch = own.is_pitch(between.pitch_mm)
+        if same_pitch and _alike(between, own.degradation):
+            return restorer, ()
     made = f"these weights were made for pixels of {own.pitch_mm:g} mm and screens of their own"
     if not settings.hand_over:
         return restorer, () if same_pitch else (f"{made}: used all the same, as --weights says",)
